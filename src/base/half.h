@@ -1,0 +1,52 @@
+// 16-bit floats in software: exact in one direction, round to nearest even in the other. These define what
+// every backend's conversion instructions must give (F16C gives the same bits).
+#pragma once
+
+#include <bit>
+#include <cstdint>
+
+namespace bitnet {
+
+// IEEE binary16 -> binary32, exact. A signalling NaN becomes quiet, as F16C makes it.
+constexpr float f16_to_f32(std::uint16_t h) {
+  const std::uint32_t sign = static_cast<std::uint32_t>(h & 0x8000U) << 16;
+  const std::uint32_t exponent = (h >> 10) & 0x1FU;
+  const std::uint32_t mantissa = h & 0x3FFU;
+  if (exponent == 0x1F) {
+    const std::uint32_t quiet = mantissa != 0 ? 0x400000U : 0U;
+    return std::bit_cast<float>(sign | 0x7F800000U | quiet | (mantissa << 13));
+  }
+  if (exponent == 0) {  // zero or subnormal: mantissa * 2^-24
+    const float magnitude = static_cast<float>(mantissa) * 0x1p-24F;
+    return std::bit_cast<float>(std::bit_cast<std::uint32_t>(magnitude) | sign);
+  }
+  return std::bit_cast<float>(sign | ((exponent + 112) << 23) | (mantissa << 13));
+}
+
+// binary32 -> binary16, round to nearest even; overflow gives infinity, NaN stays NaN (quiet).
+constexpr std::uint16_t f32_to_f16(float value) {
+  const std::uint32_t bits = std::bit_cast<std::uint32_t>(value);
+  const auto sign = static_cast<std::uint16_t>((bits >> 16) & 0x8000U);
+  const std::uint32_t magnitude = bits & 0x7FFFFFFFU;
+  if (magnitude > 0x7F800000U) {  // NaN: keep the top of the payload
+    return static_cast<std::uint16_t>(sign | 0x7E00U | ((magnitude >> 13) & 0x3FFU));
+  }
+  if (magnitude >= 0x47800000U) return static_cast<std::uint16_t>(sign | 0x7C00U);  // >= 65536, or infinity
+  if (magnitude <
+      0x38800000U) {  // below the smallest normal: adding 0.5 aligns the mantissa and rounds to even
+    const float aligned = std::bit_cast<float>(magnitude) + 0.5F;
+    const std::uint32_t rounded = std::bit_cast<std::uint32_t>(aligned) - 0x3F000000U;
+    return static_cast<std::uint16_t>(sign | rounded);
+  }
+  const std::uint32_t odd = (magnitude >> 13) & 1U;
+  const std::uint32_t rounded = (magnitude - 0x38000000U + 0xFFFU + odd) >> 13;
+  return static_cast<std::uint16_t>(
+      sign | rounded);  // a carry out of the mantissa gives 65520.. -> infinity, as it must
+}
+
+// bfloat16 -> binary32, exact.
+constexpr float bf16_to_f32(std::uint16_t h) {
+  return std::bit_cast<float>(static_cast<std::uint32_t>(h) << 16);
+}
+
+}  // namespace bitnet

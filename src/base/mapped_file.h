@@ -1,0 +1,31 @@
+// A file mapped read-only into memory.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+
+namespace bitnet {
+
+// The bytes are those of the page cache: processes that map the same model share them, and only touched pages
+// are read. The file must stay as it is while it is mapped; one that is cut short underneath raises SIGBUS.
+class MappedFile {
+ public:
+  // Maps the whole of a regular file. Throws ModelError naming the path when it cannot be opened, is not a
+  // regular file, is empty or cannot be mapped.
+  explicit MappedFile(const std::string& path);
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+  ~MappedFile();
+
+  // Valid until this object, or the one it was moved to, is destroyed.
+  std::span<const std::byte> bytes() const { return {data_, size_}; }
+
+ private:
+  const std::byte* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+}  // namespace bitnet
