@@ -1,0 +1,89 @@
+#include "gguf/gguf.h"
+
+#include <utility>
+
+#include "gguf/cursor.h"
+#include "gguf/name_index.h"
+
+namespace bitnet::gguf {
+
+File::File(std::span<const std::byte> bytes, std::string name)
+    : name_(std::make_unique<const std::string>(std::move(name))), bytes_(bytes) {}
+
+File File::open(const std::string& path) {
+  MappedFile mapping(path);
+  File file(mapping.bytes(), path);
+  file.mapping_ = std::move(mapping);
+  file.parse();
+  return file;
+}
+
+File File::from_bytes(std::span<const std::byte> bytes, std::string name) {
+  File file(bytes, std::move(name));
+  file.parse();
+  return file;
+}
+
+std::string_view File::key(std::size_t i) const { return load_string(bytes_.data() + key_offsets_[i]); }
+
+Value File::value(std::size_t i) const {
+  const std::string_view name = key(i);
+  const auto* const type = reinterpret_cast<const std::byte*>(name.data() + name.size());
+  return {Origin{name_.get(), name}, static_cast<ValueType>(load<std::uint32_t>(type)),
+          type + sizeof(std::uint32_t)};
+}
+
+std::optional<std::size_t> File::key_index(std::string_view wanted) const {
+  return find_name(key_order_, wanted, [this](std::uint32_t i) { return key(i); });
+}
+
+std::optional<Value> File::find(std::string_view wanted) const {
+  const auto index = key_index(wanted);
+  if (!index) return std::nullopt;
+  return value(*index);
+}
+
+template <typename T>
+std::optional<T> File::get(std::string_view wanted_key, std::optional<T> (Value::*as)() const,
+                           std::string_view wanted) const {
+  const auto index = key_index(wanted_key);
+  if (!index) return std::nullopt;
+  const Value found = value(*index);
+  auto result = (found.*as)();
+  if (!result) {
+    // A scalar is shown: it may be of the right type and out of range.
+    const std::string shown = is_number(found.type()) ? " " + found.to_display(0) : "";
+    refuse(*name_, "the value is " + found.describe_type() + shown + ", not " + std::string(wanted),
+           quoted("key", wanted_key), key_offsets_[*index], "convert the model again");
+  }
+  return result;
+}
+
+std::optional<std::string_view> File::get_string(std::string_view key) const {
+  return get(key, &Value::as_string, "a string");
+}
+
+std::optional<std::uint64_t> File::get_uint(std::string_view key) const {
+  return get(key, &Value::as_uint, "an integer of 0 or more");
+}
+
+std::optional<double> File::get_number(std::string_view key) const {
+  return get(key, &Value::as_number, "a number");
+}
+
+std::optional<bool> File::get_bool(std::string_view key) const { return get(key, &Value::as_bool, "a bool"); }
+
+std::optional<StringArray> File::get_strings(std::string_view key) const {
+  return get(key, &Value::as_strings, "an array of strings");
+}
+
+std::optional<NumberArray> File::get_numbers(std::string_view key) const {
+  return get(key, &Value::as_numbers, "an array of numbers");
+}
+
+const Tensor* File::find_tensor(std::string_view name) const {
+  const auto index = find_name(tensor_order_, name, [this](std::uint32_t i) { return tensors_[i].name; });
+  return index ? &tensors_[*index] : nullptr;
+}
+
+}  // namespace bitnet::gguf

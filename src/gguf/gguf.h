@@ -1,0 +1,108 @@
+// Reads GGUF versions 2 and 3 from bytes that stay where they are (a mapping or built-in data).
+// Format: the layout is described at https://github.com/ggml-org/ggml/blob/master/docs/gguf.md.
+//
+// Everything in a header is untrusted: counts, lengths, offsets and products are checked against the number
+// of bytes there are before anything is read or allocated, and nothing is allocated beyond the size of the
+// input.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/mapped_file.h"
+#include "bitnet/error.h"
+#include "gguf/value.h"
+
+namespace bitnet::gguf {
+
+class Cursor;
+
+// One tensor's place in the file. The bytes are not interpreted here.
+struct Tensor {
+  std::string_view name;
+  std::uint32_t n_dims = 0;
+  std::array<std::uint64_t, 4> dims{1, 1, 1, 1};  // dims[0] is the contiguous one; unused ones are 1
+  std::uint32_t type = 0;                         // ggml type id
+  std::uint64_t file_offset = 0;                  // of the first data byte, from the start of the file
+  std::span<const std::byte> extent;  // from the first data byte to the next tensor or the file's end
+
+  // Checked to be at least 1 and at most 8 * extent.size(): no type has less than a bit for an element.
+  std::uint64_t n_elements() const { return dims[0] * dims[1] * dims[2] * dims[3]; }
+};
+
+// The header of a GGUF file: its metadata keys and its tensors, all of them validated when it is opened, so
+// that reading them afterwards cannot fail but for a value of the wrong type.
+//
+// Every string_view, span, Value and Tensor given out points into the file's bytes or this object; moving the
+// File keeps them valid, destroying it (or, for from_bytes, the bytes) does not. A moved-from File can only
+// be assigned to or destroyed.
+class File {
+ public:
+  // Maps the file. Throws ModelError when it cannot be read or is refused.
+  static File open(const std::string& path);
+  // `bytes` must outlive the File. `name` stands for the file in messages. Throws ModelError.
+  static File from_bytes(std::span<const std::byte> bytes, std::string name);
+
+  const std::string& name() const { return *name_; }
+  std::uint32_t version() const { return version_; }
+  std::span<const std::byte> bytes() const { return bytes_; }
+  std::uint64_t alignment() const { return alignment_; }
+  // From the start of the file. May lie past its end when there are no tensors.
+  std::uint64_t data_offset() const { return data_offset_; }
+
+  // Metadata in file order. Keys are unique. i < n_keys().
+  std::size_t n_keys() const { return key_offsets_.size(); }
+  std::string_view key(std::size_t i) const;
+  Value value(std::size_t i) const;
+
+  // O(log n_keys()).
+  std::optional<Value> find(std::string_view key) const;
+
+  // nullopt: there is no such key. Throws ModelError naming file and key when it holds another type.
+  // get_uint takes any integer type and refuses negative values; get_number takes any integer or float type,
+  // and get_numbers arrays of them.
+  std::optional<std::string_view> get_string(std::string_view key) const;
+  std::optional<std::uint64_t> get_uint(std::string_view key) const;
+  std::optional<double> get_number(std::string_view key) const;
+  std::optional<bool> get_bool(std::string_view key) const;
+  std::optional<StringArray> get_strings(std::string_view key) const;
+  std::optional<NumberArray> get_numbers(std::string_view key) const;
+
+  // In file order. Names and places are unique. find_tensor is O(log n) and gives nullptr for unknown names.
+  std::span<const Tensor> tensors() const { return tensors_; }
+  const Tensor* find_tensor(std::string_view name) const;
+
+ private:
+  File(std::span<const std::byte> bytes, std::string name);
+  void parse();
+  void read_keys(Cursor& cursor, std::uint64_t n_keys);
+  void read_alignment();
+  void read_tensors(Cursor& cursor, std::uint64_t n_tensors);
+  void place_tensors();
+  void index_tensor_names();
+  [[noreturn]] void refuse_tensor(const Tensor& tensor, std::string_view what) const;
+  std::optional<std::size_t> key_index(std::string_view key) const;
+  template <typename T>
+  std::optional<T> get(std::string_view key, std::optional<T> (Value::*as)() const,
+                       std::string_view wanted) const;
+
+  std::optional<MappedFile> mapping_;        // empty when the bytes are someone else's
+  std::unique_ptr<const std::string> name_;  // on the heap: values point to it
+  std::span<const std::byte> bytes_;
+  std::uint32_t version_ = 0;
+  std::uint64_t alignment_ = 0;
+  std::uint64_t data_offset_ = 0;
+  std::vector<std::uint64_t> key_offsets_;  // of each key's length field, in file order
+  std::vector<std::uint32_t> key_order_;    // indices of keys, sorted by key
+  std::vector<Tensor> tensors_;
+  std::vector<std::uint32_t> tensor_order_;  // indices of tensors, sorted by name
+};
+
+}  // namespace bitnet::gguf
