@@ -1,0 +1,56 @@
+#include "kernels/cpu_features.h"
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+
+#include <cstdint>
+#endif
+
+namespace bitnet::kernels {
+namespace {
+
+#if defined(__x86_64__)
+
+// Register state that the operating system saves (XCR0).
+std::uint64_t saved_state() {
+  std::uint32_t low = 0;
+  std::uint32_t high = 0;
+  __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return std::uint64_t{high} << 32 | low;
+}
+
+// Bits as in Intel's manual, volume 2, CPUID, and volume 1, 13.3.
+CpuFeatures detect() {
+  CpuFeatures features;
+  unsigned eax = 0;
+  unsigned ebx = 0;
+  unsigned ecx = 0;
+  unsigned edx = 0;
+  if (__get_cpuid(1, &eax, &ebx, &ecx, &edx) == 0) return features;
+  constexpr unsigned kFma = 1U << 12;
+  constexpr unsigned kOsxsave = 1U << 27;
+  constexpr unsigned kAvx = 1U << 28;
+  constexpr unsigned kF16c = 1U << 29;
+  constexpr unsigned kNeeded = kFma | kOsxsave | kAvx | kF16c;
+  constexpr std::uint64_t kYmmState = 0x6;  // SSE and AVX registers
+  if ((ecx & kNeeded) != kNeeded || (saved_state() & kYmmState) != kYmmState) return features;
+  if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) == 0) return features;
+  constexpr unsigned kAvx2 = 1U << 5;
+  features.avx2 = (ebx & kAvx2) != 0;
+  return features;
+}
+
+#else
+
+CpuFeatures detect() { return {}; }
+
+#endif
+
+}  // namespace
+
+const CpuFeatures& cpu_features() {
+  static const CpuFeatures features = detect();
+  return features;
+}
+
+}  // namespace bitnet::kernels

@@ -1,0 +1,77 @@
+// Products with unquantized weights, written once over the 16-lane float V of a backend.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/generic/elementwise.h"
+#include "kernels/kernels.h"
+
+namespace bitnet::kernels::generic {
+
+// How a stored element type is loaded.
+struct LoadF32 {
+  using Stored = float;
+  template <typename V>
+  static V load(const float* p, std::size_t m) {
+    return load_up_to_16<V>(p, m);
+  }
+};
+struct LoadF16 {
+  using Stored = std::uint16_t;
+  template <typename V>
+  static V load(const std::uint16_t* p, std::size_t m) {
+    return load_up_to_16<V>(p, m);
+  }
+};
+struct LoadBf16 {
+  using Stored = std::uint16_t;
+  template <typename V>
+  static V load(const std::uint16_t* p, std::size_t m) {
+    return m == 16 ? V::load_bf16(p) : V::load_bf16(p, m);
+  }
+};
+
+// Rows computed together: their sums are independent chains, which hides the latency of the fused
+// multiply-add, and each load of x serves them all.
+inline constexpr std::size_t kRowTile = 4;
+
+template <typename V, typename Load>
+void matmul_float_of(const quant::Matrix& w, std::size_t row_begin, std::size_t row_end, const FloatRows& x,
+                     std::size_t n_tokens, const OutputRows& y) {
+  using Stored = typename Load::Stored;
+  const auto* data = reinterpret_cast<const Stored*>(w.data);
+  for (std::size_t r = row_begin; r < row_end; r += kRowTile) {
+    const std::size_t n_rows = std::min(kRowTile, row_end - r);
+    const Stored* row[kRowTile];
+    for (std::size_t j = 0; j < kRowTile; ++j) row[j] = data + (r + std::min(j, n_rows - 1)) * w.cols;
+    for (std::size_t t = 0; t < n_tokens; ++t) {
+      const float* xt = x.x + t * x.stride;
+      V sum[kRowTile] = {V::zero(), V::zero(), V::zero(), V::zero()};
+      for_each_16(w.cols, [&](std::size_t i, std::size_t m) {
+        const V v = load_up_to_16<V>(xt + i, m);
+        for (std::size_t j = 0; j < kRowTile; ++j)
+          sum[j] = fma(Load::template load<V>(row[j] + i, m), v, sum[j]);
+      });
+      for (std::size_t j = 0; j < n_rows; ++j) y.y[t * y.stride + r + j] = reduce_add(sum[j]) * w.scale;
+    }
+  }
+}
+
+template <typename V>
+void matmul_float(const quant::Matrix& w, std::size_t row_begin, std::size_t row_end, const FloatRows& x,
+                  std::size_t n_tokens, const OutputRows& y) {
+  switch (w.type) {
+    case quant::TensorType::f32:
+      return matmul_float_of<V, LoadF32>(w, row_begin, row_end, x, n_tokens, y);
+    case quant::TensorType::f16:
+      return matmul_float_of<V, LoadF16>(w, row_begin, row_end, x, n_tokens, y);
+    case quant::TensorType::bf16:
+      return matmul_float_of<V, LoadBf16>(w, row_begin, row_end, x, n_tokens, y);
+    case quant::TensorType::i2_s:
+      break;  // ternary: matmul_ternary
+  }
+}
+
+}  // namespace bitnet::kernels::generic

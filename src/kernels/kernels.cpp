@@ -1,0 +1,45 @@
+#include "kernels/kernels.h"
+
+#include <vector>
+
+#include "bitnet/error.h"
+#include "kernels/cpu_features.h"
+#include "kernels/exp.h"
+#include "kernels/scalar/scalar.h"
+#if defined(__x86_64__)
+#include "kernels/avx2/avx2.h"
+#endif
+
+namespace bitnet::kernels {
+
+std::span<const Kernels* const> available() {
+  static const std::vector<const Kernels*> tables = [] {
+    std::vector<const Kernels*> list{&scalar::table()};
+#if defined(__x86_64__)
+    if (cpu_features().avx2) list.push_back(&avx2::table());
+#endif
+    return list;
+  }();
+  return tables;
+}
+
+const Kernels& find(std::string_view name) {
+  if (name == "auto") return *available().back();
+  for (const Kernels* k : available()) {
+    if (k->name == name) return *k;
+  }
+  throw UsageError("--backend " + std::string(name) +
+                   " is unknown or not supported by this CPU; choose from " + names());
+}
+
+std::string names() {
+  std::string all = "auto";
+  for (const Kernels* k : available()) all.append(", ").append(k->name);
+  return all;
+}
+
+void exp_array(std::span<const float> x, std::span<float> y) {
+  find("auto").exp(x.data(), y.data(), x.size());
+}
+
+}  // namespace bitnet::kernels

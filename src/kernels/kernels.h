@@ -1,0 +1,94 @@
+// The arithmetic of the transformer, one table of functions per instruction set. All tables give the same
+// bits: the scalar one is the specification.
+//
+// Every floating reduction has one order: element i goes to lane i mod 16, each lane accumulates in ascending
+// i with a fused multiply-add, then lanes fold (l, l+8), (l, l+4), (l, l+2), (l, l+1). Ternary products are
+// integer sums, exact in any order. No function allocates or throws.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "quant/tensor_type.h"
+
+namespace bitnet::kernels {
+
+// Rows of activations quantized to int8, one scale per row: x ~ q / scale.
+struct QuantizedRows {
+  const std::int8_t* q;     // [n_tokens, stride]
+  const float* scale;       // [n_tokens] 127 / max|x|
+  const std::int32_t* sum;  // [n_tokens] sum of the row's q
+  std::size_t stride;       // in elements
+};
+
+struct FloatRows {
+  const float* x;      // [n_tokens, stride]
+  std::size_t stride;  // in elements
+};
+
+// Where a product goes: y[t * stride + r] for token t and row r.
+struct OutputRows {
+  float* y;            // [n_tokens, stride]
+  std::size_t stride;  // in elements
+};
+
+enum class CacheType : std::uint8_t { f16, f32 };
+
+struct Attention {
+  const float* q;  // [n_queries, head_dim] query heads that share this key/value head, one token
+  const void* k;   // [n_keys, head_dim] of CacheType
+  const void* v;   // [n_keys, head_dim] of CacheType
+  std::size_t n_queries;
+  std::size_t n_keys;  // only the keys this token may see; at least 1
+  std::size_t head_dim;
+  float scale;  // of the scores: 1 / sqrt(head_dim)
+  float* out;   // [n_queries, head_dim]
+};
+
+struct Kernels {
+  std::string_view name;
+
+  // y = x / sqrt(mean(x^2) + eps) * weight, over n elements. No mean subtraction.
+  void (*rms_norm)(const float* x, const float* weight, float eps, std::size_t n, float* y);
+  // x += y
+  void (*add)(float* x, const float* y, std::size_t n);
+  // y = exp(x)
+  void (*exp)(const float* x, float* y, std::size_t n);
+  // gate = max(gate, 0)^2 * up
+  void (*relu2_mul)(float* gate, const float* up, std::size_t n);
+  // gate = gate / (1 + exp(-gate)) * up
+  void (*silu_mul)(float* gate, const float* up, std::size_t n);
+  // Rotates the pairs (i, i + n/2), angle i: cos, sin are [n/2].
+  void (*rope_neox)(float* x, const float* cos, const float* sin, std::size_t n);
+  // Rotates the pairs (2i, 2i+1), angle i: cos, sin are [n/2].
+  void (*rope_norm)(float* x, const float* cos, const float* sin, std::size_t n);
+  // Rounds to the cache's type.
+  void (*store_f16)(const float* x, std::uint16_t* y, std::size_t n);
+  // scale = 127 / max(max|x|, 1e-5), q = round to even(x * scale) in [-128, 127], sum = sum of q. The stretch
+  // of q up to padded_n is set to 0. A NaN or infinity in x gives a NaN scale, and with it NaN products.
+  void (*quantize)(const float* x, std::size_t n, std::size_t padded_n, std::int8_t* q, float* scale,
+                   std::int32_t* sum);
+  // softmax(q k^T * scale) v, keys in blocks of 64 with a running maximum: memory for one block, whatever
+  // n_keys.
+  void (*attention_f16)(const Attention& a);
+  void (*attention_f32)(const Attention& a);
+  // Products of rows [row_begin, row_end) of w with every token. w must not be ternary.
+  void (*matmul_float)(const quant::Matrix& w, std::size_t row_begin, std::size_t row_end, const FloatRows& x,
+                       std::size_t n_tokens, const OutputRows& y);
+  // The same for ternary w: y = (w.scale / x.scale) * sum(t * q).
+  void (*matmul_ternary)(const quant::Matrix& w, std::size_t row_begin, std::size_t row_end,
+                         const QuantizedRows& x, std::size_t n_tokens, const OutputRows& y);
+};
+
+// Every table this build has that this CPU can run, the specification (scalar) first, the fastest last.
+std::span<const Kernels* const> available();
+// By name, or the fastest for "auto". Throws UsageError for a name that is unknown or that this CPU cannot
+// run.
+const Kernels& find(std::string_view name);
+// "auto, scalar": for messages and help.
+std::string names();
+
+}  // namespace bitnet::kernels

@@ -1,0 +1,44 @@
+#include "kernels/scalar/scalar.h"
+
+#include "kernels/generic/table.h"
+#include "kernels/scalar/simd.h"
+#include "quant/i2_s.h"
+
+namespace bitnet::kernels::scalar {
+namespace {
+
+// Sum of code * q over one I2_S row, codes 0, 1, 2. At most 2 * 128 * cols: 32 bits hold it for cols < 2^23.
+std::int32_t dot_i2_s(const std::uint8_t* codes, const std::int8_t* q, std::size_t cols) {
+  std::int32_t sum = 0;
+  for (std::size_t i = 0; i < cols; i += quant::i2_s::kGroup) {
+    for (std::size_t j = 0; j < quant::i2_s::kGroupBytes; ++j) {
+      const int byte = codes[j];
+      sum += (byte >> 6) * q[i + j];
+      sum += ((byte >> 4) & 3) * q[i + 32 + j];
+      sum += ((byte >> 2) & 3) * q[i + 64 + j];
+      sum += (byte & 3) * q[i + 96 + j];
+    }
+    codes += quant::i2_s::kGroupBytes;
+  }
+  return sum;
+}
+
+void matmul_ternary(const quant::Matrix& w, std::size_t row_begin, std::size_t row_end,
+                    const QuantizedRows& x, std::size_t n_tokens, const OutputRows& y) {
+  const auto* codes = reinterpret_cast<const std::uint8_t*>(w.data);
+  for (std::size_t r = row_begin; r < row_end; ++r) {
+    for (std::size_t t = 0; t < n_tokens; ++t) {
+      // Code c stands for c - 1, so the sum of the activations comes off once.
+      const std::int32_t sum = dot_i2_s(codes + r * w.cols / 4, x.q + t * x.stride, w.cols) - x.sum[t];
+      y.y[t * y.stride + r] = (w.scale / x.scale[t]) * static_cast<float>(sum);
+    }
+  }
+}
+
+constexpr Kernels kTable = generic::make_table<F32x16>("scalar", matmul_ternary);
+
+}  // namespace
+
+const Kernels& table() { return kTable; }
+
+}  // namespace bitnet::kernels::scalar

@@ -1,0 +1,28 @@
+// F32, F16 and BF16: one value after another, row-major, little endian.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace bitnet::quant {
+
+struct Matrix;
+
+float no_tensor_scale(const std::byte* data, std::uint64_t rows, std::uint64_t cols);
+
+namespace f32 {
+std::uint64_t n_bytes(std::uint64_t rows, std::uint64_t cols);
+void decode_row(const Matrix& w, std::size_t row, float* out);
+}  // namespace f32
+
+namespace f16 {
+std::uint64_t n_bytes(std::uint64_t rows, std::uint64_t cols);
+void decode_row(const Matrix& w, std::size_t row, float* out);
+}  // namespace f16
+
+namespace bf16 {
+std::uint64_t n_bytes(std::uint64_t rows, std::uint64_t cols);
+void decode_row(const Matrix& w, std::size_t row, float* out);
+}  // namespace bf16
+
+}  // namespace bitnet::quant

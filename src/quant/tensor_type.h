@@ -1,0 +1,48 @@
+// The tensor types that can be read, each described by one table row. A new type adds a file with its blocks,
+// a row here, and kernels if it is to be multiplied directly; nothing above this layer changes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace bitnet::quant {
+
+enum class TensorType : std::uint8_t { f32, f16, bf16, i2_s };
+
+// A weight matrix as it lies in the file: y = W x with W of shape [rows, cols], cols contiguous.
+struct Matrix {
+  TensorType type = TensorType::f32;
+  std::size_t rows = 0;
+  std::size_t cols = 0;
+  const std::byte* data = nullptr;
+  float scale = 1.0F;  // multiplies every product; scales inside blocks come on top of it
+};
+
+struct TypeInfo {
+  TensorType type;
+  std::uint32_t id;       // ggml type id in the file
+  std::string_view name;  // "I2_S"
+  std::size_t block;      // cols must be a multiple of this
+  std::size_t alignment;  // that the kernels' loads of elements need
+  bool ternary;           // -1, 0, +1 times a scale: multiplied by int8 activations
+  // Bytes of a tensor, trailing scales included. The element count is known not to overflow.
+  std::uint64_t (*n_bytes)(std::uint64_t rows, std::uint64_t cols);
+  // The scale stored for the whole tensor; 1 where there is none.
+  float (*tensor_scale)(const std::byte* data, std::uint64_t rows, std::uint64_t cols);
+  // Values of one row, scale included: the reference that kernels are tested against. out: [cols]
+  void (*decode_row)(const Matrix& w, std::size_t row, float* out);
+  // First element of rows [begin, end) whose code has no meaning; nullptr if every code has one.
+  std::optional<std::size_t> (*find_bad_code)(const Matrix& w, std::size_t begin, std::size_t end);
+};
+
+const TypeInfo& info(TensorType type);
+// nullptr for ids that are not read.
+const TypeInfo* find_type(std::uint32_t ggml_id);
+// "TL1 (38), ...": the name of an id that is not read, and what to do instead. For error messages.
+std::string describe_refused_type(std::uint32_t ggml_id);
+
+}  // namespace bitnet::quant

@@ -1,0 +1,233 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+
+#include "base/half.h"
+#include "kernels/backends.h"
+#include "quant/tensor_type.h"
+
+namespace bitnet::kernels {
+namespace {
+
+using quant::Matrix;
+using quant::TensorType;
+
+// Weights of any type, with their values as the format's own decoder gives them.
+struct TestMatrix {
+  std::vector<std::byte> bytes;
+  Matrix w;
+
+  std::vector<float> row(std::size_t r) const {
+    std::vector<float> out(w.cols);
+    quant::info(w.type).decode_row(w, r, out.data());
+    return out;
+  }
+};
+
+template <typename Code>
+TestMatrix ternary(std::size_t rows, std::size_t cols, float scale, Code code) {
+  TestMatrix m;
+  m.bytes.resize(rows * cols / 4 + 32);
+  for (std::size_t i = 0; i < rows * cols; ++i) {
+    m.bytes[i / 128 * 32 + i % 32] |= static_cast<std::byte>(code() << (6 - 2 * (i % 128 / 32)));
+  }
+  m.w = {TensorType::i2_s, rows, cols, m.bytes.data(), scale};
+  return m;
+}
+
+TestMatrix random_ternary(std::size_t rows, std::size_t cols, unsigned seed) {
+  std::mt19937 rng(seed);
+  return ternary(rows, cols, 0.125F, [&] { return rng() % 3; });
+}
+
+TestMatrix random_float(TensorType type, std::size_t rows, std::size_t cols, unsigned seed) {
+  const auto values = random_floats(rows * cols, seed);
+  TestMatrix m;
+  const std::size_t size = type == TensorType::f32 ? 4 : 2;
+  m.bytes.resize(values.size() * size);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const std::uint32_t bits = std::bit_cast<std::uint32_t>(values[i]);
+    const auto half =
+        type == TensorType::f16 ? f32_to_f16(values[i]) : static_cast<std::uint16_t>(bits >> 16);
+    if (type == TensorType::f32) {
+      std::memcpy(&m.bytes[i * 4], &bits, 4);
+    } else {
+      std::memcpy(&m.bytes[i * 2], &half, 2);
+    }
+  }
+  m.w = {type, rows, cols, m.bytes.data(), 0.75F};
+  return m;
+}
+
+struct Quantized {
+  std::vector<std::int8_t> q;
+  std::vector<float> scale;
+  std::vector<std::int32_t> sum;
+  std::size_t stride = 0;
+
+  QuantizedRows rows() const { return {q.data(), scale.data(), sum.data(), stride}; }
+};
+
+template <typename Value>
+Quantized quantized(std::size_t n_tokens, std::size_t cols, Value value) {
+  Quantized x;
+  x.stride = (cols + 63) / 64 * 64;
+  x.q.resize(n_tokens * x.stride);
+  for (std::size_t t = 0; t < n_tokens; ++t) {
+    std::int32_t sum = 0;
+    for (std::size_t i = 0; i < cols; ++i)
+      sum += x.q[t * x.stride + i] = static_cast<std::int8_t>(value(t, i));
+    x.sum.push_back(sum);
+    x.scale.push_back(0.5F + static_cast<float>(t));
+  }
+  return x;
+}
+
+// [n_tokens, rows], computed on rows [begin, end) only; other entries keep their mark.
+constexpr float kMark = -12345.0F;
+
+std::vector<float> multiply(const Kernels& k, const TestMatrix& m, const Quantized& x, std::size_t n_tokens,
+                            std::size_t begin, std::size_t end) {
+  std::vector<float> y(n_tokens * m.w.rows, kMark);
+  k.matmul_ternary(m.w, begin, end, x.rows(), n_tokens, {y.data(), m.w.rows});
+  return y;
+}
+
+class Matmul : public EveryBackend {};
+BITNET_FOR_EVERY_BACKEND(Matmul);
+
+TEST_P(Matmul, TernaryProductsAreExactForEveryShapeAndPartOfTheRows) {
+  std::mt19937 rng(4);
+  for (const std::size_t cols : {128U, 256U, 384U, 640U, 1152U, 2560U}) {
+    for (const std::size_t rows : {1U, 3U, 5U, 18U}) {
+      for (const std::size_t n_tokens : {1U, 2U, 3U, 7U, 17U}) {
+        const TestMatrix m = random_ternary(rows, cols, static_cast<unsigned>(rows * cols));
+        const Quantized x = quantized(
+            n_tokens, cols, [&](std::size_t, std::size_t) { return static_cast<int>(rng() % 256) - 128; });
+        const std::size_t begin = rows / 3;
+        const auto y = multiply(kernels(), m, x, n_tokens, begin, rows);
+        for (std::size_t r = 0; r < rows; ++r) {
+          const auto weights = m.row(r);
+          for (std::size_t t = 0; t < n_tokens; ++t) {
+            double want = 0;
+            for (std::size_t i = 0; i < cols; ++i)
+              want += static_cast<double>(weights[i]) * x.q[t * x.stride + i];
+            const auto expected = r < begin ? kMark : static_cast<float>(want / x.scale[t]);
+            ASSERT_NEAR(y[t * rows + r], expected, std::fabs(expected) * 2e-7)
+                << cols << " cols, row " << r << ", token " << t;
+          }
+        }
+      }
+    }
+  }
+}
+
+// Sums of 16-bit pairs would wrap or saturate here: every product as large as it can be, in the longest row
+// there is.
+TEST_P(Matmul, TernarySumsDoNotOverflowAtTheWorst) {
+  const std::size_t cols = 1U << 16;
+  for (const unsigned code : {0U, 2U}) {
+    for (const int activation : {-128, -127, 127}) {
+      const TestMatrix m = ternary(2, cols, 1.0F, [&] { return code; });
+      Quantized x = quantized(3, cols, [&](std::size_t, std::size_t) { return activation; });
+      x.scale = {1.0F, 1.0F, 1.0F};
+      const auto y = multiply(kernels(), m, x, 3, 0, 2);
+      const float want = static_cast<float>(static_cast<int>(code) - 1) * static_cast<float>(activation) *
+                         static_cast<float>(cols);
+      for (const float v : y) EXPECT_EQ(v, want) << "code " << code << ", activation " << activation;
+    }
+  }
+}
+
+TEST_P(Matmul, EachTokensOwnActivationScaleAndTheTensorsScaleCount) {
+  TestMatrix m = random_ternary(2, 128, 1);
+  const Quantized x = quantized(2, 128, [](std::size_t, std::size_t i) { return static_cast<int>(i) - 64; });
+  const auto y = multiply(kernels(), m, x, 2, 0, 2);
+  EXPECT_NEAR(y[0], 3.0F * y[2], 1e-6F * std::fabs(y[0]));  // the scales are 0.5 and 1.5
+  m.w.scale *= 4.0F;
+  const auto scaled = multiply(kernels(), m, x, 2, 0, 2);
+  for (std::size_t i = 0; i < y.size(); ++i) EXPECT_EQ(scaled[i], 4.0F * y[i]);
+}
+
+TEST_P(Matmul, FloatProductsAgreeWithTheDefinition) {
+  for (const TensorType type : {TensorType::f32, TensorType::f16, TensorType::bf16}) {
+    for (const std::size_t cols : kOddLengths) {
+      const std::size_t rows = 6;
+      const TestMatrix m = random_float(type, rows, cols, static_cast<unsigned>(cols));
+      const std::size_t stride = cols + 5;
+      const auto x = random_floats(3 * stride, 8);
+      std::vector<float> y(3 * rows, kMark);
+      kernels().matmul_float(m.w, 1, rows, {x.data(), stride}, 3, {y.data(), rows});
+      for (std::size_t t = 0; t < 3; ++t) {
+        EXPECT_EQ(y[t * rows], kMark);
+        for (std::size_t r = 1; r < rows; ++r) {
+          const auto weights = m.row(r);
+          double want = 0;
+          double magnitude = 0;
+          for (std::size_t i = 0; i < cols; ++i) {
+            const double product = static_cast<double>(weights[i]) * x[t * stride + i];
+            want += product;
+            magnitude += std::fabs(product);
+          }
+          ASSERT_NEAR(y[t * rows + r], want, 1e-6 * magnitude) << quant::info(type).name << " " << cols;
+        }
+      }
+    }
+  }
+}
+
+// The contract's order of sums, spelled out: lane i mod 16, ascending i, fused; folds of 8, 4, 2, 1.
+TEST_P(Matmul, FloatSumsFollowTheCanonicalOrder) {
+  for (const std::size_t n : kOddLengths) {
+    const TestMatrix m = random_float(TensorType::f32, 1, n, static_cast<unsigned>(n));
+    const auto x = random_floats(n, 99);
+    float lane[16] = {};
+    std::vector<float> w(n);
+    std::memcpy(w.data(), m.bytes.data(), n * sizeof(float));
+    for (std::size_t i = 0; i < n; ++i) lane[i % 16] = std::fma(w[i], x[i], lane[i % 16]);
+    for (const std::size_t half : {8U, 4U, 2U, 1U}) {
+      for (std::size_t l = 0; l < half; ++l) lane[l] += lane[l + half];
+    }
+    float y = 0;
+    kernels().matmul_float(m.w, 0, 1, {x.data(), n}, 1, {&y, 1});
+    EXPECT_EQ(y, lane[0] * m.w.scale) << n;
+  }
+}
+
+TEST_P(Matmul, GivesTheScalarBackendsBits) {
+  for (const std::size_t cols : {17U, 128U, 300U}) {
+    for (const TensorType type : {TensorType::f32, TensorType::f16, TensorType::bf16}) {
+      const TestMatrix m = random_float(type, 7, cols, 1);
+      const auto x = random_floats(5 * cols, 2);
+      std::vector<float> ours(5 * 7);
+      std::vector<float> want(5 * 7);
+      kernels().matmul_float(m.w, 0, 7, {x.data(), cols}, 5, {ours.data(), 7});
+      scalar().matmul_float(m.w, 0, 7, {x.data(), cols}, 5, {want.data(), 7});
+      EXPECT_EQ(std::memcmp(ours.data(), want.data(), want.size() * sizeof(float)), 0);
+    }
+  }
+  std::mt19937 rng(11);
+  for (const std::size_t cols : {128U, 384U, 896U, 6912U}) {
+    const TestMatrix m = random_ternary(9, cols, 5);
+    const Quantized x =
+        quantized(9, cols, [&](std::size_t, std::size_t) { return static_cast<int>(rng() % 255) - 127; });
+    const auto ours = multiply(kernels(), m, x, 9, 0, 9);
+    const auto want = multiply(scalar(), m, x, 9, 0, 9);
+    EXPECT_EQ(std::memcmp(ours.data(), want.data(), want.size() * sizeof(float)), 0);
+  }
+}
+
+TEST(Backends, AnUnknownNameIsRefusedWithTheChoices) {
+  EXPECT_EQ(find("scalar").name, "scalar");
+  EXPECT_EQ(&find("auto"), available().back());
+  try {
+    find("neon2");
+    FAIL() << "accepted";
+  } catch (const std::exception& e) {
+    EXPECT_NE(std::string(e.what()).find("scalar"), std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace bitnet::kernels

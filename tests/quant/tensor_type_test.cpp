@@ -1,0 +1,145 @@
+#include "quant/tensor_type.h"
+
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <random>
+#include <vector>
+
+#include "quant/i2_s.h"
+
+namespace bitnet::quant {
+namespace {
+
+// Ternary values packed by the format's words, one element at a time: element j of each group of 128 goes to
+// byte j % 32, bits 6 - 2 * (j / 32); then the scale, then nothing up to 32 bytes.
+std::vector<std::byte> pack_i2_s(const std::vector<int>& values, float scale) {
+  std::vector<std::byte> bytes(values.size() / 4 + 32);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const std::size_t group = i / 128;
+    const std::size_t j = i % 128;
+    const auto code = static_cast<unsigned>(values[i] + 1);
+    bytes[group * 32 + j % 32] |= static_cast<std::byte>(code << (6 - 2 * (j / 32)));
+  }
+  std::memcpy(&bytes[values.size() / 4], &scale, sizeof scale);
+  return bytes;
+}
+
+Matrix matrix_of(TensorType type, std::size_t rows, std::size_t cols, const std::vector<std::byte>& bytes) {
+  Matrix w{type, rows, cols, bytes.data(), 1.0F};
+  w.scale = info(type).tensor_scale(bytes.data(), rows, cols);
+  return w;
+}
+
+TEST(I2S, EveryElementOfEveryRowDecodesByTheFormatsTable) {
+  std::mt19937 rng(1);
+  for (const std::size_t rows : {std::size_t{1}, std::size_t{3}, std::size_t{7}}) {
+    for (const std::size_t cols : {std::size_t{128}, std::size_t{384}, std::size_t{640}}) {
+      std::vector<int> values(rows * cols);
+      for (int& v : values) v = static_cast<int>(rng() % 3) - 1;
+      const auto bytes = pack_i2_s(values, 0.375F);
+      ASSERT_EQ(info(TensorType::i2_s).n_bytes(rows, cols), bytes.size());
+      const Matrix w = matrix_of(TensorType::i2_s, rows, cols, bytes);
+      EXPECT_EQ(w.scale, 0.375F);
+      std::vector<float> row(cols);
+      for (std::size_t r = 0; r < rows; ++r) {
+        info(w.type).decode_row(w, r, row.data());
+        for (std::size_t i = 0; i < cols; ++i) {
+          ASSERT_EQ(row[i], 0.375F * static_cast<float>(values[r * cols + i])) << r << "," << i;
+        }
+      }
+      EXPECT_FALSE(info(w.type).find_bad_code(w, 0, rows).has_value());
+    }
+  }
+}
+
+TEST(I2S, AKnownByteHoldsFourElementsThirtyTwoApart) {
+  std::vector<std::byte> bytes(64);
+  bytes[5] = std::byte{0b00'01'10'00};  // element 5: -1, 37: 0, 69: +1, 101: -1
+  const float scale = 2.0F;
+  std::memcpy(&bytes[32], &scale, sizeof scale);
+  const Matrix w = matrix_of(TensorType::i2_s, 1, 128, bytes);
+  std::vector<float> row(128);
+  info(w.type).decode_row(w, 0, row.data());
+  EXPECT_EQ(row[5], -2.0F);
+  EXPECT_EQ(row[37], 0.0F);
+  EXPECT_EQ(row[69], 2.0F);
+  EXPECT_EQ(row[101], -2.0F);
+}
+
+TEST(I2S, TheFirstCodeThreeIsFoundWhereverItIs) {
+  const std::size_t rows = 5;
+  const std::size_t cols = 256;
+  const std::vector<int> zeros(rows * cols, 0);
+  for (std::size_t at = 0; at < zeros.size(); ++at) {
+    auto values = zeros;
+    values[at] = 2;  // packs as code 3
+    values.back() = at == zeros.size() - 1 ? 2 : values.back();
+    const auto bytes = pack_i2_s(values, 1.0F);
+    const Matrix w = matrix_of(TensorType::i2_s, rows, cols, bytes);
+    ASSERT_EQ(info(w.type).find_bad_code(w, 0, rows), at);
+    ASSERT_EQ(info(w.type).find_bad_code(w, at / cols, at / cols + 1), at);
+    if (at >= cols) {
+      ASSERT_FALSE(info(w.type).find_bad_code(w, 0, at / cols).has_value());
+    }
+  }
+}
+
+TEST(FloatTypes, EveryElementDecodesByTheIeeeDefinition) {
+  const std::size_t rows = 3;
+  const std::size_t cols = 5;
+  std::vector<std::byte> f32(rows * cols * 4);
+  std::vector<std::byte> f16(rows * cols * 2);
+  std::vector<std::byte> bf16(rows * cols * 2);
+  std::vector<float> want;
+  for (std::size_t i = 0; i < rows * cols; ++i) {
+    const int exponent = static_cast<int>(i) - 7;
+    const float value = std::ldexp(i % 2 == 0 ? 1.5F : -1.25F, exponent);  // exact in all three
+    want.push_back(value);
+    std::memcpy(&f32[i * 4], &value, 4);
+    const auto sign = static_cast<std::uint16_t>(value < 0 ? 0x8000 : 0);
+    const auto half = static_cast<std::uint16_t>(sign | (exponent + 15) << 10 | (i % 2 == 0 ? 0x200 : 0x100));
+    std::memcpy(&f16[i * 2], &half, 2);
+    const auto brain = static_cast<std::uint16_t>(sign | (exponent + 127) << 7 | (i % 2 == 0 ? 0x40 : 0x20));
+    std::memcpy(&bf16[i * 2], &brain, 2);
+  }
+  const std::vector<std::pair<TensorType, const std::vector<std::byte>*>> all{
+      {TensorType::f32, &f32}, {TensorType::f16, &f16}, {TensorType::bf16, &bf16}};
+  for (const auto& [type, bytes] : all) {
+    ASSERT_EQ(info(type).n_bytes(rows, cols), bytes->size());
+    Matrix w = matrix_of(type, rows, cols, *bytes);
+    EXPECT_EQ(w.scale, 1.0F);
+    w.scale = 0.5F;
+    std::vector<float> row(cols);
+    for (std::size_t r = 0; r < rows; ++r) {
+      info(type).decode_row(w, r, row.data());
+      for (std::size_t i = 0; i < cols; ++i) EXPECT_EQ(row[i], 0.5F * want[r * cols + i]) << info(type).name;
+    }
+  }
+}
+
+TEST(TensorTypes, AreFoundByTheirGgmlIdAndNothingElseIs) {
+  EXPECT_EQ(find_type(0)->name, "F32");
+  EXPECT_EQ(find_type(1)->name, "F16");
+  EXPECT_EQ(find_type(30)->name, "BF16");
+  EXPECT_EQ(find_type(36)->name, "I2_S");
+  for (const std::uint32_t id : {2U, 8U, 14U, 34U, 35U, 37U, 38U, 39U, 41U, 42U, 99U, 0xFFFFFFFFU}) {
+    EXPECT_EQ(find_type(id), nullptr) << id;
+  }
+  for (const TensorType t : {TensorType::f32, TensorType::f16, TensorType::bf16, TensorType::i2_s}) {
+    EXPECT_EQ(info(t).type, t);
+  }
+}
+
+TEST(TensorTypes, ARefusalNamesTheTypeAndWhatToDo) {
+  EXPECT_NE(describe_refused_type(38).find("TL1"), std::string::npos);
+  EXPECT_NE(describe_refused_type(39).find("TL2"), std::string::npos);
+  EXPECT_NE(describe_refused_type(12).find("Q4_K"), std::string::npos);
+  EXPECT_NE(describe_refused_type(12).find("requantize"), std::string::npos);
+  EXPECT_NE(describe_refused_type(777).find("777"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace bitnet::quant
