@@ -1,0 +1,37 @@
+// Splits text into pre-tokens, the stretches within which byte-level BPE merges, by one of the published
+// patterns.
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "base/function_ref.h"
+
+namespace bitnet {
+
+class Pretokenizer {
+ public:
+  // `name` is the value of tokenizer.ggml.pre; empty means llama-bpe. Throws ModelError for one that isn't
+  // known.
+  explicit Pretokenizer(std::string_view name);
+  Pretokenizer(Pretokenizer&&) noexcept;
+  Pretokenizer& operator=(Pretokenizer&&) noexcept;
+  ~Pretokenizer();
+
+  // Hands on every pre-token in order; together they are the text. A byte that is no part of a well-formed
+  // UTF-8 character is a pre-token of its own. Throws RuntimeError if the pattern cannot be matched.
+  void split(std::string_view text, FunctionRef<void(std::string_view)> emit) const;
+
+  // A pre-token that is a token is taken as it is, even where merges would not lead to it ("ignore_merges").
+  bool prefers_whole_tokens() const { return prefers_whole_tokens_; }
+  // The family starts every text with BOS unless the file says otherwise.
+  bool adds_bos() const { return adds_bos_; }
+
+ private:
+  struct Pattern;
+  std::unique_ptr<Pattern> pattern_;
+  bool prefers_whole_tokens_ = false;
+  bool adds_bos_ = false;
+};
+
+}  // namespace bitnet

@@ -1,0 +1,168 @@
+#include "bitnet/tokenizer.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "base/printable.h"
+#include "bitnet/error.h"
+#include "tokenizer/bpe.h"
+#include "tokenizer/sentencepiece.h"
+#include "tokenizer/special_tokens.h"
+#include "tokenizer/text_encoder.h"
+#include "tokenizer/token_table.h"
+#include "tokenizer/vocabulary.h"
+
+namespace bitnet {
+namespace {
+
+// Keeps offsets into a text, escaped to three times its size, within 32 bits.
+constexpr std::size_t kMaxTextBytes = std::size_t{1} << 30;
+
+enum class Model { gpt2, llama };
+
+Model model_of(const std::string& name) {
+  if (name == "gpt2") return Model::gpt2;
+  if (name == "llama") return Model::llama;
+  throw ModelError("tokenizer.ggml.model", "unknown tokenizer '" + printable(name, kMaxPrintedName) + "'",
+                   "supported: gpt2, llama");
+}
+
+// `spelling`: what to look for if the file names no id; empty: nothing.
+std::optional<TokenId> special_id(const TokenTable& table, std::string_view key,
+                                  std::optional<std::uint64_t> id, std::string_view spelling) {
+  if (id && *id >= table.size()) {
+    throw ModelError(key, std::to_string(*id) + " is no token of the vocabulary",
+                     "it has " + std::to_string(table.size()));
+  }
+  if (id) return TokenId{static_cast<std::int32_t>(*id)};
+  const std::int32_t found = table.find(spelling);
+  if (found == TokenTable::kNone || !table.is_hidden(found)) return std::nullopt;
+  return TokenId{found};
+}
+
+std::unique_ptr<TextEncoder> make_encoder(const Vocabulary& vocabulary, const TokenTable& table, Model model,
+                                          std::optional<TokenId> unknown) {
+  if (model == Model::gpt2) return std::make_unique<ByteLevelBpe>(table, vocabulary.merges, vocabulary.pre);
+  SentencePiece::Options options;
+  options.add_space_prefix = vocabulary.add_space_prefix.value_or(true);
+  options.byte_spellings = vocabulary.types.empty();
+  if (unknown) options.unknown = to_int(*unknown);
+  return std::make_unique<SentencePiece>(table, vocabulary.scores, options);
+}
+
+}  // namespace
+
+struct Tokenizer::Impl {
+  explicit Impl(Vocabulary vocabulary);
+
+  bool contains(TokenId id) const { return to_int(id) >= 0 && to_index(id) < table.size(); }
+
+  TokenTable table;
+  SpecialTokens user_defined;
+  SpecialTokens all_special;
+  std::optional<TokenId> bos;
+  std::optional<TokenId> eos;
+  std::unique_ptr<TextEncoder> encoder;
+  bool adds_bos = false;
+  std::vector<TokenId> end_tokens;
+
+  // The bytes of all tokens, one after another; those of token i are [byte_ends[i - 1], byte_ends[i]).
+  std::string bytes;
+  std::vector<std::size_t> byte_ends;
+};
+
+Tokenizer::Impl::Impl(Vocabulary vocabulary)
+    : table(std::move(vocabulary.pieces), vocabulary.types),
+      user_defined(table, /*with_control=*/false),
+      all_special(table, /*with_control=*/true) {
+  if (!vocabulary.scores.empty() && vocabulary.scores.size() != table.size()) {
+    throw ModelError("tokenizer.ggml.scores", std::to_string(vocabulary.scores.size()) + " scores for " +
+                                                  std::to_string(table.size()) + " tokens");
+  }
+  const Model model = model_of(vocabulary.model);
+  const bool llama = model == Model::llama;
+  bos = special_id(table, "tokenizer.ggml.bos_token_id", vocabulary.bos, llama ? "<s>" : "");
+  eos = special_id(table, "tokenizer.ggml.eos_token_id", vocabulary.eos, llama ? "</s>" : "");
+  const auto eot = special_id(table, "tokenizer.ggml.eot_token_id", vocabulary.eot, "");
+  const auto unknown =
+      special_id(table, "tokenizer.ggml.unknown_token_id", vocabulary.unk, llama ? "<unk>" : "");
+
+  encoder = make_encoder(vocabulary, table, model, unknown);
+  adds_bos = bos && vocabulary.add_bos.value_or(encoder->adds_bos());
+
+  if (eos) end_tokens.push_back(*eos);
+  if (eot) end_tokens.push_back(*eot);
+  byte_ends.reserve(table.size());
+  for (std::int32_t id = 0; static_cast<std::size_t>(id) < table.size(); ++id) {
+    const TokenType type = table.type(id);
+    if (type == TokenType::user_defined) {
+      bytes.append(table.piece(id));
+    } else if (!table.is_hidden(id)) {
+      encoder->append_bytes(id, bytes);
+    }
+    byte_ends.push_back(bytes.size());
+    if (type == TokenType::control && is_end_spelling(table.piece(id))) end_tokens.push_back(TokenId{id});
+  }
+  std::ranges::sort(end_tokens);
+  end_tokens.erase(std::unique(end_tokens.begin(), end_tokens.end()), end_tokens.end());
+}
+
+Tokenizer::Tokenizer(Vocabulary vocabulary) : impl_(std::make_unique<Impl>(std::move(vocabulary))) {}
+Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
+Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
+Tokenizer::~Tokenizer() = default;
+
+std::vector<TokenId> Tokenizer::encode(std::string_view text, EncodeOptions options) const {
+  if (text.size() > kMaxTextBytes) {
+    throw UsageError("a text of " + std::to_string(text.size()) +
+                     " bytes is too long to encode at once; at most " + std::to_string(kMaxTextBytes) +
+                     " bytes are accepted");
+  }
+  const SpecialTokens& special = options.parse_special ? impl_->all_special : impl_->user_defined;
+  auto match = special.next(text, 0);
+  std::vector<TokenId> out;
+  const bool starts_with_bos = match && match->begin == 0 && impl_->bos == TokenId{match->id};
+  if (options.add_bos && impl_->adds_bos && !starts_with_bos) out.push_back(*impl_->bos);
+
+  bool starts = true;
+  std::size_t at = 0;
+  while (at < text.size()) {
+    const std::size_t text_end = match ? match->begin : text.size();
+    if (text_end > at) impl_->encoder->encode(text.substr(at, text_end - at), starts, out);
+    if (!match) break;
+    out.push_back(TokenId{match->id});
+    starts = true;
+    at = match->begin + match->length;
+    match = special.next(text, at);
+  }
+  return out;
+}
+
+std::string_view Tokenizer::bytes_of(TokenId id, bool with_special) const {
+  if (!impl_->contains(id)) return {};
+  if (impl_->table.is_hidden(to_int(id)))
+    return with_special ? impl_->table.piece(to_int(id)) : std::string_view();
+  const std::size_t index = to_index(id);
+  const std::size_t begin = index == 0 ? 0 : impl_->byte_ends[index - 1];
+  return std::string_view(impl_->bytes).substr(begin, impl_->byte_ends[index] - begin);
+}
+
+std::optional<TokenId> Tokenizer::find(std::string_view spelling) const {
+  const std::int32_t id = impl_->table.find(spelling);
+  if (id == TokenTable::kNone) return std::nullopt;
+  return TokenId{id};
+}
+
+bool Tokenizer::is_control(TokenId id) const {
+  return impl_->contains(id) && impl_->table.type(to_int(id)) == TokenType::control;
+}
+
+std::size_t Tokenizer::vocab_size() const { return impl_->table.size(); }
+std::optional<TokenId> Tokenizer::bos() const { return impl_->bos; }
+std::optional<TokenId> Tokenizer::eos() const { return impl_->eos; }
+bool Tokenizer::adds_bos() const { return impl_->adds_bos; }
+bool Tokenizer::adds_space_prefix() const { return impl_->encoder->adds_space_prefix(); }
+std::span<const TokenId> Tokenizer::end_tokens() const { return impl_->end_tokens; }
+
+}  // namespace bitnet

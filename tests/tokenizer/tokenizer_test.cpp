@@ -1,0 +1,281 @@
+#include "bitnet/tokenizer.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <functional>
+#include <string>
+#include <thread>
+
+#include "bitnet/error.h"
+#include "tokenizer/vocabularies.h"
+
+namespace bitnet {
+namespace {
+
+using test::canary;
+using test::ints;
+using test::VocabularyBuilder;
+using Ids = std::vector<std::int32_t>;
+
+constexpr std::int32_t kBos = 1016;
+constexpr std::int32_t kEos = 1017;
+constexpr std::int32_t kEot = 1018;
+
+template <typename Error, typename Build>
+std::string message_of(const Build& build) {
+  try {
+    build();
+  } catch (const Error& e) {
+    return e.what();
+  }
+  return "nothing was thrown";
+}
+
+std::string all_bytes() {
+  std::string bytes;
+  for (int b = 0; b < 256; ++b) bytes += static_cast<char>(b);
+  return bytes;
+}
+
+// Ids from the tokenizer that the canary was trained with.
+TEST(Tokenizer, GivesTheCanarysIds) {
+  const EncodeOptions with_bos{.add_bos = true};
+  EXPECT_EQ(test::encode(canary(), "Once upon a time, there was a little girl named", with_bos),
+            (Ids{kBos, 360, 413, 258, 415, 11, 410, 284, 258, 401, 457, 327}));
+  EXPECT_EQ(test::encode(canary(), "What is 2+2?", with_bos), (Ids{kBos, 322, 286, 220, 17, 10, 17, 30}));
+  EXPECT_EQ(test::encode(canary(), "The capital of France is", with_bos),
+            (Ids{kBos, 471, 528, 375, 387, 309, 355, 286}));
+  EXPECT_EQ(test::encode(canary(), "Hello, my name is Lily. I live near the river."),
+            (Ids{905, 11, 671, 1004, 286, 523, 13, 378, 1005, 373, 262, 675, 13}));
+  EXPECT_EQ(test::encode(canary(), "It's 12345 o'clock; we'll see:  two  spaces\n\n\ttab"),
+            (Ids{665, 666, 220, 872, 18,  19, 20, 302, 6,   66, 75, 78,  384, 26,  260, 68,  6,  282, 264,
+                 68,  68,  25,  220, 257, 86, 78, 220, 264, 79, 64, 341, 82,  198, 198, 197, 83, 64,  65}));
+  EXPECT_EQ(test::encode(canary(), "\r\n \r\nx"), (Ids{201, 198, 220, 201, 198, 87}));
+}
+
+TEST(Tokenizer, BringsBackEveryByteAndAnyText) {
+  EXPECT_EQ(test::decode(canary(), test::encode(canary(), all_bytes())), all_bytes());
+  for (const char byte : all_bytes()) {
+    const std::string text(1, byte);
+    const Ids ids = test::encode(canary(), text);
+    EXPECT_EQ(ids.size(), 1U);
+    EXPECT_EQ(test::decode(canary(), ids), text);
+  }
+  std::mt19937 random(6);
+  const std::vector<std::string> parts = {
+      "the",  " ",    "\n",       "é",        "中", "👩‍🚀", "'s", "12", "\t",      "\xFF",
+      "\r\n", "\xE2", "\xED\xA0", "\xCC\x81", "<|", "eot_id",      "|>", "Q",  "\xF0\x9F"};
+  for (int i = 0; i < 500; ++i) {
+    std::string text;
+    for (std::size_t n = random() % 40; n > 0; --n) text += parts[random() % parts.size()];
+    ASSERT_EQ(test::decode(canary(), test::encode(canary(), text)), text);
+  }
+}
+
+TEST(Tokenizer, LeavesControlTokensThatAUserTypedAsText) {
+  const std::string text = "<|begin_of_text|>Hi<|eot_id|><|end_of_text|>";
+  const Ids ids = test::encode(canary(), text, {.add_bos = true});
+  EXPECT_EQ(ids.front(), kBos);
+  for (std::size_t i = 1; i < ids.size(); ++i) EXPECT_FALSE(canary().is_control(TokenId{ids[i]})) << i;
+  EXPECT_EQ(test::decode(canary(), ids), text);
+}
+
+TEST(Tokenizer, ParsesControlTokensOnRequest) {
+  const EncodeOptions parse{.parse_special = true};
+  EXPECT_EQ(test::encode(canary(), "What is<|eot_id|>", parse), (Ids{322, 286, kEot}));
+  EXPECT_EQ(canary().bytes_of(TokenId{kEot}), "");
+  EXPECT_EQ(canary().bytes_of(TokenId{kEot}, true), "<|eot_id|>");
+}
+
+TEST(Tokenizer, PutsBosFirstOnceAndNeverTwice) {
+  EXPECT_EQ(test::encode(canary(), "", {.add_bos = true}), Ids{kBos});
+  EXPECT_EQ(test::encode(canary(), ""), Ids{});
+  const EncodeOptions both{.add_bos = true, .parse_special = true};
+  EXPECT_EQ(test::encode(canary(), "<|begin_of_text|>What is", both), (Ids{kBos, 322, 286}));
+  EXPECT_EQ(test::encode(canary(), "What is", both), (Ids{kBos, 322, 286}));
+  EXPECT_EQ(test::encode(canary(), "<|eot_id|>", both), (Ids{kBos, kEot}));
+
+  Vocabulary v = test::canary_vocabulary();
+  v.add_bos = false;
+  const Tokenizer without(v);
+  EXPECT_FALSE(without.adds_bos());
+  EXPECT_EQ(without.bos(), TokenId{kBos});
+  EXPECT_EQ(test::encode(without, "What is", both), (Ids{322, 286}));
+}
+
+TEST(Tokenizer, AddsBosByTheFamilysHabitWhenTheFileDoesNotSay) {
+  const auto adds = [](const char* model, const char* pre, std::optional<std::uint64_t> bos) {
+    VocabularyBuilder v(model, pre);
+    v.add_bytes();
+    v->bos = bos;
+    return v.build().adds_bos();
+  };
+  EXPECT_TRUE(adds("gpt2", "llama-bpe", 1));
+  EXPECT_TRUE(adds("gpt2", "", 1));
+  EXPECT_FALSE(adds("gpt2", "llama-bpe", std::nullopt));
+  EXPECT_FALSE(adds("gpt2", "gpt-2", 1));
+  EXPECT_FALSE(adds("gpt2", "qwen2", 1));
+  EXPECT_TRUE(adds("llama", "", 1));
+}
+
+TEST(Tokenizer, EndsAtTheEndOfATurnEvenIfTheFileNamesOnlyTheEndOfTheText) {
+  const auto end_tokens = canary().end_tokens();
+  EXPECT_EQ(ints({end_tokens.begin(), end_tokens.end()}), (Ids{kEos, kEot}));
+
+  VocabularyBuilder v("gpt2", "llama-bpe");
+  v.add_bytes();
+  const std::int32_t strike = v.add("</s>");                                 // HTML, not a control token
+  const std::int32_t im_end = v.add("<|im_end|>", TokenType::user_defined);  // mistyped by its converter
+  const std::int32_t turn = v.add("my turn");
+  v->eot = static_cast<std::uint64_t>(turn);
+  v->eos = static_cast<std::uint64_t>(turn);
+  const Tokenizer t = v.build();
+  EXPECT_EQ(ints({t.end_tokens().begin(), t.end_tokens().end()}), (Ids{im_end, turn}));
+  EXPECT_TRUE(t.is_control(TokenId{im_end}));
+  EXPECT_FALSE(t.is_control(TokenId{strike}));
+  for (const std::int32_t id : test::encode(t, "a<|im_end|>")) EXPECT_NE(id, im_end);
+}
+
+TEST(Tokenizer, KnowsItsVocabulary) {
+  EXPECT_EQ(canary().vocab_size(), 1024U);
+  EXPECT_EQ(canary().bos(), TokenId{kBos});
+  EXPECT_EQ(canary().eos(), TokenId{kEos});
+  EXPECT_EQ(canary().find("<|eot_id|>"), TokenId{kEot});
+  EXPECT_EQ(canary().find("<|eot_id|> "), std::nullopt);
+  EXPECT_EQ(canary().find(""), std::nullopt);
+  EXPECT_TRUE(canary().is_control(TokenId{kEot}));
+  EXPECT_FALSE(canary().is_control(TokenId{0}));
+  EXPECT_FALSE(canary().adds_space_prefix());
+  for (const std::int32_t outside : {-1, 1024, 2147483647}) {
+    EXPECT_FALSE(canary().is_control(TokenId{outside}));
+    EXPECT_EQ(canary().bytes_of(TokenId{outside}, true), "");
+  }
+}
+
+TEST(Tokenizer, FindsTheFirstOfEqualPiecesAndNeverAnEmptyOne) {
+  VocabularyBuilder v("gpt2", "gpt-2");
+  v.add("");
+  const std::int32_t a = v.add("a");
+  v.add("a");
+  v.add("", TokenType::user_defined);
+  v.add("", TokenType::control);
+  const Tokenizer t = v.build();
+  EXPECT_EQ(t.find("a"), TokenId{a});
+  EXPECT_EQ(test::encode(t, "aa", {.parse_special = true}), (Ids{a, a}));
+}
+
+TEST(Tokenizer, TakesAllTokensAsNormalWhenTheFileGivesNoTypes) {
+  VocabularyBuilder v("gpt2", "gpt-2");
+  v.add_bytes();
+  v.add("<|x|>");
+  v->types.clear();
+  const Tokenizer t = v.build();
+  EXPECT_FALSE(t.is_control(TokenId{256}));
+  EXPECT_EQ(t.bytes_of(TokenId{256}), "<|x|>");
+}
+
+TEST(Tokenizer, RefusesVocabulariesThatDoNotAddUp) {
+  const auto refusal = [](const std::function<void(Vocabulary&)>& spoil) {
+    VocabularyBuilder v("gpt2", "llama-bpe");
+    v.add_bytes();
+    spoil(*v);
+    return message_of<ModelError>([&] { v.build(); });
+  };
+  const auto expect = [](const std::string& message, const std::string& part) {
+    EXPECT_NE(message.find(part), std::string::npos) << message;
+  };
+  expect(refusal([](Vocabulary& v) { v.model = "bert\x1b[2J"; }),
+         "tokenizer.ggml.model: unknown tokenizer 'bert\\x1b[2J'");
+  expect(refusal([](Vocabulary& v) { v.pre = "tekken"; }), "tokenizer.ggml.pre");
+  expect(refusal([](Vocabulary& v) { v.types.pop_back(); }), "tokenizer.ggml.token_type: 255 types for 256");
+  expect(refusal([](Vocabulary& v) { v.types[7] = 9; }), "tokenizer.ggml.token_type[7]");
+  expect(refusal([](Vocabulary& v) { v.types[7] = -1; }), "tokenizer.ggml.token_type[7]");
+  expect(refusal([](Vocabulary& v) { v.scores.pop_back(); }), "tokenizer.ggml.scores: 255 scores for 256");
+  expect(refusal([](Vocabulary& v) { v.bos = 256; }), "tokenizer.ggml.bos_token_id: 256");
+  expect(refusal([](Vocabulary& v) { v.eos = UINT64_MAX; }), "tokenizer.ggml.eos_token_id");
+  expect(refusal([](Vocabulary& v) { v.eot = 1ULL << 32; }), "tokenizer.ggml.eot_token_id");
+  expect(refusal([](Vocabulary& v) { v.unk = 256; }), "tokenizer.ggml.unknown_token_id");
+  expect(refusal([](Vocabulary& v) { v.pieces.clear(); }), "tokenizer.ggml.tokens");
+}
+
+TEST(Tokenizer, MayBeSharedBetweenThreads) {
+  const std::string text = "Once upon a time, there was a little girl named Lily. 1234 <|eot_id|>";
+  const Ids expected = test::encode(canary(), text, {.parse_special = true});
+  std::vector<std::thread> threads;
+  threads.reserve(4);
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      for (int k = 0; k < 200; ++k)
+        EXPECT_EQ(test::encode(canary(), text, {.parse_special = true}), expected);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+// Generous: what must not happen is the hours of a quadratic algorithm.
+constexpr std::chrono::seconds kNotForever{60};
+
+TEST(Tokenizer, IsNotSlowOnTextsMadeToSlowItDown) {
+  const auto start = std::chrono::steady_clock::now();
+  std::mt19937 random(7);
+  std::string open;
+  for (int i = 0; i < 500000; ++i) open += "<|";
+  std::string spaced;
+  for (int i = 0; i < 1000; ++i) spaced += std::string(1000, ' ') + "\xFF";
+  const std::vector<std::string> texts = {
+      std::string(1000000, 'a'),
+      std::string(1000000, ' '),
+      std::string(1000000, '\n'),
+      open,
+      spaced,
+      test::random_text(random, "etaoinshrdlu", 1000000),
+      std::string(1000000, '\x80'),
+      std::string(1000000, '1'),
+  };
+  VocabularyBuilder piece("llama");
+  piece.add("<unk>", TokenType::unknown);
+  piece.add_bytes();
+  piece.add("▁");
+  for (std::size_t n = 1; n <= 64; n *= 2)
+    piece.add(std::string(n, 'a'), TokenType::normal, static_cast<float>(n));
+  for (int i = 0; i < 256; ++i) piece.add("<|reserved_" + std::to_string(i) + "|>", TokenType::control);
+  const Tokenizer sentencepiece = piece.build();
+  for (const std::string& text : texts) {
+    // Compared outside of EXPECT_EQ, which would print megabytes.
+    const bool same = test::decode(canary(), test::encode(canary(), text, {.parse_special = true})) == text;
+    EXPECT_TRUE(same) << text.substr(0, 10);
+    const Ids ids = test::encode(sentencepiece, text, {.parse_special = true});
+    const bool same_with_space = test::decode(sentencepiece, ids) == " " + text;
+    EXPECT_TRUE(same_with_space) << text.substr(0, 10);
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - start, kNotForever);
+}
+
+TEST(Tokenizer, IndexesAVocabularyOfLlama3sSizeQuickly) {
+  // Random spellings, each the merge of two earlier ones, with as many merges as that vocabulary has.
+  VocabularyBuilder v("gpt2", "llama-bpe");
+  v.add_bytes();
+  std::mt19937 random(8);
+  std::vector<std::string> pieces(v->pieces.begin(), v->pieces.end());
+  while (pieces.size() < 128000) {
+    const std::string& left = pieces[random() % pieces.size()];
+    const std::string& right = pieces[random() % pieces.size()];
+    if (left.size() + right.size() > 24) continue;
+    v.add_merged(left, right);
+    pieces.emplace_back(v->pieces.back());
+  }
+  while (v->merges.size() < 280147) v.add_merge(std::string(v->merges[random() % v->merges.size()]));
+  for (int i = 0; i < 256; ++i)
+    v.add("<|reserved_special_token_" + std::to_string(i) + "|>", TokenType::control);
+  const auto start = std::chrono::steady_clock::now();
+  const Tokenizer t = v.build();
+  const auto took = std::chrono::steady_clock::now() - start;
+  EXPECT_EQ(t.vocab_size(), 128256U);
+  EXPECT_LT(took, kNotForever);
+  RecordProperty("milliseconds",
+                 static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(took).count()));
+}
+
+}  // namespace
+}  // namespace bitnet
