@@ -1,0 +1,60 @@
+// A model file, loaded: mapped weights, checked metadata, tokenizer.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "bitnet/chat.h"
+#include "bitnet/tokenizer.h"
+
+namespace bitnet {
+
+// What a model is, for people.
+struct ModelInfo {
+  std::string file;          // path, or the name given for bytes in memory
+  std::string name;          // general.name; may be empty
+  std::string architecture;  // general.architecture
+  std::size_t n_layers = 0;
+  std::size_t hidden = 0;
+  std::size_t n_heads = 0;
+  std::size_t n_kv_heads = 0;
+  std::size_t head_dim = 0;
+  std::size_t ffn = 0;
+  std::size_t vocab = 0;
+  std::size_t context_length = 0;
+  std::uint64_t file_bytes = 0;
+  bool tied_output = false;        // the embedding serves as the LM head
+  std::vector<std::string> notes;  // what was found and ignored
+};
+
+// Immutable once loaded: any number of sessions, on any threads, may use one model.
+class Model {
+ public:
+  // Maps a GGUF file; its weights are used where they lie. n_threads read the ternary codes through once to
+  // check them. Throws ModelError for a file that is refused.
+  static Model load(const std::string& path, unsigned n_threads = 1);
+  // The same for a file that is in memory already. `bytes` must outlive the model and be aligned to 64.
+  static Model from_bytes(std::span<const std::byte> bytes, const std::string& name, unsigned n_threads = 1);
+
+  Model(Model&&) noexcept;
+  Model& operator=(Model&&) noexcept;
+  ~Model();
+
+  const ModelInfo& info() const;
+  const Tokenizer& tokenizer() const;
+  // What the file says that bears on the choice of a chat template.
+  ChatHints chat_hints() const;
+
+  struct Impl;  // internal
+  const Impl& impl() const { return *impl_; }
+
+ private:
+  explicit Model(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace bitnet

@@ -1,0 +1,53 @@
+// Every intermediate of the forward pass, made once per session for the largest chunk of tokens.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/buffer.h"
+#include "kernels/kernels.h"
+#include "model/config.h"
+
+namespace bitnet {
+
+// The input of a matrix product: as floats, and as int8 for ternary weights.
+struct ProductInput {
+  ProductInput() = default;
+  ProductInput(std::size_t n_tokens, std::size_t width);
+
+  float* row(std::size_t t) const { return x.data() + t * width; }
+  kernels::FloatRows floats() const { return {x.data(), width}; }
+  kernels::QuantizedRows quantized() const { return {q.data(), scale.data(), sum.data(), q_stride}; }
+
+  std::size_t width = 0;
+  std::size_t q_stride = 0;  // width rounded up, so that rows of q start on a cache line
+  Buffer<float> x;           // [n_tokens, width]
+  Buffer<std::int8_t> q;     // [n_tokens, q_stride]
+  Buffer<float> scale;       // [n_tokens]
+  Buffer<std::int32_t> sum;  // [n_tokens]
+};
+
+struct Activations {
+  Activations(const Config& c, std::size_t max_tokens);
+
+  // Logits are wanted for few positions at a time; the head is computed for up to this many together.
+  static constexpr std::size_t kHeadTokens = 8;
+
+  std::size_t max_tokens;
+  Buffer<float> residual;    // [max_tokens, hidden]
+  ProductInput normed;       // [max_tokens, hidden] after attn_norm, ffn_norm or output_norm
+  Buffer<float> q;           // [max_tokens, q_dim]
+  Buffer<float> k;           // [max_tokens, kv_dim]
+  Buffer<float> v;           // [max_tokens, kv_dim]
+  Buffer<float> mixed;       // [max_tokens, q_dim] what attention gives
+  ProductInput attn_out_in;  // [max_tokens, q_dim] the same after attn_sub_norm
+  Buffer<float> projected;   // [max_tokens, hidden] what is added to the residual stream
+  Buffer<float> gate;        // [max_tokens, ffn] then activation(gate) * up
+  Buffer<float> up;          // [max_tokens, ffn]
+  ProductInput ffn_down_in;  // [max_tokens, ffn] the same after ffn_sub_norm
+  Buffer<float> cos;         // [max_tokens, head_dim / 2]
+  Buffer<float> sin;         // [max_tokens, head_dim / 2]
+  Buffer<float> logits;      // [kHeadTokens, vocab]
+};
+
+}  // namespace bitnet

@@ -1,0 +1,55 @@
+// The transformer, step by step as the model families' papers draw it.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <span>
+#include <string_view>
+
+#include "base/thread_pool.h"
+#include "bitnet/types.h"
+#include "kernels/kernels.h"
+#include "model/activations.h"
+#include "model/config.h"
+#include "model/kv_cache.h"
+#include "model/weights.h"
+
+namespace bitnet {
+
+// Sees named intermediates as they are computed: "attn_out" and "l_out" (the residual stream after attention
+// and after the feed-forward network) of a layer, and "result_norm" (layer is then meaningless).
+using Observer =
+    std::function<void(std::string_view name, std::size_t layer, const float* data,  // [n_tokens, width]
+                       std::size_t n_tokens, std::size_t width)>;
+
+// What one pass works with. Everything is the caller's.
+struct Forward {
+  const Config& config;
+  const Weights& weights;
+  const kernels::Kernels& kernels;
+  ThreadPool& pool;
+  KvCache& cache;
+  Activations& act;
+  const Observer& observer;  // may be empty
+
+  // Runs n_tokens = tokens.size() (1 to act.max_tokens) tokens at positions first_position, ... through all
+  // layers. Earlier positions come from the cache, these are added to it. Ids are inside the vocabulary,
+  // positions inside the cache's capacity. The result stays in act.residual.
+  void run(std::span<const TokenId> tokens, std::size_t first_position) const;
+
+  // Logits of n (up to Activations::kHeadTokens) tokens of the last run, from the `first`th on, to
+  // act.logits.
+  void logits(std::size_t first, std::size_t n) const;
+
+ private:
+  void embed(std::span<const TokenId> tokens) const;
+  void compute_rotations(std::size_t n_tokens, std::size_t first_position) const;
+  void attention_block(const LayerWeights& w, std::size_t layer, std::size_t n_tokens,
+                       std::size_t first_position) const;
+  void rotate_and_cache(std::size_t layer, std::size_t token, std::size_t position) const;
+  void attend(std::size_t layer, std::size_t n_tokens, std::size_t first_position) const;
+  void feed_forward_block(const LayerWeights& w, std::size_t n_tokens) const;
+  void add_to_residual(std::size_t n_tokens) const;
+};
+
+}  // namespace bitnet

@@ -1,0 +1,48 @@
+// The keys and values of every position so far, made once per session.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/buffer.h"
+#include "kernels/kernels.h"
+#include "model/config.h"
+
+namespace bitnet {
+
+// Each layer and kv head has its positions next to each other, so that attention reads straight on.
+// Memory is reserved for the whole context and used as positions fill.
+class KvCache {
+ public:
+  // Throws RuntimeError when the memory cannot be had.
+  KvCache(const Config& config, std::size_t n_positions, kernels::CacheType type);
+
+  kernels::CacheType type() const { return type_; }
+  std::size_t capacity() const { return n_positions_; }
+  std::size_t reserved_bytes() const { return memory_.size(); }
+  // Of one position over all layers.
+  std::size_t bytes_per_position() const { return memory_.size() / n_positions_; }
+
+  // [head_dim] of one position; what follows in memory are the next positions' values: [n_positions,
+  // head_dim].
+  void* key(std::size_t layer, std::size_t kv_head, std::size_t position) const {
+    return at(0, layer, kv_head, position);
+  }
+  void* value(std::size_t layer, std::size_t kv_head, std::size_t position) const {
+    return at(1, layer, kv_head, position);
+  }
+
+ private:
+  void* at(std::size_t k_or_v, std::size_t layer, std::size_t kv_head, std::size_t position) const {
+    const std::size_t row = ((layer * 2 + k_or_v) * n_kv_heads_ + kv_head) * n_positions_ + position;
+    return static_cast<std::byte*>(memory_.data()) + row * row_bytes_;
+  }
+
+  kernels::CacheType type_;
+  std::size_t n_positions_;
+  std::size_t n_kv_heads_;
+  std::size_t row_bytes_;   // of one head at one position
+  AnonymousMemory memory_;  // [n_layers, 2, n_kv_heads, n_positions, head_dim]
+};
+
+}  // namespace bitnet

@@ -1,0 +1,50 @@
+#include "model/linear.h"
+
+#include <algorithm>
+
+namespace bitnet {
+namespace {
+
+// Multiply-adds in one claimed block: some 10 us of a vector backend, so that claiming costs nothing beside
+// it and the last block of a late thread is short.
+constexpr std::size_t kBlockWork = 1U << 19;
+// Rows of a block, so that neither row tiles nor the cache lines of y are shared between threads.
+constexpr std::size_t kRowMultiple = 16;
+
+void multiply_rows(const kernels::Kernels& kernels, const Product& p, std::size_t begin, std::size_t end,
+                   const ProductInput& x, std::size_t first_token, std::size_t n_tokens) {
+  const kernels::OutputRows y{p.y, p.w.rows};
+  if (quant::info(p.w.type).ternary) {
+    kernels::QuantizedRows rows = x.quantized();
+    rows.q += first_token * rows.stride;
+    rows.scale += first_token;
+    rows.sum += first_token;
+    kernels.matmul_ternary(p.w, begin, end, rows, n_tokens, y);
+  } else {
+    kernels::FloatRows rows = x.floats();
+    rows.x += first_token * rows.stride;
+    kernels.matmul_float(p.w, begin, end, rows, n_tokens, y);
+  }
+}
+
+}  // namespace
+
+void multiply(const kernels::Kernels& kernels, ThreadPool& pool, std::span<const Product> products,
+              const ProductInput& x, std::size_t first_token, std::size_t n_tokens) {
+  std::size_t n_rows = 0;
+  for (const Product& p : products) n_rows += p.w.rows;
+  const std::size_t row_work = std::max<std::size_t>(1, x.width * n_tokens);
+  const std::size_t grain = std::max<std::size_t>(1, kBlockWork / row_work / kRowMultiple) * kRowMultiple;
+  pool.parallel_for(n_rows, grain, [&](std::size_t begin, std::size_t end) {
+    for (const Product& p : products) {
+      if (begin < p.w.rows && begin < end) {
+        multiply_rows(kernels, p, begin, std::min(end, p.w.rows), x, first_token, n_tokens);
+      }
+      const std::size_t passed = p.w.rows;
+      begin = begin > passed ? begin - passed : 0;
+      end = end > passed ? end - passed : 0;
+    }
+  });
+}
+
+}  // namespace bitnet

@@ -1,0 +1,24 @@
+// Matrix products with weights of any type, split over threads by rows.
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include "base/thread_pool.h"
+#include "kernels/kernels.h"
+#include "model/activations.h"
+#include "quant/tensor_type.h"
+
+namespace bitnet {
+
+// One product: y[t, r] = sum over i of w[r, i] * x[t, i].
+struct Product {
+  const quant::Matrix& w;  // [rows, cols]
+  float* y;                // [n_tokens, rows]
+};
+
+// Computes products that share their input, as one parallel loop over all their rows.
+void multiply(const kernels::Kernels& kernels, ThreadPool& pool, std::span<const Product> products,
+              const ProductInput& x, std::size_t first_token, std::size_t n_tokens);
+
+}  // namespace bitnet

@@ -1,0 +1,46 @@
+// Every tensor of the model under the name that the graph gives it, pointing into the file.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "gguf/gguf.h"
+#include "model/config.h"
+#include "quant/tensor_type.h"
+
+namespace bitnet {
+
+class ThreadPool;
+
+struct LayerWeights {
+  const float* attn_norm = nullptr;      // [hidden]
+  quant::Matrix attn_q;                  // [q_dim, hidden]
+  quant::Matrix attn_k;                  // [kv_dim, hidden]
+  quant::Matrix attn_v;                  // [kv_dim, hidden]
+  const float* attn_sub_norm = nullptr;  // [q_dim]; nullptr without sub-norms
+  quant::Matrix attn_output;             // [hidden, q_dim]
+  const float* ffn_norm = nullptr;       // [hidden]
+  quant::Matrix ffn_gate;                // [ffn, hidden]
+  quant::Matrix ffn_up;                  // [ffn, hidden]
+  const float* ffn_sub_norm = nullptr;   // [ffn]; nullptr without sub-norms
+  quant::Matrix ffn_down;                // [hidden, ffn]
+};
+
+struct Weights {
+  quant::Matrix token_embd;            // [vocab, hidden]
+  std::vector<LayerWeights> layers;    // [n_layers]
+  const float* output_norm = nullptr;  // [hidden]
+  quant::Matrix output;                // [vocab, hidden]; the embedding itself when tied
+  bool tied_output = false;
+  std::vector<double> rope_frequency;  // [head_dim / 2] radians per position
+
+  std::vector<std::vector<float>> converted;  // norms that the file doesn't hold as F32
+};
+
+// Finds every tensor of the graph in the file, checks its shape and type, and refuses what is missing or left
+// over, each by name (ModelError). Ternary codes are read through once, in parallel: a code without meaning
+// is refused too. The file must outlive the result.
+Weights read_weights(const gguf::File& file, const Config& config, ThreadPool& pool);
+
+}  // namespace bitnet

@@ -1,0 +1,78 @@
+#include "support/golden.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+
+namespace bitnet::test {
+namespace {
+
+std::vector<TokenId> ids_of(const nlohmann::json& list) {
+  std::vector<TokenId> ids;
+  for (const int id : list) ids.push_back(TokenId{id});
+  return ids;
+}
+
+std::ifstream open(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) throw std::runtime_error("cannot open " + path);
+  return file;
+}
+
+}  // namespace
+
+std::vector<std::string> golden_cases() {
+  return {"canary-capital",      "canary-sum",    "canary-story", "canary-chat",
+          "random-bitnet-b1.58", "random-bitnet", "random-llama"};
+}
+
+Golden load_golden(const std::string& name) {
+  const std::string stem = std::string(BITNET_TEST_DATA) + "/golden/" + name;
+  auto json_file = open(stem + ".json");
+  const auto json = nlohmann::json::parse(json_file);
+  auto value_file = open(stem + ".f32");
+  const std::vector<char> bytes{std::istreambuf_iterator<char>(value_file), {}};
+
+  Golden g;
+  g.name = name;
+  const std::string model = json.at("model");
+  g.model =
+      (model == "canary.gguf" ? std::string(BITNET_MODELS) : std::string(BITNET_TEST_DATA) + "/models") +
+      "/" + model;
+  if (!json.at("prompt").is_null()) g.prompt = json.at("prompt");
+  g.ids = ids_of(json.at("ids"));
+  g.greedy = ids_of(json.at("greedy"));
+  g.greedy_margin = json.at("greedy_margin").get<std::vector<double>>();
+  for (const auto& t : json.at("tensors")) {
+    GoldenTensor tensor{t.at("shape").at(0), t.at("shape").at(1), {}};
+    tensor.values.resize(tensor.rows * tensor.cols);
+    const std::size_t offset = t.at("offset");
+    const std::size_t size = tensor.values.size() * sizeof(float);
+    if (offset + size > bytes.size()) throw std::runtime_error(stem + ".f32 is too short");
+    std::memcpy(tensor.values.data(), bytes.data() + offset, size);
+    g.tensors.emplace(t.at("name"), std::move(tensor));
+  }
+  return g;
+}
+
+Difference compare(const float* a, const float* b, std::size_t n) {
+  double aa = 0;
+  double bb = 0;
+  double ab = 0;
+  double worst = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    const double x = a[i];
+    const double y = b[i];
+    aa += x * x;
+    bb += y * y;
+    ab += x * y;
+    worst = std::max(worst, std::isfinite(x) ? std::fabs(x - y) : HUGE_VAL);
+  }
+  return {ab / std::sqrt(aa * bb), worst};
+}
+
+}  // namespace bitnet::test
