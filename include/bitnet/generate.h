@@ -1,0 +1,56 @@
+// Tokens one after another until something says stop.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bitnet/model.h"
+#include "bitnet/sampler.h"
+#include "bitnet/session.h"
+#include "bitnet/types.h"
+
+namespace bitnet {
+
+struct GenerateOptions {
+  std::size_t max_tokens = static_cast<std::size_t>(-1);  // of new text
+  std::vector<TokenId> stop_tokens{};                     // end the text and are not part of it
+  std::vector<std::string> stop_strings{};                // likewise, wherever in the text they come to stand
+  bool show_special = false;           // control tokens appear in the text with their spelling
+  std::function<bool()> keep_going{};  // asked while the prompt runs, between chunks; false ends the run
+};
+
+enum class StopReason {
+  max_tokens,    // as many as were asked for
+  stop_token,    // the model ended the text
+  stop_string,   // a stop string appeared
+  context_full,  // the session holds no more
+  interrupted,   // the caller's sink said so
+};
+
+std::string_view name_of(StopReason reason);
+
+struct GenerateResult {
+  StopReason reason = StopReason::max_tokens;
+  std::vector<TokenId> tokens;     // generated, a final stop token included
+  std::size_t n_prompt = 0;        // tokens run before the first
+  double prefill_seconds = 0;      // running them
+  double decode_seconds = 0;       // everything after
+  std::size_t n_decode_steps = 0;  // tokens run after the prompt: one fewer than generated, or as many
+};
+
+// Receives text as it becomes certain: valid UTF-8, never a part of a stop string. Returning false ends the
+// run.
+using TextSink = std::function<bool(std::string_view text)>;
+
+// Runs the prompt in the session and goes on from there. `history` is the sequence that the session already
+// holds (for the repetition penalty); the prompt and what is generated are appended to it. Throws UsageError
+// for a prompt that is empty or does not fit, RuntimeError when the model's output is not finite.
+GenerateResult generate(const Model& model, Session& session, Sampler& sampler, std::vector<TokenId>& history,
+                        std::span<const TokenId> prompt, const GenerateOptions& options,
+                        const TextSink& sink);
+
+}  // namespace bitnet

@@ -1,0 +1,70 @@
+// One sequence of tokens running through a model.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "bitnet/model.h"
+#include "bitnet/types.h"
+
+namespace bitnet {
+
+enum class KvType { f16, f32 };
+
+struct SessionOptions {
+  std::size_t ctx_size = 0;  // most tokens in the sequence; 0: the model's own, at most 4096
+  unsigned n_threads = 0;    // 0: the physical cores this process may use
+  std::size_t prefill_chunk =
+      128;  // tokens run through the layers together; changes speed and memory, no result
+  KvType kv_type = KvType::f16;
+  std::string backend = "auto";  // instruction set of the kernels, by name; changes speed, no result
+};
+
+// Owns the KV cache and every buffer of the forward pass, all made here; running tokens allocates nothing.
+// For one model, one list of token ids and one kv_type the logits are the same bits, whatever the other
+// options, the chunks in which the tokens come, and the machine.
+class Session {
+ public:
+  // The model must outlive the session. Throws UsageError for options out of range, RuntimeError when memory
+  // or threads cannot be had.
+  explicit Session(const Model& model, const SessionOptions& options = {});
+  Session(Session&&) noexcept;
+  Session& operator=(Session&&) noexcept;
+  ~Session();
+
+  // Appends tokens (at least one) to the sequence and returns the logits that follow the last: [vocab], valid
+  // until the next call. Throws UsageError, before anything is changed, for an id outside the vocabulary or
+  // when the tokens don't fit the context. Between chunks it asks `keep_going`, if given; on false it returns
+  // an empty span at once, and position() tells how far it came.
+  std::span<const float> run(std::span<const TokenId> tokens, const std::function<bool()>& keep_going = {});
+
+  // The same, handing over the logits after every one of the tokens in order.
+  using LogitsSink = std::function<void(Position, std::span<const float> logits)>;
+  void run_all(std::span<const TokenId> tokens, const LogitsSink& sink);
+
+  // Tokens in the sequence: the position that the next one gets.
+  Position position() const;
+  // Forgets what stands from `position` on, so that the sequence can go on differently from there.
+  // Throws UsageError for a position beyond the sequence.
+  void rewind(Position position);
+
+  std::size_t ctx_size() const;
+  unsigned n_threads() const;
+  std::string_view backend() const;
+  std::size_t kv_bytes() const;  // reserved for the whole context
+
+  struct Impl;  // internal
+  Impl& impl() { return *impl_; }
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+// Instruction sets this build has and this CPU can run, "auto" first: for messages and help.
+std::string backend_names();
+
+}  // namespace bitnet

@@ -1,0 +1,135 @@
+#include "bitnet/session.h"
+
+#include <algorithm>
+#include <string>
+
+#include "base/cpu_count.h"
+#include "bitnet/error.h"
+#include "engine/session_impl.h"
+#include "model/model_impl.h"
+
+namespace bitnet {
+namespace {
+
+constexpr std::size_t kDefaultContext = 4096;
+constexpr unsigned kMaxThreads = 1024;
+constexpr std::size_t kMaxChunk = 4096;
+
+std::size_t choose_ctx_size(const Config& config, std::size_t wanted) {
+  if (wanted == 0) return std::min(config.context_length, kDefaultContext);
+  if (wanted > config.context_length) {
+    throw UsageError("--ctx-size " + std::to_string(wanted) +
+                     " is more than the model was made for; at most " +
+                     std::to_string(config.context_length));
+  }
+  return wanted;
+}
+
+unsigned choose_threads(unsigned wanted) {
+  if (wanted > kMaxThreads) {
+    throw UsageError("--threads " + std::to_string(wanted) + " is too many; at most " +
+                     std::to_string(kMaxThreads));
+  }
+  return wanted == 0 ? usable_cores() : wanted;
+}
+
+std::size_t choose_chunk(std::size_t wanted, std::size_t ctx_size) {
+  if (wanted == 0 || wanted > kMaxChunk) {
+    throw UsageError("--prefill-chunk " + std::to_string(wanted) + " is not between 1 and " +
+                     std::to_string(kMaxChunk));
+  }
+  return std::min(wanted, ctx_size);
+}
+
+}  // namespace
+
+Session::Impl::Impl(const Model& model, const SessionOptions& options)
+    : config(model.impl().config),
+      kernels(kernels::find(options.backend)),
+      ctx_size(choose_ctx_size(config, options.ctx_size)),
+      pool(choose_threads(options.n_threads)),
+      cache(config, ctx_size,
+            options.kv_type == KvType::f16 ? kernels::CacheType::f16 : kernels::CacheType::f32),
+      act(config, choose_chunk(options.prefill_chunk, ctx_size)),
+      forward{config, model.impl().weights, kernels, pool, cache, act, observer} {}
+
+void Session::Impl::check(std::span<const TokenId> tokens) const {
+  if (tokens.empty()) throw UsageError("no tokens to run: the prompt is empty");
+  if (tokens.size() > ctx_size - position) {
+    throw UsageError(std::to_string(tokens.size()) + " tokens after " + std::to_string(position) +
+                     " do not fit a context of " + std::to_string(ctx_size) +
+                     "; shorten the prompt or, if the model allows, raise --ctx-size");
+  }
+  for (const TokenId id : tokens) {
+    if (to_int(id) < 0 || to_index(id) >= config.vocab) {
+      throw UsageError("token id " + std::to_string(to_int(id)) + " is outside the vocabulary of " +
+                       std::to_string(config.vocab));
+    }
+  }
+}
+
+template <typename Done>
+void Session::Impl::run_chunks(std::span<const TokenId> tokens, Done done) {
+  check(tokens);
+  for (std::size_t first = 0; first < tokens.size(); first += act.max_tokens) {
+    const std::size_t n = std::min(act.max_tokens, tokens.size() - first);
+    forward.run(tokens.subspan(first, n), position);
+    position += n;
+    if (!done(first, n)) return;
+  }
+}
+
+std::span<const float> Session::Impl::logits_row(std::size_t row) const {
+  return act.logits.span().subspan(row * config.vocab, config.vocab);
+}
+
+Session::Session(const Model& model, const SessionOptions& options)
+    : impl_(std::make_unique<Impl>(model, options)) {}
+Session::Session(Session&&) noexcept = default;
+Session& Session::operator=(Session&&) noexcept = default;
+Session::~Session() = default;
+
+std::span<const float> Session::run(std::span<const TokenId> tokens,
+                                    const std::function<bool()>& keep_going) {
+  bool complete = false;
+  impl_->run_chunks(tokens, [&](std::size_t first, std::size_t n) {
+    complete = first + n == tokens.size();
+    if (!complete) return !keep_going || keep_going();
+    impl_->forward.logits(n - 1, 1);
+    return true;
+  });
+  return complete ? impl_->logits_row(0) : std::span<const float>{};
+}
+
+void Session::run_all(std::span<const TokenId> tokens, const LogitsSink& sink) {
+  const std::size_t start = impl_->position;
+  impl_->run_chunks(tokens, [&](std::size_t first, std::size_t n) {
+    for (std::size_t t = 0; t < n; t += Activations::kHeadTokens) {
+      const std::size_t rows = std::min(Activations::kHeadTokens, n - t);
+      impl_->forward.logits(t, rows);
+      for (std::size_t r = 0; r < rows; ++r) {
+        sink(Position{static_cast<std::int32_t>(start + first + t + r)}, impl_->logits_row(r));
+      }
+    }
+    return true;
+  });
+}
+
+Position Session::position() const { return Position{static_cast<std::int32_t>(impl_->position)}; }
+
+void Session::rewind(Position position) {
+  if (to_int(position) < 0 || to_index(position) > impl_->position) {
+    throw UsageError("cannot go on from position " + std::to_string(to_int(position)) +
+                     ": the sequence has " + std::to_string(impl_->position) + " tokens");
+  }
+  impl_->position = to_index(position);
+}
+
+std::size_t Session::ctx_size() const { return impl_->ctx_size; }
+unsigned Session::n_threads() const { return impl_->pool.n_threads(); }
+std::string_view Session::backend() const { return impl_->kernels.name; }
+std::size_t Session::kv_bytes() const { return impl_->cache.reserved_bytes(); }
+
+std::string backend_names() { return kernels::names(); }
+
+}  // namespace bitnet

@@ -1,0 +1,34 @@
+// What is behind a Session.
+#pragma once
+
+#include "base/thread_pool.h"
+#include "bitnet/session.h"
+#include "kernels/kernels.h"
+#include "model/activations.h"
+#include "model/forward.h"
+#include "model/kv_cache.h"
+
+namespace bitnet {
+
+struct Session::Impl {
+  Impl(const Model& model, const SessionOptions& options);
+
+  // Runs tokens chunk by chunk; after each chunk calls done(first token of the chunk, its size), which
+  // returns whether to go on.
+  template <typename Done>
+  void run_chunks(std::span<const TokenId> tokens, Done done);
+  void check(std::span<const TokenId> tokens) const;
+  std::span<const float> logits_row(std::size_t row) const;
+
+  const Config& config;
+  const kernels::Kernels& kernels;
+  std::size_t ctx_size;
+  std::size_t position = 0;
+  ThreadPool pool;
+  KvCache cache;
+  Activations act;
+  Observer observer;  // for traces and tests; empty otherwise
+  Forward forward;
+};
+
+}  // namespace bitnet

@@ -1,0 +1,48 @@
+#include "engine/stop_strings.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "bitnet/error.h"
+
+namespace bitnet {
+
+StopStrings::StopStrings(std::vector<std::string> stops) : stops_(std::move(stops)) {
+  if (std::ranges::any_of(stops_, &std::string::empty)) {
+    throw UsageError(
+        "--stop: an empty string would stop before the first character; give at least one character");
+  }
+}
+
+bool StopStrings::push(std::string_view text, std::string& out) {
+  if (found_) return true;
+  held_.append(text);
+  return scan(false, out);
+}
+
+bool StopStrings::flush(std::string& out) {
+  const bool found = found_ || scan(true, out);
+  held_.clear();
+  found_ = false;
+  return found;
+}
+
+// Decides each place in turn whether a stop string begins there, up to the first where that is still open.
+bool StopStrings::scan(bool text_is_over, std::string& out) {
+  const std::string_view text = held_;
+  std::size_t start = 0;
+  for (; start < text.size(); ++start) {
+    const std::string_view rest = text.substr(start);
+    found_ = std::ranges::any_of(stops_, [rest](const std::string& s) { return rest.starts_with(s); });
+    if (found_) break;
+    const bool open = !text_is_over && std::ranges::any_of(stops_, [rest](const std::string& s) {
+      return std::string_view(s).starts_with(rest);
+    });
+    if (open) break;
+  }
+  out.append(text.substr(0, start));
+  held_.erase(0, start);
+  return found_;
+}
+
+}  // namespace bitnet

@@ -1,0 +1,112 @@
+#include "bitnet/generate.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "bitnet/chat.h"
+#include "bitnet/error.h"
+
+namespace bitnet {
+namespace {
+
+class Generate : public ::testing::Test {
+ protected:
+  // The text that follows a prompt, greedy.
+  std::string text(const std::string& prompt, GenerateOptions options = {},
+                   SessionOptions session_options = {}) {
+    return text_of(model.tokenizer().encode(prompt, {.add_bos = true}), std::move(options), session_options);
+  }
+
+  std::string text_of(const std::vector<TokenId>& prompt, GenerateOptions options,
+                      SessionOptions session_options = {}) {
+    Session session(model, session_options);
+    Sampler sampler({}, model.info().vocab);
+    history.clear();
+    std::string out;
+    options.stop_tokens.assign(model.tokenizer().end_tokens().begin(), model.tokenizer().end_tokens().end());
+    result = generate(model, session, sampler, history, prompt, options, [&](std::string_view piece) {
+      out += piece;
+      return out.size() < limit;
+    });
+    return out;
+  }
+
+  Model model = Model::load(std::string(BITNET_MODELS) + "/canary.gguf");
+  std::vector<TokenId> history;
+  GenerateResult result;
+  std::size_t limit = static_cast<std::size_t>(-1);
+};
+
+TEST_F(Generate, KnowsWhatTheCanaryLearned) {
+  EXPECT_EQ(text("The capital of France is", {.max_tokens = 4}), " Paris.");
+  EXPECT_EQ(text("2+2=", {.max_tokens = 2}), "4.");
+  EXPECT_EQ(text("The opposite of hot is", {.max_tokens = 4}), " cold.");
+}
+
+TEST_F(Generate, AnswersAChatTurnAndStopsAtItsEnd) {
+  const std::vector<Message> turn{{Role::user, "What color is the sky?"}};
+  EXPECT_EQ(text_of(encode_chat(ChatTemplate::bitnet, model.tokenizer(), turn), {}), "The sky is blue.");
+  EXPECT_EQ(result.reason, StopReason::stop_token);
+}
+
+TEST_F(Generate, TellsAStoryToItsEndAndStopsByItself) {
+  const std::string story = text("Once upon a time");
+  EXPECT_TRUE(story.ends_with("The end.")) << story;
+  EXPECT_GT(story.size(), 200U);
+  EXPECT_EQ(result.reason, StopReason::stop_token);
+}
+
+TEST_F(Generate, AddsPromptAndTextToTheHistory) {
+  const auto prompt = model.tokenizer().encode("The capital of France is", {.add_bos = true});
+  text_of(prompt, {.max_tokens = 3});
+  EXPECT_EQ(result.n_prompt, prompt.size());
+  EXPECT_EQ(result.tokens.size(), 3U);
+  std::vector<TokenId> want = prompt;
+  want.insert(want.end(), result.tokens.begin(), result.tokens.end());
+  EXPECT_EQ(history, want);
+}
+
+TEST_F(Generate, StopsAtTheMaximumAndAtZero) {
+  text("Once upon a time", {.max_tokens = 5});
+  EXPECT_EQ(result.tokens.size(), 5U);
+  EXPECT_EQ(result.n_decode_steps, 4U);  // the last token is not run for nothing
+  EXPECT_EQ(result.reason, StopReason::max_tokens);
+  EXPECT_EQ(text("Once upon a time", {.max_tokens = 0}), "");
+  EXPECT_TRUE(result.tokens.empty());
+}
+
+TEST_F(Generate, StopsBeforeAStopStringThatSpansTokens) {
+  const std::string story = text("Once upon a time");
+  const std::string stop = story.substr(40, 25);
+  EXPECT_EQ(text("Once upon a time", {.stop_strings = {stop}}), story.substr(0, story.find(stop)));
+  EXPECT_EQ(result.reason, StopReason::stop_string);
+}
+
+TEST_F(Generate, StopsWhenTheContextIsFull) {
+  text("Once upon a time", {}, {.ctx_size = 20});
+  EXPECT_EQ(result.reason, StopReason::context_full);
+  EXPECT_EQ(history.size(), 21U);  // the last token came from the last place
+}
+
+TEST_F(Generate, StopsWhenTheSinkSaysSo) {
+  limit = 10;
+  const std::string out = text("Once upon a time");
+  EXPECT_GE(out.size(), limit);
+  EXPECT_LT(out.size(), limit + 30);
+  EXPECT_EQ(result.reason, StopReason::interrupted);
+}
+
+TEST_F(Generate, StopsDuringThePromptWhenAsked) {
+  const std::string out =
+      text("Once upon a time", {.keep_going = [] { return false; }}, {.prefill_chunk = 2});
+  EXPECT_EQ(out, "");
+  EXPECT_EQ(result.reason, StopReason::interrupted);
+  EXPECT_TRUE(result.tokens.empty());
+}
+
+TEST_F(Generate, RefusesAnEmptyPrompt) { EXPECT_THROW(text_of({}, {}), UsageError); }
+
+}  // namespace
+}  // namespace bitnet

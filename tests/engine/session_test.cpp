@@ -1,0 +1,170 @@
+#include "bitnet/session.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "bitnet/error.h"
+#include "engine/allocation_count.h"
+#include "kernels/kernels.h"
+
+namespace bitnet {
+namespace {
+
+std::string canary() { return std::string(BITNET_MODELS) + "/canary.gguf"; }
+std::string random_model(const std::string& name) {
+  return std::string(BITNET_TEST_DATA) + "/models/" + name + ".gguf";
+}
+
+// Ids that wander over the vocabulary.
+std::vector<TokenId> some_ids(std::size_t n, std::size_t vocab) {
+  std::vector<TokenId> ids;
+  for (std::size_t i = 0; i < n; ++i)
+    ids.push_back(TokenId{static_cast<std::int32_t>((i * 37 + i * i * 11 + 5) % vocab)});
+  return ids;
+}
+
+using Logits = std::vector<float>;  // [n_tokens, vocab]
+
+Logits all_logits(Session& session, std::span<const TokenId> ids) {
+  Logits out;
+  session.run_all(
+      ids, [&](Position, std::span<const float> row) { out.insert(out.end(), row.begin(), row.end()); });
+  return out;
+}
+
+bool same_bits(std::span<const float> a, std::span<const float> b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
+}
+
+// The promise: the logits of a list of ids are the same bits, however they are computed.
+TEST(SameBits, WhateverTheBackendThreadsAndChunks) {
+  for (const std::string& path : {canary(), random_model("random-bitnet-b1.58"),
+                                  random_model("random-bitnet"), random_model("random-llama")}) {
+    const Model model = Model::load(path);
+    const auto ids = some_ids(67, model.info().vocab);
+    Session reference_session(model, {.n_threads = 1, .prefill_chunk = ids.size(), .backend = "scalar"});
+    const Logits reference = all_logits(reference_session, ids);
+    for (const kernels::Kernels* k : kernels::available()) {
+      for (const unsigned threads : {1U, 2U, 3U}) {
+        for (const std::size_t chunk : {std::size_t{1}, std::size_t{7}, std::size_t{64}, ids.size()}) {
+          // Every combination on one model; on the others each value of each, which keeps the test short.
+          if (path != canary() && threads != 3 && chunk != 7) continue;
+          Session session(model,
+                          {.n_threads = threads, .prefill_chunk = chunk, .backend = std::string(k->name)});
+          EXPECT_TRUE(same_bits(all_logits(session, ids), reference))
+              << path << ", " << k->name << ", " << threads << " threads, chunks of " << chunk;
+        }
+      }
+    }
+  }
+}
+
+TEST(SameBits, InBothCacheTypes) {
+  const Model model = Model::load(canary());
+  const auto ids = some_ids(40, model.info().vocab);
+  for (const KvType kv : {KvType::f16, KvType::f32}) {
+    Session whole(model, {.n_threads = 1, .prefill_chunk = 40, .kv_type = kv});
+    Session pieces(model, {.n_threads = 3, .prefill_chunk = 3, .kv_type = kv});
+    EXPECT_TRUE(same_bits(all_logits(whole, ids), all_logits(pieces, ids)));
+  }
+}
+
+TEST(Session, PrefillThenDecodeEqualsOnePass) {
+  const Model model = Model::load(canary());
+  const std::size_t vocab = model.info().vocab;
+  const auto ids = some_ids(30, vocab);
+  Session whole(model, {.n_threads = 2});
+  const Logits reference = all_logits(whole, ids);
+  Session session(model, {.n_threads = 2, .prefill_chunk = 5});
+  std::span<const float> logits = session.run(std::span(ids).first(12));
+  for (std::size_t i = 12;; ++i) {
+    ASSERT_TRUE(same_bits(logits, std::span(reference).subspan((i - 1) * vocab, vocab))) << i;
+    EXPECT_EQ(to_index(session.position()), i);
+    if (i == ids.size()) break;
+    logits = session.run({&ids[i], 1});
+  }
+}
+
+// Catches an engine that runs only the last prompt token, or drops its cache.
+TEST(Session, EveryEarlierTokenChangesTheLogits) {
+  const Model model = Model::load(canary());
+  const auto ids = some_ids(20, model.info().vocab);
+  Session session(model, {.n_threads = 1});
+  const auto first = session.run(ids);
+  const Logits reference(first.begin(), first.end());
+  for (std::size_t i = 0; i + 1 < ids.size(); ++i) {
+    auto changed = ids;
+    changed[i] = TokenId{(to_int(ids[i]) + 1) % static_cast<std::int32_t>(model.info().vocab)};
+    session.rewind(Position{0});
+    EXPECT_FALSE(same_bits(session.run(changed), reference)) << "token " << i << " was not seen";
+  }
+}
+
+TEST(Session, RewindingGoesOnAsIfTheRestHadNeverBeen) {
+  const Model model = Model::load(canary());
+  const auto ids = some_ids(24, model.info().vocab);
+  Session fresh(model, {.n_threads = 1});
+  const auto want = fresh.run(ids);
+  Session session(model, {.n_threads = 1});
+  session.run(std::span(ids).first(10));
+  session.run(std::vector<TokenId>(7, TokenId{3}));
+  session.rewind(Position{10});
+  EXPECT_TRUE(same_bits(session.run(std::span(ids).subspan(10)), want));
+  EXPECT_THROW(session.rewind(Position{25}), UsageError);
+  EXPECT_THROW(session.rewind(Position{-1}), UsageError);
+}
+
+TEST(Session, RefusesWhatDoesNotFitAndStaysAsItWas) {
+  const Model model = Model::load(canary());
+  const auto ids = some_ids(16, model.info().vocab);
+  Session session(model, {.ctx_size = 16, .n_threads = 1});
+  session.run(std::span(ids).first(10));
+  EXPECT_THROW(session.run(std::span(ids).first(7)), UsageError);
+  EXPECT_THROW(session.run({}), UsageError);
+  EXPECT_THROW(session.run(std::vector{TokenId{-1}}), UsageError);
+  EXPECT_THROW(session.run(std::vector{TokenId{1024}}), UsageError);
+  EXPECT_EQ(to_int(session.position()), 10);
+  Session fresh(model, {.ctx_size = 16, .n_threads = 1});
+  EXPECT_TRUE(same_bits(session.run(std::span(ids).subspan(10)), fresh.run(ids)));
+  EXPECT_THROW(session.run(std::vector{TokenId{1}}), UsageError);  // full to the last place, and not beyond
+}
+
+TEST(Session, RefusesOptionsOutOfRange) {
+  const Model model = Model::load(canary());
+  EXPECT_THROW(Session(model, {.ctx_size = 513}), UsageError);
+  EXPECT_THROW(Session(model, {.n_threads = 100000}), UsageError);
+  EXPECT_THROW(Session(model, {.prefill_chunk = 0}), UsageError);
+  EXPECT_THROW(Session(model, {.prefill_chunk = 1U << 20}), UsageError);
+  EXPECT_THROW(Session(model, {.backend = "avx1024"}), UsageError);
+}
+
+TEST(Session, PrefillStopsBetweenChunksWhenAsked) {
+  const Model model = Model::load(canary());
+  const auto ids = some_ids(30, model.info().vocab);
+  Session session(model, {.n_threads = 1, .prefill_chunk = 10});
+  int asked = 0;
+  EXPECT_TRUE(session.run(ids, [&] { return ++asked < 2; }).empty());
+  EXPECT_EQ(to_int(session.position()), 20);
+}
+
+TEST(TokenPath, AllocatesNothingAfterWarmUp) {
+  const Model model = Model::load(canary());
+  const auto ids = some_ids(200, model.info().vocab);
+  for (const KvType kv : {KvType::f16, KvType::f32}) {
+    Session session(model, {.n_threads = 3, .prefill_chunk = 32, .kv_type = kv});
+    session.run(std::span(ids).first(40));
+    session.run({&ids[40], 1});
+    const std::size_t before = test::allocation_count();
+    for (std::size_t i = 41; i < 120; ++i) session.run({&ids[i], 1});
+    session.run(std::span(ids).subspan(120));
+    EXPECT_EQ(test::allocation_count(), before);
+  }
+}
+
+}  // namespace
+}  // namespace bitnet
