@@ -1,0 +1,17 @@
+// What this process holds of the machine's memory.
+#pragma once
+
+#include <cstdint>
+
+namespace bitnet::cli {
+
+struct MemoryUse {
+  std::uint64_t peak_bytes = 0;    // most that was ever resident, mapped file pages included
+  std::uint64_t own_bytes = 0;     // resident now and not backed by a file: what the process really costs
+  std::uint64_t mapped_bytes = 0;  // resident now and shared with the page cache
+};
+
+// From /proc/self/status; zeros where there is none.
+MemoryUse memory_use();
+
+}  // namespace bitnet::cli

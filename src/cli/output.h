@@ -1,0 +1,13 @@
+// stdout: results and nothing else, every byte accounted for.
+#pragma once
+
+#include <string_view>
+
+namespace bitnet::cli {
+
+// Writes at once, without a buffer of ours. Throws RuntimeError when it cannot (a full disk, a closed pipe).
+void write_stdout(std::string_view text);
+
+bool stdout_is_terminal();
+
+}  // namespace bitnet::cli
