@@ -3,15 +3,17 @@
 namespace bitnet::kernels::avx2 {
 namespace {
 
-// Rows worked on together: one load of activations serves them all, and memory sees as many streams, which it
-// likes better than one. 4 sums + 4 activations + codes and masks fit the 16 registers.
+// Rows worked on together: one load of activations serves them all. 4 sums + 4 activations + codes and mask
+// fit the 16 registers.
 constexpr std::size_t kRows = 4;
-// How far ahead of its use a line of weights is asked for: some 250 ns of work at 8 bytes a cycle per core.
+// How far ahead of its use a line of weights is asked for: 1 KiB in each of the four streams, some 200 ns of
+// work. Half of it measured 3 % slower, twice as much 40 %.
 constexpr std::size_t kPrefetchBytes = 1024;
 
+// Rows row, row + step, ...
 template <std::size_t N>
-void rows_times_token(const quant::Matrix& w, std::size_t row, const QuantizedRows& x, std::size_t token,
-                      const OutputRows& y) {
+void rows_times_token(const quant::Matrix& w, std::size_t row, std::size_t step, const QuantizedRows& x,
+                      std::size_t token, const OutputRows& y) {
   const std::size_t row_bytes = w.cols / 4;
   const auto* codes = reinterpret_cast<const std::uint8_t*>(w.data) + row * row_bytes;
   const std::int8_t* q = x.q + token * x.stride;
@@ -27,7 +29,7 @@ void rows_times_token(const quant::Matrix& w, std::size_t row, const QuantizedRo
       const __m256i a2 = load_32(q + at * 4 + 64);
       const __m256i a3 = load_32(q + at * 4 + 96);
       for (std::size_t r = 0; r < N; ++r) {
-        const std::uint8_t* group = codes + r * row_bytes + at;
+        const std::uint8_t* group = codes + r * step * row_bytes + at;
         _mm_prefetch(reinterpret_cast<const char*>(group + kPrefetchBytes), _MM_HINT_T0);
         const Codes c = unpack(group);
         const __m256i first =
@@ -39,16 +41,20 @@ void rows_times_token(const quant::Matrix& w, std::size_t row, const QuantizedRo
     }
     for (std::size_t r = 0; r < N; ++r) sum32[r] = widen_add(sum32[r], sum16[r]);
   }
-  for (std::size_t r = 0; r < N; ++r) finish(w, row + r, x, token, sum32[r], y);
+  for (std::size_t r = 0; r < N; ++r) finish(w, row + r * step, x, token, sum32[r], y);
 }
 
 }  // namespace
 
 void gemv_i2_s(const quant::Matrix& w, std::size_t row_begin, std::size_t row_end, const QuantizedRows& x,
                std::size_t token, const OutputRows& y) {
-  std::size_t row = row_begin;
-  for (; row + kRows <= row_end; row += kRows) rows_times_token<kRows>(w, row, x, token, y);
-  for (; row < row_end; ++row) rows_times_token<1>(w, row, x, token, y);
+  // The four rows come from four quarters of the range: each is then one long sequential stream, which the
+  // processor's own prefetching follows. Four neighbouring rows measured half the speed.
+  const std::size_t quarter = (row_end - row_begin) / kRows;
+  for (std::size_t row = row_begin; row < row_begin + quarter; ++row)
+    rows_times_token<kRows>(w, row, quarter, x, token, y);
+  for (std::size_t row = row_begin + kRows * quarter; row < row_end; ++row)
+    rows_times_token<1>(w, row, 0, x, token, y);
 }
 
 }  // namespace bitnet::kernels::avx2

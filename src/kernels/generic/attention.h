@@ -13,17 +13,11 @@ namespace bitnet::kernels::generic {
 // Keys of one block: enough that rescaling the running sums is rare, few enough that K and V of a block stay
 // in L1 (64 keys * 128 * 2 bytes * 2 = 32 KiB). Part of the numeric contract: it fixes the order of the sums.
 inline constexpr std::size_t kKeyBlock = 64;
-// Query heads worked on together; more share a key/value head in no known model, and are taken in turns.
+// Query heads worked on together: each key and value is loaded and widened once for all of them, and their
+// sums are independent chains.
+inline constexpr std::size_t kQueryTile = 4;
+// Query heads whose running sums are kept at a time; more than share a key/value head in any known model.
 inline constexpr std::size_t kMaxQueries = 16;
-
-template <typename V, typename T>
-inline float dot(const float* a, const T* b, std::size_t n) {
-  V sum = V::zero();
-  for_each_16(n, [&](std::size_t i, std::size_t m) {
-    sum = fma(load_up_to_16<V>(a + i, m), load_up_to_16<V>(b + i, m), sum);
-  });
-  return reduce_add(sum);
-}
 
 // The running softmax of one query head.
 struct SoftmaxState {
@@ -31,34 +25,71 @@ struct SoftmaxState {
   float sum = 0.0F;
 };
 
-// Adds the keys of one block to out = sum of exp(score - max) * v.
-template <typename V, typename T>
-void attend_block(const Attention& a, std::size_t query, const T* k, const T* v, std::size_t n,
-                  SoftmaxState& state) {
-  float weight[kKeyBlock] = {};  // [n] scores, then their exponentials
+using KeyWeights = float[kKeyBlock];
+
+// weight[q][j] = query q . key j * scale
+template <typename V, std::size_t N, typename T>
+inline void score_keys(const Attention& a, std::size_t query, const T* k, std::size_t n, KeyWeights* weight) {
   const float* q = a.q + query * a.head_dim;
-  float* out = a.out + query * a.head_dim;
-  V block_max = V::broadcast(state.max);
-  for (std::size_t j = 0; j < n; ++j) weight[j] = dot<V>(q, k + j * a.head_dim, a.head_dim) * a.scale;
+  for (std::size_t j = 0; j < n; ++j) {
+    V sum[N];
+    for (V& s : sum) s = V::zero();
+    for_each_16(a.head_dim, [&](std::size_t i, std::size_t m) {
+      const V key = load_up_to_16<V>(k + j * a.head_dim + i, m);
+      for (std::size_t h = 0; h < N; ++h)
+        sum[h] = fma(load_up_to_16<V>(q + h * a.head_dim + i, m), key, sum[h]);
+    });
+    for (std::size_t h = 0; h < N; ++h) weight[h][j] = reduce_add(sum[h]) * a.scale;
+  }
+}
+
+// Turns scores into exp(score - running maximum) and returns what earlier sums must be multiplied by: exactly
+// 1 where the maximum stood.
+template <typename V>
+inline float exponentiate(KeyWeights& weight, std::size_t n, SoftmaxState& state) {
   for (std::size_t j = n; j % 16 != 0; ++j) weight[j] = state.max;
-  for (std::size_t j = 0; j < n; j += 16) block_max = max(block_max, V::load(weight + j));
-  const float new_max = reduce_max(block_max);
+  V largest = V::broadcast(state.max);
+  for (std::size_t j = 0; j < n; j += 16) largest = max(largest, V::load(weight + j));
+  const float new_max = reduce_max(largest);
   V sum = V::zero();
   for_each_16(n, [&](std::size_t j, std::size_t m) {
     exp(load_up_to_16<V>(weight + j, m) - V::broadcast(new_max)).store(weight + j, m);
     sum = sum + load_up_to_16<V>(weight + j, m);
   });
   float rescale[16];
-  exp(V::broadcast(state.max - new_max)).store(rescale);  // exactly 1 where the maximum stood
+  exp(V::broadcast(state.max - new_max)).store(rescale);
   state.sum = state.sum * rescale[0] + reduce_add(sum);
   state.max = new_max;
+  return rescale[0];
+}
+
+// out = out * rescale + sum over j of weight[j] * value j, in ascending j
+template <typename V, std::size_t N, typename T>
+inline void mix_values(const Attention& a, std::size_t query, const T* v, std::size_t n,
+                       const KeyWeights* weight, const float* rescale) {
+  float* out = a.out + query * a.head_dim;
   for_each_16(a.head_dim, [&](std::size_t i, std::size_t m) {
-    V mixed = load_up_to_16<V>(out + i, m) * V::broadcast(rescale[0]);
-    for (std::size_t j = 0; j < n; ++j) {
-      mixed = fma(V::broadcast(weight[j]), load_up_to_16<V>(v + j * a.head_dim + i, m), mixed);
+    V mixed[N];
+    for (std::size_t h = 0; h < N; ++h) {
+      mixed[h] = load_up_to_16<V>(out + h * a.head_dim + i, m) * V::broadcast(rescale[h]);
     }
-    mixed.store(out + i, m);
+    for (std::size_t j = 0; j < n; ++j) {
+      const V value = load_up_to_16<V>(v + j * a.head_dim + i, m);
+      for (std::size_t h = 0; h < N; ++h) mixed[h] = fma(V::broadcast(weight[h][j]), value, mixed[h]);
+    }
+    for (std::size_t h = 0; h < N; ++h) mixed[h].store(out + h * a.head_dim + i, m);
   });
+}
+
+// N query heads over one block of keys.
+template <typename V, std::size_t N, typename T>
+void attend_block(const Attention& a, std::size_t query, const T* k, const T* v, std::size_t n,
+                  SoftmaxState* state) {
+  KeyWeights weight[N];
+  float rescale[N];
+  score_keys<V, N>(a, query, k, n, weight);
+  for (std::size_t h = 0; h < N; ++h) rescale[h] = exponentiate<V>(weight[h], n, state[h]);
+  mix_values<V, N>(a, query, v, n, weight, rescale);
 }
 
 template <typename V, typename T>
@@ -71,9 +102,13 @@ void attention(const Attention& a) {
     SoftmaxState state[kMaxQueries];
     for (std::size_t j = 0; j < a.n_keys; j += kKeyBlock) {
       const std::size_t n = std::min(kKeyBlock, a.n_keys - j);
-      for (std::size_t query = first; query < last; ++query) {
-        attend_block<V>(a, query, k + j * a.head_dim, v + j * a.head_dim, n, state[query - first]);
+      const T* keys = k + j * a.head_dim;
+      const T* values = v + j * a.head_dim;
+      std::size_t query = first;
+      for (; query + kQueryTile <= last; query += kQueryTile) {
+        attend_block<V, kQueryTile>(a, query, keys, values, n, state + (query - first));
       }
+      for (; query < last; ++query) attend_block<V, 1>(a, query, keys, values, n, state + (query - first));
     }
     for (std::size_t query = first; query < last; ++query) {
       float* out = a.out + query * a.head_dim;

@@ -1,0 +1,211 @@
+// Each kernel of each backend at the shapes of BitNet-b1.58-2B-4T, its rate beside the machine's limit: GB/s
+// of streamed weights against a measured read bandwidth, GMAC/s against a measured peak of 8-bit products.
+// One thread.
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "base/buffer.h"
+#include "base/half.h"
+#include "kernels/kernels.h"
+#include "machine_limits.h"
+
+namespace bitnet::bench {
+namespace {
+
+using kernels::Kernels;
+
+constexpr std::size_t kHidden = 2560;
+constexpr std::size_t kFfn = 6912;
+constexpr std::size_t kStreamed = std::size_t{512} << 20;  // larger than any cache
+
+std::mt19937 g_rng(1);
+
+std::vector<float> random_row(std::size_t n) {
+  std::normal_distribution<float> normal;
+  std::vector<float> v(n);
+  for (float& x : v) x = normal(g_rng);
+  return v;
+}
+
+// Bytes of four codes 0..2 each, so much of them that they don't fit a cache.
+const Buffer<std::uint8_t>& ternary_bytes() {
+  static const Buffer<std::uint8_t> bytes = [] {
+    Buffer<std::uint8_t> b(kStreamed + 4096, "the benchmark's weights");
+    std::uint8_t pool[81];
+    for (unsigned i = 0; i < 81; ++i) {
+      pool[i] = static_cast<std::uint8_t>(i % 3 | i / 3 % 3 << 2 | i / 9 % 3 << 4 | i / 27 % 3 << 6);
+    }
+    for (std::size_t i = 0; i < b.size(); ++i) b[i] = pool[(i * 2654435761U >> 7) % 81];
+    return b;
+  }();
+  return bytes;
+}
+
+double bandwidth() {
+  static const double value = read_bandwidth(std::as_bytes(ternary_bytes().span()), 1);
+  return value;
+}
+double peak() {
+  static const double value = int8_peak(1);
+  return value;
+}
+
+void report_bytes(benchmark::State& state, std::size_t bytes_per_iteration) {
+  const double total = static_cast<double>(bytes_per_iteration) * static_cast<double>(state.iterations());
+  state.counters["GB/s"] = benchmark::Counter(total / 1e9, benchmark::Counter::kIsRate);
+  state.counters["of_bandwidth"] = benchmark::Counter(total / bandwidth(), benchmark::Counter::kIsRate);
+}
+void report_macs(benchmark::State& state, std::size_t macs_per_iteration) {
+  const double total = static_cast<double>(macs_per_iteration) * static_cast<double>(state.iterations());
+  state.counters["GMAC/s"] = benchmark::Counter(total / 1e9, benchmark::Counter::kIsRate);
+  if (peak() > 0)
+    state.counters["of_int8_peak"] = benchmark::Counter(total / peak(), benchmark::Counter::kIsRate);
+}
+
+struct Activations {
+  Activations(const Kernels& k, std::size_t n_tokens, std::size_t n)
+      : stride(n), q(n_tokens * n, "q"), scale(n_tokens), sum(n_tokens) {
+    const auto x = random_row(n);
+    for (std::size_t t = 0; t < n_tokens; ++t)
+      k.quantize(x.data(), n, n, q.data() + t * n, &scale[t], &sum[t]);
+  }
+  kernels::QuantizedRows rows() const { return {q.data(), scale.data(), sum.data(), stride}; }
+  std::size_t stride;
+  Buffer<std::int8_t> q;
+  std::vector<float> scale;
+  std::vector<std::int32_t> sum;
+};
+
+// One token through weights that come from memory: what decoding is made of.
+void ternary_gemv(benchmark::State& state, const Kernels& k, std::size_t cols) {
+  const std::size_t rows = kStreamed / (cols / 4) / 64 * 64;
+  const quant::Matrix w{quant::TensorType::i2_s, rows, cols, std::as_bytes(ternary_bytes().span()).data(),
+                        1.0F};
+  const Activations x(k, 1, cols);
+  std::vector<float> y(rows);
+  constexpr std::size_t kPart = 4096;
+  std::size_t row = 0;
+  for (auto _ : state) {
+    k.matmul_ternary(w, row, row + kPart, x.rows(), 1, {y.data(), rows});
+    row = row + 2 * kPart <= rows ? row + kPart : 0;
+  }
+  report_bytes(state, kPart * cols / 4);
+  report_macs(state, kPart * cols);
+}
+
+// Many tokens through a slice of weights: what prefill is made of.
+void ternary_gemm(benchmark::State& state, const Kernels& k, std::size_t cols, std::size_t n_tokens) {
+  constexpr std::size_t kRows = 256;
+  const quant::Matrix w{quant::TensorType::i2_s, kRows, cols, std::as_bytes(ternary_bytes().span()).data(),
+                        1.0F};
+  const Activations x(k, n_tokens, cols);
+  std::vector<float> y(kRows * n_tokens);
+  for (auto _ : state) k.matmul_ternary(w, 0, kRows, x.rows(), n_tokens, {y.data(), kRows});
+  report_macs(state, kRows * cols * n_tokens);
+}
+
+void float_gemv(benchmark::State& state, const Kernels& k, quant::TensorType type,
+                std::size_t bytes_per_value) {
+  const std::size_t rows = kStreamed / (kHidden * bytes_per_value);
+  const quant::Matrix w{type, rows, kHidden, std::as_bytes(ternary_bytes().span()).data(), 1.0F};
+  const auto x = random_row(kHidden);
+  std::vector<float> y(rows);
+  constexpr std::size_t kPart = 1024;
+  std::size_t row = 0;
+  for (auto _ : state) {
+    k.matmul_float(w, row, row + kPart, {x.data(), kHidden}, 1, {y.data(), rows});
+    row = row + 2 * kPart <= rows ? row + kPart : 0;
+  }
+  report_bytes(state, kPart * kHidden * bytes_per_value);
+}
+
+void attention(benchmark::State& state, const Kernels& k, std::size_t n_keys) {
+  constexpr std::size_t kHeadDim = 128;
+  constexpr std::size_t kQueries = 4;
+  const auto q = random_row(kQueries * kHeadDim);
+  const auto values = random_row(kHeadDim);
+  std::vector<std::uint16_t> kv(n_keys * kHeadDim);
+  for (std::size_t i = 0; i < kv.size(); ++i) kv[i] = f32_to_f16(values[i % kHeadDim]);
+  std::vector<float> out(q.size());
+  for (auto _ : state) {
+    k.attention_f16({q.data(), kv.data(), kv.data(), kQueries, n_keys, kHeadDim, 0.088F, out.data()});
+    benchmark::DoNotOptimize(out.data());
+  }
+  report_bytes(state, 2 * kv.size() * sizeof kv[0]);
+  state.counters["GMAC/s"] = benchmark::Counter(
+      static_cast<double>(2 * kQueries * kv.size()) * static_cast<double>(state.iterations()) / 1e9,
+      benchmark::Counter::kIsRate);
+}
+
+void row_kernel(benchmark::State& state, std::size_t n,
+                const std::function<void(const float*, float*)>& kernel) {
+  const auto x = random_row(n);
+  std::vector<float> y(n);
+  for (auto _ : state) {
+    std::copy(x.begin(), x.end(), y.begin());  // kernels that work in place would soon reach denormals
+    kernel(x.data(), y.data());
+    benchmark::DoNotOptimize(y.data());
+  }
+  state.counters["Gvalue/s"] = benchmark::Counter(
+      static_cast<double>(n) * static_cast<double>(state.iterations()) / 1e9, benchmark::Counter::kIsRate);
+}
+
+void add_benchmarks(const Kernels& k) {
+  const std::string prefix = std::string(k.name) + "/";
+  const auto add = [&](const std::string& name, auto body) {
+    benchmark::RegisterBenchmark((prefix + name).c_str(), body)->Unit(benchmark::kMicrosecond);
+  };
+  for (const std::size_t cols : {kHidden, kFfn}) {
+    const std::string shape = "/cols:" + std::to_string(cols);
+    add("ternary_gemv" + shape, [&k, cols](benchmark::State& s) { ternary_gemv(s, k, cols); });
+    for (const std::size_t n : {std::size_t{2}, std::size_t{8}, std::size_t{128}, std::size_t{512}}) {
+      add("ternary_gemm" + shape + "/tokens:" + std::to_string(n),
+          [&k, cols, n](benchmark::State& s) { ternary_gemm(s, k, cols, n); });
+    }
+  }
+  add("head_f16", [&k](benchmark::State& s) { float_gemv(s, k, quant::TensorType::f16, 2); });
+  add("head_f32", [&k](benchmark::State& s) { float_gemv(s, k, quant::TensorType::f32, 4); });
+  for (const std::size_t n : {std::size_t{64}, std::size_t{512}, std::size_t{4096}}) {
+    add("attention/keys:" + std::to_string(n), [&k, n](benchmark::State& s) { attention(s, k, n); });
+  }
+  add("rms_norm", [&k](benchmark::State& s) {
+    row_kernel(s, kHidden, [&k](const float* x, float* y) { k.rms_norm(x, x, 1e-5F, kHidden, y); });
+  });
+  add("relu2_mul", [&k](benchmark::State& s) {
+    row_kernel(s, kFfn, [&k](const float* x, float* y) { k.relu2_mul(y, x, kFfn); });
+  });
+  add("silu_mul", [&k](benchmark::State& s) {
+    row_kernel(s, kFfn, [&k](const float* x, float* y) { k.silu_mul(y, x, kFfn); });
+  });
+  add("exp", [&k](benchmark::State& s) {
+    row_kernel(s, kFfn, [&k](const float* x, float* y) { k.exp(x, y, kFfn); });
+  });
+  add("quantize", [&k](benchmark::State& s) {
+    std::vector<std::int8_t> q(kFfn);
+    row_kernel(s, kFfn, [&](const float* x, float*) {
+      float scale = 0;
+      std::int32_t sum = 0;
+      k.quantize(x, kFfn, kFfn, q.data(), &scale, &sum);
+      benchmark::DoNotOptimize(q.data());
+    });
+  });
+}
+
+}  // namespace
+}  // namespace bitnet::bench
+
+int main(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  benchmark::AddCustomContext("read_bandwidth_GB_s", std::to_string(bitnet::bench::bandwidth() / 1e9));
+  benchmark::AddCustomContext("int8_peak_GMAC_s", std::to_string(bitnet::bench::peak() / 1e9));
+  for (const bitnet::kernels::Kernels* k : bitnet::kernels::available()) bitnet::bench::add_benchmarks(*k);
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+}
