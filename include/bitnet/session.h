@@ -21,12 +21,13 @@ struct SessionOptions {
   std::size_t prefill_chunk =
       128;  // tokens run through the layers together; changes speed and memory, no result
   KvType kv_type = KvType::f16;
+  ActivationType activations = ActivationType::int8;
   std::string backend = "auto";  // instruction set of the kernels, by name; changes speed, no result
 };
 
 // Owns the KV cache and every buffer of the forward pass, all made here; running tokens allocates nothing.
-// For one model, one list of token ids and one kv_type the logits are the same bits, whatever the other
-// options, the chunks in which the tokens come, and the machine.
+// For one model, one list of token ids, one kv_type and one kind of activations the logits are the same bits,
+// whatever the other options, the chunks in which the tokens come, and the machine.
 class Session {
  public:
   // The model must outlive the session. Throws UsageError for options out of range, RuntimeError when memory

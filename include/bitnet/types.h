@@ -12,6 +12,12 @@ enum class TokenId : std::int32_t {};
 // A place in a sequence, counted in tokens from 0.
 enum class Position : std::int32_t {};
 
+// How activations meet ternary weights.
+enum class ActivationType : std::uint8_t {
+  int8,  // rounded to int8, one scale a token: as the models were trained
+  f32,   // as they are: for reference, at several times the cost
+};
+
 constexpr std::int32_t to_int(TokenId id) { return static_cast<std::int32_t>(id); }
 constexpr std::int32_t to_int(Position p) { return static_cast<std::int32_t>(p); }
 constexpr std::size_t to_index(TokenId id) { return static_cast<std::size_t>(id); }

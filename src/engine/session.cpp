@@ -51,7 +51,7 @@ Session::Impl::Impl(const Model& model, const SessionOptions& options)
       cache(config, ctx_size,
             options.kv_type == KvType::f16 ? kernels::CacheType::f16 : kernels::CacheType::f32),
       act(config, choose_chunk(options.prefill_chunk, ctx_size)),
-      forward{config, model.impl().weights, kernels, pool, cache, act, observer} {}
+      forward{config, model.impl().weights, kernels, pool, cache, act, observer, options.activations} {}
 
 void Session::Impl::check(std::span<const TokenId> tokens) const {
   if (tokens.empty()) throw UsageError("no tokens to run: the prompt is empty");

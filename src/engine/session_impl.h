@@ -28,6 +28,7 @@ struct Session::Impl {
   KvCache cache;
   Activations act;
   Observer observer;  // for traces and tests; empty otherwise
+  Profile profile;    // filled when forward.profile points to it
   Forward forward;
 };
 

@@ -78,7 +78,14 @@ struct Kernels {
   // Products of rows [row_begin, row_end) of w with every token. w must not be ternary.
   void (*matmul_float)(const quant::Matrix& w, std::size_t row_begin, std::size_t row_end, const FloatRows& x,
                        std::size_t n_tokens, const OutputRows& y);
-  // The same for ternary w: y = (w.scale / x.scale) * sum(t * q).
+  // The values -1, 0, +1 of one row of ternary w, elements [begin, end) (multiples of the type's block),
+  // without scale.
+  void (*decode_ternary)(const quant::Matrix& w, std::size_t row, std::size_t begin, std::size_t end,
+                         float* out);
+  // Products of ternary w with activations that are not quantized: the reference mode.
+  void (*matmul_ternary_f32)(const quant::Matrix& w, std::size_t row_begin, std::size_t row_end,
+                             const FloatRows& x, std::size_t n_tokens, const OutputRows& y);
+  // Products of ternary w with int8 activations: y = (w.scale / x.scale) * sum(t * q).
   void (*matmul_ternary)(const quant::Matrix& w, std::size_t row_begin, std::size_t row_end,
                          const QuantizedRows& x, std::size_t n_tokens, const OutputRows& y);
 };

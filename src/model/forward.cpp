@@ -6,35 +6,8 @@
 #include <cstring>
 
 #include "base/portable_math.h"
-#include "model/linear.h"
 
 namespace bitnet {
-namespace {
-
-// The norm before a product, then the quantization that ternary weights ask for. Without a weight the row is
-// as it is.
-void norm_row(const kernels::Kernels& kernels, const float* x, const float* norm_weight, float eps,
-              const ProductInput& out, std::size_t token, bool quantize) {
-  float* row = out.row(token);
-  if (norm_weight != nullptr) {
-    kernels.rms_norm(x, norm_weight, eps, out.width, row);
-  } else {
-    std::memcpy(row, x, out.width * sizeof(float));
-  }
-  if (quantize) {
-    kernels.quantize(row, out.width, out.q_stride, out.q.data() + token * out.q_stride, &out.scale[token],
-                     &out.sum[token]);
-  }
-}
-
-bool any_ternary(std::span<const Product> products) {
-  for (const Product& p : products) {
-    if (quant::info(p.w.type).ternary) return true;
-  }
-  return false;
-}
-
-}  // namespace
 
 void Forward::run(std::span<const TokenId> tokens, std::size_t first_position) const {
   const std::size_t n = tokens.size();
@@ -51,6 +24,7 @@ void Forward::run(std::span<const TokenId> tokens, std::size_t first_position) c
 }
 
 void Forward::embed(std::span<const TokenId> tokens) const {
+  const WorkTimer timer(profile, Work::embed);
   const quant::TypeInfo& type = quant::info(weights.token_embd.type);
   for (std::size_t t = 0; t < tokens.size(); ++t) {
     assert(to_index(tokens[t]) < config.vocab);
@@ -59,6 +33,7 @@ void Forward::embed(std::span<const TokenId> tokens) const {
 }
 
 void Forward::compute_rotations(std::size_t n_tokens, std::size_t first_position) const {
+  const WorkTimer timer(profile, Work::rope_and_cache);
   const std::size_t half = config.head_dim / 2;
   pool.parallel_for(n_tokens, 1, [&](std::size_t begin, std::size_t end) {
     for (std::size_t t = begin; t < end; ++t) {
@@ -78,55 +53,47 @@ void Forward::attention_block(const LayerWeights& w, std::size_t layer, std::siz
   const std::array qkv{Product{w.attn_q, act.q.data()}, Product{w.attn_k, act.k.data()},
                        Product{w.attn_v, act.v.data()}};
   const std::array output{Product{w.attn_output, act.projected.data()}};
-  const bool quantize_qkv = any_ternary(qkv);
-  const bool quantize_output = any_ternary(output);
-
-  pool.parallel_for(n_tokens, 1, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t t = begin; t < end; ++t) {
-      norm_row(kernels, act.residual.data() + t * config.hidden, w.attn_norm, config.rms_eps, act.normed, t,
-               quantize_qkv);
-    }
-  });
-  multiply(kernels, pool, qkv, act.normed, 0, n_tokens);
-  pool.parallel_for(n_tokens, 1, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t t = begin; t < end; ++t) rotate_and_cache(layer, t, first_position + t);
-  });
+  norm(act.residual.data(), w.attn_norm, act.normed, 0, n_tokens, wants_quantized(qkv, activations));
+  product(Work::qkv, qkv, act.normed, 0, n_tokens);
+  rotate_and_cache(layer, n_tokens, first_position);
   attend(layer, n_tokens, first_position);
-  pool.parallel_for(n_tokens, 1, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t t = begin; t < end; ++t) {
-      norm_row(kernels, act.mixed.data() + t * config.q_dim(), w.attn_sub_norm, config.rms_eps,
-               act.attn_out_in, t, quantize_output);
-    }
-  });
-  multiply(kernels, pool, output, act.attn_out_in, 0, n_tokens);
+  norm(act.mixed.data(), w.attn_sub_norm, act.attn_out_in, 0, n_tokens, wants_quantized(output, activations));
+  product(Work::attn_output, output, act.attn_out_in, 0, n_tokens);
   add_to_residual(n_tokens);
 }
 
-void Forward::rotate_and_cache(std::size_t layer, std::size_t token, std::size_t position) const {
+void Forward::rotate_and_cache(std::size_t layer, std::size_t n_tokens, std::size_t first_position) const {
+  const WorkTimer timer(profile, Work::rope_and_cache);
   const std::size_t d = config.head_dim;
-  const float* cos = act.cos.data() + token * d / 2;
-  const float* sin = act.sin.data() + token * d / 2;
-  float* q = act.q.data() + token * config.q_dim();
-  float* k = act.k.data() + token * config.kv_dim();
-  const float* v = act.v.data() + token * config.kv_dim();
+  const bool f16 = cache.type() == kernels::CacheType::f16;
   const auto rope = config.rope_layout == RopeLayout::neox ? kernels.rope_neox : kernels.rope_norm;
-  for (std::size_t head = 0; head < config.n_heads; ++head) rope(q + head * d, cos, sin, d);
-  for (std::size_t head = 0; head < config.n_kv_heads; ++head) {
-    rope(k + head * d, cos, sin, d);
-    void* key = cache.key(layer, head, position);
-    void* value = cache.value(layer, head, position);
-    if (cache.type() == kernels::CacheType::f16) {
-      kernels.store_f16(k + head * d, static_cast<std::uint16_t*>(key), d);
-      kernels.store_f16(v + head * d, static_cast<std::uint16_t*>(value), d);
+  const auto store = [&](const float* x, void* to) {
+    if (f16) {
+      kernels.store_f16(x, static_cast<std::uint16_t*>(to), d);
     } else {
-      std::memcpy(key, k + head * d, d * sizeof(float));
-      std::memcpy(value, v + head * d, d * sizeof(float));
+      std::memcpy(to, x, d * sizeof(float));
     }
-  }
+  };
+  pool.parallel_for(n_tokens, 1, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t t = begin; t < end; ++t) {
+      const float* cos = act.cos.data() + t * d / 2;
+      const float* sin = act.sin.data() + t * d / 2;
+      float* q = act.q.data() + t * config.q_dim();
+      float* k = act.k.data() + t * config.kv_dim();
+      const float* v = act.v.data() + t * config.kv_dim();
+      for (std::size_t head = 0; head < config.n_heads; ++head) rope(q + head * d, cos, sin, d);
+      for (std::size_t head = 0; head < config.n_kv_heads; ++head) {
+        rope(k + head * d, cos, sin, d);
+        store(k + head * d, cache.key(layer, head, first_position + t));
+        store(v + head * d, cache.value(layer, head, first_position + t));
+      }
+    }
+  });
 }
 
 // One piece of work is one token and one kv head with all the query heads that read it.
 void Forward::attend(std::size_t layer, std::size_t n_tokens, std::size_t first_position) const {
+  const WorkTimer timer(profile, Work::attention);
   const std::size_t d = config.head_dim;
   const std::size_t group = config.n_heads / config.n_kv_heads;
   const auto attention =
@@ -153,42 +120,71 @@ void Forward::attend(std::size_t layer, std::size_t n_tokens, std::size_t first_
 void Forward::feed_forward_block(const LayerWeights& w, std::size_t n_tokens) const {
   const std::array gate_up{Product{w.ffn_gate, act.gate.data()}, Product{w.ffn_up, act.up.data()}};
   const std::array down{Product{w.ffn_down, act.projected.data()}};
-  const bool quantize_gate_up = any_ternary(gate_up);
-  const bool quantize_down = any_ternary(down);
+  norm(act.residual.data(), w.ffn_norm, act.normed, 0, n_tokens, wants_quantized(gate_up, activations));
+  product(Work::gate_up, gate_up, act.normed, 0, n_tokens);
+  activate_and_norm(w, n_tokens, wants_quantized(down, activations));
+  product(Work::ffn_down, down, act.ffn_down_in, 0, n_tokens);
+  add_to_residual(n_tokens);
+}
+
+// One loop for both: the row is still in the cache when its norm is taken.
+void Forward::activate_and_norm(const LayerWeights& w, std::size_t n_tokens, bool quantize) const {
+  const WorkTimer timer(profile, Work::activation);
   const auto activate =
       config.gate_activation == GateActivation::relu_squared ? kernels.relu2_mul : kernels.silu_mul;
-
-  pool.parallel_for(n_tokens, 1, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t t = begin; t < end; ++t) {
-      norm_row(kernels, act.residual.data() + t * config.hidden, w.ffn_norm, config.rms_eps, act.normed, t,
-               quantize_gate_up);
-    }
-  });
-  multiply(kernels, pool, gate_up, act.normed, 0, n_tokens);
   pool.parallel_for(n_tokens, 1, [&](std::size_t begin, std::size_t end) {
     for (std::size_t t = begin; t < end; ++t) {
       float* gate = act.gate.data() + t * config.ffn;
       activate(gate, act.up.data() + t * config.ffn, config.ffn);
-      norm_row(kernels, gate, w.ffn_sub_norm, config.rms_eps, act.ffn_down_in, t, quantize_down);
+      norm_row(gate, w.ffn_sub_norm, act.ffn_down_in, t, quantize);
     }
   });
-  multiply(kernels, pool, down, act.ffn_down_in, 0, n_tokens);
-  add_to_residual(n_tokens);
-}
-
-void Forward::add_to_residual(std::size_t n_tokens) const {
-  kernels.add(act.residual.data(), act.projected.data(), n_tokens * config.hidden);
 }
 
 void Forward::logits(std::size_t first, std::size_t n) const {
   assert(n <= Activations::kHeadTokens && first + n <= act.max_tokens);
   const std::array head{Product{weights.output, act.logits.data()}};
-  for (std::size_t t = first; t < first + n; ++t) {
-    norm_row(kernels, act.residual.data() + t * config.hidden, weights.output_norm, config.rms_eps,
-             act.normed, t, any_ternary(head));
-  }
+  norm(act.residual.data(), weights.output_norm, act.normed, first, n, wants_quantized(head, activations));
   if (observer) observer("result_norm", 0, act.normed.row(first), n, config.hidden);
-  multiply(kernels, pool, head, act.normed, first, n);
+  product(Work::head, head, act.normed, first, n);
+}
+
+// Rows of x, [n_tokens, out.width], normalized to the same rows of out.
+void Forward::norm(const float* x, const float* weight, const ProductInput& out, std::size_t first_token,
+                   std::size_t n_tokens, bool quantize) const {
+  const WorkTimer timer(profile, Work::norm);
+  pool.parallel_for(n_tokens, 1, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t t = first_token + begin; t < first_token + end; ++t) {
+      norm_row(x + t * out.width, weight, out, t, quantize);
+    }
+  });
+}
+
+// The norm before a product, then the quantization that ternary weights ask for. Without a weight the row is
+// as it is.
+void Forward::norm_row(const float* x, const float* weight, const ProductInput& out, std::size_t token,
+                       bool quantize) const {
+  float* row = out.row(token);
+  if (weight != nullptr) {
+    kernels.rms_norm(x, weight, config.rms_eps, out.width, row);
+  } else {
+    std::memcpy(row, x, out.width * sizeof(float));
+  }
+  if (quantize) {
+    kernels.quantize(row, out.width, out.q_stride, out.q.data() + token * out.q_stride, &out.scale[token],
+                     &out.sum[token]);
+  }
+}
+
+void Forward::product(Work work, std::span<const Product> products, const ProductInput& x,
+                      std::size_t first_token, std::size_t n_tokens) const {
+  const WorkTimer timer(profile, work);
+  multiply(kernels, pool, products, activations, x, first_token, n_tokens);
+}
+
+void Forward::add_to_residual(std::size_t n_tokens) const {
+  const WorkTimer timer(profile, Work::residual);
+  kernels.add(act.residual.data(), act.projected.data(), n_tokens * config.hidden);
 }
 
 }  // namespace bitnet

@@ -12,15 +12,17 @@
 #include "model/activations.h"
 #include "model/config.h"
 #include "model/kv_cache.h"
+#include "model/linear.h"
+#include "model/profile.h"
 #include "model/weights.h"
 
 namespace bitnet {
 
 // Sees named intermediates as they are computed: "attn_out" and "l_out" (the residual stream after attention
-// and after the feed-forward network) of a layer, and "result_norm" (layer is then meaningless).
-using Observer =
-    std::function<void(std::string_view name, std::size_t layer, const float* data,  // [n_tokens, width]
-                       std::size_t n_tokens, std::size_t width)>;
+// and after the feed-forward network) of a layer, and "result_norm" (layer is then meaningless). data:
+// [n_tokens, width]
+using Observer = std::function<void(std::string_view name, std::size_t layer, const float* data,
+                                    std::size_t n_tokens, std::size_t width)>;
 
 // What one pass works with. Everything is the caller's.
 struct Forward {
@@ -31,6 +33,8 @@ struct Forward {
   KvCache& cache;
   Activations& act;
   const Observer& observer;  // may be empty
+  ActivationType activations = ActivationType::int8;
+  Profile* profile = nullptr;  // nullptr: no time is taken
 
   // Runs n_tokens = tokens.size() (1 to act.max_tokens) tokens at positions first_position, ... through all
   // layers. Earlier positions come from the cache, these are added to it. Ids are inside the vocabulary,
@@ -46,9 +50,16 @@ struct Forward {
   void compute_rotations(std::size_t n_tokens, std::size_t first_position) const;
   void attention_block(const LayerWeights& w, std::size_t layer, std::size_t n_tokens,
                        std::size_t first_position) const;
-  void rotate_and_cache(std::size_t layer, std::size_t token, std::size_t position) const;
+  void rotate_and_cache(std::size_t layer, std::size_t n_tokens, std::size_t first_position) const;
   void attend(std::size_t layer, std::size_t n_tokens, std::size_t first_position) const;
   void feed_forward_block(const LayerWeights& w, std::size_t n_tokens) const;
+  void activate_and_norm(const LayerWeights& w, std::size_t n_tokens, bool quantize) const;
+  void norm(const float* x, const float* weight, const ProductInput& out, std::size_t first_token,
+            std::size_t n_tokens, bool quantize) const;
+  void norm_row(const float* x, const float* weight, const ProductInput& out, std::size_t token,
+                bool quantize) const;
+  void product(Work work, std::span<const Product> products, const ProductInput& x, std::size_t first_token,
+               std::size_t n_tokens) const;
   void add_to_residual(std::size_t n_tokens) const;
 };
 

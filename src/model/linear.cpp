@@ -11,10 +11,12 @@ constexpr std::size_t kBlockWork = 1U << 19;
 // Rows of a block, so that neither row tiles nor the cache lines of y are shared between threads.
 constexpr std::size_t kRowMultiple = 16;
 
-void multiply_rows(const kernels::Kernels& kernels, const Product& p, std::size_t begin, std::size_t end,
-                   const ProductInput& x, std::size_t first_token, std::size_t n_tokens) {
+void multiply_rows(const kernels::Kernels& kernels, const Product& p, ActivationType activations,
+                   std::size_t begin, std::size_t end, const ProductInput& x, std::size_t first_token,
+                   std::size_t n_tokens) {
   const kernels::OutputRows y{p.y, p.w.rows};
-  if (quant::info(p.w.type).ternary) {
+  const bool ternary = quant::info(p.w.type).ternary;
+  if (ternary && activations == ActivationType::int8) {
     kernels::QuantizedRows rows = x.quantized();
     rows.q += first_token * rows.stride;
     rows.scale += first_token;
@@ -23,14 +25,21 @@ void multiply_rows(const kernels::Kernels& kernels, const Product& p, std::size_
   } else {
     kernels::FloatRows rows = x.floats();
     rows.x += first_token * rows.stride;
-    kernels.matmul_float(p.w, begin, end, rows, n_tokens, y);
+    (ternary ? kernels.matmul_ternary_f32 : kernels.matmul_float)(p.w, begin, end, rows, n_tokens, y);
   }
 }
 
 }  // namespace
 
+bool wants_quantized(std::span<const Product> products, ActivationType activations) {
+  return activations == ActivationType::int8 &&
+         std::any_of(products.begin(), products.end(),
+                     [](const Product& p) { return quant::info(p.w.type).ternary; });
+}
+
 void multiply(const kernels::Kernels& kernels, ThreadPool& pool, std::span<const Product> products,
-              const ProductInput& x, std::size_t first_token, std::size_t n_tokens) {
+              ActivationType activations, const ProductInput& x, std::size_t first_token,
+              std::size_t n_tokens) {
   std::size_t n_rows = 0;
   for (const Product& p : products) n_rows += p.w.rows;
   const std::size_t row_work = std::max<std::size_t>(1, x.width * n_tokens);
@@ -38,7 +47,7 @@ void multiply(const kernels::Kernels& kernels, ThreadPool& pool, std::span<const
   pool.parallel_for(n_rows, grain, [&](std::size_t begin, std::size_t end) {
     for (const Product& p : products) {
       if (begin < p.w.rows && begin < end) {
-        multiply_rows(kernels, p, begin, std::min(end, p.w.rows), x, first_token, n_tokens);
+        multiply_rows(kernels, p, activations, begin, std::min(end, p.w.rows), x, first_token, n_tokens);
       }
       const std::size_t passed = p.w.rows;
       begin = begin > passed ? begin - passed : 0;

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "base/thread_pool.h"
+#include "bitnet/types.h"
 #include "kernels/kernels.h"
 #include "model/activations.h"
 #include "quant/tensor_type.h"
@@ -17,8 +18,12 @@ struct Product {
   float* y;                // [n_tokens, rows]
 };
 
+// Whether the input of these products must be quantized too.
+bool wants_quantized(std::span<const Product> products, ActivationType activations);
+
 // Computes products that share their input, as one parallel loop over all their rows.
 void multiply(const kernels::Kernels& kernels, ThreadPool& pool, std::span<const Product> products,
-              const ProductInput& x, std::size_t first_token, std::size_t n_tokens);
+              ActivationType activations, const ProductInput& x, std::size_t first_token,
+              std::size_t n_tokens);
 
 }  // namespace bitnet

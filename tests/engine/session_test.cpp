@@ -10,6 +10,7 @@
 
 #include "bitnet/error.h"
 #include "engine/allocation_count.h"
+#include "engine/session_impl.h"
 #include "kernels/kernels.h"
 
 namespace bitnet {
@@ -150,6 +151,54 @@ TEST(Session, PrefillStopsBetweenChunksWhenAsked) {
   int asked = 0;
   EXPECT_TRUE(session.run(ids, [&] { return ++asked < 2; }).empty());
   EXPECT_EQ(to_int(session.position()), 20);
+}
+
+// Neither the history again at every step, nor the head for tokens whose logits nobody asked for.
+TEST(TokenPath, RunsEachTokenThroughTheLayersOnceAndTheHeadOnlyWhereAsked) {
+  const Model model = Model::load(canary());
+  const auto ids = some_ids(100, model.info().vocab);
+  Session session(model, {.n_threads = 1, .prefill_chunk = 16});
+  std::size_t layer_tokens = 0;
+  std::size_t head_tokens = 0;
+  session.impl().observer = [&](std::string_view name, std::size_t, const float*, std::size_t n,
+                                std::size_t) { (name == "result_norm" ? head_tokens : layer_tokens) += n; };
+  session.run(std::span(ids).first(60));
+  EXPECT_EQ(layer_tokens,
+            2 * model.info().n_layers * 60);  // seen after attention and after the feed-forward network
+  EXPECT_EQ(head_tokens, 1U);
+  for (std::size_t i = 60; i < 100; ++i) {
+    layer_tokens = head_tokens = 0;
+    session.run({&ids[i], 1});
+    ASSERT_EQ(layer_tokens, 2 * model.info().n_layers);
+    ASSERT_EQ(head_tokens, 1U);
+  }
+}
+
+TEST(Activations, UnquantizedOnesGiveTheSameBitsEverywhereAndStayNearTheQuantized) {
+  const Model model = Model::load(canary());
+  const auto ids = some_ids(20, model.info().vocab);
+  Session quantized(model, {.n_threads = 1});
+  const Logits int8 = all_logits(quantized, ids);
+  Session reference_session(model, {.n_threads = 1, .activations = ActivationType::f32, .backend = "scalar"});
+  const Logits reference = all_logits(reference_session, ids);
+  for (const kernels::Kernels* k : kernels::available()) {
+    Session session(model, {.n_threads = 3,
+                            .prefill_chunk = 3,
+                            .activations = ActivationType::f32,
+                            .backend = std::string(k->name)});
+    EXPECT_TRUE(same_bits(all_logits(session, ids), reference)) << k->name;
+  }
+  double dot = 0;
+  double a = 0;
+  double b = 0;
+  for (std::size_t i = 0; i < int8.size(); ++i) {
+    dot += static_cast<double>(int8[i]) * reference[i];
+    a += static_cast<double>(int8[i]) * int8[i];
+    b += static_cast<double>(reference[i]) * reference[i];
+  }
+  const double cosine = dot / std::sqrt(a * b);
+  EXPECT_GT(cosine, 0.99);
+  EXPECT_LT(cosine, 1.0);  // it is another computation, and not the same one by another name
 }
 
 TEST(TokenPath, AllocatesNothingAfterWarmUp) {

@@ -177,6 +177,38 @@ TEST_P(Matmul, FloatProductsAgreeWithTheDefinition) {
   }
 }
 
+TEST_P(Matmul, DecodedTernaryValuesAreTheFormatsWithoutTheScale) {
+  const TestMatrix m = random_ternary(3, 640, 6);
+  for (const std::size_t begin : {std::size_t{0}, std::size_t{128}, std::size_t{512}}) {
+    std::vector<float> out(640 - begin + 1, kMark);
+    kernels().decode_ternary(m.w, 2, begin, 640, out.data());
+    const auto want = m.row(2);
+    for (std::size_t i = begin; i < 640; ++i) ASSERT_EQ(out[i - begin] * m.w.scale, want[i]) << i;
+    EXPECT_EQ(out.back(), kMark);
+  }
+}
+
+TEST_P(Matmul, TernaryProductsWithUnquantizedActivationsAgreeWithTheDefinition) {
+  for (const std::size_t cols : {128U, 1024U, 1152U, 6912U}) {
+    const TestMatrix m = random_ternary(4, cols, static_cast<unsigned>(cols));
+    const auto x = random_floats(6 * cols, 3);
+    std::vector<float> y(6 * 4, kMark);
+    kernels().matmul_ternary_f32(m.w, 1, 4, {x.data(), cols}, 6, {y.data(), 4});
+    std::vector<float> scalars(y.size(), kMark);
+    scalar().matmul_ternary_f32(m.w, 1, 4, {x.data(), cols}, 6, {scalars.data(), 4});
+    EXPECT_EQ(y, scalars);
+    for (std::size_t t = 0; t < 6; ++t) {
+      EXPECT_EQ(y[t * 4], kMark);
+      for (std::size_t r = 1; r < 4; ++r) {
+        const auto weights = m.row(r);
+        double want = 0;
+        for (std::size_t i = 0; i < cols; ++i) want += static_cast<double>(weights[i]) * x[t * cols + i];
+        ASSERT_NEAR(y[t * 4 + r], want, 1e-5 * std::sqrt(static_cast<double>(cols)));
+      }
+    }
+  }
+}
+
 // The contract's order of sums, spelled out: lane i mod 16, ascending i, fused; folds of 8, 4, 2, 1.
 TEST_P(Matmul, FloatSumsFollowTheCanonicalOrder) {
   for (const std::size_t n : kOddLengths) {

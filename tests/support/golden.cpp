@@ -23,6 +23,8 @@ std::ifstream open(const std::string& path) {
   return file;
 }
 
+std::vector<char> read_all(std::ifstream& file) { return {std::istreambuf_iterator<char>(file), {}}; }
+
 }  // namespace
 
 std::vector<std::string> golden_cases() {
@@ -35,7 +37,7 @@ Golden load_golden(const std::string& name) {
   auto json_file = open(stem + ".json");
   const auto json = nlohmann::json::parse(json_file);
   auto value_file = open(stem + ".f32");
-  const std::vector<char> bytes{std::istreambuf_iterator<char>(value_file), {}};
+  const std::vector<char> bytes = read_all(value_file);
 
   Golden g;
   g.name = name;
@@ -47,6 +49,11 @@ Golden load_golden(const std::string& name) {
   g.ids = ids_of(json.at("ids"));
   g.greedy = ids_of(json.at("greedy"));
   g.greedy_margin = json.at("greedy_margin").get<std::vector<double>>();
+  if (std::ifstream unquantized(stem + ".unquantized.f32", std::ios::binary); unquantized) {
+    const std::vector<char> values = read_all(unquantized);
+    g.unquantized_logits.resize(values.size() / sizeof(float));
+    std::memcpy(g.unquantized_logits.data(), values.data(), g.unquantized_logits.size() * sizeof(float));
+  }
   for (const auto& t : json.at("tensors")) {
     GoldenTensor tensor{t.at("shape").at(0), t.at("shape").at(1), {}};
     tensor.values.resize(tensor.rows * tensor.cols);

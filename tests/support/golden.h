@@ -23,8 +23,10 @@ struct Golden {
   std::string model;   // path
   std::string prompt;  // empty where the ids are no text
   std::vector<TokenId> ids;
-  std::vector<TokenId> greedy;                  // continuation
-  std::vector<double> greedy_margin;            // between the best two logits at each step
+  std::vector<TokenId> greedy;        // continuation
+  std::vector<double> greedy_margin;  // between the best two logits at each step
+  std::vector<float>
+      unquantized_logits;  // [n ids, vocab] without rounding of activations; empty for some cases
   std::map<std::string, GoldenTensor> tensors;  // "blk.0.attn_out", ..., "result_norm", "logits"
 };
 

@@ -16,7 +16,7 @@ void matmul_ternary(const quant::Matrix& w, std::size_t row_begin, std::size_t r
   for (std::size_t t = 0; t < n_tokens; ++t) gemv_i2_s(w, row_begin, row_end, x, t, y);
 }
 
-constexpr Kernels kTable = generic::make_table<F32x16>("avx2", matmul_ternary);
+constexpr Kernels kTable = generic::make_table<F32x16, decode_i2_s>("avx2", matmul_ternary);
 
 }  // namespace
 

@@ -52,6 +52,8 @@ inline void finish(const quant::Matrix& w, std::size_t row, const QuantizedRows&
   y.y[token * y.stride + row] = (w.scale / x.scale[token]) * static_cast<float>(total);
 }
 
+// Codes to -1, 0, +1 as floats.
+void decode_i2_s(const quant::Matrix& w, std::size_t row, std::size_t begin, std::size_t end, float* out);
 // Decode: one token, weights straight from memory.
 void gemv_i2_s(const quant::Matrix& w, std::size_t row_begin, std::size_t row_end, const QuantizedRows& x,
                std::size_t token, const OutputRows& y);

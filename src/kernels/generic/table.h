@@ -1,14 +1,15 @@
-// Fills a backend's table from the float algorithms over its V and its own ternary product.
+// Fills a backend's table from the float algorithms over its V, its decoder and its own ternary product.
 #pragma once
 
 #include "kernels/generic/attention.h"
 #include "kernels/generic/elementwise.h"
 #include "kernels/generic/matmul_float.h"
+#include "kernels/generic/matmul_ternary_f32.h"
 #include "kernels/kernels.h"
 
 namespace bitnet::kernels::generic {
 
-template <typename V>
+template <typename V, decltype(Kernels::decode_ternary) decode>
 constexpr Kernels make_table(std::string_view name, decltype(Kernels::matmul_ternary) matmul_ternary) {
   return {
       .name = name,
@@ -24,6 +25,8 @@ constexpr Kernels make_table(std::string_view name, decltype(Kernels::matmul_ter
       .attention_f16 = attention<V, std::uint16_t>,
       .attention_f32 = attention<V, float>,
       .matmul_float = matmul_float<V>,
+      .decode_ternary = decode,
+      .matmul_ternary_f32 = matmul_ternary_f32<V, decode>,
       .matmul_ternary = matmul_ternary,
   };
 }

@@ -35,7 +35,17 @@ void matmul_ternary(const quant::Matrix& w, std::size_t row_begin, std::size_t r
   }
 }
 
-constexpr Kernels kTable = generic::make_table<F32x16>("scalar", matmul_ternary);
+void decode_ternary(const quant::Matrix& w, std::size_t row, std::size_t begin, std::size_t end, float* out) {
+  const auto* codes = reinterpret_cast<const std::uint8_t*>(w.data) + (row * w.cols + begin) / 4;
+  for (std::size_t i = begin; i < end; i += quant::i2_s::kGroup) {
+    for (unsigned k = 0; k < 4; ++k) {
+      for (std::size_t j = 0; j < 32; ++j) *out++ = static_cast<float>((codes[j] >> (6 - 2 * k) & 3) - 1);
+    }
+    codes += quant::i2_s::kGroupBytes;
+  }
+}
+
+constexpr Kernels kTable = generic::make_table<F32x16, decode_ternary>("scalar", matmul_ternary);
 
 }  // namespace
 

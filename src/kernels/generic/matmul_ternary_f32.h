@@ -1,0 +1,50 @@
+// Products of ternary weights with unquantized activations, written once over the 16-lane float V of a
+// backend and its decoder. The reference mode: no rounding of activations, several times the work.
+#pragma once
+
+#include <cstddef>
+
+#include "kernels/generic/elementwise.h"
+#include "kernels/kernels.h"
+
+namespace bitnet::kernels::generic {
+
+// Elements decoded at a time: a multiple of every ternary type's block, 4 KiB of L1.
+inline constexpr std::size_t kDecoded = 1024;
+// Tokens that share a decoded stretch; their sums are independent chains.
+inline constexpr std::size_t kTokenTile = 4;
+
+template <typename V, decltype(Kernels::decode_ternary) decode, std::size_t N>
+inline void row_times_tokens(const quant::Matrix& w, std::size_t row, const float* x, std::size_t x_stride,
+                             float* y, std::size_t y_stride) {
+  V sum[N];
+  for (V& s : sum) s = V::zero();
+  for (std::size_t begin = 0; begin < w.cols; begin += kDecoded) {
+    const std::size_t end = begin + kDecoded < w.cols ? begin + kDecoded : w.cols;
+    alignas(64) float weight[kDecoded];
+    decode(w, row, begin, end, weight);
+    // Blocks are whole multiples of 16, so lanes go on where the stretch before left them.
+    for (std::size_t i = 0; i < end - begin; i += 16) {
+      const V v = V::load(weight + i);
+      for (std::size_t t = 0; t < N; ++t) sum[t] = fma(v, V::load(x + t * x_stride + begin + i), sum[t]);
+    }
+  }
+  for (std::size_t t = 0; t < N; ++t) y[t * y_stride + row] = reduce_add(sum[t]) * w.scale;
+}
+
+template <typename V, decltype(Kernels::decode_ternary) decode>
+void matmul_ternary_f32(const quant::Matrix& w, std::size_t row_begin, std::size_t row_end,
+                        const FloatRows& x, std::size_t n_tokens, const OutputRows& y) {
+  for (std::size_t r = row_begin; r < row_end; ++r) {
+    std::size_t t = 0;
+    for (; t + kTokenTile <= n_tokens; t += kTokenTile) {
+      row_times_tokens<V, decode, kTokenTile>(w, r, x.x + t * x.stride, x.stride, y.y + t * y.stride,
+                                              y.stride);
+    }
+    for (; t < n_tokens; ++t) {
+      row_times_tokens<V, decode, 1>(w, r, x.x + t * x.stride, x.stride, y.y + t * y.stride, y.stride);
+    }
+  }
+}
+
+}  // namespace bitnet::kernels::generic
