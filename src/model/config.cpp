@@ -28,18 +28,24 @@ constexpr std::array kArchitectures{
 
 // Far above any real model; they keep later products and position arithmetic from overflowing.
 constexpr std::uint64_t kMaxLayers = 4096;
-constexpr std::uint64_t kMaxWidth = 1U << 22;
+constexpr std::uint64_t kMaxWidth = 1U << 18;
 constexpr std::uint64_t kMaxHeads = 4096;
 constexpr std::uint64_t kMaxHeadDim = 4096;
 constexpr std::uint64_t kMaxVocab = 1U << 24;
 constexpr std::uint64_t kMaxContext = 1U << 20;
+
+[[noreturn]] void refuse_key(const gguf::File& file, std::string_view key, std::string_view what,
+                             std::string_view hint) {
+  throw ModelError(printable(file.name(), kMaxPrintedPath),
+                   "key " + printable(key, kMaxPrintedName) + ": " + std::string(what), hint);
+}
 
 class Reader {
  public:
   Reader(const gguf::File& file, std::string prefix) : file_(file), prefix_(std::move(prefix)) {}
 
   [[noreturn]] void refuse(std::string_view key, std::string_view what, std::string_view hint = {}) const {
-    throw ModelError(file_.name(), "key " + printable(key, kMaxPrintedName) + ": " + std::string(what), hint);
+    refuse_key(file_, key, what, hint);
   }
 
   std::string key(std::string_view suffix) const { return prefix_ + std::string(suffix); }
@@ -63,18 +69,17 @@ class Reader {
 
 const Architecture& find_architecture(const gguf::File& file) {
   const auto name = file.get_string("general.architecture");
-  if (!name)
-    throw ModelError(file.name(), "key general.architecture: missing", "this is not a language model's file");
+  constexpr std::string_view kKey = "general.architecture";
+  if (!name) refuse_key(file, kKey, "missing", "this is not a language model's file");
   for (const Architecture& a : kArchitectures) {
     if (a.name == *name) return a;
   }
-  throw ModelError(file.name(),
-                   "key general.architecture: '" + printable(*name, kMaxPrintedName) + "' is not supported",
-                   "this program runs " + architecture_names());
+  refuse_key(file, kKey, "'" + printable(*name, kMaxPrintedName) + "' is not supported",
+             "this program runs " + architecture_names());
 }
 
 // Keys under the architecture's prefix that are read here or have no bearing on the graph.
-constexpr std::array<std::string_view, 18> kKnownKeys{"vocab_size",
+constexpr std::array<std::string_view, 19> kKnownKeys{"vocab_size",
                                                       "context_length",
                                                       "embedding_length",
                                                       "block_count",
@@ -89,6 +94,7 @@ constexpr std::array<std::string_view, 18> kKnownKeys{"vocab_size",
                                                       "attention.causal",
                                                       "rope.scaling.type",
                                                       "rope.scaling.factor",
+                                                      "rope.scaling.attn_factor",
                                                       "rope.scale_linear",
                                                       "rope.scaling.original_context_length",
                                                       "rope.scaling.finetuned"};
@@ -98,9 +104,12 @@ constexpr std::array<std::string_view, 18> kKnownKeys{"vocab_size",
 constexpr std::array<std::string_view, 2> kRotationKeys{"hadamard", "rotation"};
 
 // Parts of keys under the architecture's prefix that ask for another graph than the one implemented.
-constexpr std::array<std::string_view, 9> kGraphKeys{"expert",      "sliding_window", "clamp",
-                                                     "logit_scale", "residual_scale", "embedding_scale",
-                                                     "softcap",     "alibi",          "ssm"};
+constexpr std::array<std::string_view, 10> kGraphKeys{
+    "expert",         "sliding_window",  "clamp",   "attention.scale", "logit_scale",
+    "residual_scale", "embedding_scale", "softcap", "alibi",           "ssm"};
+
+// Unknown keys that are noted by name; a file can have any number of them.
+constexpr std::size_t kMaxNotedKeys = 8;
 
 bool contains_any(std::string_view text, std::span<const std::string_view> parts) {
   return std::any_of(parts.begin(), parts.end(),
@@ -122,6 +131,7 @@ bool is_off(const gguf::File& file, std::string_view key) {
 
 void check_keys(const gguf::File& file, const Reader& read, const std::string& prefix,
                 std::vector<std::string>& notes) {
+  std::size_t n_unknown = 0;
   for (std::size_t i = 0; i < file.n_keys(); ++i) {
     const std::string_view key = file.key(i);
     if (contains_any(key, kRotationKeys)) {
@@ -134,20 +144,41 @@ void check_keys(const gguf::File& file, const Reader& read, const std::string& p
       if (is_off(file, key)) continue;
       read.refuse(key, "asks for a computation that is not implemented", "this model cannot be run here");
     }
+    if (++n_unknown > kMaxNotedKeys) continue;
     notes.push_back("key " + printable(key, kMaxPrintedName) + " is unknown and was ignored");
+  }
+  if (n_unknown > kMaxNotedKeys) {
+    notes.push_back(std::to_string(n_unknown - kMaxNotedKeys) + " more unknown keys were ignored");
   }
   if (const auto type = file.get_string(read.key("rope.scaling.type"));
       type && *type != "none" && *type != "linear") {
     read.refuse(read.key("rope.scaling.type"),
                 "'" + printable(*type, kMaxPrintedName) + "' is not implemented");
   }
-  for (const std::string_view factor : {"rope.scaling.factor", "rope.scale_linear"}) {
+  for (const std::string_view factor :
+       {"rope.scaling.factor", "rope.scale_linear", "rope.scaling.attn_factor"}) {
     if (read.number(factor).value_or(1.0) != 1.0)
       read.refuse(read.key(factor), "scaled rope is not implemented");
   }
   if (const auto causal = file.get_bool(read.key("attention.causal")); causal && !*causal) {
     read.refuse(read.key("attention.causal"), "attention to later tokens is not implemented");
   }
+}
+
+// By a key of its own, or the heads' share of the hidden state.
+std::size_t read_head_dim(const Reader& read, const Config& c) {
+  const auto length = read.optional_count("attention.key_length", kMaxHeadDim);
+  const std::string key = read.key(length ? "attention.key_length" : "attention.head_count");
+  if (!length && c.hidden % c.n_heads != 0) {
+    read.refuse(key,
+                std::to_string(c.n_heads) + " does not divide embedding_length " + std::to_string(c.hidden));
+  }
+  const std::size_t head_dim = length.value_or(c.hidden / c.n_heads);
+  if (head_dim > kMaxHeadDim || head_dim % 2 != 0) {
+    read.refuse(key, "gives heads of " + std::to_string(head_dim) + " values, not an even number up to " +
+                         std::to_string(kMaxHeadDim));
+  }
+  return head_dim;
 }
 
 }  // namespace
@@ -179,19 +210,7 @@ Config read_config(const gguf::File& file, std::vector<std::string>& notes) {
     read.refuse(read.key("attention.head_count_kv"), std::to_string(c.n_kv_heads) + " does not divide " +
                                                          std::to_string(c.n_heads) + " query heads");
   }
-  if (const auto length = read.optional_count("attention.key_length", kMaxHeadDim)) {
-    c.head_dim = *length;
-  } else if (c.hidden % c.n_heads == 0) {
-    c.head_dim = c.hidden / c.n_heads;
-  } else {
-    read.refuse(read.key("attention.head_count"),
-                std::to_string(c.n_heads) + " does not divide embedding_length " + std::to_string(c.hidden));
-  }
-  if (c.head_dim > kMaxHeadDim || c.head_dim % 2 != 0) {
-    read.refuse(read.key("attention.head_count"), "gives heads of " + std::to_string(c.head_dim) +
-                                                      " values, not an even number up to " +
-                                                      std::to_string(kMaxHeadDim));
-  }
+  c.head_dim = read_head_dim(read, c);
   if (read.optional_count("attention.value_length", kMaxHeadDim).value_or(c.head_dim) != c.head_dim) {
     read.refuse(read.key("attention.value_length"),
                 "differs from the keys' length, which is not implemented");

@@ -24,7 +24,7 @@ Tokenizer make_tokenizer(const gguf::File& file) {
   try {
     return Tokenizer(std::move(vocabulary));
   } catch (const ModelError& e) {
-    throw ModelError(file.name(), e.what());
+    throw ModelError(printable(file.name(), kMaxPrintedPath), e.what());
   }
 }
 
@@ -48,6 +48,8 @@ Model::Impl::Impl(gguf::File opened, unsigned n_threads)
   info.context_length = config.context_length;
   info.file_bytes = file.bytes().size();
   info.tied_output = weights.tied_output;
+  chat_hints = {.architecture = config.architecture,
+                .chat_template = file.get_string("tokenizer.chat_template").value_or("")};
 }
 
 Model Model::load(const std::string& path, unsigned n_threads) {
@@ -69,9 +71,6 @@ Model::~Model() = default;
 const ModelInfo& Model::info() const { return impl_->info; }
 const Tokenizer& Model::tokenizer() const { return impl_->tokenizer; }
 
-ChatHints Model::chat_hints() const {
-  return {.architecture = impl_->config.architecture,
-          .chat_template = impl_->file.get_string("tokenizer.chat_template").value_or("")};
-}
+ChatHints Model::chat_hints() const { return impl_->chat_hints; }
 
 }  // namespace bitnet

@@ -16,6 +16,7 @@ struct Model::Impl {
   Config config;
   Weights weights;
   Tokenizer tokenizer;
+  ChatHints chat_hints;
 };
 
 }  // namespace bitnet

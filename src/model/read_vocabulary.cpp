@@ -1,7 +1,10 @@
 #include "model/read_vocabulary.h"
 
+#include <algorithm>
+#include <limits>
 #include <string>
 
+#include "base/printable.h"
 #include "bitnet/error.h"
 
 namespace bitnet {
@@ -11,7 +14,7 @@ Vocabulary read_vocabulary(const gguf::File& file) {
   const auto model = file.get_string("tokenizer.ggml.model");
   const auto tokens = file.get_strings("tokenizer.ggml.tokens");
   if (!model || !tokens) {
-    throw ModelError(file.name(),
+    throw ModelError(printable(file.name(), kMaxPrintedPath),
                      std::string("key tokenizer.ggml.") + (model ? "tokens" : "model") + ": missing",
                      "the file has no vocabulary: convert it again with its tokenizer");
   }
@@ -25,8 +28,12 @@ Vocabulary read_vocabulary(const gguf::File& file) {
   }
   if (const auto types = file.get_numbers("tokenizer.ggml.token_type")) {
     v.types.reserve(types->size());
-    for (std::size_t i = 0; i < types->size(); ++i)
-      v.types.push_back(static_cast<std::int32_t>(types->int_at(i)));
+    using Limits = std::numeric_limits<std::int32_t>;
+    for (std::size_t i = 0; i < types->size();
+         ++i) {  // no type is near the limits: what is beyond stays wrong
+      v.types.push_back(static_cast<std::int32_t>(
+          std::clamp<std::int64_t>(types->int_at(i), Limits::min(), Limits::max())));
+    }
   }
   if (const auto merges = file.get_strings("tokenizer.ggml.merges")) {
     v.merges.reserve(merges->size());

@@ -20,8 +20,8 @@ class TensorReader {
   explicit TensorReader(const gguf::File& file) : file_(file), taken_(file.tensors().size(), false) {}
 
   [[noreturn]] void refuse(std::string_view tensor, std::string_view what, std::string_view hint = {}) const {
-    throw ModelError(file_.name(), "tensor " + printable(tensor, kMaxPrintedName) + ": " + std::string(what),
-                     hint);
+    throw ModelError(printable(file_.name(), kMaxPrintedPath),
+                     "tensor " + printable(tensor, kMaxPrintedName) + ": " + std::string(what), hint);
   }
 
   bool has(const std::string& name) const { return file_.find_tensor(name) != nullptr; }
@@ -63,7 +63,9 @@ class TensorReader {
   // name.weight, multiplied by name.scale where the file has one.
   quant::Matrix linear(const std::string& stem, std::size_t rows, std::size_t cols) {
     quant::Matrix w = matrix(stem + ".weight", rows, cols);
-    if (has(stem + ".scale")) w.scale *= vector(stem + ".scale", 1)[0];
+    const std::string scale = stem + ".scale";
+    if (has(scale)) w.scale *= vector(scale, 1)[0];
+    if (!std::isfinite(w.scale)) refuse(scale, "times the weight's own scale is not a finite number");
     return w;
   }
 
@@ -177,7 +179,6 @@ Weights read_weights(const gguf::File& file, const Config& c, ThreadPool& pool) 
   Weights w;
   w.token_embd = read.matrix("token_embd.weight", c.vocab, c.hidden);
   w.output_norm = read.vector("output_norm.weight", c.hidden);
-  w.layers.reserve(std::min(c.n_layers, file.tensors().size()));
   for (std::size_t i = 0; i < c.n_layers; ++i) w.layers.push_back(read_layer(read, c, i));
   w.tied_output = !read.has("output.weight");
   w.output = w.tied_output ? w.token_embd : read.linear("output", c.vocab, c.hidden);

@@ -8,8 +8,8 @@
 
 #include "bitnet/error.h"
 #include "gguf/gguf.h"
-#include "gguf/live_bytes.h"
 #include "gguf/sample_file.h"
+#include "support/live_bytes.h"
 
 namespace bitnet::test {
 namespace {
