@@ -12,8 +12,8 @@
 
 #include "base/buffer.h"
 #include "base/half.h"
+#include "engine/machine_limits.h"
 #include "kernels/kernels.h"
-#include "machine_limits.h"
 
 namespace bitnet::bench {
 namespace {

@@ -18,6 +18,12 @@ AnonymousMemory::AnonymousMemory(std::size_t bytes, const char* purpose) : size_
   data_ = p;
 }
 
+void AnonymousMemory::prefer_huge_pages() const {
+#ifdef MADV_HUGEPAGE
+  if (data_ != nullptr) madvise(data_, size_, MADV_HUGEPAGE);  // a wish: nothing depends on the answer
+#endif
+}
+
 AnonymousMemory::~AnonymousMemory() {
   if (data_ != nullptr) munmap(data_, size_);
 }

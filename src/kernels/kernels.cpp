@@ -1,6 +1,6 @@
 #include "kernels/kernels.h"
 
-#include <vector>
+#include <array>
 
 #include "bitnet/error.h"
 #include "kernels/cpu_features.h"
@@ -12,15 +12,27 @@
 
 namespace bitnet::kernels {
 
-std::span<const Kernels* const> available() {
-  static const std::vector<const Kernels*> tables = [] {
-    std::vector<const Kernels*> list{&scalar::table()};
+namespace {
+
+// Without allocation: the sampler asks in the token path.
+struct Tables {
+  Tables() {
+    add(scalar::table());
 #if defined(__x86_64__)
-    if (cpu_features().avx2) list.push_back(&avx2::table());
+    if (cpu_features().avx2) add(avx2::table());
 #endif
-    return list;
-  }();
-  return tables;
+  }
+  void add(const Kernels& k) { list[n++] = &k; }
+
+  std::array<const Kernels*, 2> list{};
+  std::size_t n = 0;
+};
+
+}  // namespace
+
+std::span<const Kernels* const> available() {
+  static const Tables tables;
+  return std::span(tables.list).first(tables.n);
 }
 
 const Kernels& find(std::string_view name) {

@@ -106,6 +106,14 @@ TEST_F(Generate, StopsDuringThePromptWhenAsked) {
   EXPECT_TRUE(result.tokens.empty());
 }
 
+// Also where no text comes out that the sink could refuse.
+TEST_F(Generate, StopsBetweenTokensWhenAsked) {
+  int left = 5;
+  text("Once upon a time", {.keep_going = [&] { return left-- > 0; }});
+  EXPECT_EQ(result.reason, StopReason::interrupted);
+  EXPECT_EQ(result.tokens.size(), 5U);
+}
+
 TEST_F(Generate, RefusesAnEmptyPrompt) { EXPECT_THROW(text_of({}, {}), UsageError); }
 
 }  // namespace

@@ -1,0 +1,123 @@
+#include "engine/benchmark.h"
+
+#include <algorithm>
+#include <cassert>
+#include <chrono>
+#include <cmath>
+#include <random>
+
+#include "bitnet/error.h"
+#include "model/model_impl.h"
+
+namespace bitnet {
+namespace {
+
+// Decoding is in its stride, and every page of the weights touched, after the first token or two.
+constexpr std::size_t kWarmUpTokens = 4;
+
+// The same tokens for every test, so that a part of them is a sequence's beginning whichever test made it.
+std::vector<TokenId> random_tokens(std::size_t n, std::size_t vocab) {
+  std::mt19937_64 random(1);
+  std::vector<TokenId> tokens;
+  for (std::size_t i = 0; i < n; ++i) tokens.push_back(TokenId{static_cast<std::int32_t>(random() % vocab)});
+  return tokens;
+}
+
+// Both give false when stopped.
+bool prefill(Session& session, std::span<const TokenId> tokens, const BenchmarkHooks& hooks) {
+  return tokens.empty() || !session.run(tokens, hooks.keep_going).empty();
+}
+bool decode(Session& session, std::span<const TokenId> tokens, const BenchmarkHooks& hooks) {
+  for (const TokenId& token : tokens) {
+    if (hooks.keep_going && !hooks.keep_going()) return false;
+    session.run({&token, 1});
+  }
+  return true;
+}
+
+// The sequence holds the first `depth` tokens, and what was there of them already is kept.
+bool go_to_depth(Session& session, std::span<const TokenId> tokens, const BenchmarkHooks& hooks) {
+  const std::size_t present = std::min(to_index(session.position()), tokens.size());
+  session.rewind(Position{static_cast<std::int32_t>(present)});
+  return prefill(session, tokens.subspan(present), hooks);
+}
+
+std::uint64_t bytes_of(const quant::Matrix& w) { return quant::info(w.type).n_bytes(w.rows, w.cols); }
+std::uint64_t macs_of(const quant::Matrix& w) { return std::uint64_t{w.rows} * w.cols; }
+
+}  // namespace
+
+std::string name_of(const BenchmarkTest& test) {
+  const std::string kind = test.kind == BenchmarkTest::Kind::prefill ? "pp" : "tg";
+  return kind + std::to_string(test.n_tokens) + (test.depth == 0 ? "" : "@d" + std::to_string(test.depth));
+}
+
+std::vector<double> run_benchmark(Session& session, const Model& model, const BenchmarkTest& test,
+                                  std::size_t repetitions, const BenchmarkHooks& hooks) {
+  assert(test.n_tokens > 0);
+  if (test.depth > session.ctx_size() || test.n_tokens > session.ctx_size() - test.depth) {
+    throw UsageError("test " + name_of(test) + " does not fit a context of " +
+                     std::to_string(session.ctx_size()) + " tokens; give fewer");
+  }
+  const bool is_prefill = test.kind == BenchmarkTest::Kind::prefill;
+  const auto run = is_prefill ? prefill : decode;
+  const std::vector<TokenId> tokens = random_tokens(test.depth + test.n_tokens, model.info().vocab);
+  const auto before = std::span(tokens).first(test.depth);
+  const auto measured = std::span(tokens).subspan(test.depth);
+  const auto warm_up = is_prefill ? measured : measured.first(std::min(kWarmUpTokens, measured.size()));
+
+  if (!go_to_depth(session, before, hooks) || !run(session, warm_up, hooks)) return {};
+  std::vector<double> rates;
+  for (std::size_t i = 0; i < repetitions; ++i) {
+    if (hooks.on_repetition) hooks.on_repetition(i);
+    if (!go_to_depth(session, before, hooks)) return {};
+    const auto start = std::chrono::steady_clock::now();
+    if (!run(session, measured, hooks)) return {};
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    rates.push_back(static_cast<double>(test.n_tokens) / std::max(seconds.count(), 1e-9));
+  }
+  return rates;
+}
+
+Statistics statistics_of(std::span<const double> values) {
+  assert(!values.empty());
+  const auto n = static_cast<double>(values.size());
+  Statistics s;
+  for (const double value : values) s.mean += value / n;
+  for (const double value : values) s.deviation += (value - s.mean) * (value - s.mean);
+  s.deviation = values.size() > 1 ? std::sqrt(s.deviation / (n - 1)) : 0;
+
+  std::vector<double> sorted(values.begin(), values.end());
+  std::ranges::sort(sorted);
+  const std::size_t middle = sorted.size() / 2;
+  s.median = sorted.size() % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+  return s;
+}
+
+// The token at position p attends to p + 1 of them; positions run from depth to depth + n_tokens - 1.
+double WorkPerToken::kv_bytes_read(const BenchmarkTest& test) const {
+  const double positions = static_cast<double>(test.depth) + (static_cast<double>(test.n_tokens) + 1) / 2;
+  return positions * static_cast<double>(kv_bytes);
+}
+
+WorkPerToken work_per_token(const Model& model, KvType kv_type) {
+  const Config& c = model.impl().config;
+  const Weights& weights = model.impl().weights;
+  const std::size_t element = kv_type == KvType::f16 ? 2 : 4;
+  WorkPerToken work;
+  work.kv_bytes = std::uint64_t{2} * c.n_layers * c.kv_dim() * element;
+  for (const LayerWeights& layer : weights.layers) {
+    for (const quant::Matrix* w : {&layer.attn_q, &layer.attn_k, &layer.attn_v, &layer.attn_output,
+                                   &layer.ffn_gate, &layer.ffn_up, &layer.ffn_down}) {
+      work.weight_bytes += bytes_of(*w);
+      work.layer_macs += macs_of(*w);
+    }
+    const std::size_t norms = 2 * c.hidden + (c.sub_norms ? c.q_dim() + c.ffn : 0);
+    work.weight_bytes += norms * sizeof(float);
+  }
+  work.weight_bytes += c.hidden * sizeof(float) + bytes_of(weights.output);
+  work.head_macs = macs_of(weights.output);
+  return work;
+}
+
+}  // namespace bitnet

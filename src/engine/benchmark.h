@@ -1,0 +1,62 @@
+// How fast a session runs, and how much work and memory traffic that speed stands for.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "bitnet/model.h"
+#include "bitnet/session.h"
+
+namespace bitnet {
+
+struct BenchmarkTest {
+  enum class Kind : std::uint8_t {
+    prefill,  // n_tokens at once, logits for the last
+    decode,   // n_tokens one by one, logits for each
+  };
+  Kind kind = Kind::prefill;
+  std::size_t n_tokens = 0;
+  std::size_t depth = 0;  // tokens in the sequence before the first of them
+
+  bool operator==(const BenchmarkTest&) const = default;
+};
+
+// "pp512", "tg128", "tg128@d1024"
+std::string name_of(const BenchmarkTest& test);
+
+struct BenchmarkHooks {
+  std::function<bool()> keep_going;                           // asked between chunks and between tokens
+  std::function<void(std::size_t repetition)> on_repetition;  // before each, from 0; not for the warm-up
+};
+
+// Tokens per second of each of `repetitions` runs of the test, after a warm-up that isn't counted. The tokens
+// are random and each run starts from the same place in the sequence. Empty if keep_going said no. Throws
+// UsageError when the session's context has no room for the test.
+std::vector<double> run_benchmark(Session& session, const Model& model, const BenchmarkTest& test,
+                                  std::size_t repetitions, const BenchmarkHooks& hooks = {});
+
+struct Statistics {
+  double mean = 0;
+  double deviation = 0;  // of a sample: over n - 1; 0 for a single value
+  double median = 0;
+};
+// At least one value.
+Statistics statistics_of(std::span<const double> values);
+
+// What one token asks of the machine, by the model's shape alone.
+struct WorkPerToken {
+  std::uint64_t weight_bytes = 0;  // layers, norms and LM head, each read once for a decoded token
+  std::uint64_t kv_bytes = 0;      // of one position in the cache, all layers
+  std::uint64_t layer_macs = 0;    // multiply-adds of the layers' matrix products
+  std::uint64_t head_macs = 0;     // of the LM head's; in prefill only the last token has them
+
+  // Keys and values that attention reads for one token of a decode test, on average.
+  double kv_bytes_read(const BenchmarkTest& test) const;
+};
+WorkPerToken work_per_token(const Model& model, KvType kv_type);
+
+}  // namespace bitnet

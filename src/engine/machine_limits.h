@@ -1,0 +1,29 @@
+// What this machine can do at best, measured now: the yardsticks that speed is held against.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+
+namespace bitnet {
+
+// "AMD EPYC 7763 64-Core Processor"; the architecture's name where the system doesn't say.
+std::string cpu_name();
+
+// Bytes per second of `n_threads` threads that read a large array. Throws RuntimeError when the threads
+// cannot be made.
+double read_bandwidth(std::span<const std::byte> array, unsigned n_threads);
+
+struct MachineLimits {
+  unsigned n_threads = 0;
+  double read_bytes_per_second = 0;  // out of memory, far beyond the caches
+  double int8_macs_per_second = 0;   // 8-bit multiply-adds, everything in registers; 0: not known
+};
+
+// Takes about half a second and, for so long, 512 MiB. Throws RuntimeError when threads or memory cannot be
+// had.
+MachineLimits measure_machine_limits(unsigned n_threads);
+// The second of the two alone.
+double int8_peak(unsigned n_threads);
+
+}  // namespace bitnet
