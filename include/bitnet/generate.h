@@ -20,7 +20,7 @@ struct GenerateOptions {
   std::vector<TokenId> stop_tokens{};                     // end the text and are not part of it
   std::vector<std::string> stop_strings{};                // likewise, wherever in the text they come to stand
   bool show_special = false;           // control tokens appear in the text with their spelling
-  std::function<bool()> keep_going{};  // asked while the prompt runs, between chunks; false ends the run
+  std::function<bool()> keep_going{};  // asked at every chunk and token; false ends the run
 };
 
 enum class StopReason {

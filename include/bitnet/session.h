@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "bitnet/model.h"
 #include "bitnet/types.h"
@@ -22,7 +23,14 @@ struct SessionOptions {
       128;  // tokens run through the layers together; changes speed and memory, no result
   KvType kv_type = KvType::f16;
   ActivationType activations = ActivationType::int8;
+  bool profile = false;          // take the time of each kind of work
   std::string backend = "auto";  // instruction set of the kernels, by name; changes speed, no result
+};
+
+// The time spent on one kind of work: "attention", "head", ...
+struct WorkTime {
+  std::string_view work;
+  double seconds = 0;
 };
 
 // Owns the KV cache and every buffer of the forward pass, all made here; running tokens allocates nothing.
@@ -57,6 +65,9 @@ class Session {
   unsigned n_threads() const;
   std::string_view backend() const;
   std::size_t kv_bytes() const;  // reserved for the whole context
+
+  // Times since the last call, in the order of the graph; empty without SessionOptions::profile.
+  std::vector<WorkTime> take_profile();
 
   struct Impl;  // internal
   Impl& impl() { return *impl_; }

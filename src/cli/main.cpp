@@ -4,11 +4,15 @@
 #include <CLI/CLI.hpp>
 #include <exception>
 #include <functional>
+#include <map>
+#include <memory>
 #include <new>
 #include <string>
 
 #include "bitnet/error.h"
+#include "cli/bench_command.h"
 #include "cli/exit_code.h"
+#include "cli/help.h"
 #include "cli/interrupt.h"
 #include "cli/log.h"
 #include "cli/output.h"
@@ -17,14 +21,17 @@
 namespace bitnet::cli {
 namespace {
 
+// Arguments are quoted in messages; nothing in them may break the line or reach the terminal as a command.
 std::string one_line(std::string text) {
   for (char& c : text) {
-    if (c == '\n' || c == '\r') c = ' ';
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7F) c = ' ';
   }
   return text;
 }
 
 ExitCode fail(ExitCode code, const std::string& message) {
+  if (interrupted()) return ExitCode::interrupted;  // what failed did so for that reason
   spdlog::error("{}", one_line(message));
   return code;
 }
@@ -35,14 +42,17 @@ ExitCode report_parse(const CLI::App& app, const CLI::ParseError& e) {
     if (dynamic_cast<const CLI::CallForVersion*>(&e) != nullptr) {
       write_stdout(std::string(e.what()) + "\n");
     } else {
-      const auto chosen = app.get_subcommands();
-      write_stdout(chosen.empty() ? app.help() : chosen.front()->help());
+      write_stdout(app.help());  // of the command, if one was named
     }
     return ExitCode::done;
   }
   const auto chosen = app.get_subcommands();
   const std::string command = chosen.empty() ? "bitnet" : "bitnet " + chosen.front()->get_name();
-  return fail(ExitCode::usage, std::string(e.what()) + "; see " + command + " --help");
+  const auto unknown = chosen.empty() ? app.remaining() : chosen.front()->remaining();
+  const std::string what = !unknown.empty() ? "unknown argument '" + unknown.front() + "'"
+                           : chosen.empty() ? "no command given"
+                                            : e.what();
+  return fail(ExitCode::usage, what + "; see " + command + " --help");
 }
 
 ExitCode guarded(const std::function<ExitCode()>& action) {
@@ -65,20 +75,32 @@ ExitCode run_main(int argc, char** argv) {
   start_logging();
   catch_interrupts();
   CLI::App app("Runs ternary (1.58-bit) language models on CPUs", "bitnet");
-  app.set_version_flag("--version", "bitnet " BITNET_VERSION);
+  app.formatter(std::make_shared<HelpFormatter>());
+  app.option_defaults()->take_last();  // of an option that is given twice
+  app.set_help_flag("-h,--help", "Print this help and exit");
+  app.set_version_flag("--version", "bitnet " BITNET_VERSION, "Print the version and exit");
   app.require_subcommand(1);
-  const std::function<ExitCode()> run = add_run_command(app);
+  const std::map<std::string, std::function<ExitCode()>> commands{{"run", add_run_command(app)},
+                                                                  {"bench", add_bench_command(app)}};
+  app.footer("bitnet COMMAND --help lists the options of a command.");
   return guarded([&] {
     try {
       app.parse(argc, argv);
     } catch (const CLI::ParseError& e) {
       return report_parse(app, e);
     }
-    return run();
+    return commands.at(app.get_subcommands().front()->get_name())();
   });
 }
 
 }  // namespace
 }  // namespace bitnet::cli
 
-int main(int argc, char** argv) { return static_cast<int>(bitnet::cli::run_main(argc, argv)); }
+int main(int argc, char** argv) {
+  using bitnet::cli::ExitCode;
+  try {
+    return static_cast<int>(bitnet::cli::run_main(argc, argv));
+  } catch (...) {  // not even a message could be made
+    return static_cast<int>(ExitCode::failed);
+  }
+}

@@ -14,4 +14,7 @@ struct MemoryUse {
 // From /proc/self/status; zeros where there is none.
 MemoryUse memory_use();
 
+// Lets the peak begin anew with what is resident now. Where the system doesn't allow it nothing happens.
+void restart_peak();
+
 }  // namespace bitnet::cli

@@ -2,12 +2,14 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <chrono>
-#include <map>
 
 #include "base/cpu_count.h"
+#include "bitnet/error.h"
 #include "cli/builtin_model.h"
 #include "cli/memory_use.h"
+#include "cli/number_option.h"
 
 namespace bitnet::cli {
 namespace {
@@ -22,45 +24,66 @@ void log_memory(const char* when) {
 
 }  // namespace
 
+KvType parse_kv_type(const std::string& name) {
+  if (name == "f16") return KvType::f16;
+  if (name == "f32") return KvType::f32;
+  throw UsageError("--kv-type '" + name + "' is unknown; choose from f16, f32");
+}
+
+ActivationType parse_activations(const std::string& name) {
+  if (name == "int8") return ActivationType::int8;
+  if (name == "f32") return ActivationType::f32;
+  throw UsageError("--activations '" + name + "' is unknown; choose from int8, f32");
+}
+
+void log_profile(Session& session, std::string_view what) {
+  const std::vector<WorkTime> times = session.take_profile();
+  double total = 0;
+  for (const WorkTime& t : times) total += t.seconds;
+  for (const WorkTime& t : times) {
+    spdlog::info("{}: {:<24} {:9.3f} ms {:5.1f} %", what, t.work, 1e3 * t.seconds,
+                 100 * t.seconds / std::max(total, 1e-9));
+  }
+}
+
 void ModelOptions::add_to(CLI::App& command) {
-  command.add_option("-m,--model", model, "Model file (GGUF); default: the built-in canary")
-      ->envname("BITNET_MODEL")
-      ->type_name("FILE")
-      ->group("Model");
-  command
-      .add_option("-c,--ctx-size", session.ctx_size,
-                  "Most tokens in the sequence; 0: the model's, at most 4096")
-      ->capture_default_str()
-      ->type_name("N")
-      ->group("Model");
-  command.add_option("--kv-type", session.kv_type, "Precision of the KV cache: f16 or f32")
-      ->transform(
-          CLI::CheckedTransformer(std::map<std::string, KvType>{{"f16", KvType::f16}, {"f32", KvType::f32}})
-              .description(""))
-      ->default_str("f16")
-      ->type_name("TYPE")
-      ->group("Model");
-  command.add_option("-t,--threads", session.n_threads, "Threads; 0: one per usable physical core")
-      ->envname("BITNET_THREADS")
-      ->capture_default_str()
-      ->type_name("N")
-      ->group("Machine");
-  command.add_option("--backend", session.backend, "Instruction set: " + backend_names())
-      ->envname("BITNET_BACKEND")
-      ->capture_default_str()
-      ->type_name("NAME")
-      ->group("Machine");
-  command.add_option("--prefill-chunk", session.prefill_chunk, "Prompt tokens computed together")
-      ->capture_default_str()
-      ->type_name("N")
-      ->group("Machine");
-  command.add_flag("-q,--quiet", quiet, "Errors only on stderr")->group("Messages");
+  CLI::Option* file = command.add_option("-m,--model", model, "GGUF file; none: the built-in canary");
+  file->type_name("FILE")->envname("BITNET_MODEL");
+  CLI::Option* ctx_size =
+      add_number(command, "-c,--ctx-size", session.ctx_size, "Context length; 0: model's, up to 4096");
+  ctx_size->type_name("N");
+  CLI::Option* kv_type = command.add_option_function<std::string>(
+      "--kv-type", [this](const std::string& name) { session.kv_type = parse_kv_type(name); },
+      "Precision of the KV cache: f16 or f32");
+  kv_type->type_name("TYPE")->default_str("f16");
+  CLI::Option* activations = command.add_option_function<std::string>(
+      "--activations", [this](const std::string& name) { session.activations = parse_activations(name); },
+      "int8 as the models were trained, or f32 for reference");
+  activations->type_name("TYPE")->default_str("int8");
+  for (CLI::Option* option : {file, ctx_size, kv_type, activations}) option->group("Model");
+
+  CLI::Option* threads =
+      add_number(command, "-t,--threads", session.n_threads, "Threads; 0: one per physical core");
+  threads->type_name("N")->envname("BITNET_THREADS");
+  CLI::Option* backend =
+      command.add_option("--backend", session.backend, "Instruction set: " + backend_names());
+  backend->type_name("NAME")->envname("BITNET_BACKEND")->capture_default_str();
+  CLI::Option* chunk =
+      add_number(command, "--prefill-chunk", session.prefill_chunk, "Prompt tokens computed together");
+  chunk->type_name("N");
+  for (CLI::Option* option : {threads, backend, chunk}) option->group("Machine");
+
+  command.add_flag("-q,--quiet", quiet, "Only errors on stderr")->group("Messages");
   command.add_flag("-v,--verbose", verbose, "More detail on stderr")->group("Messages");
+  command.add_flag("--profile", session.profile, "Time by kind of work, on stderr")->group("Messages");
 }
 
 Model load_model(const ModelOptions& options) {
   const auto start = std::chrono::steady_clock::now();
-  const unsigned threads = options.session.n_threads == 0 ? usable_cores() : options.session.n_threads;
+  // Reading the file through gains nothing from more threads than cores.
+  const unsigned n_cores = usable_cores();
+  const unsigned wanted = options.session.n_threads;
+  const unsigned threads = wanted == 0 ? n_cores : std::min(wanted, n_cores);
   if (options.model.empty()) spdlog::info("no model given: using the {} model", kBuiltinModelName);
   Model model = options.model.empty() ? Model::from_bytes(builtin_model(), kBuiltinModelName, threads)
                                       : Model::load(options.model, threads);

@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <cstddef>
 #include <string>
+#include <string_view>
 
 #include "bitnet/model.h"
 #include "bitnet/session.h"
@@ -16,8 +17,16 @@ struct ModelOptions {
   bool quiet = false;
   bool verbose = false;
 
+  // Adds the options; this object must stay where it is until the command line is parsed.
   void add_to(CLI::App& command);
 };
+
+// --kv-type, --activations. Throw UsageError.
+KvType parse_kv_type(const std::string& name);
+ActivationType parse_activations(const std::string& name);
+
+// What the session took the time of, a line for each kind of work, on stderr; nothing without --profile.
+void log_profile(Session& session, std::string_view what);
 
 // Loads the model, saying on stderr what was loaded; details when verbose.
 Model load_model(const ModelOptions& options);

@@ -5,7 +5,8 @@
 
 namespace bitnet::cli {
 
-// Writes at once, without a buffer of ours. Throws RuntimeError when it cannot (a full disk, a closed pipe).
+// Writes at once, without a buffer of ours. Throws RuntimeError when it cannot: a full disk, a closed pipe,
+// or an interrupt while the reader keeps it waiting.
 void write_stdout(std::string_view text);
 
 bool stdout_is_terminal();

@@ -1,37 +1,64 @@
 #include "cli/prompt_input.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
-#include <memory>
+#include <span>
 
 #include "base/printable.h"
 #include "bitnet/error.h"
+#include "cli/interrupt.h"
 
 namespace bitnet::cli {
 namespace {
 
 constexpr std::size_t kMaxBytes = std::size_t{64} << 20;
 
+class Input {
+ public:
+  explicit Input(const std::string& path)
+      : is_stdin_(path == "-"),
+        name_(is_stdin_ ? "stdin" : printable(path, kMaxPrintedPath)),
+        descriptor_(is_stdin_ ? STDIN_FILENO : ::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+    if (descriptor_ < 0) refuse(std::string("cannot open the prompt: ") + std::strerror(errno));
+  }
+  Input(const Input&) = delete;
+  Input& operator=(const Input&) = delete;
+  ~Input() {
+    if (!is_stdin_) ::close(descriptor_);
+  }
+
+  [[noreturn]] void refuse(const std::string& what) const { throw ModelError(name_, what); }
+
+  // Bytes read; 0 at the end. Plain read: stdio would want a second Ctrl-D, and forget an interrupt.
+  std::size_t read(std::span<char> block) const {
+    for (;;) {
+      const ssize_t n = ::read(descriptor_, block.data(), block.size());
+      if (n >= 0) return static_cast<std::size_t>(n);
+      if (errno != EINTR || interrupted())
+        refuse(std::string("cannot read the prompt: ") + std::strerror(errno));
+    }
+  }
+
+ private:
+  bool is_stdin_;
+  std::string name_;
+  int descriptor_;
+};
+
 }  // namespace
 
 std::string read_prompt_file(const std::string& path) {
-  const bool is_stdin = path == "-";
-  const std::string where = is_stdin ? "stdin" : printable(path, kMaxPrintedPath);
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> opened(
-      is_stdin ? nullptr : std::fopen(path.c_str(), "rbe"), [](std::FILE* f) { return std::fclose(f); });
-  std::FILE* file = is_stdin ? stdin : opened.get();
-  if (file == nullptr)
-    throw ModelError(where, std::string("cannot open the prompt: ") + std::strerror(errno));
+  const Input input(path);
   std::string text;
-  char block[65536];
-  while (const std::size_t n = std::fread(block, 1, sizeof block, file)) {
-    text.append(block, n);
-    if (text.size() > kMaxBytes)
-      throw ModelError(where, "the prompt is larger than 64 MiB", "pass a shorter one");
+  std::array<char, 65536> block;
+  while (const std::size_t n = input.read(block)) {
+    text.append(block.data(), n);
+    if (text.size() > kMaxBytes) input.refuse("the prompt is larger than 64 MiB; pass a shorter one");
   }
-  if (std::ferror(file) != 0)
-    throw ModelError(where, std::string("cannot read the prompt: ") + std::strerror(errno));
   if (text.ends_with('\n')) text.pop_back();
   if (text.ends_with('\r')) text.pop_back();
   return text;

@@ -1,10 +1,13 @@
 #include "cli/run_command.h"
 
+#include <spdlog/fmt/fmt.h>
 #include <spdlog/spdlog.h>
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "bitnet/chat.h"
@@ -14,6 +17,7 @@
 #include "cli/log.h"
 #include "cli/memory_use.h"
 #include "cli/model_options.h"
+#include "cli/number_option.h"
 #include "cli/output.h"
 #include "cli/prompt_input.h"
 
@@ -28,7 +32,7 @@ struct RunOptions {
   std::string chat_template = "raw";
   bool special = false;
   bool echo = false;
-  std::optional<std::size_t> max_tokens;
+  std::int64_t max_tokens = -1;
   std::vector<std::string> stop;
   bool ignore_eos = false;
   SamplerOptions sampler;
@@ -37,46 +41,42 @@ struct RunOptions {
 
 void add_prompt_options(CLI::App& c, RunOptions& o) {
   auto* prompt = c.add_option("-p,--prompt", o.prompt, "The prompt")->type_name("TEXT");
-  auto* file =
-      c.add_option("-f,--file", o.prompt_file, "Read the prompt from a file, - for stdin")->type_name("FILE");
-  prompt->excludes(file);
-  auto* tmpl = c.add_option(
-      "--template", o.chat_template,
-      "Wrap the prompt as a user's turn: auto, " + chat_template_names() + "; raw: as it stands");
-  tmpl->capture_default_str()->type_name("NAME");
+  auto* file = c.add_option("-f,--file", o.prompt_file, "Read the prompt from a file; - is stdin");
+  file->type_name("FILE")->excludes(prompt);
+  auto* chat_template =
+      c.add_option("--template", o.chat_template,
+                   "Chat template: auto (the model's), " + chat_template_names() + "; raw: none");
+  chat_template->type_name("NAME")->capture_default_str();
   auto* system = c.add_option("--system", o.system, "System message; needs a template")->type_name("TEXT");
-  auto* special =
-      c.add_flag("--special", o.special, "Parse control tokens in the prompt, show them in the text");
+  auto* special = c.add_flag("--special", o.special, "Control tokens: parse in the prompt, show in the text");
   auto* echo = c.add_flag("--echo", o.echo, "Print the prompt before the text");
-  for (CLI::Option* option : {prompt, file, tmpl, system, special, echo}) option->group("Prompt");
+  for (CLI::Option* option : {prompt, file, chat_template, system, special, echo}) option->group("Prompt");
 }
 
-void add_generation_options(CLI::App& c, RunOptions& o) {
-  auto* n =
-      c.add_option("-n,--max-tokens", o.max_tokens, "Most tokens to generate; default: until the text ends");
+void add_length_options(CLI::App& c, RunOptions& o) {
+  auto* n = add_number(c, "-n,--max-tokens", o.max_tokens, "Tokens at most; -1: until the text ends");
   n->type_name("N");
-  auto* stop = c.add_option("--stop", o.stop, "End before this text; may be repeated")->type_name("TEXT");
-  stop->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  auto* eos = c.add_flag("--ignore-eos", o.ignore_eos, "Go on where the model ends its text");
-  for (CLI::Option* option : {n, stop, eos}) option->group("Length");
+  auto* stop = c.add_option("--stop", o.stop, "End before this text; may be given several times");
+  // One value each time. With more allowed CLI11 would take [a,b] for a list.
+  stop->type_name("TEXT")->take_all()->allow_extra_args(false);
+  auto* ignore_eos = c.add_flag("--ignore-eos", o.ignore_eos, "Go on where the model ends its text");
+  for (CLI::Option* option : {n, stop, ignore_eos}) option->group("Length");
+}
 
+void add_sampling_options(CLI::App& c, RunOptions& o) {
   SamplerOptions& s = o.sampler;
-  auto* greedy = c.add_flag("--greedy", o.greedy, "Always take the likeliest token (the default)");
-  auto* temp =
-      c.add_option("--temp", s.temperature, "Temperature; 0: greedy")->capture_default_str()->type_name("T");
-  auto* k = c.add_option("--top-k", s.top_k, "Only the K likeliest tokens; 0: all")
-                ->capture_default_str()
-                ->type_name("K");
-  auto* p = c.add_option("--top-p", s.top_p, "Only the likeliest tokens that make up P")
-                ->capture_default_str()
-                ->type_name("P");
-  auto* min_p = c.add_option("--min-p", s.min_p, "Only tokens at least P times as likely as the best");
-  min_p->capture_default_str()->type_name("P");
-  auto* penalty = c.add_option("--repeat-penalty", s.repeat_penalty, "Against tokens of the last 64; 1: off");
-  penalty->capture_default_str()->type_name("X");
-  auto* seed = c.add_option("--seed", s.seed, "Same seed, same text")->capture_default_str()->type_name("N");
-  greedy->excludes(temp);
-  for (CLI::Option* option : {greedy, temp, k, p, min_p, penalty, seed}) option->group("Sampling");
+  auto* greedy = c.add_flag("--greedy", o.greedy, "The likeliest token every time, as without --temp");
+  auto* temp = add_number(c, "--temp", s.temperature, "Temperature; 0: greedy");
+  temp->type_name("T")->excludes(greedy);
+  auto* top_k = add_number(c, "--top-k", s.top_k, "Only the K likeliest tokens; 0: all")->type_name("K");
+  auto* top_p = add_number(c, "--top-p", s.top_p, "Only the likeliest that make up P; 1: all");
+  top_p->type_name("P");
+  auto* min_p = add_number(c, "--min-p", s.min_p, "Drop tokens under P times the best; 0: none");
+  min_p->type_name("P");
+  auto* penalty = add_number(c, "--repeat-penalty", s.repeat_penalty, "On the last 64 tokens; 1: off");
+  penalty->type_name("X");
+  auto* seed = add_number(c, "--seed", s.seed, "Same seed, same text")->type_name("N");
+  for (CLI::Option* option : {greedy, temp, top_k, top_p, min_p, penalty, seed}) option->group("Sampling");
 }
 
 void warn_of_idle_options(const RunOptions& o) {
@@ -102,7 +102,7 @@ std::string read_prompt(const RunOptions& o) {
 ChatTemplate find_template(const RunOptions& o, const Model& model) {
   if (o.chat_template != "auto") {
     if (const auto t = find_chat_template(o.chat_template)) return *t;
-    throw UsageError("--template " + o.chat_template + " is unknown; choose from auto, " +
+    throw UsageError("--template '" + o.chat_template + "' is unknown; choose from auto, " +
                      chat_template_names());
   }
   const auto t = choose_chat_template(model.chat_hints(), model.tokenizer());
@@ -131,8 +131,9 @@ std::vector<TokenId> encode_prompt(const RunOptions& o, const Model& model, cons
     if (!o.system.empty()) throw UsageError("--system needs a template: pass --template auto or a name");
     return tokenizer.encode(prompt, {.add_bos = true, .parse_special = o.special});
   }
-  if (o.special)
-    throw UsageError("--special needs the raw template: a template puts its control tokens itself");
+  if (o.special) {
+    throw UsageError("--special needs --template raw: the others put their control tokens themselves");
+  }
   std::vector<Message> messages;
   if (!o.system.empty()) messages.push_back({Role::system, o.system});
   messages.push_back({Role::user, prompt});
@@ -140,40 +141,50 @@ std::vector<TokenId> encode_prompt(const RunOptions& o, const Model& model, cons
 }
 
 void report(const GenerateResult& r) {
-  const auto rate = [](std::size_t n, double seconds) {
-    return seconds > 0 ? static_cast<double>(n) / seconds : 0.0;
+  const auto speed = [](std::size_t n, double seconds) {
+    const bool known = n > 0 && seconds > 0;
+    return known ? fmt::format(" ({:.1f}/s)", static_cast<double>(n) / seconds) : "";
   };
-  spdlog::info("prompt {} tokens, {:.1f} tokens/s; text {} tokens, {:.1f} tokens/s; ended by {}", r.n_prompt,
-               rate(r.n_prompt, r.prefill_seconds), r.tokens.size(), rate(r.n_decode_steps, r.decode_seconds),
-               name_of(r.reason));
+  spdlog::info("prompt {} tokens{}; text {} tokens{}; ended by {}", r.n_prompt,
+               speed(r.n_prompt, r.prefill_seconds), r.tokens.size(),
+               speed(r.n_decode_steps, r.decode_seconds), name_of(r.reason));
   spdlog::debug("peak memory {:.1f} MiB", static_cast<double>(memory_use().peak_bytes) / (1 << 20));
 }
 
 ExitCode run(const RunOptions& o) {
   set_verbosity(o.model.quiet, o.model.verbose);
+  if (o.max_tokens < -1) throw UsageError("--max-tokens: give a count, or -1 to go on until the text ends");
   warn_of_idle_options(o);
   const std::string prompt = read_prompt(o);
   const Model model = load_model(o.model);
   GenerateOptions generation;
-  generation.max_tokens = o.max_tokens.value_or(generation.max_tokens);
+  if (o.max_tokens >= 0) generation.max_tokens = static_cast<std::size_t>(o.max_tokens);
   generation.show_special = o.special;
   generation.keep_going = [] { return !interrupted(); };
   const std::vector<TokenId> tokens = encode_prompt(o, model, prompt, generation);
   Sampler sampler(o.sampler, model.info().vocab);
   Session session = make_session(model, o.model);
 
+  // The prompt goes out with the first text: by then nothing can be refused any more.
+  std::string echo = o.echo ? prompt : "";
   char last = '\n';
-  const auto print = [&](std::string_view text) {
+  const auto write = [&](std::string_view text) {
     write_stdout(text);
     if (!text.empty()) last = text.back();
+  };
+  const auto print = [&](std::string_view text) {
+    if (interrupted()) return false;  // before a write that may have to wait for its reader
+    if (!echo.empty()) write(std::exchange(echo, {}));
+    write(text);
     return !interrupted();
   };
-  if (o.echo) print(prompt);
   std::vector<TokenId> history;
   const GenerateResult result = generate(model, session, sampler, history, tokens, generation, print);
+  if (!echo.empty()) write(echo);  // no text came
   // Pipes and files get the text and nothing else; a terminal also gets its next prompt on a line of its own.
   if (stdout_is_terminal() && last != '\n') write_stdout("\n");
   report(result);
+  log_profile(session, "profile");
   if (result.reason == StopReason::context_full) {
     spdlog::warn("the text stopped because the context of {} tokens is full", session.ctx_size());
   }
@@ -186,8 +197,10 @@ std::function<ExitCode()> add_run_command(CLI::App& app) {
   auto options = std::make_shared<RunOptions>();
   CLI::App* command = app.add_subcommand("run", "Generate text from a prompt");
   add_prompt_options(*command, *options);
-  add_generation_options(*command, *options);
+  add_length_options(*command, *options);
+  add_sampling_options(*command, *options);
   options->model.add_to(*command);
+  command->set_help_flag("-h,--help", "Print this help and exit")->group("Messages");
   return [options] { return run(*options); };
 }
 

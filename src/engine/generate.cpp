@@ -111,6 +111,7 @@ GenerateResult generate(const Model& model, Session& session, Sampler& sampler, 
 
   const Clock::time_point decode_start = Clock::now();
   const auto step = [&]() -> std::optional<StopReason> {
+    if (options.keep_going && !options.keep_going()) return StopReason::interrupted;
     const TokenId id = sample(sampler, logits, history);
     result.tokens.push_back(id);
     history.push_back(id);

@@ -51,7 +51,15 @@ Session::Impl::Impl(const Model& model, const SessionOptions& options)
       cache(config, ctx_size,
             options.kv_type == KvType::f16 ? kernels::CacheType::f16 : kernels::CacheType::f32),
       act(config, choose_chunk(options.prefill_chunk, ctx_size)),
-      forward{config, model.impl().weights, kernels, pool, cache, act, observer, options.activations} {}
+      forward{config,
+              model.impl().weights,
+              kernels,
+              pool,
+              cache,
+              act,
+              observer,
+              options.activations,
+              options.profile ? &profile : nullptr} {}
 
 void Session::Impl::check(std::span<const TokenId> tokens) const {
   if (tokens.empty()) throw UsageError("no tokens to run: the prompt is empty");
@@ -129,6 +137,15 @@ std::size_t Session::ctx_size() const { return impl_->ctx_size; }
 unsigned Session::n_threads() const { return impl_->pool.n_threads(); }
 std::string_view Session::backend() const { return impl_->kernels.name; }
 std::size_t Session::kv_bytes() const { return impl_->cache.reserved_bytes(); }
+
+std::vector<WorkTime> Session::take_profile() {
+  std::vector<WorkTime> times;
+  if (impl_->forward.profile == nullptr) return times;
+  for (std::size_t i = 0; i < kWorkNames.size(); ++i)
+    times.push_back({kWorkNames[i], impl_->profile.seconds[i]});
+  impl_->profile = {};
+  return times;
+}
 
 std::string backend_names() { return kernels::names(); }
 

@@ -1,0 +1,313 @@
+#include "cli/bench_command.h"
+
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/cpu_count.h"
+#include "base/printable.h"
+#include "bitnet/error.h"
+#include "cli/bench_gate.h"
+#include "cli/bench_report.h"
+#include "cli/interrupt.h"
+#include "cli/list_option.h"
+#include "cli/log.h"
+#include "cli/memory_use.h"
+#include "cli/model_options.h"
+#include "cli/number_option.h"
+#include "cli/output.h"
+#include "cli/progress_line.h"
+#include "kernels/kernels.h"
+#include "model/synthetic.h"
+
+namespace bitnet::cli {
+namespace {
+
+struct BenchOptions {
+  std::string model;
+  std::vector<std::string> synthetic;
+  KvType kv_type = KvType::f16;
+
+  std::vector<std::size_t> prompt{512};
+  std::vector<std::size_t> generate{128};
+  std::vector<std::size_t> depth{0};
+  std::size_t repetitions = 5;
+
+  std::vector<unsigned> threads{0};
+  std::vector<std::string> backends{"auto"};
+  std::size_t prefill_chunk = SessionOptions{}.prefill_chunk;
+
+  ReportFormat format = ReportFormat::md;
+  std::optional<std::string> gate;
+  double gate_tolerance = 10;  // per cent
+
+  bool quiet = false;
+  bool verbose = false;
+};
+
+void add_test_options(CLI::App& c, BenchOptions& o) {
+  auto* prompt =
+      add_number_list(c, "-p,--n-prompt", o.prompt, "Prompt tokens to run at once; 0: no such test");
+  auto* generate = add_number_list(c, "-n,--n-gen", o.generate, "Tokens to generate; 0: no such test");
+  auto* depth = add_number_list(c, "-d,--n-depth", o.depth, "Tokens in the context before each test");
+  auto* repetitions = add_number(c, "-r,--repetitions", o.repetitions, "Of each test, after a warm-up");
+  for (CLI::Option* option : {prompt, generate, depth}) option->type_name("N,...");
+  repetitions->type_name("N");
+  for (CLI::Option* option : {prompt, generate, depth, repetitions}) option->group("Tests");
+}
+
+void add_model_options(CLI::App& c, BenchOptions& o) {
+  auto* file = c.add_option("-m,--model", o.model, "GGUF file; none: the built-in canary");
+  file->type_name("FILE")->envname("BITNET_MODEL");
+  auto* synthetic = c.add_option_function<std::string>(
+      "--synthetic", [&o](const std::string& names) { o.synthetic = split_list(names); },
+      "Random models instead, no file needed: " + synthetic_preset_names());
+  synthetic->type_name("NAMES");
+  auto* kv_type = c.add_option_function<std::string>(
+      "--kv-type", [&o](const std::string& name) { o.kv_type = parse_kv_type(name); },
+      "Precision of the KV cache: f16 or f32");
+  kv_type->type_name("TYPE")->default_str("f16");
+  for (CLI::Option* option : {file, synthetic, kv_type}) option->group("Model");
+}
+
+void add_machine_options(CLI::App& c, BenchOptions& o) {
+  auto* threads = add_number_list(c, "-t,--threads", o.threads, "Threads; 0: one per physical core");
+  threads->type_name("N,...")->envname("BITNET_THREADS");
+  auto* backend = c.add_option_function<std::string>(
+      "--backend", [&o](const std::string& names) { o.backends = split_list(names); },
+      "Instruction sets: " + backend_names());
+  backend->type_name("NAMES")->envname("BITNET_BACKEND")->default_str("auto");
+  auto* chunk = add_number(c, "--prefill-chunk", o.prefill_chunk, "Prompt tokens computed together");
+  chunk->type_name("N");
+  for (CLI::Option* option : {threads, backend, chunk}) option->group("Machine");
+}
+
+void add_output_options(CLI::App& c, BenchOptions& o) {
+  auto* output = c.add_option_function<std::string>(
+      "-o,--output", [&o](const std::string& name) { o.format = parse_report_format(name); },
+      "Form of the results: md, csv, json or jsonl");
+  output->type_name("FORMAT")->default_str("md");
+  auto* gate = c.add_option("--gate", o.gate, "Results saved with -o json; exit code 4 if these are slower");
+  gate->type_name("FILE");
+  auto* tolerance = add_number(c, "--gate-tolerance", o.gate_tolerance,
+                               "Per cent that a median may lie below the saved one");
+  tolerance->type_name("P");
+  for (CLI::Option* option : {output, gate, tolerance}) option->group("Output");
+
+  c.add_flag("-q,--quiet", o.quiet, "Only errors on stderr")->group("Messages");
+  c.add_flag("-v,--verbose", o.verbose, "More detail on stderr")->group("Messages");
+  c.set_help_flag("-h,--help", "Print this help and exit")->group("Messages");
+}
+
+// What is to be measured: a file, a shape, or neither for the built-in model.
+struct Source {
+  std::string label;  // as it stands in the results
+  std::string path;
+  const SyntheticShape* shape = nullptr;
+};
+
+std::vector<Source> find_sources(const BenchOptions& o) {
+  if (o.synthetic.empty()) {
+    if (o.model.empty()) return {{"canary", {}, nullptr}};
+    return {
+        {printable(std::filesystem::path(o.model).filename().string(), kMaxPrintedName), o.model, nullptr}};
+  }
+  const char* from_environment = std::getenv("BITNET_MODEL");
+  if (!o.model.empty() && (from_environment == nullptr || o.model != from_environment)) {
+    throw UsageError("--model and --synthetic exclude each other; pass one of them");
+  }
+  std::vector<Source> sources;
+  for (const std::string& name : o.synthetic) {
+    const SyntheticShape* shape = find_synthetic_preset(name);
+    if (shape == nullptr) {
+      throw UsageError("--synthetic '" + name + "' is unknown; choose from " + synthetic_preset_names());
+    }
+    sources.push_back({"synthetic:" + name, {}, shape});
+  }
+  return sources;
+}
+
+std::vector<BenchmarkTest> find_tests(const BenchOptions& o) {
+  std::vector<BenchmarkTest> tests;
+  for (const std::size_t depth : o.depth) {
+    for (const std::size_t n : o.prompt) tests.push_back({BenchmarkTest::Kind::prefill, n, depth});
+    for (const std::size_t n : o.generate) tests.push_back({BenchmarkTest::Kind::decode, n, depth});
+  }
+  std::erase_if(tests, [](const BenchmarkTest& test) { return test.n_tokens == 0; });
+  if (tests.empty()) throw UsageError("no tests: pass a number above 0 to -p or -n");
+  return tests;
+}
+
+// The rows of the report, in order, with all that is known before they are measured.
+std::vector<BenchRow> plan_rows(const BenchOptions& o, const std::vector<Source>& sources) {
+  const std::vector<BenchmarkTest> tests = find_tests(o);
+  std::vector<BenchRow> rows;
+  for (const Source& source : sources) {
+    for (const std::string& backend : o.backends) {
+      for (const unsigned threads : o.threads) {
+        for (const BenchmarkTest& test : tests) {
+          BenchRow row;
+          row.model = source.label;
+          row.backend = kernels::find(backend).name;
+          row.n_threads = threads == 0 ? usable_cores() : threads;
+          row.kv_type = o.kv_type;
+          row.prefill_chunk = o.prefill_chunk;
+          row.test = test;
+          rows.push_back(std::move(row));
+        }
+      }
+    }
+  }
+  return rows;
+}
+
+struct LoadedModel {
+  AnonymousMemory memory;  // of a synthetic one
+  Model model;
+  double load_seconds;
+};
+
+LoadedModel load(const Source& source, const BenchOptions& o, ProgressLine& progress) {
+  const unsigned n_cores = usable_cores();
+  AnonymousMemory memory;
+  if (source.shape != nullptr) {
+    progress.show("making the model " + source.label);
+    ThreadPool pool(n_cores);
+    memory = make_synthetic_model(*source.shape, 1, pool);
+  }
+  progress.clear();  // loading may have something to say
+  const auto start = std::chrono::steady_clock::now();
+  ModelOptions options;
+  options.model = source.path;
+  options.quiet = o.quiet;
+  options.verbose = o.verbose;
+  Model model = source.shape == nullptr
+                    ? load_model(options)
+                    : Model::from_bytes({static_cast<const std::byte*>(memory.data()), memory.size()},
+                                        source.label, n_cores);
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  return {std::move(memory), std::move(model), seconds.count()};
+}
+
+// Tokens that the longest test takes.
+std::size_t context_for(const std::vector<BenchRow>& rows, const Model& model) {
+  std::size_t n = 0;
+  for (const BenchRow& row : rows) {
+    const std::size_t most = model.info().context_length;
+    if (row.test.depth > most || row.test.n_tokens > most - row.test.depth) {
+      throw UsageError("test " + name_of(row.test) + " does not fit the context of " + std::to_string(most) +
+                       " tokens that " + row.model + " was made for; give smaller numbers to -p, -n or -d");
+    }
+    n = std::max(n, row.test.depth + row.test.n_tokens);
+  }
+  return n;
+}
+
+// Fills the rows of one model. False when interrupted.
+bool measure_model(const Source& source, const BenchOptions& o, ProgressLine& progress,
+                   std::vector<BenchRow>& rows) {
+  restart_peak();
+  const LoadedModel loaded = load(source, o, progress);
+  SessionOptions options;
+  options.ctx_size = context_for(rows, loaded.model);
+  options.kv_type = o.kv_type;
+  options.prefill_chunk = o.prefill_chunk;
+  std::optional<Session> session;
+  for (BenchRow& row : rows) {
+    if (row.model != source.label) continue;
+    if (interrupted()) return false;
+    if (!session || session->backend() != row.backend || session->n_threads() != row.n_threads) {
+      options.backend = row.backend;
+      options.n_threads = row.n_threads;
+      session.reset();  // its memory goes before the next one's comes
+      session.emplace(loaded.model, options);
+    }
+    const std::string what =
+        fmt::format("{} {}, threads {}, {}", row.model, row.backend, row.n_threads, name_of(row.test));
+    progress.show(what + ": warming up");
+    BenchmarkHooks hooks;
+    hooks.keep_going = [] { return !interrupted(); };
+    hooks.on_repetition = [&](std::size_t i) {
+      progress.show(fmt::format("{}: {} of {}", what, i + 1, o.repetitions));
+    };
+    row.rates = run_benchmark(*session, loaded.model, row.test, o.repetitions, hooks);
+    if (row.rates.empty()) return false;
+    row.architecture = loaded.model.info().architecture;
+    row.model_bytes = loaded.model.info().file_bytes;
+    row.work = work_per_token(loaded.model, o.kv_type);
+    row.load_seconds = loaded.load_seconds;
+    row.peak_bytes = memory_use().peak_bytes;
+  }
+  return true;
+}
+
+void measure_limits(BenchReport& report, ProgressLine& progress) {
+  for (const BenchRow& row : report.rows) {
+    if (interrupted()) return;
+    const auto known = std::ranges::find(report.limits, row.n_threads, &MachineLimits::n_threads);
+    if (known != report.limits.end()) continue;
+    progress.show(fmt::format("the machine's limits, threads {}", row.n_threads));
+    report.limits.push_back(measure_machine_limits(row.n_threads));
+  }
+}
+
+ExitCode bench(const BenchOptions& o) {
+  set_verbosity(o.quiet, o.verbose);
+  if (o.repetitions == 0) throw UsageError("--repetitions 0 measures nothing; pass 1 or more");
+  if (!(o.gate_tolerance >= 0 && o.gate_tolerance < 100)) {
+    throw UsageError("--gate-tolerance " + digits_of(o.gate_tolerance) +
+                     " is not between 0 and 100 per cent");
+  }
+  const std::vector<Source> sources = find_sources(o);
+  BenchReport report;
+  report.cpu = printable(cpu_name(), kMaxPrintedName);
+  report.n_cores = usable_cores();
+  report.rows = plan_rows(o, sources);
+  std::optional<BenchGate> gate;
+  if (o.gate) {
+    gate.emplace(*o.gate);
+    gate->require_common_row(report.rows);  // not after minutes of measuring
+  }
+
+  ProgressLine progress(o.quiet);
+  for (const Source& source : sources) {
+    if (!measure_model(source, o, progress, report.rows)) return ExitCode::interrupted;
+  }
+  // Last, so that the memory this takes is in nobody's peak.
+  measure_limits(report, progress);
+  progress.clear();
+  if (interrupted()) return ExitCode::interrupted;
+  for (const MachineLimits& l : report.limits) {
+    spdlog::debug("threads {}: memory reads {:.1f} GB/s, int8 products {:.0f} GMAC/s", l.n_threads,
+                  l.read_bytes_per_second / 1e9, l.int8_macs_per_second / 1e9);
+  }
+  write_stdout(format_report(report, o.format));
+  if (!gate) return ExitCode::done;
+  const std::vector<std::string> regressions = gate->regressions(report.rows, o.gate_tolerance);
+  for (const std::string& line : regressions) spdlog::error("{}", line);
+  return regressions.empty() ? ExitCode::done : ExitCode::check_failed;
+}
+
+}  // namespace
+
+std::function<ExitCode()> add_bench_command(CLI::App& app) {
+  auto options = std::make_shared<BenchOptions>();
+  CLI::App* command = app.add_subcommand("bench", "Measure how fast models run here");
+  add_test_options(*command, *options);
+  add_model_options(*command, *options);
+  add_machine_options(*command, *options);
+  add_output_options(*command, *options);
+  return [options] { return bench(*options); };
+}
+
+}  // namespace bitnet::cli

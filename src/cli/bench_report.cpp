@@ -1,0 +1,256 @@
+#include "cli/bench_report.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+#include <string_view>
+#include <utility>
+
+#include "bitnet/error.h"
+
+namespace bitnet::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// Speed in the units of the machine's limits; a negative number: does not apply, or the limit isn't known.
+struct Rates {
+  double gigabytes = -1;          // of weights and cache read per second, decoding
+  double bandwidth_percent = -1;  // of what as many threads can read
+  double gigamacs = -1;           // of the layers' products per second, prefill
+  double int8_peak_percent = -1;  // of what as many threads can multiply
+};
+
+Rates rates_of(const BenchReport& report, const BenchRow& row, double tokens_per_second) {
+  Rates rates;
+  const auto limits = std::ranges::find(report.limits, row.n_threads, &MachineLimits::n_threads);
+  const auto percent = [](double value, double limit) { return limit > 0 ? value / limit * 100 : -1; };
+  if (row.test.kind == BenchmarkTest::Kind::decode) {
+    const double bytes =
+        tokens_per_second * (static_cast<double>(row.work.weight_bytes) + row.work.kv_bytes_read(row.test));
+    rates.gigabytes = bytes / 1e9;
+    if (limits != report.limits.end()) {
+      rates.bandwidth_percent = percent(bytes, limits->read_bytes_per_second);
+    }
+  } else {
+    const double macs = tokens_per_second * static_cast<double>(row.work.layer_macs);
+    rates.gigamacs = macs / 1e9;
+    if (limits != report.limits.end()) rates.int8_peak_percent = percent(macs, limits->int8_macs_per_second);
+  }
+  return rates;
+}
+
+// --- JSON
+// ---------------------------------------------------------------------------------------------------
+//
+// -o json prints one object:
+//   schema   "bitnet.bench"
+//   version  1; it changes when a field changes its name or meaning, not when one is added
+//   machine  {cpu, cores, limits: [{threads, read_bytes_per_second, int8_macs_per_second or null}]}
+//   results  one object for each row:
+//     model, architecture, model_bytes            what ran
+//     backend, threads, kv_type, prefill_chunk    how
+//     test                                        "pp512", "tg128", "tg128@d1024"; with model, backend and
+//                                                 threads it names a row (see --gate)
+//     kind, n_tokens, depth                       the same in parts; kind is "prefill" or "decode"
+//     tokens_per_second                           mean of the repetitions
+//     tokens_per_second_deviation, tokens_per_second_median, tokens_per_second_samples
+//     weight_bytes_per_token                      read once for a decoded token: layers, norms, head
+//     kv_bytes_per_token                          keys and values read for one, on average over the test
+//     layer_macs_per_token, head_macs_per_token   multiply-adds of the matrix products
+//     gigabytes_per_second, bandwidth_percent     decode: weights and cache; null for prefill
+//     gigamacs_per_second, int8_peak_percent      prefill: layers only; null for decode
+//     load_seconds, peak_memory_bytes
+// A percentage is null where the limit isn't known.
+//
+// -o jsonl prints for each row {schema, version, cpu, cores, and the row's fields}. -o csv has the same
+// columns without schema, version and samples; null is an empty cell.
+
+Json or_null(double value) { return value < 0 ? Json() : Json(value); }
+
+Json row_json(const BenchReport& report, const BenchRow& row) {
+  const Statistics s = statistics_of(row.rates);
+  const Rates rates = rates_of(report, row, s.mean);
+  const bool is_decode = row.test.kind == BenchmarkTest::Kind::decode;
+  return {
+      {"model", row.model},
+      {"architecture", row.architecture},
+      {"model_bytes", row.model_bytes},
+      {"backend", row.backend},
+      {"threads", row.n_threads},
+      {"kv_type", row.kv_type == KvType::f16 ? "f16" : "f32"},
+      {"prefill_chunk", row.prefill_chunk},
+      {"test", name_of(row.test)},
+      {"kind", is_decode ? "decode" : "prefill"},
+      {"n_tokens", row.test.n_tokens},
+      {"depth", row.test.depth},
+      {"tokens_per_second", s.mean},
+      {"tokens_per_second_deviation", s.deviation},
+      {"tokens_per_second_median", s.median},
+      {"tokens_per_second_samples", row.rates},
+      {"weight_bytes_per_token", row.work.weight_bytes},
+      {"kv_bytes_per_token", row.work.kv_bytes_read(row.test)},
+      {"layer_macs_per_token", row.work.layer_macs},
+      {"head_macs_per_token", row.work.head_macs},
+      {"gigabytes_per_second", or_null(rates.gigabytes)},
+      {"bandwidth_percent", or_null(rates.bandwidth_percent)},
+      {"gigamacs_per_second", or_null(rates.gigamacs)},
+      {"int8_peak_percent", or_null(rates.int8_peak_percent)},
+      {"load_seconds", row.load_seconds},
+      {"peak_memory_bytes", row.peak_bytes},
+  };
+}
+
+std::string format_json(const BenchReport& report) {
+  Json limits = Json::array();
+  for (const MachineLimits& l : report.limits) {
+    limits.push_back(
+        {{"threads", l.n_threads},
+         {"read_bytes_per_second", l.read_bytes_per_second},
+         {"int8_macs_per_second", l.int8_macs_per_second > 0 ? Json(l.int8_macs_per_second) : Json()}});
+  }
+  Json results = Json::array();
+  for (const BenchRow& row : report.rows) results.push_back(row_json(report, row));
+  const Json all = {
+      {"schema", kBenchSchema},
+      {"version", kBenchVersion},
+      {"machine", {{"cpu", report.cpu}, {"cores", report.n_cores}, {"limits", std::move(limits)}}},
+      {"results", std::move(results)}};
+  return all.dump(2) + "\n";
+}
+
+std::string format_jsonl(const BenchReport& report) {
+  std::string text;
+  for (const BenchRow& row : report.rows) {
+    Json line = {
+        {"schema", kBenchSchema}, {"version", kBenchVersion}, {"cpu", report.cpu}, {"cores", report.n_cores}};
+    line.update(row_json(report, row));
+    text += line.dump() + "\n";
+  }
+  return text;
+}
+
+// --- CSV
+// ----------------------------------------------------------------------------------------------------
+
+// RFC 4180: quotes around what would be taken apart, and doubled inside.
+std::string csv_cell(const Json& value) {
+  if (value.is_null()) return "";
+  if (!value.is_string()) return value.dump();
+  const auto& text = value.get_ref<const std::string&>();
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return quoted + "\"";
+}
+
+std::string format_csv(const BenchReport& report) {
+  std::string header;
+  std::string lines;
+  for (const BenchRow& row : report.rows) {
+    Json fields = {{"cpu", report.cpu}, {"cores", report.n_cores}};
+    fields.update(row_json(report, row));
+    fields.erase("tokens_per_second_samples");
+    header.clear();
+    std::string line;
+    for (const auto& [name, value] : fields.items()) {
+      header += (header.empty() ? "" : ",") + name;
+      line += (line.empty() ? "" : ",") + csv_cell(value);
+    }
+    lines += line + "\n";
+  }
+  return header + "\n" + lines;
+}
+
+// --- Markdown
+// -----------------------------------------------------------------------------------------------
+
+constexpr std::size_t kColumns = 10;
+using Cells = std::array<std::string, kColumns>;
+
+// Characters, not bytes: file names and the sign between mean and deviation need not be ASCII.
+std::size_t width_of(std::string_view text) {
+  return static_cast<std::size_t>(std::ranges::count_if(text, [](char c) { return (c & 0xC0) != 0x80; }));
+}
+
+std::string mib(std::uint64_t bytes) {
+  return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1 << 20));
+}
+
+std::string with_percent(double value, double percent) {
+  if (value < 0) return "";
+  return percent < 0 ? fmt::format("{:.2f}", value) : fmt::format("{:.2f} ({:.0f} %)", value, percent);
+}
+
+Cells md_cells(const BenchReport& report, const BenchRow& row) {
+  const Statistics s = statistics_of(row.rates);
+  const Rates rates = rates_of(report, row, s.mean);
+  std::string model;  // a bar would end the cell
+  for (const char c : row.model) model += c == '|' ? std::string("\\|") : std::string(1, c);
+  return {model,
+          mib(row.model_bytes),
+          row.backend,
+          std::to_string(row.n_threads),
+          name_of(row.test),
+          fmt::format("{:.2f} ± {:.2f}", s.mean, s.deviation),
+          with_percent(rates.gigabytes, rates.bandwidth_percent),
+          with_percent(rates.gigamacs, rates.int8_peak_percent),
+          fmt::format("{:.3f} s", row.load_seconds),
+          mib(row.peak_bytes)};
+}
+
+std::string format_md(const BenchReport& report) {
+  // Of the memory's bandwidth and of the int8 peak, measured in the same run.
+  const Cells heads{"model", "size",           "backend",          "threads", "test",
+                    "tok/s", "GB/s (of read)", "GMAC/s (of int8)", "load",    "peak memory"};
+  constexpr std::array<bool, kColumns> kLeft{true, false, true, false, true};
+  std::vector<Cells> lines{heads};
+  for (const BenchRow& row : report.rows) lines.push_back(md_cells(report, row));
+  std::array<std::size_t, kColumns> widths{};
+  for (const Cells& cells : lines) {
+    for (std::size_t i = 0; i < kColumns; ++i) widths[i] = std::max(widths[i], width_of(cells[i]));
+  }
+  const auto format_line = [&](const Cells& cells) {
+    std::string line = "|";
+    for (std::size_t i = 0; i < kColumns; ++i) {
+      const std::string space(widths[i] - width_of(cells[i]), ' ');
+      line += " " + (kLeft[i] ? cells[i] + space : space + cells[i]) + " |";
+    }
+    return line + "\n";
+  };
+  std::string text = format_line(heads) + "|";
+  for (std::size_t i = 0; i < kColumns; ++i) {
+    text += (kLeft[i] ? ":" : "-") + std::string(widths[i], '-') + (kLeft[i] ? "-|" : ":|");
+  }
+  text += "\n";
+  for (std::size_t i = 1; i < lines.size(); ++i) text += format_line(lines[i]);
+  return text;
+}
+
+}  // namespace
+
+ReportFormat parse_report_format(const std::string& name) {
+  if (name == "md") return ReportFormat::md;
+  if (name == "csv") return ReportFormat::csv;
+  if (name == "json") return ReportFormat::json;
+  if (name == "jsonl") return ReportFormat::jsonl;
+  throw UsageError("--output '" + name + "' is unknown; choose from md, csv, json, jsonl");
+}
+
+std::string format_report(const BenchReport& report, ReportFormat format) {
+  switch (format) {
+    case ReportFormat::csv:
+      return format_csv(report);
+    case ReportFormat::json:
+      return format_json(report);
+    case ReportFormat::jsonl:
+      return format_jsonl(report);
+    case ReportFormat::md:
+      break;
+  }
+  return format_md(report);
+}
+
+}  // namespace bitnet::cli

@@ -1,0 +1,49 @@
+// What bitnet bench measured, and the forms in which it is printed.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "bitnet/session.h"
+#include "engine/benchmark.h"
+#include "engine/machine_limits.h"
+
+namespace bitnet::cli {
+
+inline constexpr const char* kBenchSchema = "bitnet.bench";
+inline constexpr int kBenchVersion = 1;
+
+// One test of one model under one set of options.
+struct BenchRow {
+  std::string model;  // file name, "canary", or "synthetic:PRESET"
+  std::string architecture;
+  std::uint64_t model_bytes = 0;
+  std::string backend;  // the one that ran, never "auto"
+  unsigned n_threads = 0;
+  KvType kv_type = KvType::f16;
+  std::size_t prefill_chunk = 0;
+  BenchmarkTest test;
+  std::vector<double> rates;  // tokens/s of each repetition
+  WorkPerToken work;
+  double load_seconds = 0;
+  std::uint64_t peak_bytes = 0;  // resident at most since loading the model began
+};
+
+struct BenchReport {
+  std::string cpu;
+  unsigned n_cores = 0;
+  std::vector<MachineLimits> limits;  // one for each number of threads among the rows
+  std::vector<BenchRow> rows;
+};
+
+enum class ReportFormat { md, csv, json, jsonl };
+
+// Throws UsageError.
+ReportFormat parse_report_format(const std::string& name);
+
+// The whole report, ending in a line break.
+std::string format_report(const BenchReport& report, ReportFormat format);
+
+}  // namespace bitnet::cli

@@ -1,0 +1,283 @@
+// bitnet bench: what it prints, and what a saved run is good for. Speeds are nobody's business here.
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
+#include <utility>
+
+#include "cli/runner.h"
+#include "support/pipe.h"
+#include "support/temp_file.h"
+
+namespace bitnet::test {
+namespace {
+
+using Args = std::vector<std::string>;
+using Json = nlohmann::json;
+
+const Args kShort{"bench", "--synthetic", "tiny", "-p", "4", "-n", "2", "-r", "2", "-t", "1"};
+
+Args with(Args args, const Args& more) {
+  args.insert(args.end(), more.begin(), more.end());
+  return args;
+}
+
+TempFile file_with(const std::string& text) { return TempFile(std::as_bytes(std::span(text))); }
+
+// A run to compare others with: made once.
+const Json& saved_run() {
+  static const Json run = Json::parse(text_of(with(kShort, {"-o", "json"})));
+  return run;
+}
+
+TEST(Bench, JsonHasItsDocumentedFields) {
+  const Json& run = saved_run();
+  EXPECT_EQ(run.at("schema"), "bitnet.bench");
+  EXPECT_EQ(run.at("version"), 1);
+  EXPECT_FALSE(run.at("machine").at("cpu").get<std::string>().empty());
+  EXPECT_GE(run.at("machine").at("cores"), 1);
+  ASSERT_EQ(run.at("machine").at("limits").size(), 1U);
+  const Json& limits = run.at("machine").at("limits").at(0);
+  EXPECT_EQ(limits.at("threads"), 1);
+  EXPECT_GT(limits.at("read_bytes_per_second"), 0);
+  const bool knows_peak = !limits.at("int8_macs_per_second").is_null();
+
+  ASSERT_EQ(run.at("results").size(), 2U);
+  for (const Json& row : run.at("results")) {
+    EXPECT_EQ(row.at("model"), "synthetic:tiny");
+    EXPECT_EQ(row.at("architecture"), "bitnet-b1.58");
+    EXPECT_EQ(row.at("threads"), 1);
+    EXPECT_NE(row.at("backend"), "auto");
+    EXPECT_EQ(row.at("kv_type"), "f16");
+    EXPECT_EQ(row.at("prefill_chunk"), 128);
+    EXPECT_EQ(row.at("depth"), 0);
+    EXPECT_EQ(row.at("tokens_per_second_samples").size(), 2U);
+    const double sum = row.at("tokens_per_second_samples").at(0).get<double>() +
+                       row.at("tokens_per_second_samples").at(1).get<double>();
+    EXPECT_NEAR(row.at("tokens_per_second").get<double>(), sum / 2, 1e-6 * sum);
+    EXPECT_NEAR(row.at("tokens_per_second_median").get<double>(), sum / 2, 1e-6 * sum);
+    EXPECT_GE(row.at("tokens_per_second_deviation"), 0);
+    EXPECT_GT(row.at("weight_bytes_per_token"), 0);
+    EXPECT_LE(row.at("weight_bytes_per_token"), row.at("model_bytes"));
+    EXPECT_EQ(row.at("head_macs_per_token"), 320 * 256);
+    EXPECT_EQ(row.at("layer_macs_per_token"), 2 * 256 * (256 + 128 + 128 + 256 + 3 * 512));
+    EXPECT_GE(row.at("load_seconds"), 0);
+    EXPECT_GE(row.at("peak_memory_bytes"), 0);
+  }
+  const Json& prefill = run.at("results").at(0);
+  EXPECT_EQ(prefill.at("test"), "pp4");
+  EXPECT_EQ(prefill.at("kind"), "prefill");
+  EXPECT_EQ(prefill.at("n_tokens"), 4);
+  EXPECT_GT(prefill.at("gigamacs_per_second"), 0);
+  EXPECT_NE(prefill.at("int8_peak_percent").is_null(), knows_peak);
+  EXPECT_TRUE(prefill.at("gigabytes_per_second").is_null());
+  EXPECT_TRUE(prefill.at("bandwidth_percent").is_null());
+
+  const Json& decode = run.at("results").at(1);
+  EXPECT_EQ(decode.at("test"), "tg2");
+  EXPECT_EQ(decode.at("kind"), "decode");
+  EXPECT_EQ(decode.at("kv_bytes_per_token"), 1.5 * 2 * 2 * 128 * 2);
+  EXPECT_GT(decode.at("gigabytes_per_second"), 0);
+  EXPECT_GT(decode.at("bandwidth_percent"), 0);
+  EXPECT_TRUE(decode.at("gigamacs_per_second").is_null());
+  EXPECT_TRUE(decode.at("int8_peak_percent").is_null());
+}
+
+TEST(Bench, JsonLinesEachStandAlone) {
+  const std::vector<std::string> lines = lines_of(text_of(with(kShort, {"-o", "jsonl"})));
+  ASSERT_EQ(lines.size(), 2U);
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    const Json line = Json::parse(lines[i]);
+    EXPECT_EQ(line.at("schema"), "bitnet.bench");
+    EXPECT_EQ(line.at("version"), 1);
+    EXPECT_EQ(line.at("cpu"), saved_run().at("machine").at("cpu"));
+    for (const auto& [name, value] : saved_run().at("results").at(i).items()) {
+      EXPECT_TRUE(line.contains(name)) << name;
+    }
+    EXPECT_EQ(line.at("test"), saved_run().at("results").at(i).at("test"));
+  }
+}
+
+TEST(Bench, CsvHasAHeaderAndACellForEachColumn) {
+  const std::vector<std::string> lines = lines_of(text_of(with(kShort, {"-o", "csv"})));
+  ASSERT_EQ(lines.size(), 3U);
+  EXPECT_TRUE(lines[0].starts_with("cpu,cores,model,")) << lines[0];
+  const auto n_commas = std::ranges::count(lines[0], ',');
+  // No name of a processor has a comma that would have to be quoted, as far as anybody saw.
+  for (const std::string& line : lines) EXPECT_EQ(std::ranges::count(line, ','), n_commas) << line;
+  EXPECT_PRED2(has, lines[1], ",synthetic:tiny,");
+  EXPECT_PRED2(has, lines[2], ",tg2,");
+}
+
+TEST(Bench, MarkdownIsATableOfEveryCombination) {
+  const std::string text = text_of({"bench", "--synthetic", "tiny", "-p", "4,0,4", "-n", "2,3", "-d", "0,5",
+                                    "-r", "1", "-t", "1,2", "--backend", "scalar"});
+  const std::vector<std::string> lines = lines_of(text);
+  ASSERT_EQ(lines.size(), 2U + 2 * 6);
+  std::set<std::string> tests;
+  for (const std::string& line : lines) {
+    EXPECT_EQ(std::ranges::count(line, '|'), 11) << line;
+    EXPECT_TRUE(line.starts_with('|') && line.ends_with('|')) << line;
+    for (const char* test : {" pp4 ", " tg2 ", " tg3 ", " pp4@d5 ", " tg2@d5 ", " tg3@d5 "}) {
+      if (has(line, test)) tests.insert(test);
+    }
+  }
+  EXPECT_EQ(tests.size(), 6U);
+  EXPECT_PRED2(has, lines[0], "tok/s");
+  EXPECT_PRED2(has, lines[2], "| synthetic:tiny |");
+}
+
+TEST(Bench, RunsFilesAndTheBuiltInModel) {
+  const Args tail{"-p", "4", "-n", "0", "-r", "1", "-t", "1"};
+  const std::string file = BITNET_TEST_DATA "/models/random-llama.gguf";
+  EXPECT_PRED2(has, text_of(with({"bench", "-m", file}, tail)), "| random-llama.gguf |");
+  EXPECT_PRED2(has, text_of(with({"bench"}, tail)), "| canary |");
+}
+
+TEST(Bench, SaysNothingBesidesItsTableInAPipe) {
+  const ChildResult result = run_bitnet(kShort, {{"BITNET_MODEL", "/nowhere"}});  // --synthetic wins
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_EQ(result.err, "");
+}
+
+TEST(Bench, HelpFitsAScreen) {
+  const std::vector<std::string> lines = lines_of(text_of({"bench", "--help"}));
+  EXPECT_LE(lines.size(), 50U);
+  for (const std::string& line : lines) EXPECT_LE(line.size(), 80U) << line;
+}
+
+// The saved run with every speed multiplied.
+std::string scaled_run(double factor) {
+  Json run = saved_run();
+  for (Json& row : run.at("results")) {
+    for (const char* field : {"tokens_per_second", "tokens_per_second_median"}) {
+      row.at(field) = row.at(field).get<double>() * factor;
+    }
+  }
+  return run.dump();
+}
+
+TEST(BenchGate, FailsWhereASavedRunWasFaster) {
+  const TempFile faster = file_with(scaled_run(1000));
+  const ChildResult result = run_bitnet(with(kShort, {"--gate", faster.path(), "-q"}));
+  EXPECT_EQ(result.exit_code, 4);
+  const std::vector<std::string> lines = lines_of(result.err);
+  ASSERT_EQ(lines.size(), 2U) << result.err;
+  EXPECT_PRED2(has, lines[0], "pp4");
+  EXPECT_PRED2(has, lines[1], "tg2");
+  EXPECT_EQ(lines_of(result.out).size(), 4U);  // the table is printed all the same
+}
+
+TEST(BenchGate, PassesWhereASavedRunWasSlower) {
+  const TempFile slower = file_with(scaled_run(0.001));
+  const ChildResult result = run_bitnet(with(kShort, {"--gate", slower.path()}));
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(result.err, "");
+}
+
+TEST(BenchGate, ComparesOnlyRowsThatBothHave) {
+  Json run = Json::parse(scaled_run(1000));
+  run.at("results").at(1).at("threads") = 77;
+  run.at("results").at(0).at("tokens_per_second_median") = 1e-3;
+  const TempFile file = file_with(run.dump());
+  EXPECT_EQ(run_bitnet(with(kShort, {"--gate", file.path()})).exit_code, 0);
+}
+
+TEST(BenchGate, ToleratesWhatItIsToldTo) {
+  const TempFile faster = file_with(scaled_run(1000));
+  EXPECT_EQ(run_bitnet(with(kShort, {"--gate", faster.path(), "--gate-tolerance", "99.9999"})).exit_code, 0);
+}
+
+TEST(BenchGate, RefusesWhatIsNoSavedRun) {
+  const auto changed = [](const std::function<void(Json&)>& change) {
+    Json run = saved_run();
+    change(run);
+    return run.dump();
+  };
+  const auto in_row = [&](const char* field, const Json& value) {
+    return changed([&](Json& run) { run.at("results").at(1).at(field) = value; });
+  };
+  const std::vector<std::string> files{
+      "",
+      "no JSON",
+      "[]",
+      "{}",
+      std::string(200000, '['),
+      changed([](Json& run) { run["schema"] = "bitnet.other"; }),
+      changed([](Json& run) { run["version"] = 2; }),
+      changed([](Json& run) { run["version"] = "1"; }),
+      changed([](Json& run) { run.erase("results"); }),
+      changed([](Json& run) { run["results"] = Json::array(); }),
+      changed([](Json& run) {
+        run["results"] = {1, 2};
+      }),
+      changed([](Json& run) { run.at("results").at(1).erase("test"); }),
+      in_row("threads", -1),
+      in_row("threads", 1e300),
+      in_row("tokens_per_second_median", "fast"),
+      in_row("tokens_per_second_median", 0),
+      in_row("tokens_per_second_median", nullptr),
+      changed([](Json& run) {
+        for (Json& row : run.at("results")) row.at("model") = "another";
+      }),
+  };
+  for (const std::string& text : files) {
+    const TempFile file = file_with(text);
+    const std::string message = refusal(run_bitnet(with(kShort, {"--gate", file.path()})), 3);
+    EXPECT_PRED2(has, message, file.path());
+  }
+  refusal(run_bitnet(with(kShort, {"--gate", ""})), 3);
+  EXPECT_PRED2(has, refusal(run_bitnet(with(kShort, {"--gate", "/nowhere/run.json"})), 3),
+               "/nowhere/run.json");
+}
+
+TEST(Bench, RefusesAWrongCommandLine) {
+  const std::vector<std::pair<Args, std::string>> cases{
+      {{"-p", "0", "-n", "0"}, "-p or -n"},
+      {{"-p", "12,x"}, "--n-prompt 'x'"},
+      {{"-p", ""}, "--n-prompt"},
+      {{"-n", "1,,2"}, "--n-gen"},
+      {{"-n", "-3"}, "--n-gen '-3'"},
+      {{"-d", "1e9"}, "--n-depth"},
+      {{"-r", "0"}, "--repetitions"},
+      {{"-t", "1,99999999999"}, "--threads 99999999999"},
+      {{"-t", "1,100000"}, "--threads 100000"},
+      {{"-p", "600"}, "pp600"},
+      {{"-d", "18446744073709551615"}, "context"},
+      {{"--backend", "avx1024"}, "--backend avx1024"},
+      {{"--synthetic", "tiny,gigantic"}, "gigantic"},
+      {{"--kv-type", "f8"}, "--kv-type 'f8'"},
+      {{"--prefill-chunk", "0"}, "--prefill-chunk"},
+      {{"-o", "xml"}, "--output 'xml'"},
+      {{"--gate-tolerance", "100"}, "--gate-tolerance"},
+      {{"--gate-tolerance", "nan"}, "--gate-tolerance"},
+      {{"-m", "some.gguf"}, "--synthetic"},
+  };
+  for (const auto& [args, part] : cases) {
+    EXPECT_PRED2(has, refusal(run_bitnet(with(kShort, args)), 2), part);
+  }
+}
+
+TEST(Bench, AnInterruptEndsItSoon) {
+  for (const char* test : {"-n", "-p"}) {
+    Pipe messages;
+    ChildOptions options;
+    options.args = {"bench", "-p", "0", "-n", "0", test, "100", "-r", "1000000000"};
+    options.stderr_fd = messages.writer();
+    ChildProcess child(executable(), options);
+    char first = 0;
+    ASSERT_EQ(::read(messages.reader(), &first, 1), 1);  // says which model it takes: it has begun
+    child.send(SIGINT);
+    const ChildResult result = child.wait();
+    EXPECT_FALSE(result.timed_out);
+    EXPECT_EQ(result.exit_code, 130);
+    EXPECT_EQ(result.out, "");
+  }
+}
+
+}  // namespace
+}  // namespace bitnet::test

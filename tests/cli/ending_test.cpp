@@ -1,0 +1,125 @@
+// How a run ends when the machine or its user does not let it go on.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+
+#include <chrono>
+#include <thread>
+
+#include "cli/runner.h"
+#include "support/pipe.h"
+
+namespace bitnet::test {
+namespace {
+
+using namespace std::chrono_literals;
+using Args = std::vector<std::string>;
+
+const Args kLong{"run", "-p", "Once upon a time", "--ignore-eos"};
+
+TEST(CliStdout, ThatIsFullEndsTheRun) {
+  for (const Args& args : {kLong, Args{"--help"}, Args{"--version"}}) {
+    ChildOptions options;
+    options.args = args;
+    options.stdout_fd = ::open("/dev/full", O_WRONLY | O_CLOEXEC);
+    if (options.stdout_fd < 0) GTEST_SKIP() << "no /dev/full here";
+    const ChildResult result = run_bitnet(options);
+    ::close(options.stdout_fd);
+    EXPECT_PRED2(has, refusal(result, 1), "stdout: cannot write: No space left on device");
+  }
+}
+
+TEST(CliStdout, ThatNobodyReadsEndsTheRun) {
+  Pipe pipe;
+  pipe.close_reader();
+  ChildOptions options;
+  options.args = kLong;
+  options.stdout_fd = pipe.writer();
+  EXPECT_PRED2(has, refusal(run_bitnet(options), 1), "stdout: cannot write: Broken pipe");
+}
+
+TEST(CliStderr, ThatIsFullSpoilsNothing) {
+  ChildOptions options;
+  options.args = {"run", "-p", "2+2=", "-n", "2"};
+  options.stderr_fd = ::open("/dev/full", O_WRONLY | O_CLOEXEC);
+  if (options.stderr_fd < 0) GTEST_SKIP() << "no /dev/full here";
+  const ChildResult result = run_bitnet(options);
+  ::close(options.stderr_fd);
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_EQ(result.out, "4.");
+}
+
+// A pipe with room for about so many bytes more: it holds the run up before its text is complete, however
+// fast the machine is. Returns how many bytes stand in it already.
+std::size_t fill_up_to(Pipe& pipe, std::size_t room) {
+  const int capacity = ::fcntl(pipe.writer(), F_SETPIPE_SZ, 4096);
+  if (capacity < 0) throw std::system_error(errno, std::generic_category(), "F_SETPIPE_SZ");
+  const std::string filling(static_cast<std::size_t>(capacity) - room, '.');
+  if (::write(pipe.writer(), filling.data(), filling.size()) != static_cast<ssize_t>(filling.size())) {
+    throw std::system_error(errno, std::generic_category(), "write");
+  }
+  return filling.size();
+}
+
+// Returns once the number of bytes in the pipe is above `n` and stands still.
+void wait_until_held_up(const Pipe& pipe, std::size_t n) {
+  int before = -1;
+  const auto deadline = std::chrono::steady_clock::now() + 60s;
+  for (int now = 0; std::chrono::steady_clock::now() < deadline; before = now) {
+    std::this_thread::sleep_for(200ms);
+    ASSERT_EQ(::ioctl(pipe.reader(), FIONREAD, &now), 0);
+    if (now > static_cast<int>(n) && now == before) return;
+  }
+  FAIL() << "no text came";
+}
+
+class CliSignal : public ::testing::TestWithParam<int> {};
+
+TEST_P(CliSignal, EndsARunWithTheTextSoFar) {
+  const std::string whole = text_of(kLong);
+  Pipe pipe;
+  const std::size_t n_filling = fill_up_to(pipe, 100);
+  ChildOptions options;
+  options.args = kLong;
+  options.stdout_fd = pipe.writer();
+  options.timeout = 30s;
+  ChildProcess child(executable(), options);
+  wait_until_held_up(pipe, n_filling);
+  child.send(GetParam());
+  const ChildResult result = child.wait();
+  pipe.close_writer();
+  EXPECT_FALSE(result.timed_out);
+  EXPECT_EQ(result.exit_code, 130);
+  EXPECT_PRED2(lacks, result.err, "error");
+  const std::string text = pipe.read_all().substr(n_filling);
+  EXPECT_GT(text.size(), 50U);
+  EXPECT_EQ(text, whole.substr(0, text.size()));
+}
+
+TEST_P(CliSignal, EndsTheWaitForAPrompt) {
+  Pipe pipe;
+  ChildOptions options;
+  options.args = {"run", "-f", "-"};
+  options.stdin_fd = pipe.reader();
+  options.timeout = 30s;
+  ASSERT_EQ(::write(pipe.writer(), "Once upon", 9), 9);
+  ChildProcess child(executable(), options);
+  int unread = 9;
+  while (unread > 0) {
+    ASSERT_EQ(::ioctl(pipe.reader(), FIONREAD, &unread), 0);
+    std::this_thread::sleep_for(5ms);
+  }
+  std::this_thread::sleep_for(50ms);  // from the end of one read to the wait in the next
+  child.send(GetParam());
+  const ChildResult result = child.wait();
+  EXPECT_FALSE(result.timed_out);
+  EXPECT_EQ(result.exit_code, 130);
+  EXPECT_EQ(result.out, "");
+  EXPECT_EQ(result.err, "");
+}
+
+INSTANTIATE_TEST_SUITE_P(Both, CliSignal, ::testing::Values(SIGINT, SIGTERM));
+
+}  // namespace
+}  // namespace bitnet::test

@@ -1,0 +1,122 @@
+// What stands on stderr and in the help, and how it looks on a terminal.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <array>
+
+#include "cli/runner.h"
+
+namespace bitnet::test {
+namespace {
+
+using Args = std::vector<std::string>;
+
+const Args kSum{"run", "-p", "2+2=", "-n", "2"};
+
+Args with(Args args, const std::string& more) {
+  args.push_back(more);
+  return args;
+}
+
+TEST(CliMessages, QuietLeavesErrorsOnly) {
+  EXPECT_EQ(run_bitnet(with(kSum, "-q")).err, "");
+  EXPECT_EQ(run_bitnet(with(with(kSum, "--top-k=3"), "-q")).err, "");
+  const ChildResult refused = run_bitnet(with(with(kSum, "--temp=nan"), "--quiet"));
+  EXPECT_PRED2(has, refused.err, "error: --temp");
+  EXPECT_EQ(lines_of(refused.err).size(), 1U);
+}
+
+TEST(CliMessages, VerboseTellsOfTheModelTheMemoryAndTheMachine) {
+  const ChildResult result = run_bitnet(with(kSum, "-v"));
+  EXPECT_EQ(result.out, "4.");
+  for (const char* part :
+       {"bitnet-b1.58", "loaded 1.1 MiB in ", "peak memory ", "backend ", " threads", "KV cache "}) {
+    EXPECT_PRED2(has, result.err, part);
+  }
+}
+
+TEST(CliMessages, HaveNoEscapeCodesAwayFromATerminal) {
+  EXPECT_PRED2(lacks, run_bitnet(with(kSum, "-v")).err, "\x1b");
+  EXPECT_PRED2(lacks, run_bitnet(with(kSum, "--frob")).err, "\x1b");
+}
+
+TEST(CliHelp, FitsAScreen) {
+  for (const Args& args : {Args{"--help"}, Args{"-h"}, Args{"run", "--help"}, Args{"run", "-h"}}) {
+    const ChildResult result = run_bitnet(args);
+    EXPECT_EQ(result.exit_code, 0);
+    EXPECT_EQ(result.err, "");
+    EXPECT_PRED2(has, result.out, "Usage: bitnet ");
+    const std::vector<std::string> lines = lines_of(result.out);
+    EXPECT_LE(lines.size(), 50U);
+    for (const std::string& line : lines) EXPECT_LE(line.size(), 80U) << line;
+  }
+}
+
+TEST(CliHelp, ShowsDefaultsAndEnvironment) {
+  const std::string help = text_of({"run", "--help"});
+  for (const char* part : {"[default: auto]", "[default: 128]", "[default: f16]", "[env: BITNET_MODEL]",
+                           "[env: BITNET_THREADS]", "[env: BITNET_BACKEND]"}) {
+    EXPECT_PRED2(has, help, part);
+  }
+}
+
+TEST(CliVersion, IsOneLineOnStdout) {
+  const std::string text = text_of({"--version"});
+  EXPECT_TRUE(text.starts_with("bitnet ")) << text;
+  EXPECT_EQ(lines_of(text).size(), 1U);
+}
+
+// A terminal, seen from the side of the screen.
+class Screen {
+ public:
+  Screen() : screen_(::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC)) {
+    if (screen_ < 0 || ::grantpt(screen_) != 0 || ::unlockpt(screen_) != 0) return;
+    if (const char* name = ::ptsname(screen_)) terminal_ = ::open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
+  }
+  Screen(const Screen&) = delete;
+  Screen& operator=(const Screen&) = delete;
+  ~Screen() {
+    if (terminal_ >= 0) ::close(terminal_);
+    if (screen_ >= 0) ::close(screen_);
+  }
+
+  // What a command shows when all its streams are this terminal, which it is the last to use.
+  std::string show(const Args& args, const std::map<std::string, std::string>& environment) {
+    ChildOptions options;
+    options.args = args;
+    options.environment = environment;
+    options.stdin_fd = options.stdout_fd = options.stderr_fd = terminal_;
+    EXPECT_EQ(run_bitnet(options).exit_code, 0);
+    ::close(std::exchange(terminal_, -1));
+    std::string text;
+    std::array<char, 4096> block{};
+    for (ssize_t n = 0; (n = ::read(screen_, block.data(), block.size())) > 0;) {
+      text.append(block.data(), static_cast<std::size_t>(n));
+    }
+    return text;
+  }
+  bool exists() const { return terminal_ >= 0; }
+
+ private:
+  int screen_ = -1;
+  int terminal_ = -1;
+};
+
+TEST(CliTerminal, GetsColourUnlessNoColorIsSet) {
+  Screen coloured;
+  Screen plain;
+  if (!coloured.exists() || !plain.exists()) GTEST_SKIP() << "no pseudoterminals here";
+  EXPECT_PRED2(has, coloured.show(kSum, {{"TERM", "xterm"}}), "\x1b[");
+  EXPECT_PRED2(lacks, plain.show(kSum, {{"TERM", "xterm"}, {"NO_COLOR", "1"}}), "\x1b");
+}
+
+TEST(CliTerminal, GetsItsPromptBackOnALineOfItsOwn) {
+  Screen screen;
+  if (!screen.exists()) GTEST_SKIP() << "no pseudoterminals here";
+  EXPECT_EQ(screen.show(with(kSum, "-q"), {}), "4.\r\n");
+}
+
+}  // namespace
+}  // namespace bitnet::test

@@ -1,0 +1,128 @@
+// What is refused, with which exit code, and that it takes one line to say so.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <span>
+
+#include "cli/runner.h"
+#include "support/temp_file.h"
+
+namespace bitnet::test {
+namespace {
+
+using Args = std::vector<std::string>;
+
+struct Wrong {
+  Args args;
+  std::string says;  // in the error line
+};
+
+// In one line, with exit code 2.
+void expect_refused(const std::vector<Wrong>& command_lines) {
+  for (const Wrong& wrong : command_lines) {
+    SCOPED_TRACE(::testing::PrintToString(wrong.args));
+    EXPECT_PRED2(has, refusal(run_bitnet(wrong.args), 2), wrong.says);
+  }
+}
+
+TEST(CliUsage, RefusesWhatItDoesNotKnow) {
+  expect_refused({{{}, "see bitnet --help"},
+                  {{"rum"}, "'rum'"},
+                  {{"--frob"}, "'--frob'"},
+                  {{"-p", "hi"}, "'-p'"},
+                  {{"run", "--frob"}, "'--frob'; see bitnet run --help"},
+                  {{"run", "-p", "a", "b"}, "'b'; see bitnet run --help"},
+                  {{"run", "-p", "a", "--stop", "b", "c"}, "'c'"},
+                  {{"run", "--b\n\x1b[31m"}, "'--b"}});
+}
+
+TEST(CliUsage, RefusesPromptsThatCannotBe) {
+  expect_refused({{{"run"}, "pass -p TEXT, -f FILE, or -f -"},
+                  {{"run", "-p"}, "--prompt"},
+                  {{"run", "-p", "a", "-f", "b"}, "--file"},
+                  {{"run", "-p", "a b c d e f g", "-c", "4"}, "--ctx-size"},
+                  {{"run", "--echo", "-p", "a b c d", "-c", "4"}, "--ctx-size"},
+                  {{"run", "-p", "a", "--system", "b"}, "--template auto"},
+                  {{"run", "-p", "a", "--template", "auto", "--special"}, "--template raw"},
+                  {{"run", "-p", "a", "--stop", ""}, "--stop"}});
+}
+
+TEST(CliUsage, ListsTheNamesThereAreForAnUnknownOne) {
+  expect_refused({{{"run", "-p", "a", "--backend", "abacus"}, "auto, scalar"},
+                  {{"run", "-p", "a", "--template", "haiku"}, "auto, raw"},
+                  {{"run", "-p", "a", "--kv-type", "f8"}, "f16, f32"}});
+}
+
+TEST(CliUsage, RefusesNumbersThatAreNoneOrOutOfRange) {
+  expect_refused({{{"run", "-p", "a", "-t", "99999"}, "--threads 99999"},
+                  {{"run", "-p", "a", "-t", "-1"}, "--threads '-1'"},
+                  {{"run", "-p", "a", "-c", "100000"}, "at most 512"},
+                  {{"run", "-p", "a", "-c", "-5"}, "--ctx-size '-5'"},
+                  {{"run", "-p", "a", "-n", "-2"}, "--max-tokens"},
+                  {{"run", "-p", "a", "-n", ""}, "--max-tokens ''"},
+                  {{"run", "-p", "a", "-n", "1.5"}, "--max-tokens '1.5'"},
+                  {{"run", "-p", "a", "-n", "0x10"}, "--max-tokens '0x10'"},
+                  {{"run", "-p", "a", "-n", "99999999999999999999"}, "too large"},
+                  {{"run", "-p", "a", "--prefill-chunk", "0"}, "--prefill-chunk 0"},
+                  {{"run", "-p", "a", "--seed", "-1"}, "--seed '-1'"},
+                  {{"run", "-p", "a", "--temp", "warm"}, "--temp 'warm'"},
+                  {{"run", "-p", "a", "--temp", "nan"}, "--temp nan"},
+                  {{"run", "-p", "a", "--temp", "inf"}, "--temp inf"},
+                  {{"run", "-p", "a", "--temp", "-1"}, "--temp -1"},
+                  {{"run", "-p", "a", "--temp", "1", "--greedy"}, "--greedy"},
+                  {{"run", "-p", "a", "--top-p", "2"}, "--top-p 2"},
+                  {{"run", "-p", "a", "--top-k", "-1"}, "--top-k -1"},
+                  {{"run", "-p", "a", "--repeat-penalty", "0"}, "--repeat-penalty 0"}});
+}
+
+TEST(CliUsage, NamesTheEnvironmentVariableThatIsWrong) {
+  const Args args{"run", "-p", "a"};
+  EXPECT_PRED2(has, refusal(run_bitnet(args, {{"BITNET_THREADS", "many"}}), 2), "BITNET_THREADS 'many'");
+  EXPECT_PRED2(has, refusal(run_bitnet(args, {{"BITNET_BACKEND", "abacus"}}), 2), "abacus");
+}
+
+TEST(CliUsage, RefusesAPromptFromStdinThatIsLongerThanTheContext) {
+  ChildOptions options;
+  options.args = {"run", "-f", "-", "--echo"};
+  for (int i = 0; i < 2000; ++i) options.stdin_text += "one two ";
+  EXPECT_PRED2(has, refusal(run_bitnet(options), 2), "context of 512");
+}
+
+// The error line of a run with this model file; there is no other line.
+std::string refusal_of_model(const std::string& path) {
+  const ChildResult result = run_bitnet(Args{"run", "-m", path, "-p", "a"});
+  EXPECT_EQ(lines_of(result.err).size(), 1U) << result.err;
+  std::string error = refusal(result, 3);
+  EXPECT_PRED2(has, error, path);
+  return error;
+}
+
+TEST(CliModelFile, IsRefusedWhenItIsNoModel) {
+  EXPECT_PRED2(has, refusal_of_model("/nonexistent/model.gguf"), "No such file");
+  EXPECT_PRED2(has, refusal_of_model(std::filesystem::temp_directory_path().string()), "directory");
+  EXPECT_PRED2(has, refusal_of_model(TempFile({}).path()), "empty");
+  const std::string garbage(5000, '?');
+  EXPECT_PRED2(has, refusal_of_model(TempFile(std::as_bytes(std::span(garbage))).path()), "not a GGUF file");
+}
+
+TEST(CliModelFile, IsRefusedWhereverItWasCutOff) {
+  std::ifstream in(BITNET_MODELS "/canary.gguf", std::ios::binary);
+  const std::string canary{std::istreambuf_iterator<char>(in), {}};
+  ASSERT_GT(canary.size(), 1'000'000U);
+  for (const std::size_t size :
+       {std::size_t{4}, std::size_t{20}, std::size_t{3000}, canary.size() / 2, canary.size() - 1}) {
+    refusal_of_model(TempFile(std::as_bytes(std::span(canary).first(size))).path());
+  }
+}
+
+TEST(CliPromptFile, IsRefusedWhenItCannotBeRead) {
+  const ChildResult missing = run_bitnet(Args{"run", "-f", "/nonexistent/prompt"});
+  EXPECT_PRED2(has, refusal(missing, 3), "/nonexistent/prompt: cannot open the prompt");
+  const ChildResult directory = run_bitnet(Args{"run", "-f", "/"});
+  EXPECT_PRED2(has, refusal(directory, 3), "cannot read the prompt: Is a directory");
+}
+
+}  // namespace
+}  // namespace bitnet::test

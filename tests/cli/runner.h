@@ -1,0 +1,28 @@
+// Runs the built executable, for tests of what its user sees.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "support/child_process.h"
+
+namespace bitnet::test {
+
+std::string executable();
+
+// Runs it to its end; fails the test when that does not come in time.
+ChildResult run_bitnet(const ChildOptions& options);
+ChildResult run_bitnet(std::vector<std::string> args, std::map<std::string, std::string> environment = {});
+
+// stdout of a run that must succeed.
+std::string text_of(std::vector<std::string> args);
+
+// Expects `code`, nothing on stdout and one error line, the last; returns it. Notes may stand before it.
+std::string refusal(const ChildResult& result, int code);
+
+bool has(const std::string& text, const std::string& part);
+bool lacks(const std::string& text, const std::string& part);
+std::vector<std::string> lines_of(const std::string& text);
+
+}  // namespace bitnet::test
