@@ -38,8 +38,9 @@ ThreadPool::ThreadPool(unsigned n_threads) {
   try {
     for (unsigned i = 1; i < n_threads; ++i) workers_.emplace_back([this] { work(); });
   } catch (const std::system_error& e) {
+    const std::size_t started = workers_.size() + 1;  // the caller is one
     stop_workers();
-    throw RuntimeError("cannot start thread " + std::to_string(workers_.size() + 1) + " of " +
+    throw RuntimeError("cannot start thread " + std::to_string(started + 1) + " of " +
                        std::to_string(n_threads) + " (" + e.what() + "); use fewer with --threads");
   }
 }
