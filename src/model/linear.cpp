@@ -8,8 +8,9 @@ namespace {
 // Multiply-adds in one claimed block: some 10 us of a vector backend, so that claiming costs nothing beside
 // it and the last block of a late thread is short.
 constexpr std::size_t kBlockWork = 1U << 19;
-// Rows of a block, so that neither row tiles nor the cache lines of y are shared between threads.
-constexpr std::size_t kRowMultiple = 16;
+// Blocks are whole multiples of this many rows: of a cache line of y, so that threads share none, and of the
+// kernels' row tiles (3, 4 and 12), so that none is cut.
+constexpr std::size_t kRowMultiple = 48;
 
 void multiply_rows(const kernels::Kernels& kernels, const Product& p, ActivationType activations,
                    std::size_t begin, std::size_t end, const ProductInput& x, std::size_t first_token,
