@@ -156,6 +156,32 @@ void row_kernel(benchmark::State& state, std::size_t n,
       static_cast<double>(n) * static_cast<double>(state.iterations()) / 1e9, benchmark::Counter::kIsRate);
 }
 
+// Codes to floats: what unquantized activations need.
+void decode_ternary(benchmark::State& state, const Kernels& k) {
+  const quant::Matrix w{quant::TensorType::i2_s, 16, kFfn, std::as_bytes(ternary_bytes().span()).data(),
+                        1.0F};
+  std::vector<float> out(kFfn);
+  std::size_t row = 0;
+  for (auto _ : state) {
+    k.decode_ternary(w, row++ % 16, 0, kFfn, out.data());
+    benchmark::DoNotOptimize(out.data());
+  }
+  state.counters["Gvalue/s"] = benchmark::Counter(
+      static_cast<double>(kFfn) * static_cast<double>(state.iterations()) / 1e9, benchmark::Counter::kIsRate);
+}
+
+void ternary_f32(benchmark::State& state, const Kernels& k, std::size_t n_tokens) {
+  constexpr std::size_t kRows = 64;
+  const quant::Matrix w{quant::TensorType::i2_s, kRows, kHidden, std::as_bytes(ternary_bytes().span()).data(),
+                        1.0F};
+  const auto x = random_row(kHidden * n_tokens);
+  std::vector<float> y(kRows * n_tokens);
+  for (auto _ : state) k.matmul_ternary_f32(w, 0, kRows, {x.data(), kHidden}, n_tokens, {y.data(), kRows});
+  state.counters["GMAC/s"] = benchmark::Counter(
+      static_cast<double>(kRows * kHidden * n_tokens) * static_cast<double>(state.iterations()) / 1e9,
+      benchmark::Counter::kIsRate);
+}
+
 void add_benchmarks(const Kernels& k) {
   const std::string prefix = std::string(k.name) + "/";
   const auto add = [&](const std::string& name, auto body) {
@@ -168,6 +194,10 @@ void add_benchmarks(const Kernels& k) {
       add("ternary_gemm" + shape + "/tokens:" + std::to_string(n),
           [&k, cols, n](benchmark::State& s) { ternary_gemm(s, k, cols, n); });
     }
+  }
+  add("decode_ternary", [&k](benchmark::State& s) { decode_ternary(s, k); });
+  for (const std::size_t n : {std::size_t{1}, std::size_t{16}}) {
+    add("ternary_f32/tokens:" + std::to_string(n), [&k, n](benchmark::State& s) { ternary_f32(s, k, n); });
   }
   add("head_f16", [&k](benchmark::State& s) { float_gemv(s, k, quant::TensorType::f16, 2); });
   add("head_f32", [&k](benchmark::State& s) { float_gemv(s, k, quant::TensorType::f32, 4); });
