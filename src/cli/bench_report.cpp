@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "bitnet/error.h"
+#include "cli/memory_use.h"
 
 namespace bitnet::cli {
 namespace {
@@ -175,9 +176,7 @@ std::size_t width_of(std::string_view text) {
   return static_cast<std::size_t>(std::ranges::count_if(text, [](char c) { return (c & 0xC0) != 0x80; }));
 }
 
-std::string mib(std::uint64_t bytes) {
-  return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1 << 20));
-}
+std::string mib(std::uint64_t bytes) { return fmt::format("{:.1f} MiB", to_mib(bytes)); }
 
 std::string with_percent(double value, double percent) {
   if (value < 0) return "";

@@ -3,7 +3,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -31,9 +30,7 @@ CLI::Option* add_number_list(CLI::App& command, const std::string& names, std::v
                              const std::string& description) {
   const std::string name = names.substr(names.rfind(',') + 1);  // npos + 1 is 0
   const auto parse = [&command, &values, name](const std::string& text) {
-    const std::string variable = command.get_option(name)->get_envname();
-    const char* const from = variable.empty() ? nullptr : std::getenv(variable.c_str());
-    const std::string& source = from != nullptr && text == from ? variable : name;
+    const std::string source = source_of(command, name, text);
     values.clear();
     for (const std::string& value : split_list(text)) values.push_back(parse_number<Number>(value, source));
   };

@@ -7,11 +7,14 @@
 
 namespace bitnet::cli {
 
+bool no_color() {
+  const char* value = std::getenv("NO_COLOR");
+  return value != nullptr && *value != '\0';
+}
+
 void start_logging() {
-  const char* no_color = std::getenv("NO_COLOR");  // https://no-color.org: set and not empty
-  const bool plain = no_color != nullptr && *no_color != '\0';
-  auto logger =
-      spdlog::stderr_color_st("bitnet", plain ? spdlog::color_mode::never : spdlog::color_mode::automatic);
+  const auto mode = no_color() ? spdlog::color_mode::never : spdlog::color_mode::automatic;
+  auto logger = spdlog::stderr_color_st("bitnet", mode);
   logger->set_pattern("%^%l%$: %v");
   logger->set_level(spdlog::level::info);
   spdlog::set_default_logger(std::move(logger));

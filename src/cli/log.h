@@ -3,6 +3,8 @@
 
 namespace bitnet::cli {
 
+// The user wants neither colour nor redrawn lines: NO_COLOR is set and not empty (https://no-color.org).
+bool no_color();
 // Before anything is logged: "LEVEL: text" lines, coloured on a terminal unless NO_COLOR is set.
 void start_logging();
 // quiet leaves errors only; verbose adds detail. Quiet wins.

@@ -14,12 +14,10 @@
 namespace bitnet::cli {
 namespace {
 
-double mib(std::uint64_t bytes) { return static_cast<double>(bytes) / (1 << 20); }
-
 void log_memory(const char* when) {
   const MemoryUse m = memory_use();
-  spdlog::debug("memory {}: peak {:.1f} MiB; own {:.1f} MiB, mapped {:.1f} MiB", when, mib(m.peak_bytes),
-                mib(m.own_bytes), mib(m.mapped_bytes));
+  spdlog::debug("memory {}: peak {:.1f} MiB; own {:.1f} MiB, mapped {:.1f} MiB", when, to_mib(m.peak_bytes),
+                to_mib(m.own_bytes), to_mib(m.mapped_bytes));
 }
 
 }  // namespace
@@ -94,7 +92,7 @@ Model load_model(const ModelOptions& options) {
       "model {}: {} ({}), {} layers, hidden {}, {} heads over {}, ffn {}, vocabulary {}, context {}, {} head",
       info.file, info.name, info.architecture, info.n_layers, info.hidden, info.n_heads, info.n_kv_heads,
       info.ffn, info.vocab, info.context_length, info.tied_output ? "tied" : "separate");
-  spdlog::debug("loaded {:.1f} MiB in {:.3f} s", mib(info.file_bytes), seconds.count());
+  spdlog::debug("loaded {:.1f} MiB in {:.3f} s", to_mib(info.file_bytes), seconds.count());
   log_memory("after loading");
   return model;
 }
@@ -102,7 +100,7 @@ Model load_model(const ModelOptions& options) {
 Session make_session(const Model& model, const ModelOptions& options) {
   Session session(model, options.session);
   spdlog::debug("backend {}, {} threads, context {}, KV cache {:.1f} MiB reserved", session.backend(),
-                session.n_threads(), session.ctx_size(), mib(session.kv_bytes()));
+                session.n_threads(), session.ctx_size(), to_mib(session.kv_bytes()));
   return session;
 }
 

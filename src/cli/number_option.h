@@ -38,15 +38,20 @@ Number parse_number(std::string_view text, const std::string& source) {
   return value;
 }
 
+// What gave an option its text, for messages: the option's name, or its environment variable's.
+inline std::string source_of(const CLI::App& command, const std::string& option, const std::string& text) {
+  const std::string variable = command.get_option(option)->get_envname();
+  const char* const from = variable.empty() ? nullptr : std::getenv(variable.c_str());
+  return from != nullptr && text == from ? variable : option;
+}
+
 // CLI11's own conversion takes 010 for 8, wraps -1 around and clamps what is too large.
 template <typename Number>
 CLI::Option* add_number(CLI::App& command, const std::string& names, Number& value,
                         const std::string& description) {
   const std::string name = names.substr(names.rfind(',') + 1);  // npos + 1 is 0
   const auto parse = [&command, &value, name](const std::string& text) {
-    const std::string variable = command.get_option(name)->get_envname();
-    const char* const from = variable.empty() ? nullptr : std::getenv(variable.c_str());
-    value = parse_number<Number>(text, from != nullptr && text == from ? variable : name);
+    value = parse_number<Number>(text, source_of(command, name, text));
   };
   return command.add_option_function<std::string>(names, parse, description)->default_str(digits_of(value));
 }

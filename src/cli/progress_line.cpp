@@ -2,8 +2,9 @@
 
 #include <unistd.h>
 
-#include <cstdlib>
 #include <string_view>
+
+#include "cli/log.h"
 
 namespace bitnet::cli {
 namespace {
@@ -17,10 +18,7 @@ void write_stderr(std::string_view text) {
 
 }  // namespace
 
-ProgressLine::ProgressLine(bool quiet) {
-  const char* no_color = std::getenv("NO_COLOR");
-  enabled_ = !quiet && ::isatty(STDERR_FILENO) != 0 && (no_color == nullptr || *no_color == '\0');
-}
+ProgressLine::ProgressLine(bool quiet) : enabled_(!quiet && ::isatty(STDERR_FILENO) != 0 && !no_color()) {}
 
 void ProgressLine::show(const std::string& text) {
   if (!enabled_) return;

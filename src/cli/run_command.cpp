@@ -148,7 +148,7 @@ void report(const GenerateResult& r) {
   spdlog::info("prompt {} tokens{}; text {} tokens{}; ended by {}", r.n_prompt,
                speed(r.n_prompt, r.prefill_seconds), r.tokens.size(),
                speed(r.n_decode_steps, r.decode_seconds), name_of(r.reason));
-  spdlog::debug("peak memory {:.1f} MiB", static_cast<double>(memory_use().peak_bytes) / (1 << 20));
+  spdlog::debug("peak memory {:.1f} MiB", to_mib(memory_use().peak_bytes));
 }
 
 ExitCode run(const RunOptions& o) {

@@ -12,15 +12,15 @@
 namespace bitnet {
 namespace {
 
-struct Work {
+struct Counts {
   std::size_t ternary_rows = 0;
   std::size_t float_rows = 0;
   std::size_t norms = 0;
   std::size_t keys = 0;  // read by attention, per query head
 
-  bool operator==(const Work&) const = default;
+  bool operator==(const Counts&) const = default;
 };
-Work g_work;
+Counts g_work;
 
 // The scalar kernels, counting what they are asked for.
 kernels::Kernels counting_kernels() {
@@ -47,43 +47,42 @@ kernels::Kernels counting_kernels() {
   return k;
 }
 
-TEST(WorkPerToken, GrowsWithThePositionInAttentionAlone) {
-  const Model model = Model::load(std::string(BITNET_MODELS) + "/canary.gguf");
-  const Config& c = model.impl().config;
-  const kernels::Kernels k = counting_kernels();
-  ThreadPool pool(1);
-  KvCache cache(c, 128, kernels::CacheType::f16);
-  Activations act(c, 1);
-  const Observer none;
-  const Forward forward{c, model.impl().weights, k, pool, cache, act, none};
+class WorkPerToken : public ::testing::Test {
+ protected:
+  static constexpr std::size_t kTokens = 32;
+
+  Model model = Model::load(std::string(BITNET_MODELS) + "/canary.gguf");
+  const Config& config = model.impl().config;
+  const kernels::Kernels counting = counting_kernels();
+  ThreadPool pool{1};
+  KvCache cache{config, 128, kernels::CacheType::f16};
+  Activations act{config, kTokens};
+  Observer none;
+  Forward forward{config, model.impl().weights, counting, pool, cache, act, none};
+};
+
+TEST_F(WorkPerToken, GrowsWithThePositionInAttentionAlone) {
+  const Config& c = config;
   const TokenId token{42};
   for (std::size_t position = 0; position < 128; ++position) {
     g_work = {};
     forward.run({&token, 1}, position);
     forward.logits(0, 1);
-    const Work want{.ternary_rows = c.n_layers * (c.q_dim() + 2 * c.kv_dim() + 2 * c.hidden + 2 * c.ffn),
-                    .float_rows = c.vocab,
-                    .norms = c.n_layers * 4 + 1,
-                    .keys = c.n_layers * c.n_heads * (position + 1)};
+    const Counts want{.ternary_rows = c.n_layers * (c.q_dim() + 2 * c.kv_dim() + 2 * c.hidden + 2 * c.ffn),
+                      .float_rows = c.vocab,
+                      .norms = c.n_layers * 4 + 1,
+                      .keys = c.n_layers * c.n_heads * (position + 1)};
     ASSERT_EQ(g_work, want) << "position " << position;
   }
 }
 
-TEST(WorkPerToken, APromptsHeadIsComputedForTheLastPositionOnly) {
-  const Model model = Model::load(std::string(BITNET_MODELS) + "/canary.gguf");
-  const Config& c = model.impl().config;
-  const kernels::Kernels k = counting_kernels();
-  ThreadPool pool(1);
-  KvCache cache(c, 64, kernels::CacheType::f16);
-  Activations act(c, 32);
-  const Observer none;
-  const Forward forward{c, model.impl().weights, k, pool, cache, act, none};
-  const std::vector<TokenId> tokens(32, TokenId{7});
+TEST_F(WorkPerToken, APromptsHeadIsComputedForTheLastPositionOnly) {
+  const std::vector<TokenId> tokens(kTokens, TokenId{7});
   g_work = {};
   forward.run(tokens, 0);
   EXPECT_EQ(g_work.float_rows, 0U);
-  forward.logits(31, 1);
-  EXPECT_EQ(g_work.float_rows, c.vocab);
+  forward.logits(kTokens - 1, 1);
+  EXPECT_EQ(g_work.float_rows, config.vocab);
 }
 
 }  // namespace
