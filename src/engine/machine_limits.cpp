@@ -16,6 +16,7 @@
 #include "kernels/cpu_features.h"
 #if defined(__x86_64__)
 #include "kernels/avx2/limits.h"
+#include "kernels/avx512/limits.h"
 #endif
 
 namespace bitnet {
@@ -39,6 +40,7 @@ void read_all_portably(const std::byte* data, std::size_t n) {
 using Read = void (*)(const std::byte* data, std::size_t n);
 Read fastest_read() {
 #if defined(__x86_64__)
+  if (kernels::cpu_features().avx512) return kernels::avx512::read_all;
   if (kernels::cpu_features().avx2) return kernels::avx2::read_all;
 #endif
   return read_all_portably;
@@ -47,6 +49,7 @@ Read fastest_read() {
 using Int8Products = double (*)(std::size_t rounds);
 Int8Products fastest_int8_products() {  // nullptr: none of the instruction sets here is this CPU's
 #if defined(__x86_64__)
+  if (kernels::cpu_features().avx512) return kernels::avx512::int8_products;
   if (kernels::cpu_features().avx2) return kernels::avx2::int8_products;
 #endif
   return nullptr;

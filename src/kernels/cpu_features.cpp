@@ -33,10 +33,22 @@ CpuFeatures detect() {
   constexpr unsigned kF16c = 1U << 29;
   constexpr unsigned kNeeded = kFma | kOsxsave | kAvx | kF16c;
   constexpr std::uint64_t kYmmState = 0x6;  // SSE and AVX registers
-  if ((ecx & kNeeded) != kNeeded || (saved_state() & kYmmState) != kYmmState) return features;
+  constexpr std::uint64_t kZmmState = 0xE6;  // and mask registers and the rest of the 512-bit ones
+  if ((ecx & kNeeded) != kNeeded) return features;
+  const std::uint64_t saved = saved_state();
+  if ((saved & kYmmState) != kYmmState) return features;
   if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) == 0) return features;
+  const unsigned max_subleaf = eax;
   constexpr unsigned kAvx2 = 1U << 5;
   features.avx2 = (ebx & kAvx2) != 0;
+  if (!features.avx2) return features;
+  constexpr unsigned kAvx512 = 1U << 16 | 1U << 30 | 1U << 31;  // F, BW, VL
+  constexpr unsigned kAvx512Vnni = 1U << 11;
+  features.avx512 =
+      (ebx & kAvx512) == kAvx512 && (ecx & kAvx512Vnni) != 0 && (saved & kZmmState) == kZmmState;
+  constexpr unsigned kAvxVnni = 1U << 4;
+  features.avxvnni =
+      max_subleaf >= 1 && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 && (eax & kAvxVnni) != 0;
   return features;
 }
 

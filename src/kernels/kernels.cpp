@@ -8,6 +8,7 @@
 #include "kernels/scalar/scalar.h"
 #if defined(__x86_64__)
 #include "kernels/avx2/avx2.h"
+#include "kernels/avx512/avx512.h"
 #endif
 
 namespace bitnet::kernels {
@@ -20,11 +21,12 @@ struct Tables {
     add(scalar::table());
 #if defined(__x86_64__)
     if (cpu_features().avx2) add(avx2::table());
+    if (cpu_features().avx512) add(avx512::table());
 #endif
   }
   void add(const Kernels& k) { list[n++] = &k; }
 
-  std::array<const Kernels*, 2> list{};
+  std::array<const Kernels*, 4> list{};
   std::size_t n = 0;
 };
 

@@ -1,0 +1,25 @@
+#include "kernels/avx512/avx512.h"
+
+#include "kernels/avx512/simd.h"
+#include "kernels/avx512/ternary.h"
+#include "kernels/generic/table.h"
+
+namespace bitnet::kernels::avx512 {
+namespace {
+
+// From this many tokens on, unpacking the weights to memory pays.
+constexpr std::size_t kGemmTokens = 3;
+
+void matmul_ternary(const quant::Matrix& w, std::size_t row_begin, std::size_t row_end,
+                    const QuantizedRows& x, std::size_t n_tokens, const OutputRows& y) {
+  if (n_tokens >= kGemmTokens) return gemm_i2_s(w, row_begin, row_end, x, n_tokens, y);
+  for (std::size_t t = 0; t < n_tokens; ++t) gemv_i2_s(w, row_begin, row_end, x, t, y);
+}
+
+constexpr Kernels kTable = generic::make_table<F32x16, decode_i2_s>("avx512", matmul_ternary);
+
+}  // namespace
+
+const Kernels& table() { return kTable; }
+
+}  // namespace bitnet::kernels::avx512

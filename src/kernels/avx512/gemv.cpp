@@ -1,0 +1,86 @@
+#include "kernels/avx512/ternary.h"
+
+namespace bitnet::kernels::avx512 {
+namespace {
+
+// Rows worked on together: one load of activations serves them all.
+constexpr std::size_t kRows = 4;
+// How far ahead of its use a line of weights is asked for in each of the four streams.
+constexpr std::size_t kPrefetchBytes = 1024;
+constexpr std::size_t kStepBytes = 64;  // two groups of 32 bytes: 256 codes
+
+// The activations that belong to one pair of groups: a vector for each two bits of the bytes.
+struct Step {
+  __m512i a[4];
+};
+
+__m256i load_32(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
+
+Step pair_of_groups(const std::int8_t* q) {
+  Step step;
+  for (std::size_t k = 0; k < 4; ++k) {
+    step.a[k] = _mm512_inserti64x4(_mm512_castsi256_si512(load_32(q + 32 * k)), load_32(q + 128 + 32 * k), 1);
+  }
+  return step;
+}
+
+Step single_group(const std::int8_t* q) {
+  Step step;
+  for (std::size_t k = 0; k < 4; ++k) step.a[k] = _mm512_zextsi256_si512(load_32(q + 32 * k));
+  return step;
+}
+
+__m512i multiply_add(__m512i sum, __m512i packed, const Step& step) {
+  const __m512i mask = _mm512_set1_epi8(3);
+  sum = _mm512_dpbusd_epi32(sum, _mm512_and_si512(_mm512_srli_epi16(packed, 6), mask), step.a[0]);
+  sum = _mm512_dpbusd_epi32(sum, _mm512_and_si512(_mm512_srli_epi16(packed, 4), mask), step.a[1]);
+  sum = _mm512_dpbusd_epi32(sum, _mm512_and_si512(_mm512_srli_epi16(packed, 2), mask), step.a[2]);
+  return _mm512_dpbusd_epi32(sum, _mm512_and_si512(packed, mask), step.a[3]);
+}
+
+// Rows row, row + step, ...
+template <std::size_t N>
+void rows_times_token(const quant::Matrix& w, std::size_t row, std::size_t step, const QuantizedRows& x,
+                      std::size_t token, const OutputRows& y) {
+  const std::size_t row_bytes = w.cols / 4;
+  const auto* codes = reinterpret_cast<const std::uint8_t*>(w.data) + row * row_bytes;
+  const std::int8_t* q = x.q + token * x.stride;
+  __m512i sum[N];
+  for (__m512i& s : sum) s = _mm512_setzero_si512();
+  std::size_t at = 0;
+  for (; at + kStepBytes <= row_bytes; at += kStepBytes) {
+    const Step activations = pair_of_groups(q + at * 4);
+    for (std::size_t r = 0; r < N; ++r) {
+      const std::uint8_t* group = codes + r * step * row_bytes + at;
+      _mm_prefetch(reinterpret_cast<const char*>(group + kPrefetchBytes), _MM_HINT_T0);
+      sum[r] = multiply_add(sum[r], load_64(group), activations);
+    }
+  }
+  if (at < row_bytes) {
+    const Step activations = single_group(q + at * 4);
+    for (std::size_t r = 0; r < N; ++r) {
+      const __m256i group = load_32(codes + r * step * row_bytes + at);
+      sum[r] = multiply_add(sum[r], _mm512_zextsi256_si512(group), activations);
+    }
+  }
+  const float scale = w.scale / x.scale[token];
+  for (std::size_t r = 0; r < N; ++r) {
+    const std::int32_t total = _mm512_reduce_add_epi32(sum[r]) - x.sum[token];
+    y.y[token * y.stride + row + r * step] = scale * static_cast<float>(total);
+  }
+}
+
+}  // namespace
+
+void gemv_i2_s(const quant::Matrix& w, std::size_t row_begin, std::size_t row_end, const QuantizedRows& x,
+               std::size_t token, const OutputRows& y) {
+  // The four rows come from four quarters of the range: each is then one long sequential stream, which the
+  // processor's own prefetching follows.
+  const std::size_t quarter = (row_end - row_begin) / kRows;
+  for (std::size_t row = row_begin; row < row_begin + quarter; ++row)
+    rows_times_token<kRows>(w, row, quarter, x, token, y);
+  for (std::size_t row = row_begin + kRows * quarter; row < row_end; ++row)
+    rows_times_token<1>(w, row, 0, x, token, y);
+}
+
+}  // namespace bitnet::kernels::avx512

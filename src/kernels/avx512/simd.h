@@ -1,0 +1,107 @@
+// The 16-lane float as one 512-bit register (AVX-512 F, BW, VL).
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace bitnet::kernels::avx512 {
+
+// A mask of the first n of 16 lanes.
+inline __mmask16 first_lanes(std::size_t n) { return static_cast<__mmask16>((1U << n) - 1); }
+
+struct F32x16 {
+  __m512 v;
+
+  static F32x16 broadcast(float x) { return {_mm512_set1_ps(x)}; }
+  static F32x16 zero() { return {_mm512_setzero_ps()}; }
+
+  static F32x16 load(const float* p) { return {_mm512_loadu_ps(p)}; }
+  static F32x16 load(const std::uint16_t* f16) { return {_mm512_cvtph_ps(load_16(f16))}; }
+  static F32x16 load_bf16(const std::uint16_t* p) { return widen_bf16(load_16(p)); }
+
+  // The first n < 16 elements; the other lanes are 0 and their memory is not read.
+  static F32x16 load(const float* p, std::size_t n) { return {_mm512_maskz_loadu_ps(first_lanes(n), p)}; }
+  static F32x16 load(const std::uint16_t* f16, std::size_t n) {
+    return {_mm512_cvtph_ps(_mm256_maskz_loadu_epi16(first_lanes(n), f16))};
+  }
+  static F32x16 load_bf16(const std::uint16_t* p, std::size_t n) {
+    return widen_bf16(_mm256_maskz_loadu_epi16(first_lanes(n), p));
+  }
+
+  void store(float* p) const { _mm512_storeu_ps(p, v); }
+  void store(float* p, std::size_t n) const { _mm512_mask_storeu_ps(p, first_lanes(n), v); }
+  void store_f16(std::uint16_t* p, std::size_t n = 16) const {
+    _mm256_mask_storeu_epi16(p, first_lanes(n),
+                             _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+  }
+  // Lanes hold whole numbers in [-128, 127].
+  void store_i8(std::int8_t* p, std::size_t n = 16) const {
+    _mm_mask_storeu_epi8(p, first_lanes(n), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(v)));
+  }
+
+  friend F32x16 operator+(const F32x16& a, const F32x16& b) { return {_mm512_add_ps(a.v, b.v)}; }
+  friend F32x16 operator-(const F32x16& a, const F32x16& b) { return {_mm512_sub_ps(a.v, b.v)}; }
+  friend F32x16 operator*(const F32x16& a, const F32x16& b) { return {_mm512_mul_ps(a.v, b.v)}; }
+  friend F32x16 operator/(const F32x16& a, const F32x16& b) { return {_mm512_div_ps(a.v, b.v)}; }
+
+ private:
+  static __m256i load_16(const std::uint16_t* p) {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  }
+  static F32x16 widen_bf16(__m256i x) {
+    return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(x), 16))};
+  }
+};
+
+inline F32x16 fma(const F32x16& a, const F32x16& b, const F32x16& c) {
+  return {_mm512_fmadd_ps(a.v, b.v, c.v)};
+}
+inline F32x16 max(const F32x16& a, const F32x16& b) { return {_mm512_max_ps(a.v, b.v)}; }
+inline F32x16 min(const F32x16& a, const F32x16& b) { return {_mm512_min_ps(a.v, b.v)}; }
+inline F32x16 abs(const F32x16& a) {
+  return {
+      _mm512_castsi512_ps(_mm512_and_si512(_mm512_castps_si512(a.v), _mm512_set1_epi32(0x7FFFFFFF)))};
+}
+
+// To the nearest whole number, ties to even. For |a| < 2^22 (adding 1.5 * 2^23 leaves no fraction bits).
+inline F32x16 round_even(const F32x16& a) {
+  const F32x16 magic = F32x16::broadcast(0x1.8p23F);
+  return (a + magic) - magic;
+}
+
+// 2^n for whole n in [-126, 127]: the bits of n + 1.5 * 2^23 end in n, which becomes the exponent.
+inline F32x16 exp2_whole(const F32x16& n) {
+  const __m512i shifted = _mm512_castps_si512((n + F32x16::broadcast(0x1.8p23F)).v);
+  const __m512i bias = _mm512_set1_epi32(0x4B400000 - 127);
+  return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_sub_epi32(shifted, bias), 23))};
+}
+
+// Lanes 2i and 2i+1 exchanged.
+inline F32x16 swap_pairs(const F32x16& a) { return {_mm512_permute_ps(a.v, _MM_SHUFFLE(2, 3, 0, 1))}; }
+// Lane i of the first 8 to lanes 2i and 2i+1.
+inline F32x16 duplicate_low(const F32x16& a) {
+  const __m512i twice = _mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
+  return {_mm512_permutexvar_ps(twice, a.v)};
+}
+
+inline __m256 upper_half(__m512 v) {
+  return _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(v), 1));
+}
+
+// The canonical fold: (l, l+8), (l, l+4), (l, l+2), (l, l+1).
+inline float reduce_add(const F32x16& a) {
+  const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(a.v), upper_half(a.v));
+  const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+}
+inline float reduce_max(const F32x16& a) {
+  const __m256 eight = _mm256_max_ps(_mm512_castps512_ps256(a.v), upper_half(a.v));
+  const __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
+}
+
+}  // namespace bitnet::kernels::avx512

@@ -1,0 +1,28 @@
+// Ternary products of I2_S weights with int8 activations, 512 bits at a time.
+//
+// VPDPBUSD multiplies unsigned codes 0, 1, 2 with signed activations and adds four neighbours to a 32-bit sum:
+// no sum can overflow before cols = 2^22 (a lane grows by at most 4 * 2 * 128 per step of 64 elements). The sum
+// of the activations comes off at the end, since code c stands for c - 1.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/kernels.h"
+
+namespace bitnet::kernels::avx512 {
+
+inline __m512i load_64(const void* p) { return _mm512_loadu_si512(p); }
+
+// Codes to -1, 0, +1 as floats.
+void decode_i2_s(const quant::Matrix& w, std::size_t row, std::size_t begin, std::size_t end, float* out);
+// Decode: one token, weights straight from memory.
+void gemv_i2_s(const quant::Matrix& w, std::size_t row_begin, std::size_t row_end, const QuantizedRows& x,
+               std::size_t token, const OutputRows& y);
+// Prefill: weights unpacked once for many tokens.
+void gemm_i2_s(const quant::Matrix& w, std::size_t row_begin, std::size_t row_end, const QuantizedRows& x,
+               std::size_t n_tokens, const OutputRows& y);
+
+}  // namespace bitnet::kernels::avx512
