@@ -254,10 +254,9 @@ bool measure_model(const Source& source, const BenchOptions& o, ProgressLine& pr
 void measure_limits(BenchReport& report, ProgressLine& progress) {
   for (const BenchRow& row : report.rows) {
     if (interrupted()) return;
-    const auto known = std::ranges::find(report.limits, row.n_threads, &MachineLimits::n_threads);
-    if (known != report.limits.end()) continue;
-    progress.show(fmt::format("the machine's limits, threads {}", row.n_threads));
-    report.limits.push_back(measure_machine_limits(row.n_threads));
+    if (limits_of(report, row) != nullptr) continue;
+    progress.show(fmt::format("the machine's limits, {}, threads {}", row.backend, row.n_threads));
+    report.limits.push_back(measure_machine_limits(row.backend, row.n_threads));
   }
 }
 
@@ -288,8 +287,8 @@ ExitCode bench(const BenchOptions& o) {
   progress.clear();
   if (interrupted()) return ExitCode::interrupted;
   for (const MachineLimits& l : report.limits) {
-    spdlog::debug("threads {}: memory reads {:.1f} GB/s, int8 products {:.0f} GMAC/s", l.n_threads,
-                  l.read_bytes_per_second / 1e9, l.int8_macs_per_second / 1e9);
+    spdlog::debug("{}, threads {}: memory reads {:.1f} GB/s, int8 products {:.0f} GMAC/s", l.backend,
+                  l.n_threads, l.read_bytes_per_second / 1e9, l.int8_macs_per_second / 1e9);
   }
   write_stdout(format_report(report, o.format));
   if (!gate) return ExitCode::done;

@@ -26,19 +26,19 @@ struct Rates {
 
 Rates rates_of(const BenchReport& report, const BenchRow& row, double tokens_per_second) {
   Rates rates;
-  const auto limits = std::ranges::find(report.limits, row.n_threads, &MachineLimits::n_threads);
+  const MachineLimits* limits = limits_of(report, row);
   const auto percent = [](double value, double limit) { return limit > 0 ? value / limit * 100 : -1; };
   if (row.test.kind == BenchmarkTest::Kind::decode) {
     const double bytes =
         tokens_per_second * (static_cast<double>(row.work.weight_bytes) + row.work.kv_bytes_read(row.test));
     rates.gigabytes = bytes / 1e9;
-    if (limits != report.limits.end()) {
+    if (limits != nullptr) {
       rates.bandwidth_percent = percent(bytes, limits->read_bytes_per_second);
     }
   } else {
     const double macs = tokens_per_second * static_cast<double>(row.work.layer_macs);
     rates.gigamacs = macs / 1e9;
-    if (limits != report.limits.end()) rates.int8_peak_percent = percent(macs, limits->int8_macs_per_second);
+    if (limits != nullptr) rates.int8_peak_percent = percent(macs, limits->int8_macs_per_second);
   }
   return rates;
 }
@@ -49,7 +49,8 @@ Rates rates_of(const BenchReport& report, const BenchRow& row, double tokens_per
 // -o json prints one object:
 //   schema   "bitnet.bench"
 //   version  1; it changes when a field changes its name or meaning, not when one is added
-//   machine  {cpu, cores, limits: [{threads, read_bytes_per_second, int8_macs_per_second or null}]}
+//   machine  {cpu, cores, limits: [{backend, threads, read_bytes_per_second,
+//            int8_macs_per_second or null}]}
 //   results  one object for each row:
 //     model, architecture, model_bytes            what ran
 //     backend, threads, kv_type, prefill_chunk    how
@@ -108,7 +109,8 @@ std::string format_json(const BenchReport& report) {
   Json limits = Json::array();
   for (const MachineLimits& l : report.limits) {
     limits.push_back(
-        {{"threads", l.n_threads},
+        {{"backend", l.backend},
+         {"threads", l.n_threads},
          {"read_bytes_per_second", l.read_bytes_per_second},
          {"int8_macs_per_second", l.int8_macs_per_second > 0 ? Json(l.int8_macs_per_second) : Json()}});
   }
@@ -229,6 +231,13 @@ std::string format_md(const BenchReport& report) {
 }
 
 }  // namespace
+
+const MachineLimits* limits_of(const BenchReport& report, const BenchRow& row) {
+  for (const MachineLimits& l : report.limits) {
+    if (l.backend == row.backend && l.n_threads == row.n_threads) return &l;
+  }
+  return nullptr;
+}
 
 ReportFormat parse_report_format(const std::string& name) {
   if (name == "md") return ReportFormat::md;

@@ -34,9 +34,12 @@ struct BenchRow {
 struct BenchReport {
   std::string cpu;
   unsigned n_cores = 0;
-  std::vector<MachineLimits> limits;  // one for each number of threads among the rows
+  std::vector<MachineLimits> limits;  // one for each backend and number of threads among the rows
   std::vector<BenchRow> rows;
 };
+
+// Those of the row's backend and threads; nullptr: not measured.
+const MachineLimits* limits_of(const BenchReport& report, const BenchRow& row);
 
 enum class ReportFormat { md, csv, json, jsonl };
 

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace bitnet {
 
@@ -15,15 +16,17 @@ std::string cpu_name();
 double read_bandwidth(std::span<const std::byte> array, unsigned n_threads);
 
 struct MachineLimits {
+  std::string backend;
   unsigned n_threads = 0;
   double read_bytes_per_second = 0;  // out of memory, far beyond the caches
-  double int8_macs_per_second = 0;   // 8-bit multiply-adds, everything in registers; 0: not known
+  // 8-bit multiply-adds with the backend's own instructions, everything in registers; 0: it has none
+  double int8_macs_per_second = 0;
 };
 
 // Takes about half a second and, for so long, 512 MiB. Throws RuntimeError when threads or memory cannot be
-// had.
-MachineLimits measure_machine_limits(unsigned n_threads);
+// had, UsageError for an unknown backend.
+MachineLimits measure_machine_limits(std::string_view backend, unsigned n_threads);
 // The second of the two alone.
-double int8_peak(unsigned n_threads);
+double int8_peak(std::string_view backend, unsigned n_threads);
 
 }  // namespace bitnet

@@ -32,7 +32,7 @@ CpuFeatures detect() {
   constexpr unsigned kAvx = 1U << 28;
   constexpr unsigned kF16c = 1U << 29;
   constexpr unsigned kNeeded = kFma | kOsxsave | kAvx | kF16c;
-  constexpr std::uint64_t kYmmState = 0x6;  // SSE and AVX registers
+  constexpr std::uint64_t kYmmState = 0x6;   // SSE and AVX registers
   constexpr std::uint64_t kZmmState = 0xE6;  // and mask registers and the rest of the 512-bit ones
   if ((ecx & kNeeded) != kNeeded) return features;
   const std::uint64_t saved = saved_state();

@@ -6,7 +6,8 @@ namespace bitnet::kernels {
 struct CpuFeatures {
   bool avx2 = false;     // AVX2, FMA and F16C, and the system saves the 256-bit registers
   bool avxvnni = false;  // the above and AVX-VNNI
-  bool avx512 = false;   // all but AVX-VNNI, AVX-512 F, BW, VL and VNNI, and the system saves the 512-bit registers
+  bool avx512 =
+      false;  // all but AVX-VNNI, AVX-512 F, BW, VL and VNNI, and the system saves the 512-bit registers
 };
 
 // Asks the processor once.

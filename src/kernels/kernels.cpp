@@ -9,6 +9,7 @@
 #if defined(__x86_64__)
 #include "kernels/avx2/avx2.h"
 #include "kernels/avx512/avx512.h"
+#include "kernels/avxvnni/avxvnni.h"
 #endif
 
 namespace bitnet::kernels {
@@ -21,6 +22,7 @@ struct Tables {
     add(scalar::table());
 #if defined(__x86_64__)
     if (cpu_features().avx2) add(avx2::table());
+    if (cpu_features().avxvnni) add(avxvnni::table());
     if (cpu_features().avx512) add(avx512::table());
 #endif
   }

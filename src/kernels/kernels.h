@@ -88,6 +88,14 @@ struct Kernels {
   // Products of ternary w with int8 activations: y = (w.scale / x.scale) * sum(t * q).
   void (*matmul_ternary)(const quant::Matrix& w, std::size_t row_begin, std::size_t row_end,
                          const QuantizedRows& x, std::size_t n_tokens, const OutputRows& y);
+
+  // Loops that do one thing as fast as this instruction set lets them: what the kernels are held against.
+
+  // Reads n bytes and forgets them.
+  void (*read_all)(const std::byte* data, std::size_t n);
+  // 8-bit products, everything in registers. Returns how many multiply-adds it did. nullptr: no such
+  // instruction.
+  double (*int8_products)(std::size_t rounds);
 };
 
 // Every table this build has that this CPU can run, the specification (scalar) first, the fastest last.

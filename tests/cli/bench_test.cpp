@@ -42,6 +42,7 @@ TEST(Bench, JsonHasItsDocumentedFields) {
   EXPECT_GE(run.at("machine").at("cores"), 1);
   ASSERT_EQ(run.at("machine").at("limits").size(), 1U);
   const Json& limits = run.at("machine").at("limits").at(0);
+  EXPECT_EQ(limits.at("backend"), run.at("results").at(0).at("backend"));
   EXPECT_EQ(limits.at("threads"), 1);
   EXPECT_GT(limits.at("read_bytes_per_second"), 0);
   const bool knows_peak = !limits.at("int8_macs_per_second").is_null();

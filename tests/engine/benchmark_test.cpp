@@ -119,7 +119,7 @@ TEST(Statistics, AreThoseOfASample) {
 }
 
 TEST(MachineLimits, AreMeasured) {
-  const MachineLimits limits = measure_machine_limits(2);
+  const MachineLimits limits = measure_machine_limits("auto", 2);
   EXPECT_EQ(limits.n_threads, 2U);
   EXPECT_GT(limits.read_bytes_per_second, 0);
   EXPECT_GE(limits.int8_macs_per_second, 0);

@@ -1,3 +1,5 @@
+#include "kernels/avx2/decode.h"
+
 #include "kernels/avx2/ternary.h"
 
 namespace bitnet::kernels::avx2 {

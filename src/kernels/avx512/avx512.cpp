@@ -1,5 +1,6 @@
 #include "kernels/avx512/avx512.h"
 
+#include "kernels/avx512/limits.h"
 #include "kernels/avx512/simd.h"
 #include "kernels/avx512/ternary.h"
 #include "kernels/generic/table.h"
@@ -16,7 +17,10 @@ void matmul_ternary(const quant::Matrix& w, std::size_t row_begin, std::size_t r
   for (std::size_t t = 0; t < n_tokens; ++t) gemv_i2_s(w, row_begin, row_end, x, t, y);
 }
 
-constexpr Kernels kTable = generic::make_table<F32x16, decode_i2_s>("avx512", matmul_ternary);
+constexpr Kernels kTable = generic::make_table<F32x16, decode_i2_s>({.name = "avx512",
+                                                                     .matmul_ternary = matmul_ternary,
+                                                                     .read_all = read_all,
+                                                                     .int8_products = int8_products});
 
 }  // namespace
 

@@ -3,8 +3,8 @@
 namespace bitnet::kernels::avx512 {
 namespace {
 
-// Each 32-bit lane of a register belongs to one row: a step multiplies four neighbouring codes of 16 rows with
-// the same four activations, broadcast. No sum has to be folded across lanes, and 16 results are stored
+// Each 32-bit lane of a register belongs to one row: a step multiplies four neighbouring codes of 16 rows
+// with the same four activations, broadcast. No sum has to be folded across lanes, and 16 results are stored
 // together.
 constexpr std::size_t kLanes = 16;
 // Register tile: 3 x 8 sums, 3 vectors of codes and one of activations fill 28 of the 32 registers, and 11
@@ -12,8 +12,8 @@ constexpr std::size_t kLanes = 16;
 constexpr std::size_t kVectors = 3;
 constexpr std::size_t kTokens = 8;
 constexpr std::size_t kPanelRows = kVectors * kLanes;
-// Unpacked weights that stay in L1 while all tokens pass by: 48 rows x 640 columns = 30 KiB of 48, beside 5 KiB
-// of activations.
+// Unpacked weights that stay in L1 while all tokens pass by: 48 rows x 640 columns = 30 KiB of 48, beside 5
+// KiB of activations.
 constexpr std::size_t kPanelCols = 640;
 // Tokens whose sums are kept at a time: 128 x 48 x 4 bytes = 24 KiB, at home in L2.
 constexpr std::size_t kTokenBlock = 128;

@@ -1,8 +1,8 @@
 // Ternary products of I2_S weights with int8 activations, 512 bits at a time.
 //
-// VPDPBUSD multiplies unsigned codes 0, 1, 2 with signed activations and adds four neighbours to a 32-bit sum:
-// no sum can overflow before cols = 2^22 (a lane grows by at most 4 * 2 * 128 per step of 64 elements). The sum
-// of the activations comes off at the end, since code c stands for c - 1.
+// VPDPBUSD multiplies unsigned codes 0, 1, 2 with signed activations and adds four neighbours to a 32-bit
+// sum: no sum can overflow before cols = 2^22 (a lane grows by at most 4 * 2 * 128 per step of 64 elements).
+// The sum of the activations comes off at the end, since code c stands for c - 1.
 #pragma once
 
 #include <immintrin.h>

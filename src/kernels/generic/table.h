@@ -9,10 +9,18 @@
 
 namespace bitnet::kernels::generic {
 
+// What a backend writes for itself.
+struct OwnKernels {
+  std::string_view name;
+  decltype(Kernels::matmul_ternary) matmul_ternary;
+  decltype(Kernels::read_all) read_all;
+  decltype(Kernels::int8_products) int8_products;
+};
+
 template <typename V, decltype(Kernels::decode_ternary) decode>
-constexpr Kernels make_table(std::string_view name, decltype(Kernels::matmul_ternary) matmul_ternary) {
+constexpr Kernels make_table(const OwnKernels& own) {
   return {
-      .name = name,
+      .name = own.name,
       .rms_norm = rms_norm<V>,
       .add = add<V>,
       .exp = exp_row<V>,
@@ -27,7 +35,9 @@ constexpr Kernels make_table(std::string_view name, decltype(Kernels::matmul_ter
       .matmul_float = matmul_float<V>,
       .decode_ternary = decode,
       .matmul_ternary_f32 = matmul_ternary_f32<V, decode>,
-      .matmul_ternary = matmul_ternary,
+      .matmul_ternary = own.matmul_ternary,
+      .read_all = own.read_all,
+      .int8_products = own.int8_products,
   };
 }
 

@@ -1,5 +1,9 @@
 #include "kernels/scalar/scalar.h"
 
+#include <array>
+#include <atomic>
+#include <cstring>
+
 #include "kernels/generic/table.h"
 #include "kernels/scalar/simd.h"
 #include "quant/i2_s.h"
@@ -45,7 +49,19 @@ void decode_ternary(const quant::Matrix& w, std::size_t row, std::size_t begin, 
   }
 }
 
-constexpr Kernels kTable = generic::make_table<F32x16, decode_ternary>("scalar", matmul_ternary);
+void read_all(const std::byte* data, std::size_t n) {
+  std::array<std::uint64_t, 8> sum{};
+  for (std::size_t at = 0; at + sizeof sum <= n; at += sizeof sum) {
+    std::array<std::uint64_t, 8> words;
+    std::memcpy(words.data(), data + at, sizeof words);
+    for (std::size_t i = 0; i < words.size(); ++i) sum[i] ^= words[i];
+  }
+  static std::atomic<std::uint64_t> sink;  // so that the loop has a result
+  for (const std::uint64_t word : sum) sink.fetch_xor(word, std::memory_order_relaxed);
+}
+
+constexpr Kernels kTable = generic::make_table<F32x16, decode_ternary>(
+    {.name = "scalar", .matmul_ternary = matmul_ternary, .read_all = read_all, .int8_products = nullptr});
 
 }  // namespace
 

@@ -1,20 +1,17 @@
+// Prefill: weights unpacked once for many tokens.
+#pragma once
+
 #include "kernels/avx2/ternary.h"
 
 namespace bitnet::kernels::avx2 {
-namespace {
 
-// Register tile: 9 sums, 3 vectors of codes, one of activations and one product fill 14 of the 16 registers,
-// and 6 loads feed 9 multiplications. 4 x 3 and 2 x 6 want a register more than there is, and spilling halves
-// their speed; 2 x 4 and 4 x 2 measured 15 and 30 % less.
-constexpr std::size_t kRows = 3;
-constexpr std::size_t kTokens = 3;
 // Unpacked weights that stay in L1 while all tokens pass by: 12 rows x 1280 columns = 15 KiB of 32, beside 4
 // KiB of activations. Fewer rows would fetch the activations from L2 more often.
-constexpr std::size_t kPanelRows = 12;
-constexpr std::size_t kPanelCols = 1280;
+inline constexpr std::size_t kPanelRows = 12;
+inline constexpr std::size_t kPanelCols = 1280;
 static_assert(kPanelCols <= kBlock);
 // Tokens whose 32-bit sums are kept at a time: 96 x 12 x 32 bytes = 36 KiB, at home in L2.
-constexpr std::size_t kTokenBlock = 96;
+inline constexpr std::size_t kTokenBlock = 96;
 
 // The codes of some rows over one block of columns, a byte each.
 struct alignas(64) Panel {
@@ -23,8 +20,8 @@ struct alignas(64) Panel {
 
 using TokenSums = __m256i[kPanelRows];  // eight 32-bit parts of the sum of each row, for one token
 
-void fill(Panel& panel, const quant::Matrix& w, std::size_t row, std::size_t n_rows, std::size_t col,
-          std::size_t n_cols) {
+static inline void fill(Panel& panel, const quant::Matrix& w, std::size_t row, std::size_t n_rows,
+                        std::size_t col, std::size_t n_cols) {
   const std::size_t row_bytes = w.cols / 4;
   const auto* codes = reinterpret_cast<const std::uint8_t*>(w.data) + row * row_bytes + col / 4;
   for (std::size_t r = 0; r < n_rows; ++r) {
@@ -37,13 +34,13 @@ void fill(Panel& panel, const quant::Matrix& w, std::size_t row, std::size_t n_r
   }
 }
 
-// 16-bit sums of R rows and N tokens over one block of columns, added to the 32-bit ones.
-template <std::size_t R, std::size_t N>
+// Sums of R rows and N tokens over one block of columns, added to the 32-bit ones.
+template <typename Dot, std::size_t R, std::size_t N>
 void multiply_tile(const Panel& panel, std::size_t row, const std::int8_t* q, std::size_t stride,
                    std::size_t n_cols, TokenSums* sum) {
-  __m256i sum16[N][R];
+  __m256i block_sum[N][R];
   for (std::size_t t = 0; t < N; ++t) {
-    for (std::size_t r = 0; r < R; ++r) sum16[t][r] = _mm256_setzero_si256();
+    for (std::size_t r = 0; r < R; ++r) block_sum[t][r] = _mm256_setzero_si256();
   }
   for (std::size_t i = 0; i < n_cols; i += 32) {
     __m256i codes[R];
@@ -51,24 +48,26 @@ void multiply_tile(const Panel& panel, std::size_t row, const std::int8_t* q, st
     for (std::size_t t = 0; t < N; ++t) {
       const __m256i a = load_32(q + t * stride + i);
       for (std::size_t r = 0; r < R; ++r) {
-        sum16[t][r] = _mm256_add_epi16(sum16[t][r], _mm256_maddubs_epi16(codes[r], a));
+        block_sum[t][r] = Dot::add(block_sum[t][r], codes[r], a);
       }
     }
   }
   for (std::size_t t = 0; t < N; ++t) {
-    for (std::size_t r = 0; r < R; ++r) sum[t][row + r] = widen_add(sum[t][row + r], sum16[t][r]);
+    for (std::size_t r = 0; r < R; ++r) sum[t][row + r] = Dot::widen_add(sum[t][row + r], block_sum[t][r]);
   }
 }
 
 // N tokens over all rows of the panel.
-template <std::size_t N>
+template <typename Dot, std::size_t N>
 void multiply_panel(const Panel& panel, std::size_t n_rows, const std::int8_t* q, std::size_t stride,
                     std::size_t n_cols, TokenSums* sum) {
   std::size_t row = 0;
-  for (; row + kRows <= n_rows; row += kRows) multiply_tile<kRows, N>(panel, row, q, stride, n_cols, sum);
-  for (; row < n_rows; ++row) multiply_tile<1, N>(panel, row, q, stride, n_cols, sum);
+  for (; row + Dot::kTileRows <= n_rows; row += Dot::kTileRows)
+    multiply_tile<Dot, Dot::kTileRows, N>(panel, row, q, stride, n_cols, sum);
+  for (; row < n_rows; ++row) multiply_tile<Dot, 1, N>(panel, row, q, stride, n_cols, sum);
 }
 
+template <typename Dot>
 void multiply_rows(const quant::Matrix& w, std::size_t row, std::size_t n_rows, const QuantizedRows& x,
                    std::size_t first_token, std::size_t n_tokens, const OutputRows& y) {
   TokenSums sum[kTokenBlock];
@@ -84,25 +83,25 @@ void multiply_rows(const quant::Matrix& w, std::size_t row, std::size_t n_rows, 
     fill(panel, w, row, n_rows, col, n_cols);
     const std::int8_t* q = x.q + first_token * x.stride + col;
     std::size_t t = 0;
-    for (; t + kTokens <= n_tokens; t += kTokens) {
-      multiply_panel<kTokens>(panel, n_rows, q + t * x.stride, x.stride, n_cols, sum + t);
+    for (; t + Dot::kTileTokens <= n_tokens; t += Dot::kTileTokens) {
+      multiply_panel<Dot, Dot::kTileTokens>(panel, n_rows, q + t * x.stride, x.stride, n_cols, sum + t);
     }
-    for (; t < n_tokens; ++t) multiply_panel<1>(panel, n_rows, q + t * x.stride, x.stride, n_cols, sum + t);
+    for (; t < n_tokens; ++t)
+      multiply_panel<Dot, 1>(panel, n_rows, q + t * x.stride, x.stride, n_cols, sum + t);
   }
   for (std::size_t t = 0; t < n_tokens; ++t) {
     for (std::size_t r = 0; r < n_rows; ++r) finish(w, row + r, x, first_token + t, sum[t][r], y);
   }
 }
 
-}  // namespace
-
+template <typename Dot>
 void gemm_i2_s(const quant::Matrix& w, std::size_t row_begin, std::size_t row_end, const QuantizedRows& x,
                std::size_t n_tokens, const OutputRows& y) {
   for (std::size_t row = row_begin; row < row_end; row += kPanelRows) {
     const std::size_t n_rows = row + kPanelRows < row_end ? kPanelRows : row_end - row;
     for (std::size_t t = 0; t < n_tokens; t += kTokenBlock) {
       const std::size_t n = t + kTokenBlock < n_tokens ? kTokenBlock : n_tokens - t;
-      multiply_rows(w, row, n_rows, x, t, n, y);
+      multiply_rows<Dot>(w, row, n_rows, x, t, n, y);
     }
   }
 }

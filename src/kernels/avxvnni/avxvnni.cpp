@@ -1,0 +1,53 @@
+#include "kernels/avxvnni/avxvnni.h"
+
+#include "kernels/avx2/avx2.h"
+#include "kernels/avx2/matmul_ternary.h"
+
+namespace bitnet::kernels::avxvnni {
+namespace {
+
+using avx2::Codes;
+
+// VPDPBUSD adds four products to a 32-bit sum. A lane grows by at most 4 * 2 * 128 for 32 elements: no
+// overflow before cols = 2^26.
+struct Dot {
+  // 12 sums, 3 vectors of codes and one of activations: all 16 registers, and 7 loads feed 12
+  // multiplications.
+  static constexpr std::size_t kTileRows = 3;
+  static constexpr std::size_t kTileTokens = 4;
+
+  static __m256i add(__m256i sum, __m256i codes, __m256i a) { return _mm256_dpbusd_avx_epi32(sum, codes, a); }
+  static __m256i add_group(__m256i sum, const Codes& c, __m256i a0, __m256i a1, __m256i a2, __m256i a3) {
+    return add(add(add(add(sum, c.of[0], a0), c.of[1], a1), c.of[2], a2), c.of[3], a3);
+  }
+  static __m256i widen_add(__m256i sum32, __m256i sum) { return _mm256_add_epi32(sum32, sum); }
+};
+
+double int8_products(std::size_t rounds) {
+  constexpr std::size_t kChains = 12;  // independent sums: more than latency times rate of any processor
+  __m256i sum[kChains] = {};
+  const __m256i codes = _mm256_set1_epi8(1);
+  const __m256i activations = _mm256_set1_epi8(3);
+  for (std::size_t i = 0; i < rounds; ++i) {
+    for (__m256i& s : sum)
+      __asm__ volatile("%{vex%} vpdpbusd %2, %1, %0" : "+x"(s) : "x"(codes), "x"(activations));
+  }
+  return static_cast<double>(rounds) * kChains * 32;
+}
+
+Kernels make_table() {
+  Kernels k = avx2::table();
+  k.name = "avxvnni";
+  k.matmul_ternary = avx2::matmul_ternary<Dot>;
+  k.int8_products = int8_products;
+  return k;
+}
+
+}  // namespace
+
+const Kernels& table() {
+  static const Kernels table = make_table();
+  return table;
+}
+
+}  // namespace bitnet::kernels::avxvnni
