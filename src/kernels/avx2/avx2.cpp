@@ -13,6 +13,9 @@ namespace {
 // saturates, and the 64 of them that kBlock elements bring lie in [-32768, 32512]: no sum overflows before it
 // is widened.
 struct Dot {
+  // How far ahead of its use a line of weights is asked for in each of the four streams: some 200 ns of work.
+  // On a Zen 3 half of it measured 3 % slower, twice as much 40 %.
+  static constexpr std::size_t kPrefetchBytes = 1024;
   // 9 sums, 3 vectors of codes, one of activations and one product fill 14 of the 16 registers, and 6 loads
   // feed 9 multiplications. 4 x 3 and 2 x 6 want a register more than there is, and spilling halves their
   // speed; 2 x 4 and 4 x 2 measured 15 and 30 % less.

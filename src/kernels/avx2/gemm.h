@@ -10,8 +10,9 @@ namespace bitnet::kernels::avx2 {
 inline constexpr std::size_t kPanelRows = 12;
 inline constexpr std::size_t kPanelCols = 1280;
 static_assert(kPanelCols <= kBlock);
-// Tokens whose 32-bit sums are kept at a time: 96 x 12 x 32 bytes = 36 KiB, at home in L2.
-inline constexpr std::size_t kTokenBlock = 96;
+// Tokens whose 32-bit sums are kept at a time: 90 x 12 x 32 bytes = 34 KiB, at home in L2; whole multiples of
+// each Dot's tile.
+inline constexpr std::size_t kTokenBlock = 90;
 
 // The codes of some rows over one block of columns, a byte each.
 struct alignas(64) Panel {
@@ -70,6 +71,7 @@ void multiply_panel(const Panel& panel, std::size_t n_rows, const std::int8_t* q
 template <typename Dot>
 void multiply_rows(const quant::Matrix& w, std::size_t row, std::size_t n_rows, const QuantizedRows& x,
                    std::size_t first_token, std::size_t n_tokens, const OutputRows& y) {
+  static_assert(kPanelRows % Dot::kTileRows == 0 && kTokenBlock % Dot::kTileTokens == 0);
   TokenSums sum[kTokenBlock];
   for (std::size_t t = 0; t < n_tokens; ++t) {
     for (__m256i& s : sum[t]) s = _mm256_setzero_si256();

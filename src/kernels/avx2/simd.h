@@ -19,6 +19,7 @@ inline __m256i first_lanes(std::size_t n) {
 }
 
 struct F32x16 {
+  static constexpr std::size_t kPrefetchBytes = 0;
   __m256 low;   // lanes 0..7
   __m256 high;  // lanes 8..15
 

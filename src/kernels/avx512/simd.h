@@ -12,6 +12,7 @@ namespace bitnet::kernels::avx512 {
 inline __mmask16 first_lanes(std::size_t n) { return static_cast<__mmask16>((1U << n) - 1); }
 
 struct F32x16 {
+  static constexpr std::size_t kPrefetchBytes = 2048;
   __m512 v;
 
   static F32x16 broadcast(float x) { return {_mm512_set1_ps(x)}; }

@@ -44,6 +44,13 @@ inline void rows_times_token(const quant::Matrix& w, std::size_t row, std::size_
   V sum[N];
   for (V& s : sum) s = V::zero();
   for_each_16(w.cols, [&](std::size_t i, std::size_t m) {
+    if constexpr (V::kPrefetchBytes > 0) {
+      constexpr std::size_t kLine = 64 / sizeof(typename Load::Stored);
+      if (i % kLine == 0) {
+        for (std::size_t j = 0; j < N; ++j)
+          __builtin_prefetch(reinterpret_cast<const char*>(data + j * step * w.cols + i) + V::kPrefetchBytes);
+      }
+    }
     const V v = load_up_to_16<V>(x + i, m);
     for (std::size_t j = 0; j < N; ++j)
       sum[j] = fma(Load::template load<V>(data + j * step * w.cols + i, m), v, sum[j]);

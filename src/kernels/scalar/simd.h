@@ -11,6 +11,7 @@
 namespace bitnet::kernels::scalar {
 
 struct F32x16 {
+  static constexpr std::size_t kPrefetchBytes = 0;
   float lane[16];
 
   template <typename F>
