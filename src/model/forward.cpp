@@ -1,5 +1,6 @@
 #include "model/forward.h"
 
+#include <algorithm>
 #include <array>
 #include <cassert>
 #include <cmath>
@@ -35,7 +36,7 @@ void Forward::embed(std::span<const TokenId> tokens) const {
 void Forward::compute_rotations(std::size_t n_tokens, std::size_t first_position) const {
   const WorkTimer timer(profile, Work::rope_and_cache);
   const std::size_t half = config.head_dim / 2;
-  pool.parallel_for(n_tokens, 1, [&](std::size_t begin, std::size_t end) {
+  for_tokens(n_tokens, [&](std::size_t begin, std::size_t end) {
     for (std::size_t t = begin; t < end; ++t) {
       const auto position = static_cast<double>(first_position + t);
       for (std::size_t i = 0; i < half; ++i) {
@@ -74,7 +75,7 @@ void Forward::rotate_and_cache(std::size_t layer, std::size_t n_tokens, std::siz
       std::memcpy(to, x, d * sizeof(float));
     }
   };
-  pool.parallel_for(n_tokens, 1, [&](std::size_t begin, std::size_t end) {
+  for_tokens(n_tokens, [&](std::size_t begin, std::size_t end) {
     for (std::size_t t = begin; t < end; ++t) {
       const float* cos = act.cos.data() + t * d / 2;
       const float* sin = act.sin.data() + t * d / 2;
@@ -132,7 +133,7 @@ void Forward::activate_and_norm(const LayerWeights& w, std::size_t n_tokens, boo
   const WorkTimer timer(profile, Work::activation);
   const auto activate =
       config.gate_activation == GateActivation::relu_squared ? kernels.relu2_mul : kernels.silu_mul;
-  pool.parallel_for(n_tokens, 1, [&](std::size_t begin, std::size_t end) {
+  for_tokens(n_tokens, [&](std::size_t begin, std::size_t end) {
     for (std::size_t t = begin; t < end; ++t) {
       float* gate = act.gate.data() + t * config.ffn;
       activate(gate, act.up.data() + t * config.ffn, config.ffn);
@@ -153,7 +154,7 @@ void Forward::logits(std::size_t first, std::size_t n) const {
 void Forward::norm(const float* x, const float* weight, const ProductInput& out, std::size_t first_token,
                    std::size_t n_tokens, bool quantize) const {
   const WorkTimer timer(profile, Work::norm);
-  pool.parallel_for(n_tokens, 1, [&](std::size_t begin, std::size_t end) {
+  for_tokens(n_tokens, [&](std::size_t begin, std::size_t end) {
     for (std::size_t t = first_token + begin; t < first_token + end; ++t) {
       norm_row(x + t * out.width, weight, out, t, quantize);
     }
@@ -184,7 +185,19 @@ void Forward::product(Work work, std::span<const Product> products, const Produc
 
 void Forward::add_to_residual(std::size_t n_tokens) const {
   const WorkTimer timer(profile, Work::residual);
-  kernels.add(act.residual.data(), act.projected.data(), n_tokens * config.hidden);
+  for_tokens(n_tokens, [&](std::size_t begin, std::size_t end) {
+    kernels.add(act.residual.data() + begin * config.hidden, act.projected.data() + begin * config.hidden,
+                (end - begin) * config.hidden);
+  });
+}
+
+// A loop over tokens whose bodies take about a microsecond each: several at a time, but enough blocks for
+// threads that run late to leave some to the others.
+void Forward::for_tokens(std::size_t n_tokens, ThreadPool::Body body) const {
+  constexpr std::size_t kBlocksPerThread = 4;
+  constexpr std::size_t kMaxGrain = 16;
+  const std::size_t grain = n_tokens / (kBlocksPerThread * pool.n_threads());
+  pool.parallel_for(n_tokens, std::clamp<std::size_t>(grain, 1, kMaxGrain), body);
 }
 
 }  // namespace bitnet

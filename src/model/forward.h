@@ -61,6 +61,7 @@ struct Forward {
   void product(Work work, std::span<const Product> products, const ProductInput& x, std::size_t first_token,
                std::size_t n_tokens) const;
   void add_to_residual(std::size_t n_tokens) const;
+  void for_tokens(std::size_t n_tokens, ThreadPool::Body body) const;
 };
 
 }  // namespace bitnet
