@@ -5,29 +5,44 @@
 #include <algorithm>
 #include <cmath>
 #include <fstream>
-#include <set>
+#include <map>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace bitnet {
 namespace {
 
-// Cores behind the CPUs of the affinity mask; 0 if the mask cannot be read.
-unsigned cores_in_affinity_mask() {
+struct Cpu {
+  int number = 0;
+  std::pair<long, long> core;  // package and core; the CPU's own where the system doesn't say
+  long speed = 0;              // in units of this system's, to compare; 0: it doesn't say
+  unsigned nth_of_core = 0;    // 0: the first hardware thread of its core
+};
+
+// Those of the affinity mask, by number; none if it cannot be read.
+std::vector<Cpu> cpus_in_affinity_mask() {
+  std::vector<Cpu> cpus;
   cpu_set_t mask;
   CPU_ZERO(&mask);
-  if (sched_getaffinity(0, sizeof mask, &mask) != 0) return 0;
-  std::set<std::pair<long, long>> cores;  // (package, core)
-  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-    if (!CPU_ISSET(cpu, &mask)) continue;
-    const std::string topology = "/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/topology/";
-    long package = 0;
-    long core = 0;
-    const bool known = (std::ifstream(topology + "physical_package_id") >> package) &&
-                       (std::ifstream(topology + "core_id") >> core);
-    cores.insert(known ? std::pair{package, core} : std::pair{-1L, static_cast<long>(cpu)});
+  if (sched_getaffinity(0, sizeof mask, &mask) != 0) return cpus;
+  std::map<std::pair<long, long>, unsigned> n_threads_of;
+  for (int number = 0; number < CPU_SETSIZE; ++number) {
+    if (!CPU_ISSET(number, &mask)) continue;
+    Cpu cpu;
+    cpu.number = number;
+    const std::string folder = "/sys/devices/system/cpu/cpu" + std::to_string(number);
+    const bool known = (std::ifstream(folder + "/topology/physical_package_id") >> cpu.core.first) &&
+                       (std::ifstream(folder + "/topology/core_id") >> cpu.core.second);
+    if (!known) cpu.core = {-1, number};
+    // Where cores differ the kernel gives their capacity or, failing that, their clocks do.
+    if (!(std::ifstream(folder + "/cpu_capacity") >> cpu.speed)) {
+      std::ifstream(folder + "/cpufreq/cpuinfo_max_freq") >> cpu.speed;
+    }
+    cpu.nth_of_core = n_threads_of[cpu.core]++;
+    cpus.push_back(cpu);
   }
-  return static_cast<unsigned>(cores.size());
+  return cpus;
 }
 
 // CPUs' worth of time that the control group may use; 0 where there is no limit.
@@ -47,9 +62,19 @@ unsigned cgroup_quota() {
 }  // namespace
 
 unsigned usable_cores() {
-  const unsigned cores = std::max(cores_in_affinity_mask(), 1U);
+  const std::vector<Cpu> cpus = cpus_in_affinity_mask();
+  const auto n = std::ranges::count_if(cpus, [](const Cpu& cpu) { return cpu.nth_of_core == 0; });
+  const unsigned cores = std::max(static_cast<unsigned>(n), 1U);
   const unsigned quota = cgroup_quota();
   return quota == 0 ? cores : std::min(cores, quota);
+}
+
+std::vector<int> usable_cpus() {
+  std::vector<Cpu> cpus = cpus_in_affinity_mask();
+  std::ranges::stable_sort(cpus, {}, [](const Cpu& cpu) { return std::pair{cpu.nth_of_core, -cpu.speed}; });
+  std::vector<int> numbers;
+  for (const Cpu& cpu : cpus) numbers.push_back(cpu.number);
+  return numbers;
 }
 
 }  // namespace bitnet

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <chrono>
 #include <string>
 #include <system_error>
 
@@ -10,9 +11,11 @@
 namespace bitnet {
 namespace {
 
-// Rounds of a pause instruction (about 40 ns) before a thread gives its core back: long enough to bridge the
-// serial steps between two matrix products of one token, short enough to leave an idle machine idle.
-constexpr int kSpinRounds = 2000;
+// How long a thread with nothing to do keeps its core. Waking a thread that sleeps costs the one that wakes
+// it some 10 us and comes as much later, more in a virtual machine; so this bridges what happens between two
+// loops of a forward pass and between two tokens, and still leaves an idle machine idle.
+constexpr std::chrono::microseconds kSpinTime{200};
+constexpr int kPausesPerLook = 16;  // at the clock: a pause takes 10 to 40 ns, and so does the clock
 
 void pause() {
 #if defined(__x86_64__) || defined(__i386__)
@@ -24,28 +27,43 @@ void pause() {
 
 // Returns once value differs from `old`.
 void wait_while_equal(const std::atomic<std::uint32_t>& value, std::uint32_t old) {
-  for (int i = 0; i < kSpinRounds; ++i) {
-    if (value.load(std::memory_order_acquire) != old) return;
-    pause();
-  }
+  using Clock = std::chrono::steady_clock;
+  if (value.load(std::memory_order_acquire) != old) return;
+  const Clock::time_point end = Clock::now() + kSpinTime;
+  do {
+    for (int i = 0; i < kPausesPerLook; ++i) {
+      pause();
+      if (value.load(std::memory_order_acquire) != old) return;
+    }
+  } while (Clock::now() < end);
   value.wait(old, std::memory_order_acquire);
 }
 
 }  // namespace
 
-ThreadPool::ThreadPool(unsigned n_threads) {
-  workers_.reserve(n_threads > 0 ? n_threads - 1 : 0);
+ThreadPool::ThreadPool(unsigned n_threads, std::span<const int> cpus) : stretches_(std::max(n_threads, 1U)) {
+  workers_.reserve(stretches_.size() - 1);
   try {
-    for (unsigned i = 1; i < n_threads; ++i) workers_.emplace_back([this] { work(); });
+    for (std::size_t i = 1; i < stretches_.size(); ++i) workers_.emplace_back([this, i] { work(i); });
   } catch (const std::system_error& e) {
     const std::size_t started = workers_.size() + 1;  // the caller is one
     stop_workers();
     throw RuntimeError("cannot start thread " + std::to_string(started + 1) + " of " +
                        std::to_string(n_threads) + " (" + e.what() + "); use fewer with --threads");
   }
+  if (!cpus.empty()) pin_to(cpus);
 }
 
 ThreadPool::~ThreadPool() { stop_workers(); }
+
+void ThreadPool::pin_to(std::span<const int> cpus) {
+  assert(cpus.size() >= n_threads());
+  caller_cpu_ = cpus[0];
+  if (pin_caller().pinned()) ++n_pinned_;
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    if (pin_thread(workers_[i].native_handle(), cpus[i + 1])) ++n_pinned_;
+  }
+}
 
 void ThreadPool::stop_workers() {
   stopping_.store(true, std::memory_order_relaxed);
@@ -64,41 +82,59 @@ void ThreadPool::parallel_for(std::size_t n, std::size_t grain, Body body) {
     return;
   }
   assert(n_blocks <= UINT32_MAX);
-  job_ = {&body, n, grain, static_cast<std::uint32_t>(n_blocks)};
-  pending_.store(job_.n_blocks, std::memory_order_relaxed);
-  const std::uint32_t epoch = epoch_.load(std::memory_order_relaxed) + 1;
-  ticket_.store(static_cast<std::uint64_t>(epoch) << 32 | job_.n_blocks, std::memory_order_release);
-  epoch_.store(epoch, std::memory_order_release);
-  epoch_.notify_all();
-  while (run_one_block()) {
+  job_ = {&body, n, grain};
+  pending_.store(static_cast<std::uint32_t>(n_blocks), std::memory_order_relaxed);
+  std::size_t begin = 0;
+  for (std::size_t i = 0; i < stretches_.size(); ++i) {
+    // Rounded up: where there are fewer blocks than threads the caller has one.
+    const std::size_t end = (n_blocks * (i + 1) + stretches_.size() - 1) / stretches_.size();
+    if (end == begin) continue;
+    stretches_[i].end = static_cast<std::uint32_t>(end);
+    stretches_[i].left.store(static_cast<std::uint32_t>(end - begin), std::memory_order_release);
+    begin = end;
   }
-  for (;;) {
-    const std::uint32_t left = pending_.load(std::memory_order_acquire);
-    if (left == 0) return;
+  epoch_.fetch_add(1, std::memory_order_release);
+  epoch_.notify_all();
+  run_blocks(0);
+  while (const std::uint32_t left = pending_.load(std::memory_order_acquire)) {
     wait_while_equal(pending_, left);
   }
 }
 
-bool ThreadPool::run_one_block() {
-  std::uint64_t ticket = ticket_.load(std::memory_order_acquire);
-  do {
-    if (static_cast<std::uint32_t>(ticket) == 0) return false;
-  } while (!ticket_.compare_exchange_weak(ticket, ticket - 1, std::memory_order_acq_rel));
-  const std::size_t block = job_.n_blocks - static_cast<std::uint32_t>(ticket);
-  const std::size_t begin = block * job_.grain;
-  (*job_.body)(begin, std::min(begin + job_.grain, job_.n));
-  if (pending_.fetch_sub(1, std::memory_order_acq_rel) == 1) pending_.notify_all();
-  return true;
+// All that can be claimed, the thread's own blocks first; gives how many it ran.
+std::uint32_t ThreadPool::run_blocks(std::size_t self) {
+  std::uint32_t n_done = 0;
+  for (std::size_t i = 0; i < stretches_.size(); ++i) {
+    const std::size_t at = self + i < stretches_.size() ? self + i : self + i - stretches_.size();
+    n_done += run_blocks_of(stretches_[at]);
+  }
+  if (n_done > 0 && pending_.fetch_sub(n_done, std::memory_order_acq_rel) == n_done) pending_.notify_all();
+  return n_done;
 }
 
-void ThreadPool::work() {
+std::uint32_t ThreadPool::run_blocks_of(Stretch& stretch) {
+  std::uint32_t n_done = 0;
+  std::uint32_t left = stretch.left.load(std::memory_order_acquire);
+  while (left != 0) {
+    if (!stretch.left.compare_exchange_weak(left, left - 1, std::memory_order_acq_rel,
+                                            std::memory_order_acquire)) {
+      continue;
+    }
+    const std::size_t begin = (stretch.end - left) * job_.grain;
+    (*job_.body)(begin, std::min(begin + job_.grain, job_.n));
+    ++n_done;
+    left = stretch.left.load(std::memory_order_acquire);
+  }
+  return n_done;
+}
+
+void ThreadPool::work(std::size_t self) {
   std::uint32_t seen = 0;
   for (;;) {
     wait_while_equal(epoch_, seen);
     seen = epoch_.load(std::memory_order_acquire);
     if (stopping_.load(std::memory_order_relaxed)) return;
-    while (run_one_block()) {
-    }
+    run_blocks(self);
   }
 }
 

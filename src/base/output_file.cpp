@@ -1,0 +1,76 @@
+#include "base/output_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+#include <system_error>
+
+#include "base/printable.h"
+#include "bitnet/error.h"
+
+namespace bitnet {
+
+OutputFile::OutputFile(const std::string& path) : path_(path), target_(path) {
+  std::error_code error;
+  if (const auto resolved = std::filesystem::weakly_canonical(path, error); !error) target_ = resolved;
+  struct stat status {};
+  if (::stat(path.c_str(), &status) == 0) {
+    if (S_ISDIR(status.st_mode)) fail("cannot write the file", EISDIR);
+    if (!S_ISREG(status.st_mode)) {
+      descriptor_ = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+      if (descriptor_ < 0) fail("cannot open the file", errno);
+      return;
+    }
+  }
+  open_temporary();
+}
+
+// A name that is free: of another process, or left by one that was killed, there may be one already.
+void OutputFile::open_temporary() {
+  constexpr int kAttempts = 100;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    temporary_ = target_ + ".tmp" + std::to_string(::getpid()) + "-" + std::to_string(attempt);
+    descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (descriptor_ >= 0) return;
+    if (errno != EEXIST) break;
+  }
+  const int error = errno;
+  temporary_.clear();
+  fail("cannot make the file", error);
+}
+
+OutputFile::~OutputFile() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
+}
+
+void OutputFile::write(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::write(descriptor_, bytes.data(), bytes.size());
+    if (n >= 0) {
+      bytes = bytes.subspan(static_cast<std::size_t>(n));
+    } else if (errno != EINTR) {
+      fail("cannot write the file", errno);
+    }
+  }
+}
+
+void OutputFile::write(std::string_view text) { write(std::as_bytes(std::span(text))); }
+
+void OutputFile::commit() {
+  if (temporary_.empty()) return;
+  if (::fsync(descriptor_) != 0) fail("cannot write the file", errno);
+  if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail("cannot name the file", errno);
+  temporary_.clear();
+}
+
+void OutputFile::fail(std::string_view action, int error) const {
+  throw RuntimeError(printable(path_, kMaxPrintedPath) + ": " + std::string(action) + ": " +
+                     std::generic_category().message(error) + "; choose another place for it");
+}
+
+}  // namespace bitnet

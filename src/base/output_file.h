@@ -1,0 +1,39 @@
+// Files that appear under their name only when they are whole.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace bitnet {
+
+// Written under a temporary name beside its own and renamed by commit(): whoever looks at the name sees the
+// old file or all of the new one. A link is followed; a pipe or device is written to directly.
+class OutputFile {
+ public:
+  // Throws RuntimeError when the file cannot be made; an existing file keeps its content until commit().
+  explicit OutputFile(const std::string& path);
+  // Without commit() the temporary file goes, and what stood under the name stays.
+  ~OutputFile();
+  OutputFile(const OutputFile&) = delete;
+  OutputFile& operator=(const OutputFile&) = delete;
+
+  // Appends. Throws RuntimeError, e.g. when the disk is full.
+  void write(std::span<const std::byte> bytes);
+  void write(std::string_view text);
+  // Brings the file to the disk and gives it its name; nothing may be written afterwards. Throws
+  // RuntimeError.
+  void commit();
+
+ private:
+  [[noreturn]] void fail(std::string_view action, int error) const;
+  void open_temporary();
+
+  std::string path_;       // the name asked for, for messages
+  std::string target_;     // with links followed
+  std::string temporary_;  // empty: target_ is a pipe or device
+  int descriptor_ = -1;
+};
+
+}  // namespace bitnet
