@@ -19,6 +19,9 @@ enum class KvType { f16, f32 };
 struct SessionOptions {
   std::size_t ctx_size = 0;  // most tokens in the sequence; 0: the model's own, at most 4096
   unsigned n_threads = 0;    // 0: the physical cores this process may use
+  // Each thread stays on a core of its own, the one that calls run for as long as the call lasts. For a
+  // machine that does nothing else; on a busy one it makes threads wait for each other.
+  bool pin_threads = false;
   std::size_t prefill_chunk =
       128;  // tokens run through the layers together; changes speed and memory, no result
   KvType kv_type = KvType::f16;

@@ -37,8 +37,9 @@ class ThreadPool {
   // Binds the calling thread to its CPU for as long as the object lives; does nothing without CPUs.
   PinnedThread pin_caller() const { return PinnedThread(caller_cpu_); }
 
-  // Calls body for [0, n) in blocks of `grain` (the last may be shorter) and returns when all are done. One
-  // caller at a time; body must not call back into the pool. Allocates nothing.
+  // Calls body for ranges that make up [0, n), each of whole blocks of `grain` (the last block may be
+  // shorter), and returns when all are done. One caller at a time; body must not call back into the pool.
+  // Allocates nothing.
   void parallel_for(std::size_t n, std::size_t grain, Body body);
 
  private:

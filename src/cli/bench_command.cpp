@@ -18,6 +18,7 @@
 #include "base/printable.h"
 #include "bitnet/error.h"
 #include "cli/bench_gate.h"
+#include "cli/bench_profile.h"
 #include "cli/bench_report.h"
 #include "cli/interrupt.h"
 #include "cli/list_option.h"
@@ -28,6 +29,7 @@
 #include "cli/output.h"
 #include "cli/progress_line.h"
 #include "kernels/kernels.h"
+#include "model/model_impl.h"
 #include "model/synthetic.h"
 
 namespace bitnet::cli {
@@ -53,6 +55,8 @@ struct BenchOptions {
 
   bool quiet = false;
   bool verbose = false;
+  bool profile = false;
+  bool pin = false;
 };
 
 void add_test_options(CLI::App& c, BenchOptions& o) {
@@ -89,7 +93,8 @@ void add_machine_options(CLI::App& c, BenchOptions& o) {
   backend->type_name("NAMES")->envname("BITNET_BACKEND")->default_str("auto");
   auto* chunk = add_number(c, "--prefill-chunk", o.prefill_chunk, "Prompt tokens computed together");
   chunk->type_name("N");
-  for (CLI::Option* option : {threads, backend, chunk}) option->group("Machine");
+  auto* pin = c.add_flag("--pin", o.pin, "Keep each thread on a core of its own");
+  for (CLI::Option* option : {threads, backend, chunk, pin}) option->group("Machine");
 }
 
 void add_output_options(CLI::App& c, BenchOptions& o) {
@@ -106,6 +111,7 @@ void add_output_options(CLI::App& c, BenchOptions& o) {
 
   c.add_flag("-q,--quiet", o.quiet, "Only errors on stderr")->group("Messages");
   c.add_flag("-v,--verbose", o.verbose, "More detail on stderr")->group("Messages");
+  c.add_flag("--profile", o.profile, "Time and rate by kind of work, on stderr")->group("Messages");
   c.set_help_flag("-h,--help", "Print this help and exit")->group("Messages");
 }
 
@@ -171,6 +177,9 @@ std::vector<BenchRow> plan_rows(const BenchOptions& o, const std::vector<Source>
   return rows;
 }
 
+// Smaller models are read from the caches.
+constexpr std::uint64_t kProbedBytes = std::uint64_t{256} << 20;
+
 struct LoadedModel {
   AnonymousMemory memory;  // of a synthetic one
   Model model;
@@ -222,7 +231,10 @@ bool measure_model(const Source& source, const BenchOptions& o, ProgressLine& pr
   options.ctx_size = context_for(rows, loaded.model);
   options.kv_type = o.kv_type;
   options.prefill_chunk = o.prefill_chunk;
+  options.profile = o.profile;
+  options.pin_threads = o.pin;
   std::optional<Session> session;
+  std::optional<ReadProbe> probe;
   for (BenchRow& row : rows) {
     if (row.model != source.label) continue;
     if (interrupted()) return false;
@@ -231,6 +243,8 @@ bool measure_model(const Source& source, const BenchOptions& o, ProgressLine& pr
       options.n_threads = row.n_threads;
       session.reset();  // its memory goes before the next one's comes
       session.emplace(loaded.model, options);
+      const std::span<const std::byte> bytes = loaded.model.impl().file.bytes();
+      if (bytes.size() >= kProbedBytes) probe.emplace(bytes, row.n_threads);
     }
     const std::string what =
         fmt::format("{} {}, threads {}, {}", row.model, row.backend, row.n_threads, name_of(row.test));
@@ -239,9 +253,12 @@ bool measure_model(const Source& source, const BenchOptions& o, ProgressLine& pr
     hooks.keep_going = [] { return !interrupted(); };
     hooks.on_repetition = [&](std::size_t i) {
       progress.show(fmt::format("{}: {} of {}", what, i + 1, o.repetitions));
+      if (probe) row.read_samples.push_back(probe->sample());
     };
-    row.rates = run_benchmark(*session, loaded.model, row.test, o.repetitions, hooks);
-    if (row.rates.empty()) return false;
+    BenchmarkResult result = run_benchmark(*session, loaded.model, row.test, o.repetitions, hooks);
+    if (result.rates.empty()) return false;
+    row.rates = std::move(result.rates);
+    row.profile = std::move(result.profile);
     row.architecture = loaded.model.info().architecture;
     row.model_bytes = loaded.model.info().file_bytes;
     row.work = work_per_token(loaded.model, o.kv_type);
@@ -290,6 +307,7 @@ ExitCode bench(const BenchOptions& o) {
     spdlog::debug("{}, threads {}: memory reads {:.1f} GB/s, int8 products {:.0f} GMAC/s", l.backend,
                   l.n_threads, l.read_bytes_per_second / 1e9, l.int8_macs_per_second / 1e9);
   }
+  for (const BenchRow& row : report.rows) log_profile(report, row);
   write_stdout(format_report(report, o.format));
   if (!gate) return ExitCode::done;
   const std::vector<std::string> regressions = gate->regressions(report.rows, o.gate_tolerance);

@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string_view>
 #include <utility>
 
 #include "bitnet/error.h"
+#include "cli/bench_profile.h"
 #include "cli/memory_use.h"
 
 namespace bitnet::cli {
@@ -32,9 +34,7 @@ Rates rates_of(const BenchReport& report, const BenchRow& row, double tokens_per
     const double bytes =
         tokens_per_second * (static_cast<double>(row.work.weight_bytes) + row.work.kv_bytes_read(row.test));
     rates.gigabytes = bytes / 1e9;
-    if (limits != nullptr) {
-      rates.bandwidth_percent = percent(bytes, limits->read_bytes_per_second);
-    }
+    rates.bandwidth_percent = percent(bytes, read_limit_of(report, row));
   } else {
     const double macs = tokens_per_second * static_cast<double>(row.work.layer_macs);
     rates.gigamacs = macs / 1e9;
@@ -63,20 +63,40 @@ Rates rates_of(const BenchReport& report, const BenchRow& row, double tokens_per
 //     kv_bytes_per_token                          keys and values read for one, on average over the test
 //     layer_macs_per_token, head_macs_per_token   multiply-adds of the matrix products
 //     gigabytes_per_second, bandwidth_percent     decode: weights and cache; null for prefill
+//     read_bytes_per_second                       what bandwidth_percent is of: as many threads reading the
+//                                                 model's bytes, median of a sample before each repetition;
+//                                                 null for small models, where it is of the machine's limit
 //     gigamacs_per_second, int8_peak_percent      prefill: layers only; null for decode
 //     load_seconds, peak_memory_bytes
+//     profile                                     with --profile alone, by kind of work: [{work,
+//                                                 seconds_per_token, gigabytes_per_second, bandwidth_percent,
+//                                                 gigamacs_per_second, int8_peak_percent}]
 // A percentage is null where the limit isn't known.
 //
 // -o jsonl prints for each row {schema, version, cpu, cores, and the row's fields}. -o csv has the same
-// columns without schema, version and samples; null is an empty cell.
+// columns without schema, version, samples and profile; null is an empty cell.
 
 Json or_null(double value) { return value < 0 ? Json() : Json(value); }
+Json or_null(const std::optional<double>& value) { return value ? Json(*value) : Json(); }
+
+Json profile_json(const BenchReport& report, const BenchRow& row) {
+  Json profile = Json::array();
+  for (const WorkRate& r : profile_of(report, row)) {
+    profile.push_back({{"work", r.work},
+                       {"seconds_per_token", r.seconds_per_token},
+                       {"gigabytes_per_second", or_null(r.gigabytes_per_second)},
+                       {"bandwidth_percent", or_null(r.bandwidth_percent)},
+                       {"gigamacs_per_second", or_null(r.gigamacs_per_second)},
+                       {"int8_peak_percent", or_null(r.int8_peak_percent)}});
+  }
+  return profile;
+}
 
 Json row_json(const BenchReport& report, const BenchRow& row) {
   const Statistics s = statistics_of(row.rates);
   const Rates rates = rates_of(report, row, s.mean);
   const bool is_decode = row.test.kind == BenchmarkTest::Kind::decode;
-  return {
+  Json json = {
       {"model", row.model},
       {"architecture", row.architecture},
       {"model_bytes", row.model_bytes},
@@ -98,11 +118,15 @@ Json row_json(const BenchReport& report, const BenchRow& row) {
       {"head_macs_per_token", row.work.head_macs},
       {"gigabytes_per_second", or_null(rates.gigabytes)},
       {"bandwidth_percent", or_null(rates.bandwidth_percent)},
+      {"read_bytes_per_second",
+       row.read_samples.empty() ? Json() : Json(statistics_of(row.read_samples).median)},
       {"gigamacs_per_second", or_null(rates.gigamacs)},
       {"int8_peak_percent", or_null(rates.int8_peak_percent)},
       {"load_seconds", row.load_seconds},
       {"peak_memory_bytes", row.peak_bytes},
   };
+  if (!row.profile.empty()) json["profile"] = profile_json(report, row);
+  return json;
 }
 
 std::string format_json(const BenchReport& report) {
@@ -156,6 +180,7 @@ std::string format_csv(const BenchReport& report) {
     Json fields = {{"cpu", report.cpu}, {"cores", report.n_cores}};
     fields.update(row_json(report, row));
     fields.erase("tokens_per_second_samples");
+    fields.erase("profile");
     header.clear();
     std::string line;
     for (const auto& [name, value] : fields.items()) {
@@ -237,6 +262,12 @@ const MachineLimits* limits_of(const BenchReport& report, const BenchRow& row) {
     if (l.backend == row.backend && l.n_threads == row.n_threads) return &l;
   }
   return nullptr;
+}
+
+double read_limit_of(const BenchReport& report, const BenchRow& row) {
+  if (!row.read_samples.empty()) return statistics_of(row.read_samples).median;
+  const MachineLimits* limits = limits_of(report, row);
+  return limits == nullptr ? 0 : limits->read_bytes_per_second;
 }
 
 ReportFormat parse_report_format(const std::string& name) {

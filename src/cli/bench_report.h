@@ -25,7 +25,11 @@ struct BenchRow {
   KvType kv_type = KvType::f16;
   std::size_t prefill_chunk = 0;
   BenchmarkTest test;
-  std::vector<double> rates;  // tokens/s of each repetition
+  std::vector<double> rates;      // tokens/s of each repetition
+  std::vector<WorkTime> profile;  // of all repetitions together; empty unless asked for
+  // Of as many threads as the row's, reading the model's own bytes: one sample before each repetition. Empty
+  // for models that are too small to tell the memory's speed.
+  std::vector<double> read_samples;
   WorkPerToken work;
   double load_seconds = 0;
   std::uint64_t peak_bytes = 0;  // resident at most since loading the model began
@@ -40,6 +44,9 @@ struct BenchReport {
 
 // Those of the row's backend and threads; nullptr: not measured.
 const MachineLimits* limits_of(const BenchReport& report, const BenchRow& row);
+// What the row's decoding is held against: the median of its samples, or failing these the machine's limit. 0
+// when neither is there.
+double read_limit_of(const BenchReport& report, const BenchRow& row);
 
 enum class ReportFormat { md, csv, json, jsonl };
 

@@ -69,7 +69,8 @@ void ModelOptions::add_to(CLI::App& command) {
   CLI::Option* chunk =
       add_number(command, "--prefill-chunk", session.prefill_chunk, "Prompt tokens computed together");
   chunk->type_name("N");
-  for (CLI::Option* option : {threads, backend, chunk}) option->group("Machine");
+  CLI::Option* pin = command.add_flag("--pin", session.pin_threads, "Keep each thread on a core of its own");
+  for (CLI::Option* option : {threads, backend, chunk, pin}) option->group("Machine");
 
   command.add_flag("-q,--quiet", quiet, "Only errors on stderr")->group("Messages");
   command.add_flag("-v,--verbose", verbose, "More detail on stderr")->group("Messages");

@@ -42,8 +42,16 @@ bool go_to_depth(Session& session, std::span<const TokenId> tokens, const Benchm
   return prefill(session, tokens.subspan(present), hooks);
 }
 
-std::uint64_t bytes_of(const quant::Matrix& w) { return quant::info(w.type).n_bytes(w.rows, w.cols); }
-std::uint64_t macs_of(const quant::Matrix& w) { return std::uint64_t{w.rows} * w.cols; }
+void add_times(std::vector<WorkTime>& total, std::vector<WorkTime> times) {
+  if (total.empty()) return total.swap(times);
+  for (std::size_t i = 0; i < total.size(); ++i) total[i].seconds += times[i].seconds;
+}
+
+void add_product(WorkPerToken& work, Work kind, const quant::Matrix& w) {
+  WorkPerToken::Amount& amount = work.products[static_cast<std::size_t>(kind)];
+  amount.weight_bytes += quant::info(w.type).n_bytes(w.rows, w.cols);
+  amount.macs += std::uint64_t{w.rows} * w.cols;
+}
 
 }  // namespace
 
@@ -52,8 +60,8 @@ std::string name_of(const BenchmarkTest& test) {
   return kind + std::to_string(test.n_tokens) + (test.depth == 0 ? "" : "@d" + std::to_string(test.depth));
 }
 
-std::vector<double> run_benchmark(Session& session, const Model& model, const BenchmarkTest& test,
-                                  std::size_t repetitions, const BenchmarkHooks& hooks) {
+BenchmarkResult run_benchmark(Session& session, const Model& model, const BenchmarkTest& test,
+                              std::size_t repetitions, const BenchmarkHooks& hooks) {
   assert(test.n_tokens > 0);
   if (test.depth > session.ctx_size() || test.n_tokens > session.ctx_size() - test.depth) {
     throw UsageError("test " + name_of(test) + " does not fit a context of " +
@@ -67,16 +75,18 @@ std::vector<double> run_benchmark(Session& session, const Model& model, const Be
   const auto warm_up = is_prefill ? measured : measured.first(std::min(kWarmUpTokens, measured.size()));
 
   if (!go_to_depth(session, before, hooks) || !run(session, warm_up, hooks)) return {};
-  std::vector<double> rates;
+  BenchmarkResult result;
   for (std::size_t i = 0; i < repetitions; ++i) {
     if (hooks.on_repetition) hooks.on_repetition(i);
     if (!go_to_depth(session, before, hooks)) return {};
+    session.take_profile();
     const auto start = std::chrono::steady_clock::now();
     if (!run(session, measured, hooks)) return {};
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-    rates.push_back(static_cast<double>(test.n_tokens) / std::max(seconds.count(), 1e-9));
+    result.rates.push_back(static_cast<double>(test.n_tokens) / std::max(seconds.count(), 1e-9));
+    add_times(result.profile, session.take_profile());
   }
-  return rates;
+  return result;
 }
 
 Statistics statistics_of(std::span<const double> values) {
@@ -107,16 +117,19 @@ WorkPerToken work_per_token(const Model& model, KvType kv_type) {
   WorkPerToken work;
   work.kv_bytes = std::uint64_t{2} * c.n_layers * c.kv_dim() * element;
   for (const LayerWeights& layer : weights.layers) {
-    for (const quant::Matrix* w : {&layer.attn_q, &layer.attn_k, &layer.attn_v, &layer.attn_output,
-                                   &layer.ffn_gate, &layer.ffn_up, &layer.ffn_down}) {
-      work.weight_bytes += bytes_of(*w);
-      work.layer_macs += macs_of(*w);
-    }
+    for (const quant::Matrix* w : {&layer.attn_q, &layer.attn_k, &layer.attn_v})
+      add_product(work, Work::qkv, *w);
+    add_product(work, Work::attn_output, layer.attn_output);
+    for (const quant::Matrix* w : {&layer.ffn_gate, &layer.ffn_up}) add_product(work, Work::gate_up, *w);
+    add_product(work, Work::ffn_down, layer.ffn_down);
     const std::size_t norms = 2 * c.hidden + (c.sub_norms ? c.q_dim() + c.ffn : 0);
     work.weight_bytes += norms * sizeof(float);
   }
-  work.weight_bytes += c.hidden * sizeof(float) + bytes_of(weights.output);
-  work.head_macs = macs_of(weights.output);
+  for (const WorkPerToken::Amount& product : work.products) work.layer_macs += product.macs;
+  add_product(work, Work::head, weights.output);
+  work.head_macs = work.products[static_cast<std::size_t>(Work::head)].macs;
+  work.weight_bytes += c.hidden * sizeof(float);
+  for (const WorkPerToken::Amount& product : work.products) work.weight_bytes += product.weight_bytes;
   return work;
 }
 

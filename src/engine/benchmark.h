@@ -1,6 +1,7 @@
 // How fast a session runs, and how much work and memory traffic that speed stands for.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -10,6 +11,7 @@
 
 #include "bitnet/model.h"
 #include "bitnet/session.h"
+#include "model/profile.h"
 
 namespace bitnet {
 
@@ -33,11 +35,16 @@ struct BenchmarkHooks {
   std::function<void(std::size_t repetition)> on_repetition;  // before each, from 0; not for the warm-up
 };
 
-// Tokens per second of each of `repetitions` runs of the test, after a warm-up that isn't counted. The tokens
-// are random and each run starts from the same place in the sequence. Empty if keep_going said no. Throws
-// UsageError when the session's context has no room for the test.
-std::vector<double> run_benchmark(Session& session, const Model& model, const BenchmarkTest& test,
-                                  std::size_t repetitions, const BenchmarkHooks& hooks = {});
+struct BenchmarkResult {
+  std::vector<double> rates;      // tokens per second of each repetition
+  std::vector<WorkTime> profile;  // of all repetitions together; empty without SessionOptions::profile
+};
+
+// Runs the test `repetitions` times, after a warm-up that isn't counted. The tokens are random and each run
+// starts from the same place in the sequence. No rates if keep_going said no. Throws UsageError when the
+// session's context has no room for the test.
+BenchmarkResult run_benchmark(Session& session, const Model& model, const BenchmarkTest& test,
+                              std::size_t repetitions, const BenchmarkHooks& hooks = {});
 
 struct Statistics {
   double mean = 0;
@@ -53,6 +60,13 @@ struct WorkPerToken {
   std::uint64_t kv_bytes = 0;      // of one position in the cache, all layers
   std::uint64_t layer_macs = 0;    // multiply-adds of the layers' matrix products
   std::uint64_t head_macs = 0;     // of the LM head's; in prefill only the last token has them
+
+  // The matrix products among it by kind of work, in the order of Work; 0 for what multiplies no matrix.
+  struct Amount {
+    std::uint64_t weight_bytes = 0;
+    std::uint64_t macs = 0;
+  };
+  std::array<Amount, kWorkNames.size()> products{};
 
   // Keys and values that attention reads for one token of a decode test, on average.
   double kv_bytes_read(const BenchmarkTest& test) const;

@@ -10,7 +10,6 @@
 
 #include "base/buffer.h"
 #include "base/function_ref.h"
-#include "base/thread_pool.h"
 #include "kernels/kernels.h"
 
 namespace bitnet {
@@ -31,16 +30,21 @@ double best_seconds(FunctionRef<void()> work) {
   return best;
 }
 
-double read_bandwidth_with(std::span<const std::byte> array, ThreadPool& pool) {
+// Reads the array once and returns how many bytes that were.
+std::size_t read_through(std::span<const std::byte> array, ThreadPool& pool) {
   const auto read = kernels::find("auto").read_all;
   const std::size_t piece = array.size() / pool.n_threads() / kPieces / 4096 * 4096;
   const std::size_t n_pieces = pool.n_threads() * kPieces;
-  const double seconds = best_seconds([&] {
-    pool.parallel_for(n_pieces, 1, [&](std::size_t begin, std::size_t end) {
-      read(array.data() + begin * piece, (end - begin) * piece);
-    });
+  pool.parallel_for(n_pieces, 1, [&](std::size_t begin, std::size_t end) {
+    read(array.data() + begin * piece, (end - begin) * piece);
   });
-  return static_cast<double>(piece * n_pieces) / seconds;
+  return piece * n_pieces;
+}
+
+double best_read_bandwidth(std::span<const std::byte> array, ThreadPool& pool) {
+  std::size_t n_bytes = 0;
+  const double seconds = best_seconds([&] { n_bytes = read_through(array, pool); });
+  return static_cast<double>(n_bytes) / seconds;
 }
 
 double int8_peak_with(const kernels::Kernels& backend, ThreadPool& pool) {
@@ -68,9 +72,15 @@ std::string cpu_name() {
   return uname(&system) == 0 ? system.machine : "unknown";
 }
 
+double ReadProbe::sample() {
+  const auto start = std::chrono::steady_clock::now();
+  const auto n_bytes = static_cast<double>(read_through(array_, pool_));
+  return n_bytes / std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
 double read_bandwidth(std::span<const std::byte> array, unsigned n_threads) {
   ThreadPool pool(n_threads);
-  return read_bandwidth_with(array, pool);
+  return best_read_bandwidth(array, pool);
 }
 
 double int8_peak(std::string_view backend, unsigned n_threads) {
@@ -89,7 +99,7 @@ MachineLimits measure_machine_limits(std::string_view backend, unsigned n_thread
   MachineLimits limits;
   limits.backend = kernels::find(backend).name;
   limits.n_threads = n_threads;
-  limits.read_bytes_per_second = read_bandwidth_with({data, kArrayBytes}, pool);
+  limits.read_bytes_per_second = best_read_bandwidth({data, kArrayBytes}, pool);
   limits.int8_macs_per_second = int8_peak_with(kernels::find(backend), pool);
   return limits;
 }

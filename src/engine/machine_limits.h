@@ -6,13 +6,29 @@
 #include <string>
 #include <string_view>
 
+#include "base/thread_pool.h"
+
 namespace bitnet {
 
 // "AMD EPYC 7763 64-Core Processor"; the architecture's name where the system doesn't say.
 std::string cpu_name();
 
-// Bytes per second of `n_threads` threads that read a large array. Throws RuntimeError when the threads
-// cannot be made.
+// Measures again and again how fast threads read one large array: on a machine that is shared, the memory's
+// speed now is not what it was a minute ago.
+class ReadProbe {
+ public:
+  // The array must outlive the probe. Throws RuntimeError when the threads cannot be made.
+  ReadProbe(std::span<const std::byte> array, unsigned n_threads) : array_(array), pool_(n_threads) {}
+
+  // Reads it once; bytes per second.
+  double sample();
+
+ private:
+  std::span<const std::byte> array_;
+  ThreadPool pool_;
+};
+
+// The best of several samples. Throws RuntimeError when the threads cannot be made.
 double read_bandwidth(std::span<const std::byte> array, unsigned n_threads);
 
 struct MachineLimits {

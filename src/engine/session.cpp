@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <vector>
 
 #include "base/cpu_count.h"
 #include "bitnet/error.h"
@@ -33,6 +34,20 @@ unsigned choose_threads(unsigned wanted) {
   return wanted == 0 ? usable_cores() : wanted;
 }
 
+// One for each thread; none when they are not to be bound.
+std::vector<int> choose_cpus(const SessionOptions& options) {
+  if (!options.pin_threads) return {};
+  std::vector<int> cpus = usable_cpus();
+  const unsigned n_threads = choose_threads(options.n_threads);
+  if (cpus.size() < n_threads) {
+    throw UsageError("--pin: " + std::to_string(n_threads) +
+                     " threads need as many CPUs, and this process has " + std::to_string(cpus.size()) +
+                     "; use fewer with --threads");
+  }
+  cpus.resize(n_threads);
+  return cpus;
+}
+
 std::size_t choose_chunk(std::size_t wanted, std::size_t ctx_size) {
   if (wanted == 0 || wanted > kMaxChunk) {
     throw UsageError("--prefill-chunk " + std::to_string(wanted) + " is not between 1 and " +
@@ -47,7 +62,7 @@ Session::Impl::Impl(const Model& model, const SessionOptions& options)
     : config(model.impl().config),
       kernels(kernels::find(options.backend)),
       ctx_size(choose_ctx_size(config, options.ctx_size)),
-      pool(choose_threads(options.n_threads)),
+      pool(choose_threads(options.n_threads), choose_cpus(options)),
       cache(config, ctx_size,
             options.kv_type == KvType::f16 ? kernels::CacheType::f16 : kernels::CacheType::f32),
       act(config, choose_chunk(options.prefill_chunk, ctx_size)),
@@ -79,6 +94,7 @@ void Session::Impl::check(std::span<const TokenId> tokens) const {
 template <typename Done>
 void Session::Impl::run_chunks(std::span<const TokenId> tokens, Done done) {
   check(tokens);
+  const PinnedThread pinned = pool.pin_caller();
   for (std::size_t first = 0; first < tokens.size(); first += act.max_tokens) {
     const std::size_t n = std::min(act.max_tokens, tokens.size() - first);
     forward.run(tokens.subspan(first, n), position);

@@ -5,9 +5,9 @@
 namespace bitnet {
 namespace {
 
-// Multiply-adds in one claimed block: some 10 us of a vector backend, so that claiming costs nothing beside
-// it and the last block of a late thread is short.
-constexpr std::size_t kBlockWork = 1U << 19;
+// Multiply-adds in one block, the least that is claimed: some 2 us of a vector backend, so that the last of
+// them, which one thread does while the others wait, is short.
+constexpr std::size_t kBlockWork = 1U << 18;
 // Blocks are whole multiples of this many rows: of a cache line of y, so that threads share none, and of the
 // kernels' row tiles (3, 4 and 12), so that none is cut.
 constexpr std::size_t kRowMultiple = 48;

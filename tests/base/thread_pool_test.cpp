@@ -1,12 +1,18 @@
 #include "base/thread_pool.h"
 
 #include <gtest/gtest.h>
+#include <pthread.h>
+#include <sched.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <numeric>
 #include <thread>
 #include <vector>
+
+#include "base/affinity.h"
+#include "base/cpu_count.h"
 
 namespace bitnet {
 namespace {
@@ -34,7 +40,9 @@ TEST(ThreadPool, ManyShortJobsInARowDoNotMixUp) {
   ThreadPool pool(3);
   std::vector<int> values(8, 0);
   for (int round = 1; round <= 20000; ++round) {
-    pool.parallel_for(values.size(), 1, [&](std::size_t begin, std::size_t) { values[begin] += round; });
+    pool.parallel_for(values.size(), 1, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t i = begin; i < end; ++i) values[i] += round;
+    });
   }
   for (const int v : values) EXPECT_EQ(v, 20000 / 2 * 20001);
 }
@@ -50,6 +58,70 @@ TEST(ThreadPool, WorkersThatFellAsleepWakeUpAgain) {
     });
     EXPECT_EQ(both.load(), 2);
   }
+}
+
+TEST(ThreadPool, RangesAreWholeBlocks) {
+  ThreadPool pool(3);
+  constexpr std::size_t kSize = 1000;
+  constexpr std::size_t kGrain = 7;
+  std::atomic<int> broken{0};
+  pool.parallel_for(kSize, kGrain, [&](std::size_t begin, std::size_t end) {
+    if (begin % kGrain != 0 || (end % kGrain != 0 && end != kSize)) ++broken;
+  });
+  EXPECT_EQ(broken.load(), 0);
+}
+
+// The CPUs that the calling thread may run on.
+std::vector<int> allowed_cpus() {
+  cpu_set_t mask;
+  CPU_ZERO(&mask);
+  EXPECT_EQ(pthread_getaffinity_np(pthread_self(), sizeof mask, &mask), 0);
+  std::vector<int> cpus;
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (CPU_ISSET(cpu, &mask)) cpus.push_back(cpu);
+  }
+  return cpus;
+}
+
+TEST(PinnedThread, StaysOnItsCpuAndGetsItsOldOnesBack) {
+  const std::vector<int> before = allowed_cpus();
+  {
+    const PinnedThread pinned(before.back());
+    EXPECT_TRUE(pinned.pinned());
+    EXPECT_EQ(allowed_cpus(), std::vector{before.back()});
+  }
+  EXPECT_EQ(allowed_cpus(), before);
+}
+
+TEST(PinnedThread, IsLeftAloneWhereItMayNotRun) {
+  const std::vector<int> before = allowed_cpus();
+  for (const int cpu : {-1, CPU_SETSIZE - 1, CPU_SETSIZE, 1 << 30}) {
+    if (std::ranges::find(before, cpu) != before.end()) continue;
+    const PinnedThread pinned(cpu);
+    EXPECT_FALSE(pinned.pinned()) << cpu;
+    EXPECT_EQ(allowed_cpus(), before);
+  }
+}
+
+TEST(ThreadPool, PinnedThreadsRunWhereTheyWereTold) {
+  const std::vector<int> cpus = usable_cpus();
+  ASSERT_FALSE(cpus.empty());
+  const std::vector<int> same(2, cpus.front());
+  ThreadPool pool(2, same);
+  EXPECT_EQ(pool.n_pinned(), 2U);
+  const PinnedThread caller = pool.pin_caller();
+  std::atomic<int> elsewhere{0};
+  pool.parallel_for(64, 1, [&](std::size_t, std::size_t) {
+    if (allowed_cpus() != std::vector{cpus.front()}) ++elsewhere;
+  });
+  EXPECT_EQ(elsewhere.load(), 0);
+}
+
+TEST(UsableCpus, AreThoseOfTheAffinityMask) {
+  std::vector<int> cpus = usable_cpus();
+  std::ranges::sort(cpus);
+  EXPECT_EQ(cpus, allowed_cpus());
+  EXPECT_LE(usable_cores(), std::max<std::size_t>(cpus.size(), 1));
 }
 
 }  // namespace

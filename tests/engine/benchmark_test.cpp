@@ -75,7 +75,7 @@ TEST(Benchmark, GivesOneRateForEachRepetition) {
                                     BenchmarkTest{Kind::decode, 6, 5}}) {
     std::vector<std::size_t> seen;
     const BenchmarkHooks hooks{.keep_going = {}, .on_repetition = [&](std::size_t i) { seen.push_back(i); }};
-    const std::vector<double> rates = run_benchmark(session, tiny.model, test, 3, hooks);
+    const std::vector<double> rates = run_benchmark(session, tiny.model, test, 3, hooks).rates;
     ASSERT_EQ(rates.size(), 3U) << name_of(test);
     for (const double rate : rates) EXPECT_GT(rate, 0) << name_of(test);
     EXPECT_EQ(seen, (std::vector<std::size_t>{0, 1, 2}));
@@ -100,7 +100,7 @@ TEST(Benchmark, StopsWhereverItIsAsked) {
       Session session(tiny.model, {.ctx_size = 40, .n_threads = 1, .prefill_chunk = 5});
       int asked = 0;
       const BenchmarkHooks hooks{.keep_going = [&] { return ++asked < stop_at; }, .on_repetition = {}};
-      EXPECT_TRUE(run_benchmark(session, tiny.model, test, 5, hooks).empty());
+      EXPECT_TRUE(run_benchmark(session, tiny.model, test, 5, hooks).rates.empty());
       EXPECT_EQ(asked, stop_at) << name_of(test);
     }
   }

@@ -4,6 +4,8 @@
 
 namespace bitnet::kernels::avx2 {
 
+static constexpr std::size_t kPrefetchBytes = 2048;  // as far ahead as read_all with 512 bits
+
 void read_all(const std::byte* data, std::size_t n) {
   // Four streams: one thread gets more out of the memory with several than with one.
   const std::size_t stream = n / 4 / 64 * 64;
@@ -11,6 +13,7 @@ void read_all(const std::byte* data, std::size_t n) {
   for (std::size_t at = 0; at < stream; at += 64) {
     for (std::size_t s = 0; s < 4; ++s) {
       const auto* p = reinterpret_cast<const __m256i*>(data + s * stream + at);
+      _mm_prefetch(reinterpret_cast<const char*>(p) + kPrefetchBytes, _MM_HINT_T0);
       sum[s] = _mm256_xor_si256(sum[s], _mm256_xor_si256(_mm256_loadu_si256(p), _mm256_loadu_si256(p + 1)));
     }
   }

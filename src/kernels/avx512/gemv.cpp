@@ -8,7 +8,8 @@ constexpr std::size_t kRows = 4;
 // How far ahead of its use a line of weights is asked for in each of the four streams. On a Zen 5 this
 // reaches 96 % of the read bandwidth, 1 KiB 75 %, 4 KiB 87 %, no prefetching 84 %.
 constexpr std::size_t kPrefetchBytes = 2304;
-constexpr std::size_t kStepBytes = 64;  // two groups of 32 bytes: 256 codes
+constexpr std::size_t kGroupBytes = 32;
+constexpr std::size_t kStepBytes = 2 * kGroupBytes;  // a cache line: 256 codes
 
 // The activations that belong to one pair of groups: a vector for each two bits of the bytes.
 struct Step {
@@ -17,11 +18,11 @@ struct Step {
 
 __m256i load_32(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
 
-Step pair_of_groups(const std::int8_t* q) {
+__m512i join(__m256i low, __m256i high) { return _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1); }
+
+Step pair_of_groups(const std::int8_t* first, const std::int8_t* second) {
   Step step;
-  for (std::size_t k = 0; k < 4; ++k) {
-    step.a[k] = _mm512_inserti64x4(_mm512_castsi256_si512(load_32(q + 32 * k)), load_32(q + 128 + 32 * k), 1);
-  }
+  for (std::size_t k = 0; k < 4; ++k) step.a[k] = join(load_32(first + 32 * k), load_32(second + 32 * k));
   return step;
 }
 
@@ -48,19 +49,32 @@ void rows_times_token(const quant::Matrix& w, std::size_t row, std::size_t step,
   const std::int8_t* q = x.q + token * x.stride;
   __m512i sum[N];
   for (__m512i& s : sum) s = _mm512_setzero_si512();
-  std::size_t at = 0;
+  // Tensors of a file lie at multiples of 32. Loads that cross a cache line cost a fifth of the speed, so a
+  // row that begins in the middle of one leaves its first group for the end.
+  const std::size_t begin =
+      reinterpret_cast<std::uintptr_t>(codes) % kStepBytes == kGroupBytes ? kGroupBytes : 0;
+  std::size_t at = begin;
   for (; at + kStepBytes <= row_bytes; at += kStepBytes) {
-    const Step activations = pair_of_groups(q + at * 4);
+    const Step activations = pair_of_groups(q + at * 4, q + at * 4 + 128);
     for (std::size_t r = 0; r < N; ++r) {
       const std::uint8_t* group = codes + r * step * row_bytes + at;
       _mm_prefetch(reinterpret_cast<const char*>(group + kPrefetchBytes), _MM_HINT_T0);
       sum[r] = multiply_add(sum[r], load_64(group), activations);
     }
   }
-  if (at < row_bytes) {
-    const Step activations = single_group(q + at * 4);
+  const bool first_is_left = begin != 0;
+  const bool last_is_left = at < row_bytes;
+  if (first_is_left && last_is_left) {
+    const Step activations = pair_of_groups(q, q + at * 4);
     for (std::size_t r = 0; r < N; ++r) {
-      const __m256i group = load_32(codes + r * step * row_bytes + at);
+      const std::uint8_t* row_codes = codes + r * step * row_bytes;
+      sum[r] = multiply_add(sum[r], join(load_32(row_codes), load_32(row_codes + at)), activations);
+    }
+  } else if (first_is_left || last_is_left) {
+    const std::size_t left = first_is_left ? 0 : at;
+    const Step activations = single_group(q + left * 4);
+    for (std::size_t r = 0; r < N; ++r) {
+      const __m256i group = load_32(codes + r * step * row_bytes + left);
       sum[r] = multiply_add(sum[r], _mm512_zextsi256_si512(group), activations);
     }
   }
@@ -71,6 +85,15 @@ void rows_times_token(const quant::Matrix& w, std::size_t row, std::size_t step,
   }
 }
 
+// Of the four streams: what rows_times_token asks for from then on lies behind it.
+void prefetch_beginnings(const quant::Matrix& w, std::size_t row, std::size_t step) {
+  const std::size_t row_bytes = w.cols / 4;
+  const char* codes = reinterpret_cast<const char*>(w.data) + row * row_bytes;
+  for (std::size_t at = 0; at < kPrefetchBytes && at < step * row_bytes; at += 64) {
+    for (std::size_t r = 0; r < kRows; ++r) _mm_prefetch(codes + r * step * row_bytes + at, _MM_HINT_T0);
+  }
+}
+
 }  // namespace
 
 void gemv_i2_s(const quant::Matrix& w, std::size_t row_begin, std::size_t row_end, const QuantizedRows& x,
@@ -78,6 +101,7 @@ void gemv_i2_s(const quant::Matrix& w, std::size_t row_begin, std::size_t row_en
   // The four rows come from four quarters of the range: each is then one long sequential stream, which the
   // processor's own prefetching follows.
   const std::size_t quarter = (row_end - row_begin) / kRows;
+  prefetch_beginnings(w, row_begin, quarter);
   for (std::size_t row = row_begin; row < row_begin + quarter; ++row)
     rows_times_token<kRows>(w, row, quarter, x, token, y);
   for (std::size_t row = row_begin + kRows * quarter; row < row_end; ++row)

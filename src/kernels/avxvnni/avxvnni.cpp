@@ -6,8 +6,6 @@
 namespace bitnet::kernels::avxvnni {
 namespace {
 
-using avx2::Codes;
-
 // VPDPBUSD adds four products to a 32-bit sum. A lane grows by at most 4 * 2 * 128 for 32 elements: no
 // overflow before cols = 2^26.
 struct Dot {
@@ -19,10 +17,12 @@ struct Dot {
   static constexpr std::size_t kTileTokens = 5;
 
   static __m256i add(__m256i sum, __m256i codes, __m256i a) { return _mm256_dpbusd_avx_epi32(sum, codes, a); }
-  static __m256i add_group(__m256i sum, const Codes& c, __m256i a0, __m256i a1, __m256i a2, __m256i a3) {
-    return add(add(add(add(sum, c.of[0], a0), c.of[1], a1), c.of[2], a2), c.of[3], a3);
-  }
   static __m256i widen_add(__m256i sum32, __m256i sum) { return _mm256_add_epi32(sum32, sum); }
+
+  static constexpr std::size_t kGemvBlockBytes = std::size_t{1} << 20;  // whole rows
+  static __m256i widen_add(__m256i sum32, __m256i ones, __m256i fours) {
+    return widen_add(sum32, _mm256_add_epi32(ones, _mm256_srai_epi32(fours, 2)));
+  }
 };
 
 double int8_products(std::size_t rounds) {

@@ -43,17 +43,23 @@ inline void rows_times_token(const quant::Matrix& w, std::size_t row, std::size_
   const auto* data = reinterpret_cast<const typename Load::Stored*>(w.data) + row * w.cols;
   V sum[N];
   for (V& s : sum) s = V::zero();
-  for_each_16(w.cols, [&](std::size_t i, std::size_t m) {
+  constexpr std::size_t kLine = 64 / sizeof(typename Load::Stored);
+  std::size_t i = 0;
+  for (; i + kLine <= w.cols; i += kLine) {
     if constexpr (V::kPrefetchBytes > 0) {
-      constexpr std::size_t kLine = 64 / sizeof(typename Load::Stored);
-      if (i % kLine == 0) {
-        for (std::size_t j = 0; j < N; ++j)
-          __builtin_prefetch(reinterpret_cast<const char*>(data + j * step * w.cols + i) + V::kPrefetchBytes);
-      }
+      for (std::size_t j = 0; j < N; ++j)
+        __builtin_prefetch(reinterpret_cast<const char*>(data + j * step * w.cols + i) + V::kPrefetchBytes);
     }
-    const V v = load_up_to_16<V>(x + i, m);
+    for (std::size_t part = i; part < i + kLine; part += 16) {
+      const V v = V::load(x + part);
+      for (std::size_t j = 0; j < N; ++j)
+        sum[j] = fma(Load::template load<V>(data + j * step * w.cols + part, 16), v, sum[j]);
+    }
+  }
+  for_each_16(w.cols - i, [&](std::size_t offset, std::size_t m) {
+    const V v = load_up_to_16<V>(x + i + offset, m);
     for (std::size_t j = 0; j < N; ++j)
-      sum[j] = fma(Load::template load<V>(data + j * step * w.cols + i, m), v, sum[j]);
+      sum[j] = fma(Load::template load<V>(data + j * step * w.cols + i + offset, m), v, sum[j]);
   });
   for (std::size_t j = 0; j < N; ++j) y[row + j * step] = reduce_add(sum[j]) * w.scale;
 }
