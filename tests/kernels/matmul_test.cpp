@@ -177,6 +177,29 @@ TEST_P(Matmul, FloatProductsAgreeWithTheDefinition) {
   }
 }
 
+TEST_P(Matmul, WeightsMayLieAtAnyMultipleOf32) {
+  for (const std::size_t cols : {128U, 256U, 384U, 640U, 2560U}) {
+    const TestMatrix m = random_ternary(9, cols, static_cast<unsigned>(cols));
+    alignas(64) static std::byte memory[9 * 2560 / 4 + 128];
+    const auto x = random_floats(cols, 4);
+    std::vector<std::int8_t> q(cols);
+    float scale = 0;
+    std::int32_t sum = 0;
+    scalar().quantize(x.data(), cols, cols, q.data(), &scale, &sum);
+    const QuantizedRows rows{q.data(), &scale, &sum, cols};
+    std::vector<float> want(9);
+    scalar().matmul_ternary(m.w, 0, 9, rows, 1, {want.data(), 9});
+    for (const std::size_t offset : {0U, 32U, 64U, 96U}) {
+      std::memcpy(memory + offset, m.bytes.data(), m.bytes.size());
+      Matrix moved = m.w;
+      moved.data = memory + offset;
+      std::vector<float> y(9, kMark);
+      kernels().matmul_ternary(moved, 0, 9, rows, 1, {y.data(), 9});
+      EXPECT_EQ(y, want) << cols << " " << offset;
+    }
+  }
+}
+
 TEST_P(Matmul, DecodedTernaryValuesAreTheFormatsWithoutTheScale) {
   const TestMatrix m = random_ternary(3, 640, 6);
   for (const std::size_t begin : {std::size_t{0}, std::size_t{128}, std::size_t{512}}) {

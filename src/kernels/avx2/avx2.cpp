@@ -38,6 +38,7 @@ struct Dot {
 };
 
 constexpr Kernels kTable = generic::make_table<F32x16, decode_i2_s>({.name = "avx2",
+                                                                     .decode_sequential = decode_sequential,
                                                                      .matmul_ternary = matmul_ternary<Dot>,
                                                                      .read_all = read_all,
                                                                      .int8_products = int8_products});

@@ -1,38 +1,45 @@
 #include "kernels/avx2/decode.h"
 
-#include "kernels/avx2/ternary.h"
+#include <immintrin.h>
+
+#include "kernels/codes.h"
 
 namespace bitnet::kernels::avx2 {
 namespace {
 
-// 32 codes, one a byte, to 32 floats. A byte shuffle is a table of 16 entries, so any codebook of four values
-// costs the same as this one.
-void store_values(__m256i codes, float* out) {
-  const __m256i codebook =
-      _mm256_broadcastsi128_si256(_mm_setr_epi8(-1, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0));
-  const __m256i values = _mm256_shuffle_epi8(codebook, codes);
-  const __m128i low = _mm256_castsi256_si128(values);
-  const __m128i high = _mm256_extracti128_si256(values, 1);
-  const auto store_8 = [](__m128i bytes, float* to) {
-    _mm256_storeu_ps(to, _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes)));
-  };
-  store_8(low, out);
-  store_8(_mm_srli_si128(low, 8), out + 8);
-  store_8(high, out + 16);
-  store_8(_mm_srli_si128(high, 8), out + 24);
+// A permutation within 128 bits looks at the low two bits of each lane only: it is a table of four floats,
+// and the code needs no mask.
+__m256 load_codebook(const float* codebook) {
+  return _mm256_broadcast_ps(reinterpret_cast<const __m128*>(codebook));
 }
 
 }  // namespace
 
 void decode_i2_s(const quant::Matrix& w, std::size_t row, std::size_t begin, std::size_t end, float* out) {
   const auto* group = reinterpret_cast<const std::uint8_t*>(w.data) + (row * w.cols + begin) / 4;
+  const __m256 codebook = load_codebook(kTernaryCodebook);
   for (std::size_t i = begin; i < end; i += 128) {
-    const Codes c = unpack(group);
-    for (const __m256i& codes : c.of) {
-      store_values(codes, out);
-      out += 32;
+    for (std::size_t j = 0; j < 32; j += 8) {
+      const __m256i bytes =
+          _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(group + j)));
+      _mm256_storeu_ps(out + j, _mm256_permutevar_ps(codebook, _mm256_srli_epi32(bytes, 6)));
+      _mm256_storeu_ps(out + 32 + j, _mm256_permutevar_ps(codebook, _mm256_srli_epi32(bytes, 4)));
+      _mm256_storeu_ps(out + 64 + j, _mm256_permutevar_ps(codebook, _mm256_srli_epi32(bytes, 2)));
+      _mm256_storeu_ps(out + 96 + j, _mm256_permutevar_ps(codebook, bytes));
     }
     group += 32;
+    out += 128;
+  }
+}
+
+void decode_sequential(const std::uint8_t* codes, std::size_t n, const float* codebook, float* out) {
+  const __m256 table = load_codebook(codebook);
+  const __m256i low = _mm256_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14);
+  const __m256i high = _mm256_setr_epi32(16, 18, 20, 22, 24, 26, 28, 30);
+  for (std::size_t i = 0; i < n; i += 16) {
+    const __m256i packed = _mm256_set1_epi32(load_4_bytes(codes + i / 4));
+    _mm256_storeu_ps(out + i, _mm256_permutevar_ps(table, _mm256_srlv_epi32(packed, low)));
+    _mm256_storeu_ps(out + i + 8, _mm256_permutevar_ps(table, _mm256_srlv_epi32(packed, high)));
   }
 }
 

@@ -2,12 +2,14 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "quant/tensor_type.h"
 
 namespace bitnet::kernels::avx2 {
 
-// See Kernels::decode_ternary.
+// See Kernels::decode_ternary and Kernels::decode_sequential.
 void decode_i2_s(const quant::Matrix& w, std::size_t row, std::size_t begin, std::size_t end, float* out);
+void decode_sequential(const std::uint8_t* codes, std::size_t n, const float* codebook, float* out);
 
 }  // namespace bitnet::kernels::avx2

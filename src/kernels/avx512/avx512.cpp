@@ -18,6 +18,7 @@ void matmul_ternary(const quant::Matrix& w, std::size_t row_begin, std::size_t r
 }
 
 constexpr Kernels kTable = generic::make_table<F32x16, decode_i2_s>({.name = "avx512",
+                                                                     .decode_sequential = decode_sequential,
                                                                      .matmul_ternary = matmul_ternary,
                                                                      .read_all = read_all,
                                                                      .int8_products = int8_products});

@@ -1,31 +1,38 @@
 #include "kernels/avx512/ternary.h"
+#include "kernels/codes.h"
 
 namespace bitnet::kernels::avx512 {
 namespace {
 
-// 16 codes, one a byte, to 16 floats through a table of 16: a byte shuffle costs the same for any codebook.
-void store_values(__m128i codes, float* out) {
-  const __m128i codebook = _mm_setr_epi8(-1, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
-  _mm512_storeu_ps(out, _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_shuffle_epi8(codebook, codes))));
-}
+// A permutation within 128 bits looks at the low two bits of each lane only: it is a table of four floats,
+// and the code needs no mask.
+__m512 load_codebook(const float* codebook) { return _mm512_broadcast_f32x4(_mm_loadu_ps(codebook)); }
 
 }  // namespace
 
 void decode_i2_s(const quant::Matrix& w, std::size_t row, std::size_t begin, std::size_t end, float* out) {
   const auto* group = reinterpret_cast<const std::uint8_t*>(w.data) + (row * w.cols + begin) / 4;
-  const __m256i mask = _mm256_set1_epi8(3);
+  const __m512 codebook = load_codebook(kTernaryCodebook);
   for (std::size_t i = begin; i < end; i += 128) {
-    const __m256i packed = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(group));
-    const __m256i codes[4] = {_mm256_and_si256(_mm256_srli_epi16(packed, 6), mask),
-                              _mm256_and_si256(_mm256_srli_epi16(packed, 4), mask),
-                              _mm256_and_si256(_mm256_srli_epi16(packed, 2), mask),
-                              _mm256_and_si256(packed, mask)};
-    for (const __m256i& c : codes) {
-      store_values(_mm256_castsi256_si128(c), out);
-      store_values(_mm256_extracti128_si256(c, 1), out + 16);
-      out += 32;
+    for (std::size_t j = 0; j < 32; j += 16) {
+      const __m512i bytes =
+          _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(group + j)));
+      _mm512_storeu_ps(out + j, _mm512_permutevar_ps(codebook, _mm512_srli_epi32(bytes, 6)));
+      _mm512_storeu_ps(out + 32 + j, _mm512_permutevar_ps(codebook, _mm512_srli_epi32(bytes, 4)));
+      _mm512_storeu_ps(out + 64 + j, _mm512_permutevar_ps(codebook, _mm512_srli_epi32(bytes, 2)));
+      _mm512_storeu_ps(out + 96 + j, _mm512_permutevar_ps(codebook, bytes));
     }
     group += 32;
+    out += 128;
+  }
+}
+
+void decode_sequential(const std::uint8_t* codes, std::size_t n, const float* codebook, float* out) {
+  const __m512 table = load_codebook(codebook);
+  const __m512i shifts = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+  for (std::size_t i = 0; i < n; i += 16) {
+    const __m512i packed = _mm512_set1_epi32(load_4_bytes(codes + i / 4));
+    _mm512_storeu_ps(out + i, _mm512_permutevar_ps(table, _mm512_srlv_epi32(packed, shifts)));
   }
 }
 

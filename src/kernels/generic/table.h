@@ -12,6 +12,7 @@ namespace bitnet::kernels::generic {
 // What a backend writes for itself.
 struct OwnKernels {
   std::string_view name;
+  decltype(Kernels::decode_sequential) decode_sequential;
   decltype(Kernels::matmul_ternary) matmul_ternary;
   decltype(Kernels::read_all) read_all;
   decltype(Kernels::int8_products) int8_products;
@@ -34,6 +35,7 @@ constexpr Kernels make_table(const OwnKernels& own) {
       .attention_f32 = attention<V, float>,
       .matmul_float = matmul_float<V>,
       .decode_ternary = decode,
+      .decode_sequential = own.decode_sequential,
       .matmul_ternary_f32 = matmul_ternary_f32<V, decode>,
       .matmul_ternary = own.matmul_ternary,
       .read_all = own.read_all,

@@ -49,6 +49,10 @@ void decode_ternary(const quant::Matrix& w, std::size_t row, std::size_t begin, 
   }
 }
 
+void decode_sequential(const std::uint8_t* codes, std::size_t n, const float* codebook, float* out) {
+  for (std::size_t i = 0; i < n; ++i) out[i] = codebook[codes[i / 4] >> (2 * (i % 4)) & 3];
+}
+
 void read_all(const std::byte* data, std::size_t n) {
   std::array<std::uint64_t, 8> sum{};
   for (std::size_t at = 0; at + sizeof sum <= n; at += sizeof sum) {
@@ -60,8 +64,12 @@ void read_all(const std::byte* data, std::size_t n) {
   for (const std::uint64_t word : sum) sink.fetch_xor(word, std::memory_order_relaxed);
 }
 
-constexpr Kernels kTable = generic::make_table<F32x16, decode_ternary>(
-    {.name = "scalar", .matmul_ternary = matmul_ternary, .read_all = read_all, .int8_products = nullptr});
+constexpr Kernels kTable =
+    generic::make_table<F32x16, decode_ternary>({.name = "scalar",
+                                                 .decode_sequential = decode_sequential,
+                                                 .matmul_ternary = matmul_ternary,
+                                                 .read_all = read_all,
+                                                 .int8_products = nullptr});
 
 }  // namespace
 
