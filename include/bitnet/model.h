@@ -31,14 +31,26 @@ struct ModelInfo {
   std::vector<std::string> notes;  // what was found and ignored
 };
 
+// Where the weights are while the model is used.
+enum class WeightMemory {
+  mmap,    // where they lie in the file: nothing is copied, processes share the pages
+  repack,  // copied to memory of our own, in large pages and on cache lines; the file's pages are given back
+};
+
+struct LoadOptions {
+  unsigned n_threads = 1;  // that check the ternary codes, and copy the weights if that is asked for
+  WeightMemory weights = WeightMemory::mmap;
+};
+
 // Immutable once loaded: any number of sessions, on any threads, may use one model.
 class Model {
  public:
-  // Maps a GGUF file; its weights are used where they lie. n_threads read the ternary codes through once to
-  // check them. Throws ModelError for a file that is refused.
-  static Model load(const std::string& path, unsigned n_threads = 1);
+  // Maps a GGUF file and reads its ternary codes through once to check them. Throws ModelError for a file
+  // that is refused, RuntimeError when threads or memory cannot be had.
+  static Model load(const std::string& path, const LoadOptions& options = {});
   // The same for a file that is in memory already. `bytes` must outlive the model and be aligned to 64.
-  static Model from_bytes(std::span<const std::byte> bytes, const std::string& name, unsigned n_threads = 1);
+  static Model from_bytes(std::span<const std::byte> bytes, const std::string& name,
+                          const LoadOptions& options = {});
 
   Model(Model&&) noexcept;
   Model& operator=(Model&&) noexcept;

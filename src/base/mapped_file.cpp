@@ -82,6 +82,23 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   return *this;
 }
 
+void MappedFile::populate([[maybe_unused]] std::span<const std::byte> bytes) const {
+#ifdef MADV_POPULATE_READ
+  advise(bytes, MADV_POPULATE_READ);
+#endif
+}
+
+void MappedFile::give_back(std::span<const std::byte> bytes) const { advise(bytes, MADV_DONTNEED); }
+
+// A wish, whose answer changes no result.
+void MappedFile::advise(std::span<const std::byte> bytes, int advice) const {
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const auto offset = static_cast<std::size_t>(bytes.data() - data_);
+  const std::size_t begin = (offset + page - 1) / page * page;
+  const std::size_t end = (offset + bytes.size()) / page * page;
+  if (begin < end) ::madvise(const_cast<std::byte*>(data_) + begin, end - begin, advice);
+}
+
 MappedFile::~MappedFile() {
   if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
 }

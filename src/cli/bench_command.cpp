@@ -57,6 +57,7 @@ struct BenchOptions {
   bool verbose = false;
   bool profile = false;
   bool pin = false;
+  WeightMemory weights = WeightMemory::mmap;
 };
 
 void add_test_options(CLI::App& c, BenchOptions& o) {
@@ -94,7 +95,11 @@ void add_machine_options(CLI::App& c, BenchOptions& o) {
   auto* chunk = add_number(c, "--prefill-chunk", o.prefill_chunk, "Prompt tokens computed together");
   chunk->type_name("N");
   auto* pin = c.add_flag("--pin", o.pin, "Keep each thread on a core of its own");
-  for (CLI::Option* option : {threads, backend, chunk, pin}) option->group("Machine");
+  auto* weights = c.add_option_function<std::string>(
+      "--weights", [&o](const std::string& name) { o.weights = parse_weights(name); },
+      "mmap: used in the file; repack: copied to large pages");
+  weights->type_name("HOW")->default_str("mmap");
+  for (CLI::Option* option : {threads, backend, chunk, pin, weights}) option->group("Machine");
 }
 
 void add_output_options(CLI::App& c, BenchOptions& o) {
@@ -200,10 +205,11 @@ LoadedModel load(const Source& source, const BenchOptions& o, ProgressLine& prog
   options.model = source.path;
   options.quiet = o.quiet;
   options.verbose = o.verbose;
+  options.weights = o.weights;
   Model model = source.shape == nullptr
                     ? load_model(options)
                     : Model::from_bytes({static_cast<const std::byte*>(memory.data()), memory.size()},
-                                        source.label, n_cores);
+                                        source.label, {.n_threads = n_cores, .weights = o.weights});
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   return {std::move(memory), std::move(model), seconds.count()};
 }
@@ -243,7 +249,7 @@ bool measure_model(const Source& source, const BenchOptions& o, ProgressLine& pr
       options.n_threads = row.n_threads;
       session.reset();  // its memory goes before the next one's comes
       session.emplace(loaded.model, options);
-      const std::span<const std::byte> bytes = loaded.model.impl().file.bytes();
+      const std::span<const std::byte> bytes = loaded.model.impl().weight_memory();
       if (bytes.size() >= kProbedBytes) probe.emplace(bytes, row.n_threads);
     }
     const std::string what =

@@ -34,6 +34,12 @@ ActivationType parse_activations(const std::string& name) {
   throw UsageError("--activations '" + name + "' is unknown; choose from int8, f32");
 }
 
+WeightMemory parse_weights(const std::string& name) {
+  if (name == "mmap") return WeightMemory::mmap;
+  if (name == "repack") return WeightMemory::repack;
+  throw UsageError("--weights '" + name + "' is unknown; choose from mmap, repack");
+}
+
 void log_profile(Session& session, std::string_view what) {
   const std::vector<WorkTime> times = session.take_profile();
   double total = 0;
@@ -70,7 +76,11 @@ void ModelOptions::add_to(CLI::App& command) {
       add_number(command, "--prefill-chunk", session.prefill_chunk, "Prompt tokens computed together");
   chunk->type_name("N");
   CLI::Option* pin = command.add_flag("--pin", session.pin_threads, "Keep each thread on a core of its own");
-  for (CLI::Option* option : {threads, backend, chunk, pin}) option->group("Machine");
+  CLI::Option* weights = command.add_option_function<std::string>(
+      "--weights", [this](const std::string& name) { this->weights = parse_weights(name); },
+      "mmap: used in the file; repack: copied to large pages");
+  weights->type_name("HOW")->default_str("mmap");
+  for (CLI::Option* option : {threads, backend, chunk, pin, weights}) option->group("Machine");
 
   command.add_flag("-q,--quiet", quiet, "Only errors on stderr")->group("Messages");
   command.add_flag("-v,--verbose", verbose, "More detail on stderr")->group("Messages");
@@ -84,8 +94,9 @@ Model load_model(const ModelOptions& options) {
   const unsigned wanted = options.session.n_threads;
   const unsigned threads = wanted == 0 ? n_cores : std::min(wanted, n_cores);
   if (options.model.empty()) spdlog::info("no model given: using the {} model", kBuiltinModelName);
-  Model model = options.model.empty() ? Model::from_bytes(builtin_model(), kBuiltinModelName, threads)
-                                      : Model::load(options.model, threads);
+  const LoadOptions load{.n_threads = threads, .weights = options.weights};
+  Model model = options.model.empty() ? Model::from_bytes(builtin_model(), kBuiltinModelName, load)
+                                      : Model::load(options.model, load);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   const ModelInfo& info = model.info();
   for (const std::string& note : info.notes) spdlog::debug("{}: {}", info.file, note);

@@ -13,6 +13,7 @@ namespace bitnet::cli {
 
 struct ModelOptions {
   std::string model;  // empty: the built-in one
+  WeightMemory weights = WeightMemory::mmap;
   SessionOptions session;
   bool quiet = false;
   bool verbose = false;
@@ -21,9 +22,10 @@ struct ModelOptions {
   void add_to(CLI::App& command);
 };
 
-// --kv-type, --activations. Throw UsageError.
+// --kv-type, --activations, --weights. Throw UsageError.
 KvType parse_kv_type(const std::string& name);
 ActivationType parse_activations(const std::string& name);
+WeightMemory parse_weights(const std::string& name);
 
 // What the session took the time of, a line for each kind of work, on stderr; nothing without --profile.
 void log_profile(Session& session, std::string_view what);

@@ -24,6 +24,14 @@ File File::from_bytes(std::span<const std::byte> bytes, std::string name) {
   return file;
 }
 
+void File::populate(std::span<const std::byte> bytes) const {
+  if (mapping_) mapping_->populate(bytes);
+}
+
+void File::give_back(std::span<const std::byte> bytes) const {
+  if (mapping_) mapping_->give_back(bytes);
+}
+
 std::string_view File::key(std::size_t i) const { return load_string(bytes_.data() + key_offsets_[i]); }
 
 Value File::value(std::size_t i) const {

@@ -75,6 +75,11 @@ class File {
   std::optional<StringArray> get_strings(std::string_view key) const;
   std::optional<NumberArray> get_numbers(std::string_view key) const;
 
+  // Brings the pages of a mapped file in at once: far cheaper than one by one as they are touched.
+  void populate(std::span<const std::byte> bytes) const;
+  // The bytes won't be read again soon: their pages of a mapped file may go, and come back when they are.
+  void give_back(std::span<const std::byte> bytes) const;
+
   // In file order. Names and places are unique. find_tensor is O(log n) and gives nullptr for unknown names.
   std::span<const Tensor> tensors() const { return tensors_; }
   const Tensor* find_tensor(std::string_view name) const;

@@ -8,14 +8,23 @@
 #include "bitnet/error.h"
 #include "model/model_impl.h"
 #include "model/read_vocabulary.h"
+#include "model/repack.h"
 
 namespace bitnet {
 namespace {
 
-// The pool lives only as long as the check of the weights.
-Weights read_weights_with(const gguf::File& file, const Config& config, unsigned n_threads) {
-  ThreadPool pool(n_threads);
-  return read_weights(file, config, pool);
+constexpr std::size_t kPopulatedBytes = std::size_t{16} << 20;  // at a time: a few tenths of a millisecond
+
+// The pool lives only as long as the weights are checked and copied.
+Weights read_weights_with(const gguf::File& file, const Config& config, const LoadOptions& options) {
+  ThreadPool pool(options.n_threads);
+  const std::span<const std::byte> bytes = file.bytes();
+  pool.parallel_for(bytes.size(), kPopulatedBytes, [&](std::size_t begin, std::size_t end) {
+    file.populate(bytes.subspan(begin, end - begin));
+  });
+  Weights weights = read_weights(file, config, pool);
+  if (options.weights == WeightMemory::repack) repack(weights, file, pool);
+  return weights;
 }
 
 // The tokenizer knows keys but not files; an error must name both.
@@ -30,10 +39,10 @@ Tokenizer make_tokenizer(const gguf::File& file) {
 
 }  // namespace
 
-Model::Impl::Impl(gguf::File opened, unsigned n_threads)
+Model::Impl::Impl(gguf::File opened, const LoadOptions& options)
     : file(std::move(opened)),
       config(read_config(file, info.notes)),
-      weights(read_weights_with(file, config, n_threads)),
+      weights(read_weights_with(file, config, options)),
       tokenizer(make_tokenizer(file)) {
   info.file = file.name();
   info.name = printable(file.get_string("general.name").value_or(""), kMaxPrintedName);
@@ -52,15 +61,16 @@ Model::Impl::Impl(gguf::File opened, unsigned n_threads)
                 .chat_template = file.get_string("tokenizer.chat_template").value_or("")};
 }
 
-Model Model::load(const std::string& path, unsigned n_threads) {
-  return Model(std::make_unique<Impl>(gguf::File::open(path), n_threads));
+Model Model::load(const std::string& path, const LoadOptions& options) {
+  return Model(std::make_unique<Impl>(gguf::File::open(path), options));
 }
 
-Model Model::from_bytes(std::span<const std::byte> bytes, const std::string& name, unsigned n_threads) {
+Model Model::from_bytes(std::span<const std::byte> bytes, const std::string& name,
+                        const LoadOptions& options) {
   if (reinterpret_cast<std::uintptr_t>(bytes.data()) % 64 != 0) {
     throw UsageError(name + ": a model in memory must be aligned to 64 bytes");
   }
-  return Model(std::make_unique<Impl>(gguf::File::from_bytes(bytes, name), n_threads));
+  return Model(std::make_unique<Impl>(gguf::File::from_bytes(bytes, name), options));
 }
 
 Model::Model(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/buffer.h"
 #include "gguf/gguf.h"
 #include "model/config.h"
 #include "quant/tensor_type.h"
@@ -36,7 +37,19 @@ struct Weights {
   std::vector<double> rope_frequency;  // [head_dim / 2] radians per position
 
   std::vector<std::vector<float>> converted;  // norms that the file doesn't hold as F32
+  AnonymousMemory repacked;                   // holds the matrices when they were copied out of the file
 };
+
+// Calls visit with every matrix, in no particular order; the embedding comes twice where it is tied.
+template <typename AnyWeights, typename Visit>
+void for_each_matrix(AnyWeights& weights, Visit visit) {
+  visit(weights.token_embd);
+  for (auto& l : weights.layers) {
+    for (auto* w : {&l.attn_q, &l.attn_k, &l.attn_v, &l.attn_output, &l.ffn_gate, &l.ffn_up, &l.ffn_down})
+      visit(*w);
+  }
+  visit(weights.output);
+}
 
 // Finds every tensor of the graph in the file, checks its shape and type, and refuses what is missing or left
 // over, each by name (ModelError). Ternary codes are read through once, in parallel: a code without meaning

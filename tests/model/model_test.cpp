@@ -19,9 +19,20 @@ const std::vector<TokenId> kPrompt{TokenId{1}, TokenId{4}, TokenId{2}};
 TEST(Model, IsTheSameFromAFileAndFromMemory) {
   const SmallModel small("llama");
   const TempFile file(small.build().span());
-  const Model model = Model::load(file.path(), 2);
+  const Model model = Model::load(file.path(), {.n_threads = 2});
   EXPECT_EQ(model.info().file, file.path());
   EXPECT_EQ(logits(model, kPrompt), logits(small));
+}
+
+TEST(Model, IsTheSameWithItsWeightsCopied) {
+  for (const char* architecture : {"bitnet-b1.58", "llama"}) {  // with a tied head and with one of its own
+    const SmallModel small(architecture);
+    const TempFile file(small.build().span());
+    const LoadOptions options{.n_threads = 2, .weights = WeightMemory::repack};
+    EXPECT_EQ(logits(Model::load(file.path(), options), kPrompt), logits(small)) << architecture;
+    const AlignedBytes bytes = small.build();
+    EXPECT_EQ(logits(Model::from_bytes(bytes.span(), "m", options), kPrompt), logits(small)) << architecture;
+  }
 }
 
 TEST(Model, NamesTheFileThatItRefuses) {

@@ -143,7 +143,7 @@ TEST(Tensors, TheFirstMeaninglessCodeIsTheSameForAnyNumberOfThreads) {
   const AlignedBytes file = m.build();
   for (const unsigned n_threads : {0U, 1U, 2U, 5U}) {
     try {
-      Model::from_bytes(file.span(), "m.gguf", n_threads);
+      Model::from_bytes(file.span(), "m.gguf", {.n_threads = n_threads});
       FAIL() << "it loads";
     } catch (const ModelError& error) {
       EXPECT_NE(std::string(error.what()).find("element 128007 "), std::string::npos) << error.what();
