@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
@@ -32,6 +33,36 @@ TempFile file_with(const std::string& text) { return TempFile(std::as_bytes(std:
 const Json& saved_run() {
   static const Json run = Json::parse(text_of(with(kShort, {"-o", "json"})));
   return run;
+}
+
+TEST(Bench, ProfilesEachKindOfWorkWhenAsked) {
+  EXPECT_FALSE(saved_run().at("results").at(0).contains("profile"));
+  const ChildResult result = run_bitnet(with(kShort, {"-o", "json", "--profile"}));
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_PRED2(has, result.err, "threads 1, pp4: attention");
+  EXPECT_PRED2(has, result.err, "threads 1, tg2: all ternary products");
+  const Json run = Json::parse(result.out);
+  for (const Json& row : run.at("results")) {
+    double seconds = 0;
+    std::map<std::string, Json> works;
+    for (const Json& work : row.at("profile")) {
+      works[work.at("work")] = work;
+      if (work.at("work") != "all ternary products") seconds += work.at("seconds_per_token").get<double>();
+    }
+    // Little else is done between the first token and the last.
+    const double total = 2 / (row.at("tokens_per_second_samples").at(0).get<double>() +
+                              row.at("tokens_per_second_samples").at(1).get<double>());
+    EXPECT_GT(seconds, 0);
+    EXPECT_LT(seconds, 2 * total);
+    const bool decode = row.at("kind") == "decode";
+    for (const char* product : {"q, k, v product", "gate, up product", "all ternary products"}) {
+      EXPECT_NE(works.at(product).at("gigabytes_per_second").is_null(), decode) << product;
+      EXPECT_EQ(works.at(product).at("gigamacs_per_second").is_null(), decode) << product;
+    }
+    EXPECT_TRUE(works.at("residual").at("gigabytes_per_second").is_null());
+    EXPECT_TRUE(works.at("residual").at("gigamacs_per_second").is_null());
+    EXPECT_TRUE(works.at("head").at("gigamacs_per_second").is_null());
+  }
 }
 
 TEST(Bench, JsonHasItsDocumentedFields) {
@@ -68,6 +99,7 @@ TEST(Bench, JsonHasItsDocumentedFields) {
     EXPECT_EQ(row.at("layer_macs_per_token"), 2 * 256 * (256 + 128 + 128 + 256 + 3 * 512));
     EXPECT_GE(row.at("load_seconds"), 0);
     EXPECT_GE(row.at("peak_memory_bytes"), 0);
+    EXPECT_TRUE(row.at("read_bytes_per_second").is_null());  // the model is in the caches
   }
   const Json& prefill = run.at("results").at(0);
   EXPECT_EQ(prefill.at("test"), "pp4");

@@ -89,6 +89,15 @@ TEST(CliEnvironment, SetsThreadsAndBackend) {
   EXPECT_PRED2(has, result.err, "backend scalar, 3 threads");
 }
 
+TEST(CliOptions, OfTheMachineChangeNoText) {
+  for (const Args& more :
+       {Args{"--weights", "repack"}, Args{"--weights", "mmap"}, Args{"--pin", "-t", "1"}}) {
+    Args args{"run", "-m", kCanary, "-p", "2+2=", "-n", "2"};
+    args.insert(args.end(), more.begin(), more.end());
+    EXPECT_EQ(text_of(args), "4.") << more.front();
+  }
+}
+
 TEST(CliOptions, TakeTheLastOfSeveral) {
   EXPECT_EQ(text_of({"run", "-n", "9", "-p", "2+2=", "-n", "1"}), "4");
 }

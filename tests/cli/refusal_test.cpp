@@ -52,11 +52,14 @@ TEST(CliUsage, RefusesPromptsThatCannotBe) {
 TEST(CliUsage, ListsTheNamesThereAreForAnUnknownOne) {
   expect_refused({{{"run", "-p", "a", "--backend", "abacus"}, "auto, scalar"},
                   {{"run", "-p", "a", "--template", "haiku"}, "auto, raw"},
-                  {{"run", "-p", "a", "--kv-type", "f8"}, "f16, f32"}});
+                  {{"run", "-p", "a", "--kv-type", "f8"}, "f16, f32"},
+                  {{"run", "-p", "a", "--weights", "copy"}, "mmap, repack"},
+                  {{"bench", "--weights", "copy"}, "mmap, repack"}});
 }
 
 TEST(CliUsage, RefusesNumbersThatAreNoneOrOutOfRange) {
   expect_refused({{{"run", "-p", "a", "-t", "99999"}, "--threads 99999"},
+                  {{"run", "-p", "a", "-t", "1024", "--pin"}, "--pin: 1024 threads"},
                   {{"run", "-p", "a", "-t", "-1"}, "--threads '-1'"},
                   {{"run", "-p", "a", "-c", "100000"}, "at most 512"},
                   {{"run", "-p", "a", "-c", "-5"}, "--ctx-size '-5'"},
