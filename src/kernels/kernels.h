@@ -35,6 +35,11 @@ struct OutputRows {
   std::size_t stride;  // in elements
 };
 
+// Keys that attention takes together: enough that rescaling the running sums is rare, few enough that the
+// keys and values of a block stay in L1 (64 keys * 128 * 2 bytes * 2 = 32 KiB). Part of the numeric contract:
+// it fixes the order of the sums.
+inline constexpr std::size_t kKeyBlock = 64;
+
 enum class CacheType : std::uint8_t { f16, f32 };
 
 struct Attention {
@@ -46,6 +51,8 @@ struct Attention {
   std::size_t head_dim;
   float scale;  // of the scores: 1 / sqrt(head_dim)
   float* out;   // [n_queries, head_dim]
+  // From one block of kKeyBlock keys (and of values) to the next, in elements; 0: they follow each other.
+  std::size_t block_stride = 0;
 };
 
 struct Kernels {

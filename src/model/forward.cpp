@@ -92,7 +92,8 @@ void Forward::rotate_and_cache(std::size_t layer, std::size_t n_tokens, std::siz
   });
 }
 
-// One piece of work is one token and one kv head with all the query heads that read it.
+// One piece of work is one token and one kv head with all the query heads that read it; where one token has
+// more heads than go evenly into the threads, the heads that are left over are split by their queries.
 void Forward::attend(std::size_t layer, std::size_t n_tokens, std::size_t first_position) const {
   const WorkTimer timer(profile, Work::attention);
   const std::size_t d = config.head_dim;
@@ -100,19 +101,41 @@ void Forward::attend(std::size_t layer, std::size_t n_tokens, std::size_t first_
   const auto attention =
       cache.type() == kernels::CacheType::f16 ? kernels.attention_f16 : kernels.attention_f32;
   const auto scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(d)));
-  pool.parallel_for(n_tokens * config.n_kv_heads, 1, [&](std::size_t begin, std::size_t end) {
+  const auto attend_to = [&](std::size_t token, std::size_t kv_head, std::size_t query,
+                             std::size_t n_queries) {
+    const std::size_t at = token * config.q_dim() + (kv_head * group + query) * d;
+    attention({.q = act.q.data() + at,
+               .k = cache.key(layer, kv_head, 0),
+               .v = cache.value(layer, kv_head, 0),
+               .n_queries = n_queries,
+               .n_keys = first_position + token + 1,
+               .head_dim = d,
+               .scale = scale,
+               .out = act.mixed.data() + at,
+               .block_stride = cache.block_stride()});
+  };
+  const std::size_t n_threads = pool.n_threads();
+  const std::size_t n_split = n_tokens == 1 && group >= n_threads ? config.n_kv_heads % n_threads : 0;
+  if (n_split == 0) {
+    pool.parallel_for(n_tokens * config.n_kv_heads, 1, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t i = begin; i < end; ++i)
+        attend_to(i / config.n_kv_heads, i % config.n_kv_heads, 0, group);
+    });
+    return;
+  }
+  // The same for every thread: its share of whole heads, then its part of each that is split.
+  const std::size_t n_whole = config.n_kv_heads / n_threads;
+  const std::size_t share = n_whole + n_split;
+  pool.parallel_for(n_threads * share, 1, [&](std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end; ++i) {
-      const std::size_t token = i / config.n_kv_heads;
-      const std::size_t kv_head = i % config.n_kv_heads;
-      const std::size_t at = token * config.q_dim() + kv_head * group * d;
-      attention({.q = act.q.data() + at,
-                 .k = cache.key(layer, kv_head, 0),
-                 .v = cache.value(layer, kv_head, 0),
-                 .n_queries = group,
-                 .n_keys = first_position + token + 1,
-                 .head_dim = d,
-                 .scale = scale,
-                 .out = act.mixed.data() + at});
+      const std::size_t thread = i / share;
+      const std::size_t at = i % share;
+      if (at < n_whole) {
+        attend_to(0, thread * n_whole + at, 0, group);
+      } else {
+        const std::size_t query = group * thread / n_threads;
+        attend_to(0, n_threads * n_whole + at - n_whole, query, group * (thread + 1) / n_threads - query);
+      }
     }
   });
 }

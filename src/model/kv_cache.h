@@ -10,8 +10,10 @@
 
 namespace bitnet {
 
-// Each layer and kv head has its positions next to each other, so that attention reads straight on.
-// Memory is reserved for the whole context and used as positions fill.
+// Positions come in blocks of kernels::kKeyBlock; in a block each layer and kv head has its positions next to
+// each other, so that attention reads straight on. Memory is reserved for the whole context and used block by
+// block, in large pages where there are such: attention over a long context touches all of it for every
+// token.
 class KvCache {
  public:
   // Throws RuntimeError when the memory cannot be had.
@@ -21,10 +23,11 @@ class KvCache {
   std::size_t capacity() const { return n_positions_; }
   std::size_t reserved_bytes() const { return memory_.size(); }
   // Of one position over all layers.
-  std::size_t bytes_per_position() const { return memory_.size() / n_positions_; }
+  std::size_t bytes_per_position() const { return n_layers_ * 2 * n_kv_heads_ * row_bytes_; }
+  std::size_t block_stride() const { return n_layers_ * 2 * n_kv_heads_ * kernels::kKeyBlock * head_dim_; }
 
-  // [head_dim] of one position; what follows in memory are the next positions' values: [n_positions,
-  // head_dim].
+  // [head_dim] of one position; what follows in memory are the next positions of its block. The same place in
+  // the next block is block_stride() elements on.
   void* key(std::size_t layer, std::size_t kv_head, std::size_t position) const {
     return at(0, layer, kv_head, position);
   }
@@ -34,15 +37,19 @@ class KvCache {
 
  private:
   void* at(std::size_t k_or_v, std::size_t layer, std::size_t kv_head, std::size_t position) const {
-    const std::size_t row = ((layer * 2 + k_or_v) * n_kv_heads_ + kv_head) * n_positions_ + position;
+    constexpr std::size_t kBlock = kernels::kKeyBlock;
+    const std::size_t block = position / kBlock * n_layers_ + layer;
+    const std::size_t row = ((block * 2 + k_or_v) * n_kv_heads_ + kv_head) * kBlock + position % kBlock;
     return static_cast<std::byte*>(memory_.data()) + row * row_bytes_;
   }
 
   kernels::CacheType type_;
   std::size_t n_positions_;
+  std::size_t n_layers_;
   std::size_t n_kv_heads_;
+  std::size_t head_dim_;
   std::size_t row_bytes_;   // of one head at one position
-  AnonymousMemory memory_;  // [n_layers, 2, n_kv_heads, n_positions, head_dim]
+  AnonymousMemory memory_;  // [n_blocks, n_layers, 2, n_kv_heads, kKeyBlock, head_dim]
 };
 
 }  // namespace bitnet

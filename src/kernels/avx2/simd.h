@@ -19,6 +19,9 @@ inline __m256i first_lanes(std::size_t n) {
 }
 
 struct F32x16 {
+  // Of keys and of sixteens of a head's elements that attention works on at a time with four queries: their
+  // sums alone are half the registers.
+  static constexpr std::size_t kTile = 1;
   static constexpr std::size_t kPrefetchBytes = 0;
   __m256 low;   // lanes 0..7
   __m256 high;  // lanes 8..15

@@ -13,6 +13,9 @@ inline __mmask16 first_lanes(std::size_t n) { return static_cast<__mmask16>((1U 
 
 struct F32x16 {
   static constexpr std::size_t kPrefetchBytes = 2048;
+  // Keys, or sixteens of a head's elements, that attention works on at a time with four queries: 16 sums and
+  // what is multiplied fill 24 of the 32 registers, and 8 loads feed 16 multiplications.
+  static constexpr std::size_t kTile = 4;
   __m512 v;
 
   static F32x16 broadcast(float x) { return {_mm512_set1_ps(x)}; }
@@ -96,6 +99,22 @@ inline float reduce_add(const F32x16& a) {
   const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
   const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
   return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+}
+// The same fold of four vectors at once, side by side.
+inline void reduce_add_4(const F32x16 (&a)[4], float* out) {
+  const auto add_halves = [](__m512 x, __m512 y) {  // x's eight sums, then y's
+    const __m512 low = _mm512_castpd_ps(
+        _mm512_insertf64x4(_mm512_castps_pd(x), _mm512_castpd512_pd256(_mm512_castps_pd(y)), 1));
+    return _mm512_add_ps(low, _mm512_shuffle_f32x4(x, y, _MM_SHUFFLE(3, 2, 3, 2)));
+  };
+  const __m512 first = add_halves(a[0].v, a[1].v);
+  const __m512 second = add_halves(a[2].v, a[3].v);
+  const __m512 four = _mm512_add_ps(_mm512_shuffle_f32x4(first, second, _MM_SHUFFLE(2, 0, 2, 0)),
+                                    _mm512_shuffle_f32x4(first, second, _MM_SHUFFLE(3, 1, 3, 1)));
+  const __m512 two = _mm512_add_ps(four, _mm512_permute_ps(four, _MM_SHUFFLE(3, 2, 3, 2)));
+  const __m512 one = _mm512_add_ps(two, _mm512_permute_ps(two, _MM_SHUFFLE(1, 1, 1, 1)));
+  const __m512i firsts = _mm512_setr_epi32(0, 4, 8, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+  _mm_storeu_ps(out, _mm512_castps512_ps128(_mm512_permutexvar_ps(firsts, one)));
 }
 inline float reduce_max(const F32x16& a) {
   const __m256 eight = _mm256_max_ps(_mm512_castps512_ps256(a.v), upper_half(a.v));

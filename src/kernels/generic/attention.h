@@ -10,9 +10,6 @@
 
 namespace bitnet::kernels::generic {
 
-// Keys of one block: enough that rescaling the running sums is rare, few enough that K and V of a block stay
-// in L1 (64 keys * 128 * 2 bytes * 2 = 32 KiB). Part of the numeric contract: it fixes the order of the sums.
-inline constexpr std::size_t kKeyBlock = 64;
 // Query heads worked on together: each key and value is loaded and widened once for all of them, and their
 // sums are independent chains.
 inline constexpr std::size_t kQueryTile = 4;
@@ -27,20 +24,48 @@ struct SoftmaxState {
 
 using KeyWeights = float[kKeyBlock];
 
-// weight[q][j] = query q . key j * scale
-template <typename V, std::size_t N, typename T>
-inline void score_keys(const Attention& a, std::size_t query, const T* k, std::size_t n, KeyWeights* weight) {
-  const float* q = a.q + query * a.head_dim;
-  for (std::size_t j = 0; j < n; ++j) {
-    V sum[N];
-    for (V& s : sum) s = V::zero();
-    for_each_16(a.head_dim, [&](std::size_t i, std::size_t m) {
-      const V key = load_up_to_16<V>(k + j * a.head_dim + i, m);
-      for (std::size_t h = 0; h < N; ++h)
-        sum[h] = fma(load_up_to_16<V>(q + h * a.head_dim + i, m), key, sum[h]);
-    });
-    for (std::size_t h = 0; h < N; ++h) weight[h][j] = reduce_add(sum[h]) * a.scale;
+// Asked for ahead: a block's values while its keys are scored, the next block's keys while values are mixed.
+// Each takes less than a microsecond, too short a stretch for the processor to see by itself what comes.
+template <typename T>
+inline void prefetch(const T* begin, std::size_t n) {
+  for (std::size_t i = 0; i < n; i += 64 / sizeof(T)) __builtin_prefetch(begin + i, 0, 3);
+}
+
+// weight[q][j + k] = query q . key j + k * scale, for N queries and K keys
+template <typename V, std::size_t N, std::size_t K, typename T>
+inline void score_tile(const Attention& a, const float* q, const T* keys, std::size_t j, KeyWeights* weight) {
+  V sum[N][K];
+  for (auto& of_query : sum) {
+    for (V& s : of_query) s = V::zero();
   }
+  for_each_16(a.head_dim, [&](std::size_t i, std::size_t m) {
+    V key[K];
+    for (std::size_t k = 0; k < K; ++k) key[k] = load_up_to_16<V>(keys + k * a.head_dim + i, m);
+    for (std::size_t h = 0; h < N; ++h) {
+      const V query = load_up_to_16<V>(q + h * a.head_dim + i, m);
+      for (std::size_t k = 0; k < K; ++k) sum[h][k] = fma(query, key[k], sum[h][k]);
+    }
+  });
+  for (std::size_t h = 0; h < N; ++h) {
+    if constexpr (K == 4) {
+      reduce_add_4(sum[h], weight[h] + j);
+      for (std::size_t k = 0; k < K; ++k) weight[h][j + k] *= a.scale;
+    } else {
+      for (std::size_t k = 0; k < K; ++k) weight[h][j + k] = reduce_add(sum[h][k]) * a.scale;
+    }
+  }
+}
+
+template <typename V, std::size_t N, typename T>
+inline void score_keys(const Attention& a, std::size_t query, const T* k, std::size_t n, const T* values,
+                       KeyWeights* weight) {
+  const float* q = a.q + query * a.head_dim;
+  std::size_t j = 0;
+  for (; j + V::kTile <= n; j += V::kTile) {
+    prefetch(values + j * a.head_dim, V::kTile * a.head_dim);
+    score_tile<V, N, V::kTile>(a, q, k + j * a.head_dim, j, weight);
+  }
+  for (; j < n; ++j) score_tile<V, N, 1>(a, q, k + j * a.head_dim, j, weight);
 }
 
 // Turns scores into exp(score - running maximum) and returns what earlier sums must be multiplied by: exactly
@@ -63,52 +88,80 @@ inline float exponentiate(KeyWeights& weight, std::size_t n, SoftmaxState& state
   return rescale[0];
 }
 
-// out = out * rescale + sum over j of weight[j] * value j, in ascending j
+// Elements [i, i + 16 * D), or the last m of them, of out = out * rescale + sum over j of weight[j] * value
+// j, in ascending j
+template <typename V, std::size_t N, std::size_t D, typename T>
+inline void mix_tile(const Attention& a, float* out, const T* v, std::size_t i, std::size_t m, std::size_t n,
+                     const T* next_keys, const KeyWeights* weight, const float* rescale) {
+  V mixed[N][D];
+  for (std::size_t h = 0; h < N; ++h) {
+    for (std::size_t d = 0; d < D; ++d)
+      mixed[h][d] = load_up_to_16<V>(out + h * a.head_dim + i + 16 * d, m) * V::broadcast(rescale[h]);
+  }
+  // The tiles of a head take 64 keys each and together ask for all of the next block.
+  const T* ahead = next_keys + i * kKeyBlock;
+  for (std::size_t j = 0; j < n; ++j) {
+    prefetch(ahead + j * 16 * D, 16 * D);
+    V value[D];
+    for (std::size_t d = 0; d < D; ++d) value[d] = load_up_to_16<V>(v + j * a.head_dim + i + 16 * d, m);
+    for (std::size_t h = 0; h < N; ++h) {
+      const V w = V::broadcast(weight[h][j]);
+      for (std::size_t d = 0; d < D; ++d) mixed[h][d] = fma(w, value[d], mixed[h][d]);
+    }
+  }
+  for (std::size_t h = 0; h < N; ++h) {
+    for (std::size_t d = 0; d < D; ++d) mixed[h][d].store(out + h * a.head_dim + i + 16 * d, m);
+  }
+}
+
 template <typename V, std::size_t N, typename T>
-inline void mix_values(const Attention& a, std::size_t query, const T* v, std::size_t n,
+inline void mix_values(const Attention& a, std::size_t query, const T* v, std::size_t n, const T* next_keys,
                        const KeyWeights* weight, const float* rescale) {
   float* out = a.out + query * a.head_dim;
-  for_each_16(a.head_dim, [&](std::size_t i, std::size_t m) {
-    V mixed[N];
-    for (std::size_t h = 0; h < N; ++h) {
-      mixed[h] = load_up_to_16<V>(out + h * a.head_dim + i, m) * V::broadcast(rescale[h]);
-    }
-    for (std::size_t j = 0; j < n; ++j) {
-      const V value = load_up_to_16<V>(v + j * a.head_dim + i, m);
-      for (std::size_t h = 0; h < N; ++h) mixed[h] = fma(V::broadcast(weight[h][j]), value, mixed[h]);
-    }
-    for (std::size_t h = 0; h < N; ++h) mixed[h].store(out + h * a.head_dim + i, m);
+  constexpr std::size_t kStep = 16 * V::kTile;
+  std::size_t i = 0;
+  for (; i + kStep <= a.head_dim; i += kStep)
+    mix_tile<V, N, V::kTile>(a, out, v, i, 16, n, next_keys, weight, rescale);
+  for_each_16(a.head_dim - i, [&](std::size_t at, std::size_t m) {
+    mix_tile<V, N, 1>(a, out, v, i + at, m, n, next_keys, weight, rescale);
   });
 }
 
 // N query heads over one block of keys.
 template <typename V, std::size_t N, typename T>
 void attend_block(const Attention& a, std::size_t query, const T* k, const T* v, std::size_t n,
-                  SoftmaxState* state) {
+                  const T* next_keys, SoftmaxState* state) {
   KeyWeights weight[N];
   float rescale[N];
-  score_keys<V, N>(a, query, k, n, weight);
+  score_keys<V, N>(a, query, k, n, v, weight);
   for (std::size_t h = 0; h < N; ++h) rescale[h] = exponentiate<V>(weight[h], n, state[h]);
-  mix_values<V, N>(a, query, v, n, weight, rescale);
+  mix_values<V, N>(a, query, v, n, next_keys, weight, rescale);
 }
 
 template <typename V, typename T>
 void attention(const Attention& a) {
   const T* k = static_cast<const T*>(a.k);
   const T* v = static_cast<const T*>(a.v);
+  const std::size_t block_stride = a.block_stride == 0 ? kKeyBlock * a.head_dim : a.block_stride;
   std::fill_n(a.out, a.n_queries * a.head_dim, 0.0F);
   for (std::size_t first = 0; first < a.n_queries; first += kMaxQueries) {
     const std::size_t last = std::min(first + kMaxQueries, a.n_queries);
     SoftmaxState state[kMaxQueries];
+    const T* keys = k;
+    const T* values = v;
     for (std::size_t j = 0; j < a.n_keys; j += kKeyBlock) {
       const std::size_t n = std::min(kKeyBlock, a.n_keys - j);
-      const T* keys = k + j * a.head_dim;
-      const T* values = v + j * a.head_dim;
+      const T* next_keys = j + n < a.n_keys ? keys + block_stride : keys;
       std::size_t query = first;
-      for (; query + kQueryTile <= last; query += kQueryTile) {
-        attend_block<V, kQueryTile>(a, query, keys, values, n, state + (query - first));
-      }
-      for (; query < last; ++query) attend_block<V, 1>(a, query, keys, values, n, state + (query - first));
+      const auto attend = [&]<std::size_t N>() {
+        for (; query + N <= last; query += N)
+          attend_block<V, N>(a, query, keys, values, n, next_keys, state + (query - first));
+      };
+      attend.template operator()<kQueryTile>();
+      attend.template operator()<2>();
+      attend.template operator()<1>();
+      keys += block_stride;
+      values += block_stride;
     }
     for (std::size_t query = first; query < last; ++query) {
       float* out = a.out + query * a.head_dim;

@@ -12,6 +12,7 @@ namespace bitnet::kernels::scalar {
 
 struct F32x16 {
   static constexpr std::size_t kPrefetchBytes = 0;
+  static constexpr std::size_t kTile = 1;
   float lane[16];
 
   template <typename F>
