@@ -11,6 +11,7 @@
 
 #include "bitnet/error.h"
 #include "cli/bench_command.h"
+#include "cli/chat_command.h"
 #include "cli/exit_code.h"
 #include "cli/help.h"
 #include "cli/interrupt.h"
@@ -83,6 +84,7 @@ ExitCode run_main(int argc, char** argv) {
   app.require_subcommand(1);
   std::map<std::string, std::function<ExitCode()>> commands;
   commands["run"] = add_run_command(app);
+  commands["chat"] = add_chat_command(app);
   commands["bench"] = add_bench_command(app);
   commands["tokenize"] = add_tokenize_command(app);
   commands["detokenize"] = add_detokenize_command(app);
