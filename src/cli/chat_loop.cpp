@@ -144,7 +144,12 @@ void ChatLoop::take_turn(const std::optional<std::string>& message) {
   char last = '\0';
   const auto print = [&](std::string_view text) {
     if (interrupted()) return false;  // before a write that may have to wait for its reader
-    write_stdout(text);
+    try {
+      write_stdout(text);
+    } catch (const RuntimeError&) {
+      if (!interrupted()) throw;
+      return false;  // it was still waiting
+    }
     last = text.back();
     return !interrupted();
   };

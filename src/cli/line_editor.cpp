@@ -22,7 +22,7 @@ namespace {
 
 constexpr std::wstring_view kPasteEnd = L"\033[201~";
 constexpr const wchar_t* kPrompt = L"> ";
-constexpr const wchar_t* kBoldPrompt = L"\1\033[1m\1> \1\033[0m\1";
+constexpr const wchar_t* kBoldPrompt = L"\1\033[1m\1>\1\033[0m\1 ";  // a code needs a character after it
 
 struct Free {
   void operator()(EditLine* editor) const { el_end(editor); }
@@ -195,6 +195,7 @@ LineEditor::~LineEditor() = default;
 LineSource::Event LineEditor::next(std::string& line) {
   Impl& e = *impl_;
   e.was_interrupted = false;
+  el_wset(e.editor.get(), EL_PREP_TERM, 1);  // or what is typed at the sight of the prompt comes too soon
   if (e.brackets_pastes) e.write_screen("\033[?2004h");
   int n = 0;
   const wchar_t* const text = el_wgets(e.editor.get(), &n);

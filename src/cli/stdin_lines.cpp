@@ -7,11 +7,13 @@
 #include <cstring>
 
 #include "bitnet/error.h"
+#include "cli/held_signals.h"
 #include "cli/interrupt.h"
 
 namespace bitnet::cli {
 
 LineSource::Event StdinLines::next(std::string& line) {
+  const HeldSignals held;
   std::size_t searched = 0;
   for (;;) {
     if (interrupted()) return Event::interrupted;
@@ -29,6 +31,7 @@ LineSource::Event StdinLines::next(std::string& line) {
       throw ModelError("stdin", "line " + std::to_string(n_lines_ + 1) + " is longer than 1 MiB",
                        "each line is one message: pass shorter ones");
     }
+    if (!held.wait_for_input()) continue;
     std::array<char, 4096> block;
     const ssize_t n = ::read(STDIN_FILENO, block.data(), block.size());
     if (n < 0 && errno != EINTR)

@@ -1,11 +1,11 @@
 #include "cli/terminal_input.h"
 
-#include <poll.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
 
+#include "cli/held_signals.h"
 #include "cli/interrupt.h"
 #include "tokenizer/utf8.h"
 
@@ -16,28 +16,6 @@ volatile std::sig_atomic_t g_resized = 0;
 volatile std::sig_atomic_t g_continued = 0;
 
 void on_signal(int signal) { (signal == SIGWINCH ? g_resized : g_continued) = 1; }
-
-// While it lives signals come only where they are waited for, so that none falls between look and wait.
-class SignalsHeld {
- public:
-  SignalsHeld() {
-    sigset_t held;
-    sigemptyset(&held);
-    for (const int signal : {SIGINT, SIGTERM, SIGWINCH, SIGCONT}) sigaddset(&held, signal);
-    sigprocmask(SIG_BLOCK, &held, &before_);
-  }
-  SignalsHeld(const SignalsHeld&) = delete;
-  SignalsHeld& operator=(const SignalsHeld&) = delete;
-  ~SignalsHeld() { sigprocmask(SIG_SETMASK, &before_, nullptr); }
-
-  void wait_for_input() const {
-    pollfd in{STDIN_FILENO, POLLIN, 0};
-    ::ppoll(&in, 1, nullptr, &before_);
-  }
-
- private:
-  sigset_t before_{};
-};
 
 bool take_flag(volatile std::sig_atomic_t& flag) {
   const bool was_set = flag != 0;
@@ -71,7 +49,7 @@ bool TerminalInput::take(char32_t& c) {
 
 TerminalInput::Event TerminalInput::next(char32_t& c) {
   if (take(c)) return Event::character;
-  const SignalsHeld held;
+  const HeldSignals held;
   for (;;) {
     if (interrupted()) {
       unread_.clear();
@@ -79,10 +57,8 @@ TerminalInput::Event TerminalInput::next(char32_t& c) {
     }
     if (take_flag(g_continued)) return Event::continued;
     if (take_flag(g_resized)) return Event::resized;
-    held.wait_for_input();
+    if (!held.wait_for_input()) continue;
     std::array<char, 4096> block;
-    pollfd in{STDIN_FILENO, POLLIN, 0};
-    if (::poll(&in, 1, 0) <= 0) continue;  // a signal
     const ssize_t n = ::read(STDIN_FILENO, block.data(), block.size());
     if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
     if (n <= 0) return Event::end;
