@@ -11,6 +11,7 @@
 #include "bitnet/conversation.h"
 #include "bitnet/error.h"
 #include "cli/chat_loop.h"
+#include "cli/choices.h"
 #include "cli/held_signals.h"
 #include "cli/input_history.h"
 #include "cli/interrupt.h"
@@ -82,6 +83,7 @@ std::function<ExitCode()> add_chat_command(CLI::App& app) {
   auto* chat_template = c.add_option("--template", o->chat_template,
                                      "Chat template: auto (the model's), " + chat_template_names());
   chat_template->type_name("NAME")->capture_default_str();
+  offer_choices(chat_template, "auto, " + chat_template_names());
   auto* n = add_number(c, "-n,--max-tokens", o->max_tokens, "Tokens of an answer at most; -1: until it ends");
   n->type_name("N");
   auto* no_history = c.add_flag("--no-history", o->no_history, "Don't remember what is typed");

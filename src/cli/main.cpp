@@ -12,6 +12,7 @@
 #include "bitnet/error.h"
 #include "cli/bench_command.h"
 #include "cli/chat_command.h"
+#include "cli/completions_command.h"
 #include "cli/exit_code.h"
 #include "cli/help.h"
 #include "cli/interrupt.h"
@@ -88,6 +89,7 @@ ExitCode run_main(int argc, char** argv) {
   commands["bench"] = add_bench_command(app);
   commands["tokenize"] = add_tokenize_command(app);
   commands["detokenize"] = add_detokenize_command(app);
+  commands["completions"] = add_completions_command(app);
   app.footer("bitnet COMMAND --help lists the options of a command.");
   return guarded([&] {
     try {

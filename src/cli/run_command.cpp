@@ -13,6 +13,7 @@
 #include "bitnet/chat.h"
 #include "bitnet/error.h"
 #include "bitnet/generate.h"
+#include "cli/choices.h"
 #include "cli/interrupt.h"
 #include "cli/log.h"
 #include "cli/memory_use.h"
@@ -48,6 +49,7 @@ void add_prompt_options(CLI::App& c, RunOptions& o) {
       c.add_option("--template", o.chat_template,
                    "Chat template: auto (the model's), " + chat_template_names() + "; raw: none");
   chat_template->type_name("NAME")->capture_default_str();
+  offer_choices(chat_template, "auto, " + chat_template_names());
   auto* system = c.add_option("--system", o.system, "System message; needs a template")->type_name("TEXT");
   auto* special = c.add_flag("--special", o.special, "Control tokens: parse in the prompt, show in the text");
   auto* echo = c.add_flag("--echo", o.echo, "Print the prompt before the text");
