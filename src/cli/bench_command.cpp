@@ -103,6 +103,7 @@ void add_machine_options(CLI::App& c, BenchOptions& o) {
       "--weights", [&o](const std::string& name) { o.weights = parse_weights(name); },
       "mmap: used in the file; repack: copied to large pages");
   weights->type_name("HOW")->default_str("mmap");
+  offer_choices(weights, "mmap, repack");
   for (CLI::Option* option : {threads, backend, chunk, pin, weights}) option->group("Machine");
 }
 

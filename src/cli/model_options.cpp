@@ -84,6 +84,7 @@ void ModelOptions::add_to(CLI::App& command) {
       "--weights", [this](const std::string& name) { this->weights = parse_weights(name); },
       "mmap: used in the file; repack: copied to large pages");
   weights->type_name("HOW")->default_str("mmap");
+  offer_choices(weights, "mmap, repack");
   for (CLI::Option* option : {threads, backend, chunk, pin, weights}) option->group("Machine");
 
   command.add_flag("-q,--quiet", quiet, "Only errors on stderr")->group("Messages");

@@ -184,7 +184,8 @@ TEST(Chat, RefusesWhatItCannotDo) {
 }
 
 TEST(Chat, RefusesALineThatNoMessageNeeds) {
-  EXPECT_PRED2(has, refusal(talk("/system Be kind.\n" + std::string(3 << 20, 'a')), 3), "line 2 is longer than 1 MiB");
+  EXPECT_PRED2(has, refusal(talk("/system Be kind.\n" + std::string(3 << 20, 'a')), 3),
+               "line 2 is longer than 1 MiB");
 }
 
 TEST(Chat, SaysThatItForgetsAndGoesOnWhenTheContextIsFull) {
