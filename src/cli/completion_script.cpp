@@ -35,7 +35,8 @@ std::string in_quotes(std::string_view text) {
 // What may follow an option, as the branch of a case.
 std::string bash_value(const std::string& command, const OptionInfo& option) {
   std::vector<std::string> patterns;
-  for (const std::string& name : option.names) patterns.push_back(in_quotes(command + " " + name));
+  for (const std::string& name : option.names)
+    patterns.push_back(in_quotes(fmt::format("{} {}", command, name)));
   const std::string action = !option.choices.empty()
                                  ? "_bitnet_words " + in_quotes(joined(option.choices, " "))
                              : option.takes_file() ? "_bitnet_files"

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <optional>
-#include <ranges>
 #include <utility>
 
 #include "bitnet/error.h"
@@ -91,11 +90,15 @@ std::vector<TokenId> Conversation::make_room(const TurnOptions& options) {
   if (prompt.size() + for_answer <= ctx_size) return prompt;
 
   // Down to half of the context at once: what is left must be run anew, and that should not be every turn.
-  const std::size_t n_before = n_turns() - 1;
-  const auto too_long = [&](std::size_t n) { return encode_without(n).size() > ctx_size / 2; };
-  const auto counts = std::views::iota(std::size_t{0}, n_before);
-  const auto n_forgotten =
-      static_cast<std::size_t>(std::ranges::partition_point(counts, too_long) - counts.begin());
+  std::size_t n_forgotten = 0;
+  for (std::size_t most = n_turns() - 1; n_forgotten < most;) {
+    const std::size_t middle = (n_forgotten + most) / 2;
+    if (encode_without(middle).size() > ctx_size / 2) {
+      n_forgotten = middle + 1;
+    } else {
+      most = middle;
+    }
+  }
   if (n_forgotten > 0) prompt = encode_without(n_forgotten);
   if (prompt.size() >= ctx_size) {
     throw UsageError("the message" +
