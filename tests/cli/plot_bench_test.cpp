@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -22,6 +23,7 @@ const std::string kPython = "/usr/bin/python3";
 ChildResult run_python(Args args) {
   ChildOptions options;
   options.args = std::move(args);
+  options.timeout = std::chrono::seconds(120);  // matplotlib takes its time to load on a busy machine
   ChildResult result = ChildProcess(kPython, options).wait();
   EXPECT_FALSE(result.timed_out);
   return result;
