@@ -21,6 +21,13 @@ struct EncodeOptions {
       false;  // recognise control tokens ("<|eot_id|>") in the text; never do this to user text
 };
 
+// A token of a text and the bytes of the text, [begin, end), that it stands for.
+struct TokenSpan {
+  TokenId id;
+  std::size_t begin = 0;
+  std::size_t end = 0;
+};
+
 // Immutable after construction; may be shared between threads.
 class Tokenizer {
  public:
@@ -35,6 +42,14 @@ class Tokenizer {
   // tokens are recognised in any text. Throws UsageError if the vocabulary has no token for a byte of the
   // text, and for a text of more than 1 GiB.
   std::vector<TokenId> encode(std::string_view text, EncodeOptions options = {}) const;
+
+  // The same, with the place of each token. The spans follow one another without a gap; a BOS that was added
+  // has an empty one, as has a space that SentencePiece put before the text.
+  std::vector<TokenSpan> encode_spans(std::string_view text, EncodeOptions options = {}) const;
+
+  // The way back, byte for byte and not made valid UTF-8: the text that the ids were encoded from, whatever
+  // its bytes, if the vocabulary could express it. Control and unknown tokens as in bytes_of.
+  std::string decode(std::span<const TokenId> ids, bool with_special = false) const;
 
   // The bytes that a token stands for; control and unknown tokens stand for nothing unless `with_special`,
   // and then for their spelling. Ids outside the vocabulary stand for nothing. The view lives as long as the

@@ -20,6 +20,7 @@
 #include "cli/bench_gate.h"
 #include "cli/bench_profile.h"
 #include "cli/bench_report.h"
+#include "cli/choices.h"
 #include "cli/interrupt.h"
 #include "cli/list_option.h"
 #include "cli/log.h"
@@ -78,10 +79,12 @@ void add_model_options(CLI::App& c, BenchOptions& o) {
       "--synthetic", [&o](const std::string& names) { o.synthetic = split_list(names); },
       "Random models instead, no file needed: " + synthetic_preset_names());
   synthetic->type_name("NAMES");
+  offer_choices(synthetic, synthetic_preset_names());
   auto* kv_type = c.add_option_function<std::string>(
       "--kv-type", [&o](const std::string& name) { o.kv_type = parse_kv_type(name); },
       "Precision of the KV cache: f16 or f32");
   kv_type->type_name("TYPE")->default_str("f16");
+  offer_choices(kv_type, "f16, f32");
   for (CLI::Option* option : {file, synthetic, kv_type}) option->group("Model");
 }
 
@@ -92,6 +95,7 @@ void add_machine_options(CLI::App& c, BenchOptions& o) {
       "--backend", [&o](const std::string& names) { o.backends = split_list(names); },
       "Instruction sets: " + backend_names());
   backend->type_name("NAMES")->envname("BITNET_BACKEND")->default_str("auto");
+  offer_choices(backend, backend_names());
   auto* chunk = add_number(c, "--prefill-chunk", o.prefill_chunk, "Prompt tokens computed together");
   chunk->type_name("N");
   auto* pin = c.add_flag("--pin", o.pin, "Keep each thread on a core of its own");
@@ -99,6 +103,7 @@ void add_machine_options(CLI::App& c, BenchOptions& o) {
       "--weights", [&o](const std::string& name) { o.weights = parse_weights(name); },
       "mmap: used in the file; repack: copied to large pages");
   weights->type_name("HOW")->default_str("mmap");
+  offer_choices(weights, "mmap, repack");
   for (CLI::Option* option : {threads, backend, chunk, pin, weights}) option->group("Machine");
 }
 
@@ -107,6 +112,7 @@ void add_output_options(CLI::App& c, BenchOptions& o) {
       "-o,--output", [&o](const std::string& name) { o.format = parse_report_format(name); },
       "Form of the results: md, csv, json or jsonl");
   output->type_name("FORMAT")->default_str("md");
+  offer_choices(output, "md, csv, json, jsonl");
   auto* gate = c.add_option("--gate", o.gate, "Results saved with -o json; exit code 4 if these are slower");
   gate->type_name("FILE");
   auto* tolerance = add_number(c, "--gate-tolerance", o.gate_tolerance,

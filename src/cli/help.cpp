@@ -28,8 +28,9 @@ std::string entry(const std::string& name, const std::vector<std::string>& words
   return out + line + "\n";
 }
 
-// "-p, --prompt TEXT"; long names stand under one another.
+// "-p, --prompt TEXT"; long names stand under one another. An argument has no name but its type's.
 std::string names_of(const CLI::Option& option) {
+  if (option.get_lnames().empty()) return option.get_type_name();
   std::string names = option.get_snames().empty() ? "    " : "-" + option.get_snames().front() + ", ";
   names += "--" + option.get_lnames().front();
   const bool is_flag = option.get_items_expected_max() == 0;
@@ -50,7 +51,11 @@ std::string HelpFormatter::make_help(const CLI::App* app, std::string name,
                                      CLI::AppFormatMode /*mode*/) const {
   const std::vector<const CLI::App*> commands = app->get_subcommands({});
   std::string out =
-      app->get_description() + "\n\nUsage: " + name + (commands.empty() ? "" : " COMMAND") + " [OPTIONS]\n";
+      app->get_description() + "\n\nUsage: " + name + (commands.empty() ? "" : " COMMAND") + " [OPTIONS]";
+  for (const CLI::Option* option : app->get_options()) {
+    if (option->get_positional()) out += " " + option->get_type_name();
+  }
+  out += "\n";
   if (!commands.empty()) out += "\nCommands:\n";
   for (const CLI::App* command : commands)
     out += entry(command->get_name(), words_of(command->get_description()));

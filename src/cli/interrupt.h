@@ -7,4 +7,10 @@ namespace bitnet::cli {
 void catch_interrupts();
 bool interrupted();
 
+// In a conversation Ctrl-C ends an answer and not the program: however often it comes, it only sets the flag,
+// which can be taken back. SIGTERM remains as it was.
+void let_interrupts_be_taken_back();
+void take_back_interrupt();  // does nothing after SIGTERM
+bool terminated();           // by SIGTERM
+
 }  // namespace bitnet::cli

@@ -1,9 +1,11 @@
 #include "cli/log.h"
 
 #include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <cstdlib>
+#include <memory>
 
 namespace bitnet::cli {
 
@@ -22,6 +24,15 @@ void start_logging() {
 
 void set_verbosity(bool quiet, bool verbose) {
   spdlog::set_level(quiet ? spdlog::level::err : verbose ? spdlog::level::debug : spdlog::level::info);
+}
+
+void tell(std::string_view line) {
+  static const std::unique_ptr<spdlog::logger> logger = [] {
+    auto plain = std::make_unique<spdlog::logger>("tell", std::make_shared<spdlog::sinks::stderr_sink_st>());
+    plain->set_pattern("%v");
+    return plain;
+  }();
+  logger->info("{}", line);
 }
 
 }  // namespace bitnet::cli

@@ -1,6 +1,8 @@
 // stderr: everything that is not the result.
 #pragma once
 
+#include <string_view>
+
 namespace bitnet::cli {
 
 // The user wants neither colour nor redrawn lines: NO_COLOR is set and not empty (https://no-color.org).
@@ -9,5 +11,8 @@ bool no_color();
 void start_logging();
 // quiet leaves errors only; verbose adds detail. Quiet wins.
 void set_verbosity(bool quiet, bool verbose);
+
+// What the user asked to be told, a line as it is, however quiet the rest.
+void tell(std::string_view line);
 
 }  // namespace bitnet::cli

@@ -11,12 +11,15 @@
 
 #include "bitnet/error.h"
 #include "cli/bench_command.h"
+#include "cli/chat_command.h"
+#include "cli/completions_command.h"
 #include "cli/exit_code.h"
 #include "cli/help.h"
 #include "cli/interrupt.h"
 #include "cli/log.h"
 #include "cli/output.h"
 #include "cli/run_command.h"
+#include "cli/tokenize_command.h"
 
 namespace bitnet::cli {
 namespace {
@@ -80,8 +83,13 @@ ExitCode run_main(int argc, char** argv) {
   app.set_help_flag("-h,--help", "Print this help and exit");
   app.set_version_flag("--version", "bitnet " BITNET_VERSION, "Print the version and exit");
   app.require_subcommand(1);
-  const std::map<std::string, std::function<ExitCode()>> commands{{"run", add_run_command(app)},
-                                                                  {"bench", add_bench_command(app)}};
+  std::map<std::string, std::function<ExitCode()>> commands;
+  commands["run"] = add_run_command(app);
+  commands["chat"] = add_chat_command(app);
+  commands["bench"] = add_bench_command(app);
+  commands["tokenize"] = add_tokenize_command(app);
+  commands["detokenize"] = add_detokenize_command(app);
+  commands["completions"] = add_completions_command(app);
   app.footer("bitnet COMMAND --help lists the options of a command.");
   return guarded([&] {
     try {

@@ -8,6 +8,7 @@
 #include "base/cpu_count.h"
 #include "bitnet/error.h"
 #include "cli/builtin_model.h"
+#include "cli/choices.h"
 #include "cli/memory_use.h"
 #include "cli/number_option.h"
 
@@ -60,10 +61,12 @@ void ModelOptions::add_to(CLI::App& command) {
       "--kv-type", [this](const std::string& name) { session.kv_type = parse_kv_type(name); },
       "Precision of the KV cache: f16 or f32");
   kv_type->type_name("TYPE")->default_str("f16");
+  offer_choices(kv_type, "f16, f32");
   CLI::Option* activations = command.add_option_function<std::string>(
       "--activations", [this](const std::string& name) { session.activations = parse_activations(name); },
       "int8 as the models were trained, or f32 for reference");
   activations->type_name("TYPE")->default_str("int8");
+  offer_choices(activations, "int8, f32");
   for (CLI::Option* option : {file, ctx_size, kv_type, activations}) option->group("Model");
 
   CLI::Option* threads =
@@ -72,6 +75,7 @@ void ModelOptions::add_to(CLI::App& command) {
   CLI::Option* backend =
       command.add_option("--backend", session.backend, "Instruction set: " + backend_names());
   backend->type_name("NAME")->envname("BITNET_BACKEND")->capture_default_str();
+  offer_choices(backend, backend_names());
   CLI::Option* chunk =
       add_number(command, "--prefill-chunk", session.prefill_chunk, "Prompt tokens computed together");
   chunk->type_name("N");
@@ -80,6 +84,7 @@ void ModelOptions::add_to(CLI::App& command) {
       "--weights", [this](const std::string& name) { this->weights = parse_weights(name); },
       "mmap: used in the file; repack: copied to large pages");
   weights->type_name("HOW")->default_str("mmap");
+  offer_choices(weights, "mmap, repack");
   for (CLI::Option* option : {threads, backend, chunk, pin, weights}) option->group("Machine");
 
   command.add_flag("-q,--quiet", quiet, "Only errors on stderr")->group("Messages");

@@ -19,11 +19,12 @@ constexpr std::size_t kMaxBytes = std::size_t{64} << 20;
 
 class Input {
  public:
-  explicit Input(const std::string& path)
-      : is_stdin_(path == "-"),
+  Input(const std::string& path, const std::string& what)
+      : what_(what),
+        is_stdin_(path == "-"),
         name_(is_stdin_ ? "stdin" : printable(path, kMaxPrintedPath)),
         descriptor_(is_stdin_ ? STDIN_FILENO : ::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
-    if (descriptor_ < 0) refuse(std::string("cannot open the prompt: ") + std::strerror(errno));
+    if (descriptor_ < 0) refuse("cannot open " + what_ + ": " + std::strerror(errno));
   }
   Input(const Input&) = delete;
   Input& operator=(const Input&) = delete;
@@ -38,12 +39,12 @@ class Input {
     for (;;) {
       const ssize_t n = ::read(descriptor_, block.data(), block.size());
       if (n >= 0) return static_cast<std::size_t>(n);
-      if (errno != EINTR || interrupted())
-        refuse(std::string("cannot read the prompt: ") + std::strerror(errno));
+      if (errno != EINTR || interrupted()) refuse("cannot read " + what_ + ": " + std::strerror(errno));
     }
   }
 
  private:
+  std::string what_;
   bool is_stdin_;
   std::string name_;
   int descriptor_;
@@ -51,14 +52,19 @@ class Input {
 
 }  // namespace
 
-std::string read_prompt_file(const std::string& path) {
-  const Input input(path);
+std::string read_input(const std::string& path, const std::string& what) {
+  const Input input(path, what);
   std::string text;
   std::array<char, 65536> block;
   while (const std::size_t n = input.read(block)) {
     text.append(block.data(), n);
-    if (text.size() > kMaxBytes) input.refuse("the prompt is larger than 64 MiB; pass a shorter one");
+    if (text.size() > kMaxBytes) input.refuse(what + " is larger than 64 MiB; pass less");
   }
+  return text;
+}
+
+std::string read_prompt_file(const std::string& path) {
+  std::string text = read_input(path, "the prompt");
   if (text.ends_with('\n')) text.pop_back();
   if (text.ends_with('\r')) text.pop_back();
   return text;

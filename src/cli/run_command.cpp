@@ -13,6 +13,7 @@
 #include "bitnet/chat.h"
 #include "bitnet/error.h"
 #include "bitnet/generate.h"
+#include "cli/choices.h"
 #include "cli/interrupt.h"
 #include "cli/log.h"
 #include "cli/memory_use.h"
@@ -20,6 +21,8 @@
 #include "cli/number_option.h"
 #include "cli/output.h"
 #include "cli/prompt_input.h"
+#include "cli/sampling_options.h"
+#include "cli/template_option.h"
 
 namespace bitnet::cli {
 namespace {
@@ -35,8 +38,7 @@ struct RunOptions {
   std::int64_t max_tokens = -1;
   std::vector<std::string> stop;
   bool ignore_eos = false;
-  SamplerOptions sampler;
-  bool greedy = false;
+  SamplingOptions sampling;
 };
 
 void add_prompt_options(CLI::App& c, RunOptions& o) {
@@ -47,6 +49,7 @@ void add_prompt_options(CLI::App& c, RunOptions& o) {
       c.add_option("--template", o.chat_template,
                    "Chat template: auto (the model's), " + chat_template_names() + "; raw: none");
   chat_template->type_name("NAME")->capture_default_str();
+  offer_choices(chat_template, "auto, " + chat_template_names());
   auto* system = c.add_option("--system", o.system, "System message; needs a template")->type_name("TEXT");
   auto* special = c.add_flag("--special", o.special, "Control tokens: parse in the prompt, show in the text");
   auto* echo = c.add_flag("--echo", o.echo, "Print the prompt before the text");
@@ -63,63 +66,17 @@ void add_length_options(CLI::App& c, RunOptions& o) {
   for (CLI::Option* option : {n, stop, ignore_eos}) option->group("Length");
 }
 
-void add_sampling_options(CLI::App& c, RunOptions& o) {
-  SamplerOptions& s = o.sampler;
-  auto* greedy = c.add_flag("--greedy", o.greedy, "The likeliest token every time, as without --temp");
-  auto* temp = add_number(c, "--temp", s.temperature, "Temperature; 0: greedy");
-  temp->type_name("T")->excludes(greedy);
-  auto* top_k = add_number(c, "--top-k", s.top_k, "Only the K likeliest tokens; 0: all")->type_name("K");
-  auto* top_p = add_number(c, "--top-p", s.top_p, "Only the likeliest that make up P; 1: all");
-  top_p->type_name("P");
-  auto* min_p = add_number(c, "--min-p", s.min_p, "Drop tokens under P times the best; 0: none");
-  min_p->type_name("P");
-  auto* penalty = add_number(c, "--repeat-penalty", s.repeat_penalty, "On the last 64 tokens; 1: off");
-  penalty->type_name("X");
-  auto* seed = add_number(c, "--seed", s.seed, "Same seed, same text")->type_name("N");
-  for (CLI::Option* option : {greedy, temp, top_k, top_p, min_p, penalty, seed}) option->group("Sampling");
-}
-
-void warn_of_idle_options(const RunOptions& o) {
-  const SamplerOptions& s = o.sampler;
-  if (s.temperature != 0) return;
-  const SamplerOptions defaults;
-  const auto warn = [](bool set, const char* name) {
-    if (set) spdlog::warn("{} has no effect in greedy mode; pass --temp to sample", name);
-  };
-  warn(s.top_k != defaults.top_k, "--top-k");
-  warn(s.top_p != defaults.top_p, "--top-p");
-  warn(s.min_p != defaults.min_p, "--min-p");
-  warn(s.repeat_penalty != defaults.repeat_penalty, "--repeat-penalty");
-  warn(s.seed != defaults.seed, "--seed");
-}
-
 std::string read_prompt(const RunOptions& o) {
   if (o.prompt) return *o.prompt;
   if (o.prompt_file) return read_prompt_file(*o.prompt_file);
   throw UsageError("no prompt: pass -p TEXT, -f FILE, or -f - to read it from stdin");
 }
 
-ChatTemplate find_template(const RunOptions& o, const Model& model) {
-  if (o.chat_template != "auto") {
-    if (const auto t = find_chat_template(o.chat_template)) return *t;
-    throw UsageError("--template '" + o.chat_template + "' is unknown; choose from auto, " +
-                     chat_template_names());
-  }
-  const auto t = choose_chat_template(model.chat_hints(), model.tokenizer());
-  if (!t) {
-    throw UsageError(model.info().file +
-                     ": its chat template is not one of this program's; pass --template with one of " +
-                     chat_template_names());
-  }
-  spdlog::debug("chat template {}", name_of(*t));
-  return *t;
-}
-
 // The prompt's tokens, and what ends the text.
 std::vector<TokenId> encode_prompt(const RunOptions& o, const Model& model, const std::string& prompt,
                                    GenerateOptions& generation) {
   const Tokenizer& tokenizer = model.tokenizer();
-  const ChatTemplate chat_template = find_template(o, model);
+  const ChatTemplate chat_template = find_template(o.chat_template, model);
   ChatStops stops = stops_of(chat_template, tokenizer);
   generation.stop_strings = o.stop;
   generation.stop_strings.insert(generation.stop_strings.end(), stops.strings.begin(), stops.strings.end());
@@ -154,7 +111,7 @@ void report(const GenerateResult& r) {
 ExitCode run(const RunOptions& o) {
   set_verbosity(o.model.quiet, o.model.verbose);
   if (o.max_tokens < -1) throw UsageError("--max-tokens: give a count, or -1 to go on until the text ends");
-  warn_of_idle_options(o);
+  o.sampling.warn_of_idle();
   const std::string prompt = read_prompt(o);
   const Model model = load_model(o.model);
   GenerateOptions generation;
@@ -162,7 +119,7 @@ ExitCode run(const RunOptions& o) {
   generation.show_special = o.special;
   generation.keep_going = [] { return !interrupted(); };
   const std::vector<TokenId> tokens = encode_prompt(o, model, prompt, generation);
-  Sampler sampler(o.sampler, model.info().vocab);
+  Sampler sampler(o.sampling.sampler(), model.info().vocab);
   Session session = make_session(model, o.model);
 
   // The prompt goes out with the first text: by then nothing can be refused any more.
@@ -198,7 +155,7 @@ std::function<ExitCode()> add_run_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("run", "Generate text from a prompt");
   add_prompt_options(*command, *options);
   add_length_options(*command, *options);
-  add_sampling_options(*command, *options);
+  options->sampling.add_to(*command);
   options->model.add_to(*command);
   command->set_help_flag("-h,--help", "Print this help and exit")->group("Messages");
   return [options] { return run(*options); };

@@ -27,23 +27,13 @@ Weights read_weights_with(const gguf::File& file, const Config& config, const Lo
   return weights;
 }
 
-// The tokenizer knows keys but not files; an error must name both.
-Tokenizer make_tokenizer(const gguf::File& file) {
-  Vocabulary vocabulary = read_vocabulary(file);
-  try {
-    return Tokenizer(std::move(vocabulary));
-  } catch (const ModelError& e) {
-    throw ModelError(printable(file.name(), kMaxPrintedPath), e.what());
-  }
-}
-
 }  // namespace
 
 Model::Impl::Impl(gguf::File opened, const LoadOptions& options)
     : file(std::move(opened)),
       config(read_config(file, info.notes)),
       weights(read_weights_with(file, config, options)),
-      tokenizer(make_tokenizer(file)) {
+      tokenizer(read_tokenizer(file)) {
   info.file = file.name();
   info.name = printable(file.get_string("general.name").value_or(""), kMaxPrintedName);
   info.architecture = config.architecture;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 #include <string>
+#include <utility>
 
 #include "base/printable.h"
 #include "bitnet/error.h"
@@ -46,6 +47,16 @@ Vocabulary read_vocabulary(const gguf::File& file) {
   v.add_bos = file.get_bool("tokenizer.ggml.add_bos_token");
   v.add_space_prefix = file.get_bool("tokenizer.ggml.add_space_prefix");
   return v;
+}
+
+// The tokenizer knows keys but not files; an error must name both.
+Tokenizer read_tokenizer(const gguf::File& file) {
+  Vocabulary vocabulary = read_vocabulary(file);
+  try {
+    return Tokenizer(std::move(vocabulary));
+  } catch (const ModelError& e) {
+    throw ModelError(printable(file.name(), kMaxPrintedPath), e.what());
+  }
 }
 
 }  // namespace bitnet

@@ -10,6 +10,7 @@
 #include "tokenizer/sentencepiece.h"
 #include "tokenizer/special_tokens.h"
 #include "tokenizer/text_encoder.h"
+#include "tokenizer/token_spans.h"
 #include "tokenizer/token_table.h"
 #include "tokenizer/vocabulary.h"
 
@@ -57,6 +58,13 @@ struct Tokenizer::Impl {
   explicit Impl(Vocabulary vocabulary);
 
   bool contains(TokenId id) const { return to_int(id) >= 0 && to_index(id) < table.size(); }
+  // Taken out of a text before the rest is encoded.
+  bool is_special(TokenId id) const {
+    return contains(id) && (table.is_hidden(to_int(id)) || table.type(to_int(id)) == TokenType::user_defined);
+  }
+  template <typename OnBos, typename OnText, typename OnSpecial>
+  void for_each_part(std::string_view text, EncodeOptions options, OnBos on_bos, OnText on_text,
+                     OnSpecial on_special) const;
 
   TokenTable table;
   SpecialTokens user_defined;
@@ -113,30 +121,71 @@ Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
 Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 Tokenizer::~Tokenizer() = default;
 
-std::vector<TokenId> Tokenizer::encode(std::string_view text, EncodeOptions options) const {
+// Calls on_text(begin, part, starts) and on_special(match) for the parts of a text in order, and on_bos()
+// before them where BOS is to be added.
+template <typename OnBos, typename OnText, typename OnSpecial>
+void Tokenizer::Impl::for_each_part(std::string_view text, EncodeOptions options, OnBos on_bos,
+                                    OnText on_text, OnSpecial on_special) const {
   if (text.size() > kMaxTextBytes) {
     throw UsageError("a text of " + std::to_string(text.size()) +
                      " bytes is too long to encode at once; at most " + std::to_string(kMaxTextBytes) +
                      " bytes are accepted");
   }
-  const SpecialTokens& special = options.parse_special ? impl_->all_special : impl_->user_defined;
+  const SpecialTokens& special = options.parse_special ? all_special : user_defined;
   auto match = special.next(text, 0);
-  std::vector<TokenId> out;
-  const bool starts_with_bos = match && match->begin == 0 && impl_->bos == TokenId{match->id};
-  if (options.add_bos && impl_->adds_bos && !starts_with_bos) out.push_back(*impl_->bos);
+  const bool starts_with_bos = match && match->begin == 0 && bos == TokenId{match->id};
+  if (options.add_bos && adds_bos && !starts_with_bos) on_bos();
 
-  bool starts = true;
   std::size_t at = 0;
   while (at < text.size()) {
     const std::size_t text_end = match ? match->begin : text.size();
-    if (text_end > at) impl_->encoder->encode(text.substr(at, text_end - at), starts, out);
+    if (text_end > at) on_text(at, text.substr(at, text_end - at));
     if (!match) break;
-    out.push_back(TokenId{match->id});
-    starts = true;
+    on_special(*match);
     at = match->begin + match->length;
     match = special.next(text, at);
   }
+}
+
+std::vector<TokenId> Tokenizer::encode(std::string_view text, EncodeOptions options) const {
+  std::vector<TokenId> out;
+  impl_->for_each_part(
+      text, options, [&] { out.push_back(*impl_->bos); },
+      [&](std::size_t, std::string_view part) { impl_->encoder->encode(part, /*starts=*/true, out); },
+      [&](const SpecialTokens::Match& match) { out.push_back(TokenId{match.id}); });
   return out;
+}
+
+std::vector<TokenSpan> Tokenizer::encode_spans(std::string_view text, EncodeOptions options) const {
+  std::vector<TokenSpan> out;
+  std::vector<TokenId> ids;
+  impl_->for_each_part(
+      text, options,
+      [&] {
+        out.push_back({*impl_->bos, 0, 0});
+      },
+      [&](std::size_t begin, std::string_view part) {
+        ids.clear();
+        impl_->encoder->encode(part, /*starts=*/true, ids);
+        append_spans(*this, ids, part, begin, out);
+      },
+      [&](const SpecialTokens::Match& match) {
+        out.push_back({TokenId{match.id}, match.begin, match.begin + match.length});
+      });
+  return out;
+}
+
+std::string Tokenizer::decode(std::span<const TokenId> ids, bool with_special) const {
+  const bool adds_space = adds_space_prefix();
+  std::string text;
+  bool starts = true;  // a text, or what follows a special token: the space put there is taken off again
+  for (const TokenId id : ids) {
+    std::string_view bytes = bytes_of(id, with_special);
+    if (starts && adds_space && !impl_->is_special(id) && bytes.starts_with(' ')) bytes.remove_prefix(1);
+    text.append(bytes);
+    starts = impl_->is_special(id);
+  }
+  return text;
 }
 
 std::string_view Tokenizer::bytes_of(TokenId id, bool with_special) const {

@@ -296,7 +296,7 @@ TEST(Bench, RefusesAWrongCommandLine) {
 }
 
 TEST(Bench, AnInterruptEndsItSoon) {
-  for (const char* test : {"-n", "-p"}) {
+  for (const auto& [test, signal] : {std::pair("-n", SIGINT), std::pair("-p", SIGTERM)}) {
     Pipe messages;
     ChildOptions options;
     options.args = {"bench", "-p", "0", "-n", "0", test, "100", "-r", "1000000000"};
@@ -304,7 +304,7 @@ TEST(Bench, AnInterruptEndsItSoon) {
     ChildProcess child(executable(), options);
     char first = 0;
     ASSERT_EQ(::read(messages.reader(), &first, 1), 1);  // says which model it takes: it has begun
-    child.send(SIGINT);
+    child.send(signal);
     const ChildResult result = child.wait();
     EXPECT_FALSE(result.timed_out);
     EXPECT_EQ(result.exit_code, 130);

@@ -18,8 +18,11 @@ using Args = std::vector<std::string>;
 
 const Args kLong{"run", "-p", "Once upon a time", "--ignore-eos"};
 
+const Args kBench{"bench", "--synthetic", "tiny", "-p", "4", "-n", "2", "-r", "1", "-t", "1"};
+
 TEST(CliStdout, ThatIsFullEndsTheRun) {
-  for (const Args& args : {kLong, Args{"--help"}, Args{"--version"}}) {
+  for (const Args& args : {kLong, kBench, Args{"completions", "bash"}, Args{"completions", "man"},
+                           Args{"run", "--help"}, Args{"--help"}, Args{"--version"}}) {
     ChildOptions options;
     options.args = args;
     options.stdout_fd = ::open("/dev/full", O_WRONLY | O_CLOEXEC);
@@ -33,10 +36,13 @@ TEST(CliStdout, ThatIsFullEndsTheRun) {
 TEST(CliStdout, ThatNobodyReadsEndsTheRun) {
   Pipe pipe;
   pipe.close_reader();
-  ChildOptions options;
-  options.args = kLong;
-  options.stdout_fd = pipe.writer();
-  EXPECT_PRED2(has, refusal(run_bitnet(options), 1), "stdout: cannot write: Broken pipe");
+  for (const Args& args : {kLong, kBench, Args{"tokenize", "-p", "a"}, Args{"detokenize", "17"},
+                           Args{"completions", "bash"}, Args{"--help"}}) {
+    ChildOptions options;
+    options.args = args;
+    options.stdout_fd = pipe.writer();
+    EXPECT_PRED2(has, refusal(run_bitnet(options), 1), "stdout: cannot write: Broken pipe") << args[0];
+  }
 }
 
 TEST(CliStderr, ThatIsFullSpoilsNothing) {
@@ -98,25 +104,27 @@ TEST_P(CliSignal, EndsARunWithTheTextSoFar) {
 }
 
 TEST_P(CliSignal, EndsTheWaitForAPrompt) {
-  Pipe pipe;
-  ChildOptions options;
-  options.args = {"run", "-f", "-"};
-  options.stdin_fd = pipe.reader();
-  options.timeout = 30s;
-  ASSERT_EQ(::write(pipe.writer(), "Once upon", 9), 9);
-  ChildProcess child(executable(), options);
-  int unread = 9;
-  while (unread > 0) {
-    ASSERT_EQ(::ioctl(pipe.reader(), FIONREAD, &unread), 0);
-    std::this_thread::sleep_for(5ms);
+  for (const char* command : {"run", "tokenize", "detokenize"}) {
+    Pipe pipe;
+    ChildOptions options;
+    options.args = {command, "-f", "-"};
+    options.stdin_fd = pipe.reader();
+    options.timeout = 30s;
+    ASSERT_EQ(::write(pipe.writer(), "Once upon", 9), 9);
+    ChildProcess child(executable(), options);
+    int unread = 9;
+    while (unread > 0) {
+      ASSERT_EQ(::ioctl(pipe.reader(), FIONREAD, &unread), 0);
+      std::this_thread::sleep_for(5ms);
+    }
+    std::this_thread::sleep_for(50ms);  // from the end of one read to the wait in the next
+    child.send(GetParam());
+    const ChildResult result = child.wait();
+    EXPECT_FALSE(result.timed_out);
+    EXPECT_EQ(result.exit_code, 130);
+    EXPECT_EQ(result.out, "");
+    EXPECT_EQ(result.err, "");
   }
-  std::this_thread::sleep_for(50ms);  // from the end of one read to the wait in the next
-  child.send(GetParam());
-  const ChildResult result = child.wait();
-  EXPECT_FALSE(result.timed_out);
-  EXPECT_EQ(result.exit_code, 130);
-  EXPECT_EQ(result.out, "");
-  EXPECT_EQ(result.err, "");
 }
 
 INSTANTIATE_TEST_SUITE_P(Both, CliSignal, ::testing::Values(SIGINT, SIGTERM));

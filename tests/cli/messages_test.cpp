@@ -1,12 +1,8 @@
 // What stands on stderr and in the help, and how it looks on a terminal.
-#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
-#include <unistd.h>
-
-#include <array>
 
 #include "cli/runner.h"
+#include "cli/terminal.h"
 
 namespace bitnet::test {
 namespace {
@@ -68,54 +64,29 @@ TEST(CliVersion, IsOneLineOnStdout) {
   EXPECT_EQ(lines_of(text).size(), 1U);
 }
 
-// A terminal, seen from the side of the screen.
-class Screen {
- public:
-  Screen() : screen_(::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC)) {
-    if (screen_ < 0 || ::grantpt(screen_) != 0 || ::unlockpt(screen_) != 0) return;
-    if (const char* name = ::ptsname(screen_)) terminal_ = ::open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
-  }
-  Screen(const Screen&) = delete;
-  Screen& operator=(const Screen&) = delete;
-  ~Screen() {
-    if (terminal_ >= 0) ::close(terminal_);
-    if (screen_ >= 0) ::close(screen_);
-  }
-
-  // What a command shows when all its streams are this terminal, which it is the last to use.
-  std::string show(const Args& args, const std::map<std::string, std::string>& environment) {
-    ChildOptions options;
-    options.args = args;
-    options.environment = environment;
-    options.stdin_fd = options.stdout_fd = options.stderr_fd = terminal_;
-    EXPECT_EQ(run_bitnet(options).exit_code, 0);
-    ::close(std::exchange(terminal_, -1));
-    std::string text;
-    std::array<char, 4096> block{};
-    for (ssize_t n = 0; (n = ::read(screen_, block.data(), block.size())) > 0;) {
-      text.append(block.data(), static_cast<std::size_t>(n));
-    }
-    return text;
-  }
-  bool exists() const { return terminal_ >= 0; }
-
- private:
-  int screen_ = -1;
-  int terminal_ = -1;
-};
+// What a command shows when all its streams are one terminal.
+std::string show(Terminal& terminal, const Args& args,
+                 const std::map<std::string, std::string>& environment) {
+  ChildOptions options;
+  options.args = args;
+  options.environment = environment;
+  options.stdin_fd = options.stdout_fd = options.stderr_fd = terminal.descriptor();
+  EXPECT_EQ(run_bitnet(options).exit_code, 0);
+  return terminal.read_all();
+}
 
 TEST(CliTerminal, GetsColourUnlessNoColorIsSet) {
-  Screen coloured;
-  Screen plain;
+  Terminal coloured;
+  Terminal plain;
   if (!coloured.exists() || !plain.exists()) GTEST_SKIP() << "no pseudoterminals here";
-  EXPECT_PRED2(has, coloured.show(kSum, {{"TERM", "xterm"}}), "\x1b[");
-  EXPECT_PRED2(lacks, plain.show(kSum, {{"TERM", "xterm"}, {"NO_COLOR", "1"}}), "\x1b");
+  EXPECT_PRED2(has, show(coloured, kSum, {{"TERM", "xterm"}}), "\x1b[");
+  EXPECT_PRED2(lacks, show(plain, kSum, {{"TERM", "xterm"}, {"NO_COLOR", "1"}}), "\x1b");
 }
 
 TEST(CliTerminal, GetsItsPromptBackOnALineOfItsOwn) {
-  Screen screen;
-  if (!screen.exists()) GTEST_SKIP() << "no pseudoterminals here";
-  EXPECT_EQ(screen.show(with(kSum, "-q"), {}), "4.\r\n");
+  Terminal terminal;
+  if (!terminal.exists()) GTEST_SKIP() << "no pseudoterminals here";
+  EXPECT_EQ(show(terminal, with(kSum, "-q"), {}), "4.\r\n");
 }
 
 }  // namespace

@@ -1,0 +1,26 @@
+// Conversations in files.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bitnet/chat.h"
+
+namespace bitnet::cli {
+
+// The file is one JSON object:
+//   schema, version   "bitnet.chat", 1
+//   model             that the conversation was with; for people
+//   template          the name of the chat template; for people
+//   messages          in order, each {role: "system", "user" or "assistant", content}
+// What is no UTF-8 in a message stands there as U+FFFD. Throws RuntimeError when it cannot be written.
+void save_chat(const std::string& path, std::string_view model, ChatTemplate chat_template,
+               std::span<const Message> messages);
+
+// Throws ModelError for a file that cannot be read or is no such object. The order of the messages is not
+// looked at.
+std::vector<Message> load_chat(const std::string& path);
+
+}  // namespace bitnet::cli

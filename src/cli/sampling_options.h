@@ -1,0 +1,28 @@
+// Options by which the next token is chosen.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include "bitnet/sampler.h"
+
+namespace bitnet::cli {
+
+class SamplingOptions {
+ public:
+  // `defaults` hold where the command line says nothing.
+  explicit SamplingOptions(const SamplerOptions& defaults = {}) : defaults_(defaults), given_(defaults) {}
+
+  // Adds the options; this object must stay where it is until the command line is parsed.
+  void add_to(CLI::App& command);
+  // Warns of options that greedy sampling makes idle.
+  void warn_of_idle() const;
+
+  SamplerOptions sampler() const;
+
+ private:
+  SamplerOptions defaults_;
+  SamplerOptions given_;
+  bool greedy_ = false;
+};
+
+}  // namespace bitnet::cli

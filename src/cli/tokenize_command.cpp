@@ -1,0 +1,267 @@
+#include "cli/tokenize_command.h"
+
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/spdlog.h>
+
+#include <limits>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/printable.h"
+#include "bitnet/error.h"
+#include "cli/builtin_model.h"
+#include "cli/interrupt.h"
+#include "cli/log.h"
+#include "cli/output.h"
+#include "cli/prompt_input.h"
+#include "cli/token_ids.h"
+#include "gguf/gguf.h"
+#include "model/read_vocabulary.h"
+#include "tokenizer/utf8.h"
+
+namespace bitnet::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::size_t kNoLimit = std::numeric_limits<std::size_t>::max();
+
+struct Options {
+  std::string model;
+  std::optional<std::string> text;
+  std::vector<std::string> ids;
+  std::optional<std::string> file;
+  bool no_bos = false;
+  bool special = false;
+  bool pieces = false;
+  bool count = false;
+  bool json = false;
+  bool quiet = false;
+  bool verbose = false;
+};
+
+void add_model_and_messages(CLI::App& c, Options& o) {
+  auto* model = c.add_option("-m,--model", o.model, "GGUF file; none: the built-in canary");
+  model->type_name("FILE")->envname("BITNET_MODEL")->group("Model");
+  c.add_flag("-q,--quiet", o.quiet, "Only errors on stderr")->group("Messages");
+  c.add_flag("-v,--verbose", o.verbose, "More detail on stderr")->group("Messages");
+  c.set_help_flag("-h,--help", "Print this help and exit")->group("Messages");
+}
+
+// Of the weights nothing is read.
+gguf::File open_model(const Options& o) {
+  set_verbosity(o.quiet, o.verbose);
+  if (!o.model.empty()) return gguf::File::open(o.model);
+  spdlog::info("no model given: using the {} model", kBuiltinModelName);
+  return gguf::File::from_bytes(builtin_model(), kBuiltinModelName);
+}
+
+bool is_utf8(std::string_view text) { return well_formed_prefix(text) == text.size(); }
+
+std::string hex_of(std::string_view bytes) {
+  std::string hex;
+  for (const char c : bytes) hex += fmt::format("{:02x}", static_cast<unsigned char>(c));
+  return hex;
+}
+
+// Bytes as JSON can hold them: a string, or null where they are not UTF-8.
+Json text_json(std::string_view bytes) { return is_utf8(bytes) ? Json(bytes) : Json(); }
+
+// --- tokenize
+//
+// tokenize --json prints one object:
+//   schema, version   "bitnet.tokens", 1
+//   model             the file, or the built-in model's name
+//   n_bytes           of the text
+//   n_tokens
+//   ids               of all tokens, as detokenize takes them
+//   tokens            one object for each:
+//     id
+//     begin, end      the bytes of the text that it stands for, from 0, end excluded; equal where it stands
+//     for
+//                     none (BOS)
+//     piece           what it spells, a control token its name; null if that is no UTF-8 by itself
+//     bytes           the same in hexadecimal
+//     control         whether it is a control token
+
+std::string token_json(const Tokenizer& tokenizer, const TokenSpan& span) {
+  const std::string_view piece = tokenizer.bytes_of(span.id, /*with_special=*/true);
+  return Json{{"id", to_int(span.id)},  {"begin", span.begin},
+              {"end", span.end},        {"piece", text_json(piece)},
+              {"bytes", hex_of(piece)}, {"control", tokenizer.is_control(span.id)}}
+      .dump();
+}
+
+// Hands out many short lines as a few long ones; false once interrupted.
+class Printer {
+ public:
+  bool line(std::string_view text) {
+    block_.append(text).push_back('\n');
+    if (block_.size() >= kBlock) flush();
+    return !interrupted();
+  }
+  void flush() {
+    if (!block_.empty()) write_stdout(std::exchange(block_, {}));
+  }
+
+ private:
+  static constexpr std::size_t kBlock = 65536;
+  std::string block_;
+};
+
+bool print_json(const Tokenizer& tokenizer, const std::string& model, std::size_t n_bytes,
+                const std::vector<TokenSpan>& spans) {
+  Json head{{"schema", "bitnet.tokens"},
+            {"version", 1},
+            {"model", printable(model, kMaxPrintedPath)},
+            {"n_bytes", n_bytes},
+            {"n_tokens", spans.size()},
+            {"ids", Json::array()}};
+  for (const TokenSpan& span : spans) head["ids"].push_back(to_int(span.id));
+  std::string text = head.dump();
+  text.pop_back();  // the brace; what follows may be too large to be put together in memory
+  Printer printer;
+  printer.line(text + ",\"tokens\":[");
+  for (std::size_t i = 0; i < spans.size(); ++i) {
+    if (!printer.line(token_json(tokenizer, spans[i]) + (i + 1 < spans.size() ? "," : ""))) return false;
+  }
+  printer.line("]}");
+  printer.flush();
+  return !interrupted();
+}
+
+bool print_pieces(const Tokenizer& tokenizer, const std::vector<TokenSpan>& spans) {
+  Printer printer;
+  for (const TokenSpan& span : spans) {
+    const std::string piece = printable(tokenizer.bytes_of(span.id, /*with_special=*/true), kNoLimit);
+    if (!printer.line(fmt::format("{}\t{}\t{}\t{}", to_int(span.id), span.begin, span.end, piece)))
+      return false;
+  }
+  printer.flush();
+  return !interrupted();
+}
+
+void print_ids(const std::vector<TokenId>& ids) {
+  std::string line;
+  for (const TokenId id : ids) fmt::format_to(std::back_inserter(line), "{} ", to_int(id));
+  if (!line.empty()) line.pop_back();
+  write_stdout(line + "\n");
+}
+
+std::string read_text(const Options& o) {
+  if (o.text) return *o.text;
+  if (o.file) return read_input(*o.file, "the text");
+  throw UsageError("no text: pass -p TEXT, -f FILE, or -f - to read it from stdin");
+}
+
+ExitCode tokenize(const Options& o) {
+  const std::string text = read_text(o);
+  const gguf::File file = open_model(o);
+  const Tokenizer tokenizer = read_tokenizer(file);
+  const EncodeOptions encoding{.add_bos = !o.no_bos, .parse_special = o.special};
+  bool complete = !interrupted();
+  if (o.json || o.pieces) {
+    const std::vector<TokenSpan> spans = tokenizer.encode_spans(text, encoding);
+    complete =
+        o.json ? print_json(tokenizer, file.name(), text.size(), spans) : print_pieces(tokenizer, spans);
+  } else if (complete) {
+    const std::vector<TokenId> ids = tokenizer.encode(text, encoding);
+    if (interrupted()) return ExitCode::interrupted;
+    if (o.count) {
+      write_stdout(std::to_string(ids.size()) + "\n");
+    } else {
+      print_ids(ids);
+    }
+  }
+  return complete ? ExitCode::done : ExitCode::interrupted;
+}
+
+// --- detokenize
+//
+// detokenize --json prints one object:
+//   schema, version   "bitnet.text", 1
+//   model             the file, or the built-in model's name
+//   n_tokens
+//   text              null if the bytes are no UTF-8
+//   bytes             the same in hexadecimal
+
+std::vector<TokenId> read_ids(const Options& o) {
+  if (o.file) return parse_token_ids(read_input(*o.file, "the ids"), *o.file == "-" ? "stdin" : *o.file);
+  if (o.ids.empty()) throw UsageError("no ids: pass them, -f FILE, or -f - to read them from stdin");
+  std::string joined;
+  for (const std::string& word : o.ids) joined += word + " ";
+  try {
+    return parse_token_ids(joined, "ids");
+  } catch (const ModelError& e) {
+    throw UsageError(e.what());  // the command line is what was wrong
+  }
+}
+
+void check_ids(const std::vector<TokenId>& ids, const Tokenizer& tokenizer) {
+  for (const TokenId id : ids) {
+    if (to_index(id) < tokenizer.vocab_size()) continue;
+    throw UsageError("token id " + std::to_string(to_int(id)) + " is outside the vocabulary of " +
+                     std::to_string(tokenizer.vocab_size()) + "; pass the model that the ids are of with -m");
+  }
+}
+
+ExitCode detokenize(const Options& o) {
+  const std::vector<TokenId> ids = read_ids(o);
+  const gguf::File file = open_model(o);
+  const Tokenizer tokenizer = read_tokenizer(file);
+  check_ids(ids, tokenizer);
+  const std::string text = tokenizer.decode(ids, o.special);
+  if (interrupted()) return ExitCode::interrupted;
+  if (o.json) {
+    const Json all{{"schema", "bitnet.text"},
+                   {"version", 1},
+                   {"model", printable(file.name(), kMaxPrintedPath)},
+                   {"n_tokens", ids.size()},
+                   {"text", text_json(text)},
+                   {"bytes", hex_of(text)}};
+    write_stdout(all.dump() + "\n");
+    return ExitCode::done;
+  }
+  write_stdout(text);
+  if (stdout_is_terminal() && !text.ends_with('\n')) write_stdout("\n");
+  return ExitCode::done;
+}
+
+}  // namespace
+
+std::function<ExitCode()> add_tokenize_command(CLI::App& app) {
+  auto o = std::make_shared<Options>();
+  CLI::App& c = *app.add_subcommand("tokenize", "Text to token ids");
+  auto* text = c.add_option("-p,--prompt", o->text, "The text")->type_name("TEXT");
+  auto* file = c.add_option("-f,--file", o->file, "Read it from a file, every byte; - is stdin");
+  file->type_name("FILE")->excludes(text);
+  auto* no_bos = c.add_flag("--no-bos", o->no_bos, "Never BOS first; otherwise as the model asks");
+  auto* special = c.add_flag("--special", o->special, "Recognise control tokens in the text");
+  for (CLI::Option* option : {text, file, no_bos, special}) option->group("Text");
+  auto* pieces = c.add_flag("--pieces", o->pieces, "A line each: id, begin, end, piece; tabs between");
+  auto* count = c.add_flag("--count", o->count, "Only how many tokens there are")->excludes(pieces);
+  auto* json = c.add_flag("--json", o->json, "One JSON object")->excludes(pieces)->excludes(count);
+  for (CLI::Option* option : {pieces, count, json}) option->group("Output (otherwise the ids on one line)");
+  add_model_and_messages(c, *o);
+  return [o] { return tokenize(*o); };
+}
+
+std::function<ExitCode()> add_detokenize_command(CLI::App& app) {
+  auto o = std::make_shared<Options>();
+  CLI::App& c = *app.add_subcommand("detokenize", "Token ids to text");
+  auto* ids = c.add_option("ids", o->ids, "Token ids, or a JSON array of them")->type_name("ID...");
+  auto* file = c.add_option("-f,--file", o->file, "Read the ids from a file; - is stdin");
+  file->type_name("FILE")->excludes(ids);
+  auto* special = c.add_flag("--special", o->special, "Show control tokens");
+  for (CLI::Option* option : {ids, file, special}) option->group("Ids");
+  c.add_flag("--json", o->json, "One JSON object")->group("Output (otherwise the text's bytes alone)");
+  add_model_and_messages(c, *o);
+  return [o] { return detokenize(*o); };
+}
+
+}  // namespace bitnet::cli

@@ -1,0 +1,12 @@
+// JSON held against a JSON Schema (draft 7).
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace bitnet::test {
+
+// What is wrong with it, a line for each violation; empty: nothing.
+std::string violations(const nlohmann::json& schema, const nlohmann::json& json);
+
+}  // namespace bitnet::test
