@@ -73,7 +73,7 @@ void add_test_options(CLI::App& c, BenchOptions& o) {
 }
 
 void add_model_options(CLI::App& c, BenchOptions& o) {
-  auto* file = c.add_option("-m,--model", o.model, "GGUF file; none: the built-in canary");
+  auto* file = c.add_option("-m,--model", o.model, "GGUF file; none: the canary");
   file->type_name("FILE")->envname("BITNET_MODEL");
   auto* synthetic = c.add_option_function<std::string>(
       "--synthetic", [&o](const std::string& names) { o.synthetic = split_list(names); },
@@ -101,7 +101,7 @@ void add_machine_options(CLI::App& c, BenchOptions& o) {
   auto* pin = c.add_flag("--pin", o.pin, "Keep each thread on a core of its own");
   auto* weights = c.add_option_function<std::string>(
       "--weights", [&o](const std::string& name) { o.weights = parse_weights(name); },
-      "mmap: used in the file; repack: copied to large pages");
+      "mmap, or repack: copied to large pages");
   weights->type_name("HOW")->default_str("mmap");
   offer_choices(weights, "mmap, repack");
   for (CLI::Option* option : {threads, backend, chunk, pin, weights}) option->group("Machine");

@@ -52,7 +52,7 @@ void log_profile(Session& session, std::string_view what) {
 }
 
 void ModelOptions::add_to(CLI::App& command) {
-  CLI::Option* file = command.add_option("-m,--model", model, "GGUF file; none: the built-in canary");
+  CLI::Option* file = command.add_option("-m,--model", model, "GGUF file; none: the canary");
   file->type_name("FILE")->envname("BITNET_MODEL");
   CLI::Option* ctx_size =
       add_number(command, "-c,--ctx-size", session.ctx_size, "Context length; 0: model's, up to 4096");
@@ -64,7 +64,7 @@ void ModelOptions::add_to(CLI::App& command) {
   offer_choices(kv_type, "f16, f32");
   CLI::Option* activations = command.add_option_function<std::string>(
       "--activations", [this](const std::string& name) { session.activations = parse_activations(name); },
-      "int8 as the models were trained, or f32 for reference");
+      "int8 as trained, or f32 for reference");
   activations->type_name("TYPE")->default_str("int8");
   offer_choices(activations, "int8, f32");
   for (CLI::Option* option : {file, ctx_size, kv_type, activations}) option->group("Model");
@@ -82,7 +82,7 @@ void ModelOptions::add_to(CLI::App& command) {
   CLI::Option* pin = command.add_flag("--pin", session.pin_threads, "Keep each thread on a core of its own");
   CLI::Option* weights = command.add_option_function<std::string>(
       "--weights", [this](const std::string& name) { this->weights = parse_weights(name); },
-      "mmap: used in the file; repack: copied to large pages");
+      "mmap, or repack: copied to large pages");
   weights->type_name("HOW")->default_str("mmap");
   offer_choices(weights, "mmap, repack");
   for (CLI::Option* option : {threads, backend, chunk, pin, weights}) option->group("Machine");

@@ -16,7 +16,7 @@ void SamplingOptions::add_to(CLI::App& c) {
   auto* top_k = add_number(c, "--top-k", s.top_k, "Only the K likeliest tokens; 0: all")->type_name("K");
   auto* top_p = add_number(c, "--top-p", s.top_p, "Only the likeliest that make up P; 1: all");
   top_p->type_name("P");
-  auto* min_p = add_number(c, "--min-p", s.min_p, "Drop tokens under P times the best; 0: none");
+  auto* min_p = add_number(c, "--min-p", s.min_p, "Drop tokens under P times the best");
   min_p->type_name("P");
   auto* penalty = add_number(c, "--repeat-penalty", s.repeat_penalty, "On the last 64 tokens; 1: off");
   penalty->type_name("X");

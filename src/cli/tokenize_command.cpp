@@ -46,7 +46,7 @@ struct Options {
 };
 
 void add_model_and_messages(CLI::App& c, Options& o) {
-  auto* model = c.add_option("-m,--model", o.model, "GGUF file; none: the built-in canary");
+  auto* model = c.add_option("-m,--model", o.model, "GGUF file; none: the canary");
   model->type_name("FILE")->envname("BITNET_MODEL")->group("Model");
   c.add_flag("-q,--quiet", o.quiet, "Only errors on stderr")->group("Messages");
   c.add_flag("-v,--verbose", o.verbose, "More detail on stderr")->group("Messages");
