@@ -115,8 +115,8 @@ void ternary_gemm(benchmark::State& state, const Kernels& k, std::size_t cols, s
   report_macs(state, k, kRows * cols * n_tokens);
 }
 
-// One token through a head that is stored in this type. In the bytes, whatever they are, only the scales of
-// blocks matter: a NaN is not slower than a number, a denormal may be.
+// One token through a head that is stored in this type, whatever the bytes stand for: the code 3 is not among
+// them, so no f16 has an exponent of ones, and all scales are finite.
 void head(benchmark::State& state, const Kernels& k, quant::TensorType type) {
   const std::size_t row_bytes = quant::info(type).n_bytes(1, kHidden);
   const std::size_t rows = kStreamed / row_bytes;
