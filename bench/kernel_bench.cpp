@@ -115,9 +115,11 @@ void ternary_gemm(benchmark::State& state, const Kernels& k, std::size_t cols, s
   report_macs(state, k, kRows * cols * n_tokens);
 }
 
-void float_gemv(benchmark::State& state, const Kernels& k, quant::TensorType type,
-                std::size_t bytes_per_value) {
-  const std::size_t rows = kStreamed / (kHidden * bytes_per_value);
+// One token through a head that is stored in this type, whatever the bytes stand for: the code 3 is not among
+// them, so no f16 has an exponent of ones, and all scales are finite.
+void head(benchmark::State& state, const Kernels& k, quant::TensorType type) {
+  const std::size_t row_bytes = quant::info(type).n_bytes(1, kHidden);
+  const std::size_t rows = kStreamed / row_bytes;
   const quant::Matrix w{type, rows, kHidden, std::as_bytes(ternary_bytes().span()).data(), 1.0F};
   const auto x = random_row(kHidden);
   std::vector<float> y(rows);
@@ -127,7 +129,7 @@ void float_gemv(benchmark::State& state, const Kernels& k, quant::TensorType typ
     k.matmul_float(w, row, row + kPart, {x.data(), kHidden}, 1, {y.data(), rows});
     row = row + 2 * kPart <= rows ? row + kPart : 0;
   }
-  report_bytes(state, kPart * kHidden * bytes_per_value);
+  report_bytes(state, kPart * row_bytes);
 }
 
 void attention(benchmark::State& state, const Kernels& k, std::size_t n_keys) {
@@ -217,8 +219,12 @@ void add_benchmarks(const Kernels& k) {
   for (const std::size_t n : {std::size_t{1}, std::size_t{16}}) {
     add("ternary_f32/tokens:" + std::to_string(n), [&k, n](benchmark::State& s) { ternary_f32(s, k, n); });
   }
-  add("head_f16", [&k](benchmark::State& s) { float_gemv(s, k, quant::TensorType::f16, 2); });
-  add("head_f32", [&k](benchmark::State& s) { float_gemv(s, k, quant::TensorType::f32, 4); });
+  for (const auto& [name, type] :
+       {std::pair{"head_f16", quant::TensorType::f16}, std::pair{"head_f32", quant::TensorType::f32},
+        std::pair{"head_q8_0", quant::TensorType::q8_0}, std::pair{"head_q6_k", quant::TensorType::q6_k},
+        std::pair{"head_q4_0", quant::TensorType::q4_0}}) {
+    add(name, [&k, type](benchmark::State& s) { head(s, k, type); });
+  }
   for (const std::size_t n : {std::size_t{64}, std::size_t{512}, std::size_t{4096}}) {
     add("attention/keys:" + std::to_string(n), [&k, n](benchmark::State& s) { attention(s, k, n); });
   }

@@ -148,26 +148,28 @@ std::vector<double> read_rope_frequencies(TensorReader& read, const Config& c) {
   return frequency;
 }
 
-// Names the first ternary code without meaning. Reading every code also brings the file's pages in, in
-// parallel.
-void check_codes(const TensorReader& read, const gguf::File& file, ThreadPool& pool) {
+// Names the first ternary code without meaning, or scale of a block that is not finite. Reading them all also
+// brings the file's pages in, in parallel.
+void check_data(const TensorReader& read, const gguf::File& file, ThreadPool& pool) {
   for (const gguf::Tensor& t : file.tensors()) {
     const quant::TypeInfo& type = *quant::find_type(t.type);
-    if (type.find_bad_code == nullptr) continue;
+    if (type.check.find_fault == nullptr) continue;
     const quant::Matrix w{type.type, t.dims[1], t.dims[0], t.extent.data(), 1.0F};
     constexpr std::size_t kNone = static_cast<std::size_t>(-1);
     std::atomic<std::size_t> first{kNone};
     pool.parallel_for(w.rows, std::max<std::size_t>(1, (1U << 20) / w.cols),
                       [&](std::size_t begin, std::size_t end) {
-                        const std::optional<std::size_t> bad = type.find_bad_code(w, begin, end);
+                        const std::optional<std::size_t> bad = type.check.find_fault(w, begin, end);
                         if (!bad) return;
                         std::size_t seen = first.load();
                         while (*bad < seen && !first.compare_exchange_weak(seen, *bad)) {
                         }
                       });
     if (first != kNone) {
-      read.refuse(t.name, "element " + std::to_string(first) + " holds the code 3, which stands for nothing",
-                  "the file is damaged, or its codes are laid out for another processor");
+      read.refuse(
+          t.name,
+          std::string(type.check.unit) + " " + std::to_string(first) + " " + std::string(type.check.fault),
+          type.check.hint);
     }
   }
 }
@@ -184,7 +186,7 @@ Weights read_weights(const gguf::File& file, const Config& c, ThreadPool& pool) 
   w.output = w.tied_output ? w.token_embd : read.linear("output", c.vocab, c.hidden);
   w.rope_frequency = read_rope_frequencies(read, c);
   read.refuse_leftovers();
-  check_codes(read, file, pool);
+  check_data(read, file, pool);
   w.converted = std::move(read.converted);
   return w;
 }

@@ -11,7 +11,7 @@
 
 namespace bitnet::quant {
 
-enum class TensorType : std::uint8_t { f32, f16, bf16, i2_s };
+enum class TensorType : std::uint8_t { f32, f16, bf16, q8_0, q6_k, q4_0, i2_s };
 
 // A weight matrix as it lies in the file: y = W x with W of shape [rows, cols], cols contiguous.
 struct Matrix {
@@ -20,6 +20,17 @@ struct Matrix {
   std::size_t cols = 0;
   const std::byte* data = nullptr;
   float scale = 1.0F;  // multiplies every product; scales inside blocks come on top of it
+};
+
+// What can be wrong with data of a type whatever its shape, and how it is told: "block 7 has a scale that
+// ...".
+struct DataCheck {
+  // The first faulty element or block of rows [begin, end), counted from the tensor's first. nullptr: every
+  // bit pattern is sound.
+  std::optional<std::size_t> (*find_fault)(const Matrix& w, std::size_t begin, std::size_t end) = nullptr;
+  std::string_view unit = {};   // what is counted
+  std::string_view fault = {};  // "holds the code 3, ..."
+  std::string_view hint = {};
 };
 
 struct TypeInfo {
@@ -35,8 +46,7 @@ struct TypeInfo {
   float (*tensor_scale)(const std::byte* data, std::uint64_t rows, std::uint64_t cols);
   // Values of one row, scale included: the reference that kernels are tested against. out: [cols]
   void (*decode_row)(const Matrix& w, std::size_t row, float* out);
-  // First element of rows [begin, end) whose code has no meaning; nullptr if every code has one.
-  std::optional<std::size_t> (*find_bad_code)(const Matrix& w, std::size_t begin, std::size_t end);
+  DataCheck check;
 };
 
 const TypeInfo& info(TensorType type);

@@ -79,9 +79,9 @@ TEST(Tensors, ThatHaveNoPlaceInTheGraphAreRefused) {
 }
 
 TEST(Tensors, OfTypesThatAreNotReadAreRefusedByName) {
-  for (const auto& [id, type] : {std::pair{2U, "Q4_0"},
-                                 {8U, "Q8_0"},
-                                 {14U, "Q6_K"},
+  for (const auto& [id, type] : {std::pair{3U, "Q4_1"},
+                                 {12U, "Q4_K"},
+                                 {15U, "Q8_K"},
                                  {34U, "TQ1_0"},
                                  {35U, "TQ2_0"},
                                  {37U, "I8_S"},

@@ -50,7 +50,7 @@ TEST(I2S, EveryElementOfEveryRowDecodesByTheFormatsTable) {
           ASSERT_EQ(row[i], 0.375F * static_cast<float>(values[r * cols + i])) << r << "," << i;
         }
       }
-      EXPECT_FALSE(info(w.type).find_bad_code(w, 0, rows).has_value());
+      EXPECT_FALSE(info(w.type).check.find_fault(w, 0, rows).has_value());
     }
   }
 }
@@ -79,10 +79,10 @@ TEST(I2S, TheFirstCodeThreeIsFoundWhereverItIs) {
     values.back() = at == zeros.size() - 1 ? 2 : values.back();
     const auto bytes = pack_i2_s(values, 1.0F);
     const Matrix w = matrix_of(TensorType::i2_s, rows, cols, bytes);
-    ASSERT_EQ(info(w.type).find_bad_code(w, 0, rows), at);
-    ASSERT_EQ(info(w.type).find_bad_code(w, at / cols, at / cols + 1), at);
+    ASSERT_EQ(info(w.type).check.find_fault(w, 0, rows), at);
+    ASSERT_EQ(info(w.type).check.find_fault(w, at / cols, at / cols + 1), at);
     if (at >= cols) {
-      ASSERT_FALSE(info(w.type).find_bad_code(w, 0, at / cols).has_value());
+      ASSERT_FALSE(info(w.type).check.find_fault(w, 0, at / cols).has_value());
     }
   }
 }
@@ -125,10 +125,14 @@ TEST(TensorTypes, AreFoundByTheirGgmlIdAndNothingElseIs) {
   EXPECT_EQ(find_type(1)->name, "F16");
   EXPECT_EQ(find_type(30)->name, "BF16");
   EXPECT_EQ(find_type(36)->name, "I2_S");
-  for (const std::uint32_t id : {2U, 8U, 14U, 34U, 35U, 37U, 38U, 39U, 41U, 42U, 99U, 0xFFFFFFFFU}) {
+  EXPECT_EQ(find_type(8)->name, "Q8_0");
+  EXPECT_EQ(find_type(14)->name, "Q6_K");
+  EXPECT_EQ(find_type(2)->name, "Q4_0");
+  for (const std::uint32_t id : {3U, 12U, 15U, 34U, 35U, 37U, 38U, 39U, 41U, 42U, 99U, 0xFFFFFFFFU}) {
     EXPECT_EQ(find_type(id), nullptr) << id;
   }
-  for (const TensorType t : {TensorType::f32, TensorType::f16, TensorType::bf16, TensorType::i2_s}) {
+  for (const TensorType t : {TensorType::f32, TensorType::f16, TensorType::bf16, TensorType::q8_0,
+                             TensorType::q6_k, TensorType::q4_0, TensorType::i2_s}) {
     EXPECT_EQ(info(t).type, t);
   }
 }
@@ -139,6 +143,8 @@ TEST(TensorTypes, ARefusalNamesTheTypeAndWhatToDo) {
   EXPECT_NE(describe_refused_type(12).find("Q4_K"), std::string::npos);
   EXPECT_NE(describe_refused_type(12).find("requantize"), std::string::npos);
   EXPECT_NE(describe_refused_type(777).find("777"), std::string::npos);
+  for (const char* name : {"F32", "Q6_K", "I2_S"})
+    EXPECT_NE(describe_refused_type(777).find(name), std::string::npos) << name;
 }
 
 }  // namespace

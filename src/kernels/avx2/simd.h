@@ -4,6 +4,7 @@
 
 #include <immintrin.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -27,6 +28,10 @@ struct F32x16 {
   __m256 high;  // lanes 8..15
 
   static F32x16 broadcast(float v) { return {_mm256_set1_ps(v), _mm256_set1_ps(v)}; }
+  static F32x16 broadcast_f16(const std::uint16_t* p) {
+    const __m256 all = _mm256_broadcastss_ps(_mm_cvtph_ps(_mm_cvtsi32_si128(*p)));
+    return {all, all};
+  }
   static F32x16 zero() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }
 
   static F32x16 load(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
@@ -35,6 +40,29 @@ struct F32x16 {
   }
   static F32x16 load_bf16(const std::uint16_t* p) {
     return {widen_bf16(load_8(p)), widen_bf16(load_8(p + 8))};
+  }
+
+  static F32x16 load_i8(const std::int8_t* p) { return widen_i8(load_bytes(p)); }
+  // 16 bytes of two 4-bit codes each, to code - 8: the low codes, the high ones.
+  static std::array<F32x16, 2> load_4_bits(const std::uint8_t* p) {
+    const __m128i bytes = load_bytes(p);
+    const __m128i mask = _mm_set1_epi8(15);
+    const __m128i zero_code = _mm_set1_epi8(8);
+    return {widen_i8(_mm_sub_epi8(_mm_and_si128(bytes, mask), zero_code)),
+            widen_i8(_mm_sub_epi8(_mm_and_si128(_mm_srli_epi16(bytes, 4), mask), zero_code))};
+  }
+  // 32 codes of 6 bits, to code - 32: the low 4 bits from bit kLow of low[i], the others from bit kHigh of
+  // high[i].
+  template <int kLow, int kHigh>
+  static std::array<F32x16, 2> load_6_bits(const std::uint8_t* low, const std::uint8_t* high) {
+    const __m256i low_bits =
+        _mm256_and_si256(_mm256_srli_epi16(load_32_bytes(low), kLow), _mm256_set1_epi8(15));
+    const __m256i high_bytes = load_32_bytes(high);
+    const __m256i high_bits = _mm256_and_si256(
+        kHigh <= 4 ? _mm256_slli_epi16(high_bytes, 4 - kHigh) : _mm256_srli_epi16(high_bytes, kHigh - 4),
+        _mm256_set1_epi8(48));
+    const __m256i codes = _mm256_sub_epi8(_mm256_or_si256(low_bits, high_bits), _mm256_set1_epi8(32));
+    return {widen_i8(_mm256_castsi256_si128(codes)), widen_i8(_mm256_extracti128_si256(codes, 1))};
   }
 
   // The first n < 16 elements; the other lanes are 0 and their memory is not read.
@@ -101,6 +129,12 @@ struct F32x16 {
  private:
   static __m128i load_8(const std::uint16_t* p) {
     return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  }
+  static __m128i load_bytes(const void* p) { return _mm_loadu_si128(static_cast<const __m128i*>(p)); }
+  static __m256i load_32_bytes(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
+  static F32x16 widen_i8(__m128i v) {
+    return {_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(v)),
+            _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_unpackhi_epi64(v, v)))};
   }
   static __m256 widen_bf16(__m128i v) {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(v), 16));

@@ -3,6 +3,7 @@
 
 #include <immintrin.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -19,11 +20,36 @@ struct F32x16 {
   __m512 v;
 
   static F32x16 broadcast(float x) { return {_mm512_set1_ps(x)}; }
+  static F32x16 broadcast_f16(const std::uint16_t* p) {
+    return {_mm512_broadcastss_ps(_mm_cvtph_ps(_mm_cvtsi32_si128(*p)))};
+  }
   static F32x16 zero() { return {_mm512_setzero_ps()}; }
 
   static F32x16 load(const float* p) { return {_mm512_loadu_ps(p)}; }
   static F32x16 load(const std::uint16_t* f16) { return {_mm512_cvtph_ps(load_16(f16))}; }
   static F32x16 load_bf16(const std::uint16_t* p) { return widen_bf16(load_16(p)); }
+  static F32x16 load_i8(const std::int8_t* p) { return widen_i8(load_bytes(p)); }
+  // 16 bytes of two 4-bit codes each, to code - 8: the low codes, the high ones. A permutation, which looks
+  // at the low four bits of a lane, is the table.
+  static std::array<F32x16, 2> load_4_bits(const std::uint8_t* p) {
+    const __m512 table = _mm512_setr_ps(-8, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7);
+    const __m512i codes = _mm512_cvtepu8_epi32(load_bytes(p));
+    return {F32x16{_mm512_permutexvar_ps(codes, table)},
+            F32x16{_mm512_permutexvar_ps(_mm512_srli_epi32(codes, 4), table)}};
+  }
+  // 32 codes of 6 bits, to code - 32: the low 4 bits from bit kLow of low[i], the others from bit kHigh of
+  // high[i].
+  template <int kLow, int kHigh>
+  static std::array<F32x16, 2> load_6_bits(const std::uint8_t* low, const std::uint8_t* high) {
+    const __m256i low_bits =
+        _mm256_and_si256(_mm256_srli_epi16(load_32_bytes(low), kLow), _mm256_set1_epi8(15));
+    const __m256i high_bytes = load_32_bytes(high);
+    const __m256i high_bits = _mm256_and_si256(
+        kHigh <= 4 ? _mm256_slli_epi16(high_bytes, 4 - kHigh) : _mm256_srli_epi16(high_bytes, kHigh - 4),
+        _mm256_set1_epi8(48));
+    const __m256i codes = _mm256_sub_epi8(_mm256_or_si256(low_bits, high_bits), _mm256_set1_epi8(32));
+    return {widen_i8(_mm256_castsi256_si128(codes)), widen_i8(_mm256_extracti128_si256(codes, 1))};
+  }
 
   // The first n < 16 elements; the other lanes are 0 and their memory is not read.
   static F32x16 load(const float* p, std::size_t n) { return {_mm512_maskz_loadu_ps(first_lanes(n), p)}; }
@@ -54,6 +80,9 @@ struct F32x16 {
   static __m256i load_16(const std::uint16_t* p) {
     return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
   }
+  static __m128i load_bytes(const void* p) { return _mm_loadu_si128(static_cast<const __m128i*>(p)); }
+  static __m256i load_32_bytes(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
+  static F32x16 widen_i8(__m128i v) { return {_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(v))}; }
   static F32x16 widen_bf16(__m256i x) {
     return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(x), 16))};
   }

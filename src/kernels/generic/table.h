@@ -3,8 +3,8 @@
 
 #include "kernels/generic/attention.h"
 #include "kernels/generic/elementwise.h"
+#include "kernels/generic/matmul_decoded.h"
 #include "kernels/generic/matmul_float.h"
-#include "kernels/generic/matmul_ternary_f32.h"
 #include "kernels/kernels.h"
 
 namespace bitnet::kernels::generic {
@@ -36,7 +36,7 @@ constexpr Kernels make_table(const OwnKernels& own) {
       .matmul_float = matmul_float<V>,
       .decode_ternary = decode,
       .decode_sequential = own.decode_sequential,
-      .matmul_ternary_f32 = matmul_ternary_f32<V, decode>,
+      .matmul_ternary_f32 = matmul_decoded<V, decode>,
       .matmul_ternary = own.matmul_ternary,
       .read_all = own.read_all,
       .int8_products = own.int8_products,

@@ -1,6 +1,7 @@
 // The 16-lane float as plain arrays: what the vector backends must reproduce bit for bit.
 #pragma once
 
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstddef>
@@ -25,6 +26,7 @@ struct F32x16 {
   static F32x16 broadcast(float v) {
     return make([&](std::size_t) { return v; });
   }
+  static F32x16 broadcast_f16(const std::uint16_t* p) { return broadcast(f16_to_f32(*p)); }
   static F32x16 zero() { return broadcast(0.0F); }
 
   static F32x16 load(const float* p) {
@@ -35,6 +37,23 @@ struct F32x16 {
   }
   static F32x16 load_bf16(const std::uint16_t* p) {
     return make([&](std::size_t i) { return bf16_to_f32(p[i]); });
+  }
+  static F32x16 load_i8(const std::int8_t* p) {
+    return make([&](std::size_t i) { return static_cast<float>(p[i]); });
+  }
+  // 16 bytes of two 4-bit codes each, to code - 8: the low codes, the high ones.
+  static std::array<F32x16, 2> load_4_bits(const std::uint8_t* p) {
+    return {make([&](std::size_t i) { return static_cast<float>((p[i] & 15) - 8); }),
+            make([&](std::size_t i) { return static_cast<float>((p[i] >> 4) - 8); })};
+  }
+  // 32 codes of 6 bits, to code - 32: the low 4 bits from bit kLow of low[i], the others from bit kHigh of
+  // high[i].
+  template <int kLow, int kHigh>
+  static std::array<F32x16, 2> load_6_bits(const std::uint8_t* low, const std::uint8_t* high) {
+    const auto code = [&](std::size_t i) {
+      return static_cast<float>((low[i] >> kLow & 15) + (high[i] >> kHigh & 3) * 16 - 32);
+    };
+    return {make(code), make([&](std::size_t i) { return code(i + 16); })};
   }
   // The first n < 16 elements; the other lanes are 0 and their memory is not read.
   static F32x16 load(const float* p, std::size_t n) {

@@ -1,5 +1,6 @@
-// Products of ternary weights with unquantized activations, written once over the 16-lane float V of a
-// backend and its decoder. The reference mode: no rounding of activations, several times the work.
+// Products of weights that are decoded to floats a stretch at a time, each stretch for several tokens,
+// written once over the 16-lane float V of a backend and a decoder. This is how ternary weights meet
+// unquantized activations (the reference mode) and how weights in blocks meet many tokens.
 #pragma once
 
 #include <cstddef>
@@ -9,12 +10,15 @@
 
 namespace bitnet::kernels::generic {
 
-// Elements decoded at a time: a multiple of every ternary type's block, 4 KiB of L1.
+// The values of elements [begin, end) of one row, without w.scale; both are multiples of the type's block.
+using Decode = void(const quant::Matrix& w, std::size_t row, std::size_t begin, std::size_t end, float* out);
+
+// Elements decoded at a time: a multiple of every such type's block, 4 KiB of L1.
 inline constexpr std::size_t kDecoded = 1024;
 // Tokens that share a decoded stretch; their sums are independent chains.
 inline constexpr std::size_t kTokenTile = 4;
 
-template <typename V, decltype(Kernels::decode_ternary) decode, std::size_t N>
+template <typename V, Decode* decode, std::size_t N>
 inline void row_times_tokens(const quant::Matrix& w, std::size_t row, const float* x, std::size_t x_stride,
                              float* y, std::size_t y_stride) {
   V sum[N];
@@ -32,9 +36,9 @@ inline void row_times_tokens(const quant::Matrix& w, std::size_t row, const floa
   for (std::size_t t = 0; t < N; ++t) y[t * y_stride + row] = reduce_add(sum[t]) * w.scale;
 }
 
-template <typename V, decltype(Kernels::decode_ternary) decode>
-void matmul_ternary_f32(const quant::Matrix& w, std::size_t row_begin, std::size_t row_end,
-                        const FloatRows& x, std::size_t n_tokens, const OutputRows& y) {
+template <typename V, Decode* decode>
+void matmul_decoded(const quant::Matrix& w, std::size_t row_begin, std::size_t row_end, const FloatRows& x,
+                    std::size_t n_tokens, const OutputRows& y) {
   for (std::size_t r = row_begin; r < row_end; ++r) {
     std::size_t t = 0;
     for (; t + kTokenTile <= n_tokens; t += kTokenTile) {

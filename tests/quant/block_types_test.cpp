@@ -1,0 +1,128 @@
+// Q8_0, Q6_K and Q4_0.
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <initializer_list>
+#include <string>
+#include <vector>
+
+#include "quant/tensor_type.h"
+#include "support/block_types.h"
+
+namespace bitnet::quant {
+namespace {
+
+using test::kQ4_0;
+using test::kQ6_K;
+using test::kQ8_0;
+using test::layout_of;
+
+class BlockType : public ::testing::TestWithParam<std::uint32_t> {
+ protected:
+  const TypeInfo& type = *find_type(GetParam());
+  test::BlockLayout layout = layout_of(GetParam());
+
+  Matrix matrix(std::size_t rows, std::size_t cols, const std::vector<std::byte>& bytes) const {
+    return {type.type, rows, cols, bytes.data(), type.tensor_scale(bytes.data(), rows, cols)};
+  }
+};
+
+TEST_P(BlockType, EveryElementOfEveryRowDecodesByTheFormatsWords) {
+  for (const std::size_t rows : {std::size_t{1}, std::size_t{3}, std::size_t{7}}) {
+    for (const std::size_t blocks : {std::size_t{1}, std::size_t{3}, std::size_t{10}}) {
+      const std::size_t cols = blocks * layout.elements;
+      const auto packed = test::random_blocks(GetParam(), rows * cols, static_cast<unsigned>(rows + cols));
+      ASSERT_EQ(type.n_bytes(rows, cols), packed.bytes.size());
+      Matrix w = matrix(rows, cols, packed.bytes);
+      EXPECT_EQ(w.scale, 1.0F);
+      std::vector<float> row(cols);
+      for (const float scale : {1.0F, 0.5F}) {
+        w.scale = scale;
+        for (std::size_t r = 0; r < rows; ++r) {
+          type.decode_row(w, r, row.data());
+          for (std::size_t i = 0; i < cols; ++i)
+            ASSERT_EQ(row[i], packed.values[r * cols + i] * scale) << r << "," << i;
+        }
+      }
+    }
+  }
+}
+
+TEST_P(BlockType, ItsBlocksAreAsLongAsTheFormatSays) {
+  EXPECT_EQ(type.block, layout.elements);
+  EXPECT_EQ(type.n_bytes(1, layout.elements), layout.bytes);
+  EXPECT_FALSE(type.ternary);
+}
+
+TEST_P(BlockType, TheFirstScaleThatIsNotFiniteIsFoundWhereverItIs) {
+  const std::size_t rows = 5;
+  const std::size_t per_row = 3;
+  const std::size_t cols = per_row * layout.elements;
+  const auto packed = test::random_blocks(GetParam(), rows * cols, 9);
+  const Matrix sound = matrix(rows, cols, packed.bytes);
+  EXPECT_FALSE(type.check.find_fault(sound, 0, rows).has_value());
+  const auto spoil = [&](std::vector<std::byte>& bytes, std::size_t block, std::uint16_t d) {
+    std::memcpy(&bytes[block * layout.bytes + layout.scale_at], &d, sizeof d);
+  };
+  for (std::size_t at = 0; at < rows * per_row; ++at) {
+    for (const std::uint16_t d : std::initializer_list<std::uint16_t>{0x7C00, 0xFC00, 0x7E00, 0xFC01}) {
+      auto bytes = packed.bytes;
+      spoil(bytes, rows * per_row - 1, 0x7C00);  // the last: the first only when it is the one
+      spoil(bytes, at, d);
+      const Matrix w = matrix(rows, cols, bytes);
+      ASSERT_EQ(type.check.find_fault(w, 0, rows), at);
+      ASSERT_EQ(type.check.find_fault(w, at / per_row, at / per_row + 1), at);
+      ASSERT_FALSE(type.check.find_fault(w, 0, at / per_row).has_value());
+    }
+  }
+  auto bytes = packed.bytes;
+  spoil(bytes, 1, 0xFBFF);  // the largest there is
+  EXPECT_FALSE(type.check.find_fault(matrix(rows, cols, bytes), 0, rows).has_value());
+}
+
+INSTANTIATE_TEST_SUITE_P(Types, BlockType, ::testing::Values(kQ8_0, kQ6_K, kQ4_0),
+                         [](const auto& i) { return std::string(find_type(i.param)->name); });
+
+std::vector<float> decode_one(std::uint32_t id, const std::vector<std::byte>& bytes) {
+  const TypeInfo& type = *find_type(id);
+  std::vector<float> row(type.block);
+  type.decode_row({type.type, 1, type.block, bytes.data(), 1.0F}, 0, row.data());
+  return row;
+}
+
+TEST(Q4_0, AKnownByteHoldsTwoElementsSixteenApart) {
+  std::vector<std::byte> bytes(18, std::byte{0x88});
+  bytes[0] = std::byte{0};
+  bytes[1] = std::byte{0x3C};  // d = 1
+  bytes[2 + 5] = std::byte{0xF1};
+  std::vector<float> want(32, 0.0F);
+  want[5] = -7.0F;
+  want[21] = 7.0F;
+  EXPECT_EQ(decode_one(kQ4_0, bytes), want);
+}
+
+// Bytes with one element set each, at the places that ggml's own packing gives it.
+TEST(Q6_K, KnownBytesHoldFourElementsThirtyTwoApart) {
+  std::vector<std::byte> bytes(210);
+  bytes[209] = std::byte{0x3C};                                     // d = 1
+  for (std::size_t i = 192; i < 208; ++i) bytes[i] = std::byte{1};  // scales
+  bytes[192 + 1] = std::byte{2};                                    // of elements 16..31
+  bytes[192 + 15] = std::byte{0xFD};                                // -3, of elements 240..255
+  std::vector<float> want(256, -32.0F);
+  for (std::size_t i = 16; i < 32; ++i) want[i] *= 2;
+  for (std::size_t i = 240; i < 256; ++i) want[i] *= -3;
+  bytes[20] = std::byte{0xA5};                 // ql of the first half: elements 20 and 84
+  bytes[128 + 20] = std::byte{0b01'10'11'00};  // qh: elements 20, 52, 84, 116
+  want[20] = 2 * (5.0F - 32);
+  want[52] = 48.0F - 32;
+  want[84] = 10 + 32.0F - 32;
+  want[116] = 16.0F - 32;
+  bytes[64 + 32 + 31] = std::byte{0xF2};  // ql of the second half: elements 128 + 63, 128 + 127
+  bytes[128 + 32 + 31] = std::byte{0b11'00'00'00};
+  want[128 + 63] = 2.0F - 32;
+  want[255] = -3 * (63.0F - 32);
+  EXPECT_EQ(decode_one(kQ6_K, bytes), want);
+}
+
+}  // namespace
+}  // namespace bitnet::quant

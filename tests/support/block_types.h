@@ -1,0 +1,31 @@
+// Weights in the block types, packed by the words of the formats alone, with the values they stand for.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace bitnet::test {
+
+inline constexpr std::uint32_t kQ4_0 = 2;
+inline constexpr std::uint32_t kQ8_0 = 8;
+inline constexpr std::uint32_t kQ6_K = 14;
+
+struct PackedBlocks {
+  std::vector<std::byte> bytes;
+  std::vector<float> values;
+};
+
+// n random elements (whole blocks) of the type with this ggml id: every code occurs, scales have either sign.
+PackedBlocks random_blocks(std::uint32_t type, std::size_t n, unsigned seed);
+
+// Elements and bytes of a block, and where in it the f16 scale is.
+struct BlockLayout {
+  std::size_t elements;
+  std::size_t bytes;
+  std::size_t scale_at;
+};
+BlockLayout layout_of(std::uint32_t type);
+
+}  // namespace bitnet::test
