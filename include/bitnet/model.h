@@ -13,6 +13,20 @@
 
 namespace bitnet {
 
+// How the LM head is used. `exact` and `screened` give the same bits; the others' copies are made at loading.
+enum class HeadKind {
+  exact,     // as stored, every row
+  int8,      // from a copy rounded to int8: half the bytes of F16, other logits
+  screened,  // where a sampler asks for the best tokens only, a copy in few bits tells which rows can matter
+};
+
+struct HeadInfo {
+  HeadKind kind = HeadKind::exact;  // exact for a ternary head, whatever was asked for
+  std::uint64_t stored_bytes = 0;   // in the file
+  std::uint64_t extra_bytes = 0;    // of the copy
+  double seconds = 0;               // that making it took
+};
+
 // What a model is, for people.
 struct ModelInfo {
   std::string file;          // path, or the name given for bytes in memory
@@ -27,7 +41,8 @@ struct ModelInfo {
   std::size_t vocab = 0;
   std::size_t context_length = 0;
   std::uint64_t file_bytes = 0;
-  bool tied_output = false;        // the embedding serves as the LM head
+  bool tied_output = false;  // the embedding serves as the LM head
+  HeadInfo head;
   std::vector<std::string> notes;  // what was found and ignored
 };
 
@@ -40,6 +55,7 @@ enum class WeightMemory {
 struct LoadOptions {
   unsigned n_threads = 1;  // that check the ternary codes, and copy the weights if that is asked for
   WeightMemory weights = WeightMemory::mmap;
+  HeadKind head = HeadKind::exact;
 };
 
 // Immutable once loaded: any number of sessions, on any threads, may use one model.

@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 
+#include "bitnet/candidates.h"
 #include "bitnet/types.h"
 
 namespace bitnet {
@@ -34,6 +35,12 @@ class Sampler {
   // read. Ties go to the lower id. Returns nullopt if the logits hold a NaN or an infinity: the model's
   // output is broken.
   std::optional<TokenId> sample(std::span<const float> logits, std::span<const TokenId> history);
+
+  // The part of the logits that is enough to choose from, `history` being the sequence so far; nullopt where
+  // it takes all of them. The answer holds for these options whatever the history, but for the ids.
+  std::optional<CandidateQuery> query(std::span<const TokenId> history) const;
+  // The same choice from that part, as sample() makes from all: candidates in ascending order of ids.
+  std::optional<TokenId> sample(std::span<const Candidate> candidates, std::span<const TokenId> history);
 
  private:
   struct Impl;

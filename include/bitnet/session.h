@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "bitnet/candidates.h"
 #include "bitnet/model.h"
 #include "bitnet/types.h"
 
@@ -54,7 +55,16 @@ class Session {
   // an empty span at once, and position() tells how far it came.
   std::span<const float> run(std::span<const TokenId> tokens, const std::function<bool()>& keep_going = {});
 
-  // The same, handing over the logits after every one of the tokens in order.
+  // The same in two steps. advance() returns whether it came to the end; after it either of the others, or
+  // both, for the last token.
+  bool advance(std::span<const TokenId> tokens, const std::function<bool()>& keep_going = {});
+  std::span<const float> logits();  // [vocab]
+  // Only the highest logits: of a model with a screened head this reads a part of the head, of others all of
+  // it. Ascending ids, each once; the same bits as in logits(). Where any logit of the vocabulary isn't
+  // finite, the one candidate returned isn't either. Throws UsageError when n_best is 0.
+  std::span<const Candidate> candidates(const CandidateQuery& query);
+
+  // run(), handing over the logits after every one of the tokens in order.
   using LogitsSink = std::function<void(Position, std::span<const float> logits)>;
   void run_all(std::span<const TokenId> tokens, const LogitsSink& sink);
 
@@ -67,6 +77,7 @@ class Session {
   std::size_t ctx_size() const;
   unsigned n_threads() const;
   std::string_view backend() const;
+  HeadKind head() const;         // of the model
   std::size_t kv_bytes() const;  // reserved for the whole context
 
   // Times since the last call, in the order of the graph; empty without SessionOptions::profile.

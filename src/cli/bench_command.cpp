@@ -59,6 +59,7 @@ struct BenchOptions {
   bool profile = false;
   bool pin = false;
   WeightMemory weights = WeightMemory::mmap;
+  HeadKind head = HeadKind::exact;
 };
 
 void add_test_options(CLI::App& c, BenchOptions& o) {
@@ -104,7 +105,12 @@ void add_machine_options(CLI::App& c, BenchOptions& o) {
       "mmap, or repack: copied to large pages");
   weights->type_name("HOW")->default_str("mmap");
   offer_choices(weights, "mmap, repack");
-  for (CLI::Option* option : {threads, backend, chunk, pin, weights}) option->group("Machine");
+  auto* head = c.add_option_function<std::string>(
+      "--head", [&o](const std::string& name) { o.head = parse_head(name); },
+      "LM head in decoding: exact, int8 or screened");
+  head->type_name("KIND")->default_str("exact");
+  offer_choices(head, "exact, int8, screened");
+  for (CLI::Option* option : {threads, backend, chunk, pin, weights, head}) option->group("Machine");
 }
 
 void add_output_options(CLI::App& c, BenchOptions& o) {
@@ -212,10 +218,12 @@ LoadedModel load(const Source& source, const BenchOptions& o, ProgressLine& prog
   options.quiet = o.quiet;
   options.verbose = o.verbose;
   options.weights = o.weights;
-  Model model = source.shape == nullptr
-                    ? load_model(options)
-                    : Model::from_bytes({static_cast<const std::byte*>(memory.data()), memory.size()},
-                                        source.label, {.n_threads = n_cores, .weights = o.weights});
+  options.head = o.head;
+  Model model =
+      source.shape == nullptr
+          ? load_model(options)
+          : Model::from_bytes({static_cast<const std::byte*>(memory.data()), memory.size()}, source.label,
+                              {.n_threads = n_cores, .weights = o.weights, .head = o.head});
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   return {std::move(memory), std::move(model), seconds.count()};
 }
@@ -274,6 +282,10 @@ bool measure_model(const Source& source, const BenchOptions& o, ProgressLine& pr
     row.architecture = loaded.model.info().architecture;
     row.model_bytes = loaded.model.info().file_bytes;
     row.work = work_per_token(loaded.model, o.kv_type);
+    row.head = loaded.model.info().head;
+    row.head_work = result.head;
+    if (row.test.kind == BenchmarkTest::Kind::decode)
+      row.work.set_head_bytes(static_cast<std::uint64_t>(row.head_work.bytes_per_token));
     row.load_seconds = loaded.load_seconds;
     row.peak_bytes = memory_use().peak_bytes;
   }
@@ -287,6 +299,18 @@ void measure_limits(BenchReport& report, ProgressLine& progress) {
     progress.show(fmt::format("the machine's limits, {}, threads {}", row.backend, row.n_threads));
     report.limits.push_back(measure_machine_limits(row.backend, row.n_threads));
   }
+}
+
+// What a head other than the exact one read, and what it costs.
+void log_head(const BenchRow& row) {
+  if (row.head.kind == HeadKind::exact || row.test.kind != BenchmarkTest::Kind::decode) return;
+  const HeadWork& work = row.head_work;
+  spdlog::info(
+      "{} {}, threads {}, {}: {} head: {:.1f} of {:.1f} MB read a token; {:.1f} rows in full, at most {}; "
+      "{:.1f} MiB made in {:.3f} s",
+      row.model, row.backend, row.n_threads, name_of(row.test), name_of(row.head.kind),
+      work.bytes_per_token / 1e6, static_cast<double>(row.head.stored_bytes) / 1e6, work.rows_in_full,
+      work.most_rows_in_full, to_mib(row.head.extra_bytes), row.head.seconds);
 }
 
 ExitCode bench(const BenchOptions& o) {
@@ -319,7 +343,10 @@ ExitCode bench(const BenchOptions& o) {
     spdlog::debug("{}, threads {}: memory reads {:.1f} GB/s, int8 products {:.0f} GMAC/s", l.backend,
                   l.n_threads, l.read_bytes_per_second / 1e9, l.int8_macs_per_second / 1e9);
   }
-  for (const BenchRow& row : report.rows) log_profile(report, row);
+  for (const BenchRow& row : report.rows) {
+    log_head(row);
+    log_profile(report, row);
+  }
   write_stdout(format_report(report, o.format));
   if (!gate) return ExitCode::done;
   const std::vector<std::string> regressions = gate->regressions(report.rows, o.gate_tolerance);

@@ -12,6 +12,7 @@
 #include "bitnet/error.h"
 #include "cli/bench_profile.h"
 #include "cli/memory_use.h"
+#include "cli/model_options.h"
 
 namespace bitnet::cli {
 namespace {
@@ -67,6 +68,10 @@ Rates rates_of(const BenchReport& report, const BenchRow& row, double tokens_per
 //                                                 model's bytes, median of a sample before each repetition;
 //                                                 null for small models, where it is of the machine's limit
 //     gigamacs_per_second, int8_peak_percent      prefill: layers only; null for decode
+//     head                                        {kind: "exact", "int8" or "screened"; stored_bytes,
+//                                                 extra_bytes of its copy, seconds that making it took; and
+//                                                 for decode, null for prefill, means over the tokens:
+//                                                 bytes_per_token, rows_in_full, and most_rows_in_full}
 //     load_seconds, peak_memory_bytes
 //     profile                                     with --profile alone, by kind of work: [{work,
 //                                                 seconds_per_token, gigabytes_per_second, bandwidth_percent,
@@ -74,7 +79,7 @@ Rates rates_of(const BenchReport& report, const BenchRow& row, double tokens_per
 // A percentage is null where the limit isn't known.
 //
 // -o jsonl prints for each row {schema, version, cpu, cores, and the row's fields}. -o csv has the same
-// columns without schema, version, samples and profile; null is an empty cell.
+// columns without schema, version, samples, head and profile; null is an empty cell.
 
 Json or_null(double value) { return value < 0 ? Json() : Json(value); }
 Json or_null(const std::optional<double>& value) { return value ? Json(*value) : Json(); }
@@ -90,6 +95,18 @@ Json profile_json(const BenchReport& report, const BenchRow& row) {
                        {"int8_peak_percent", or_null(r.int8_peak_percent)}});
   }
   return profile;
+}
+
+Json head_json(const BenchRow& row) {
+  const bool is_decode = row.test.kind == BenchmarkTest::Kind::decode;
+  const HeadWork& work = row.head_work;
+  return {{"kind", name_of(row.head.kind)},
+          {"stored_bytes", row.head.stored_bytes},
+          {"extra_bytes", row.head.extra_bytes},
+          {"seconds", row.head.seconds},
+          {"bytes_per_token", is_decode ? Json(work.bytes_per_token) : Json()},
+          {"rows_in_full", is_decode ? Json(work.rows_in_full) : Json()},
+          {"most_rows_in_full", is_decode ? Json(work.most_rows_in_full) : Json()}};
 }
 
 Json row_json(const BenchReport& report, const BenchRow& row) {
@@ -122,6 +139,7 @@ Json row_json(const BenchReport& report, const BenchRow& row) {
        row.read_samples.empty() ? Json() : Json(statistics_of(row.read_samples).median)},
       {"gigamacs_per_second", or_null(rates.gigamacs)},
       {"int8_peak_percent", or_null(rates.int8_peak_percent)},
+      {"head", head_json(row)},
       {"load_seconds", row.load_seconds},
       {"peak_memory_bytes", row.peak_bytes},
   };
@@ -180,6 +198,7 @@ std::string format_csv(const BenchReport& report) {
     Json fields = {{"cpu", report.cpu}, {"cores", report.n_cores}};
     fields.update(row_json(report, row));
     fields.erase("tokens_per_second_samples");
+    fields.erase("head");
     fields.erase("profile");
     header.clear();
     std::string line;

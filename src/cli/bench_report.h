@@ -25,6 +25,8 @@ struct BenchRow {
   KvType kv_type = KvType::f16;
   std::size_t prefill_chunk = 0;
   BenchmarkTest test;
+  HeadInfo head;
+  HeadWork head_work;             // of decode tests
   std::vector<double> rates;      // tokens/s of each repetition
   std::vector<WorkTime> profile;  // of all repetitions together; empty unless asked for
   // Of as many threads as the row's, reading the model's own bytes: one sample before each repetition. Empty

@@ -50,7 +50,7 @@ ExitCode chat(const ChatOptions& o) {
   set_verbosity(o.model.quiet, o.model.verbose);
   if (o.max_tokens < -1) throw UsageError("--max-tokens: give a count, or -1 to go on until an answer ends");
   o.sampling.warn_of_idle();
-  const Model model = load_model(o.model);
+  const Model model = load_model(o.model, o.sampling.head());
   const ChatTemplate chat_template = find_template(o.chat_template, model);
   Sampler sampler(o.sampling.sampler(), model.info().vocab);
   std::optional<HeldSignals> held(std::in_place);  // from the session's threads

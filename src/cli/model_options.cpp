@@ -41,6 +41,25 @@ WeightMemory parse_weights(const std::string& name) {
   throw UsageError("--weights '" + name + "' is unknown; choose from mmap, repack");
 }
 
+HeadKind parse_head(const std::string& name) {
+  for (const HeadKind kind : {HeadKind::exact, HeadKind::int8, HeadKind::screened}) {
+    if (name == name_of(kind)) return kind;
+  }
+  throw UsageError("--head '" + name + "' is unknown; choose from exact, int8, screened");
+}
+
+std::string_view name_of(HeadKind kind) {
+  switch (kind) {
+    case HeadKind::exact:
+      return "exact";
+    case HeadKind::int8:
+      return "int8";
+    case HeadKind::screened:
+      return "screened";
+  }
+  return "?";
+}
+
 void log_profile(Session& session, std::string_view what) {
   const std::vector<WorkTime> times = session.take_profile();
   double total = 0;
@@ -67,7 +86,12 @@ void ModelOptions::add_to(CLI::App& command) {
       "int8 as trained, or f32 for reference");
   activations->type_name("TYPE")->default_str("int8");
   offer_choices(activations, "int8, f32");
-  for (CLI::Option* option : {file, ctx_size, kv_type, activations}) option->group("Model");
+  CLI::Option* head_kind = command.add_option_function<std::string>(
+      "--head", [this](const std::string& name) { head = parse_head(name); },
+      "exact or screened (same logits), or int8");
+  head_kind->type_name("KIND")->default_str("by sampler");
+  offer_choices(head_kind, "exact, int8, screened");
+  for (CLI::Option* option : {file, ctx_size, kv_type, activations, head_kind}) option->group("Model");
 
   CLI::Option* threads =
       add_number(command, "-t,--threads", session.n_threads, "Threads; 0: one per physical core");
@@ -92,14 +116,15 @@ void ModelOptions::add_to(CLI::App& command) {
   command.add_flag("--profile", session.profile, "Time by kind of work, on stderr")->group("Messages");
 }
 
-Model load_model(const ModelOptions& options) {
+Model load_model(const ModelOptions& options, HeadKind head_kind) {
   const auto start = std::chrono::steady_clock::now();
   // Reading the file through gains nothing from more threads than cores.
   const unsigned n_cores = usable_cores();
   const unsigned wanted = options.session.n_threads;
   const unsigned threads = wanted == 0 ? n_cores : std::min(wanted, n_cores);
   if (options.model.empty()) spdlog::info("no model given: using the {} model", kBuiltinModelName);
-  const LoadOptions load{.n_threads = threads, .weights = options.weights};
+  const LoadOptions load{
+      .n_threads = threads, .weights = options.weights, .head = options.head.value_or(head_kind)};
   Model model = options.model.empty() ? Model::from_bytes(builtin_model(), kBuiltinModelName, load)
                                       : Model::load(options.model, load);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
@@ -110,6 +135,9 @@ Model load_model(const ModelOptions& options) {
       info.file, info.name, info.architecture, info.n_layers, info.hidden, info.n_heads, info.n_kv_heads,
       info.ffn, info.vocab, info.context_length, info.tied_output ? "tied" : "separate");
   spdlog::debug("loaded {:.1f} MiB in {:.3f} s", to_mib(info.file_bytes), seconds.count());
+  const HeadInfo& head = info.head;
+  spdlog::debug("head {}: {:.1f} MiB stored, {:.1f} MiB more made in {:.3f} s", name_of(head.kind),
+                to_mib(head.stored_bytes), to_mib(head.extra_bytes), head.seconds);
   log_memory("after loading");
   return model;
 }

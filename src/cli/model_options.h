@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -14,6 +15,8 @@ namespace bitnet::cli {
 struct ModelOptions {
   std::string model;  // empty: the built-in one
   WeightMemory weights = WeightMemory::mmap;
+  // Without a value the command chooses: screened where its sampler asks for the best tokens only.
+  std::optional<HeadKind> head;
   SessionOptions session;
   bool quiet = false;
   bool verbose = false;
@@ -22,16 +25,18 @@ struct ModelOptions {
   void add_to(CLI::App& command);
 };
 
-// --kv-type, --activations, --weights. Throw UsageError.
+// --kv-type, --activations, --weights, --head. Throw UsageError.
 KvType parse_kv_type(const std::string& name);
 ActivationType parse_activations(const std::string& name);
 WeightMemory parse_weights(const std::string& name);
+HeadKind parse_head(const std::string& name);
+std::string_view name_of(HeadKind kind);
 
 // What the session took the time of, a line for each kind of work, on stderr; nothing without --profile.
 void log_profile(Session& session, std::string_view what);
 
-// Loads the model, saying on stderr what was loaded; details when verbose.
-Model load_model(const ModelOptions& options);
+// Loads the model, saying on stderr what was loaded; details when verbose. `head` is for options without.
+Model load_model(const ModelOptions& options, HeadKind head = HeadKind::exact);
 // Makes the session and says, when verbose, with what.
 Session make_session(const Model& model, const ModelOptions& options);
 

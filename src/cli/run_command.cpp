@@ -113,7 +113,7 @@ ExitCode run(const RunOptions& o) {
   if (o.max_tokens < -1) throw UsageError("--max-tokens: give a count, or -1 to go on until the text ends");
   o.sampling.warn_of_idle();
   const std::string prompt = read_prompt(o);
-  const Model model = load_model(o.model);
+  const Model model = load_model(o.model, o.sampling.head());
   GenerateOptions generation;
   if (o.max_tokens >= 0) generation.max_tokens = static_cast<std::size_t>(o.max_tokens);
   generation.show_special = o.special;

@@ -42,4 +42,8 @@ SamplerOptions SamplingOptions::sampler() const {
   return chosen;
 }
 
+HeadKind SamplingOptions::head() const {
+  return Sampler(sampler(), 1).query({}) ? HeadKind::screened : HeadKind::exact;
+}
+
 }  // namespace bitnet::cli

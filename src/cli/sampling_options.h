@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "bitnet/model.h"
 #include "bitnet/sampler.h"
 
 namespace bitnet::cli {
@@ -18,6 +19,8 @@ class SamplingOptions {
   void warn_of_idle() const;
 
   SamplerOptions sampler() const;
+  // The fastest that gives this sampler the logits it asks for, exactly.
+  HeadKind head() const;
 
  private:
   SamplerOptions defaults_;

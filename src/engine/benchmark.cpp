@@ -7,6 +7,7 @@
 #include <random>
 
 #include "bitnet/error.h"
+#include "engine/session_impl.h"
 #include "model/model_impl.h"
 
 namespace bitnet {
@@ -30,9 +31,24 @@ bool prefill(Session& session, std::span<const TokenId> tokens, const BenchmarkH
 bool decode(Session& session, std::span<const TokenId> tokens, const BenchmarkHooks& hooks) {
   for (const TokenId& token : tokens) {
     if (hooks.keep_going && !hooks.keep_going()) return false;
-    session.run({&token, 1});
+    // As generation does, and as greedy sampling asks for it.
+    if (session.head() == HeadKind::screened) {
+      session.advance({&token, 1});
+      session.candidates({});
+    } else {
+      session.run({&token, 1});
+    }
   }
   return true;
+}
+
+// Of n_tokens that were decoded.
+HeadWork head_work(const HeadSearchCounts& counts, const quant::Matrix& w, std::size_t n_tokens) {
+  const double full_bytes = static_cast<double>(quant::info(w.type).n_bytes(w.rows, w.cols));
+  if (counts.searches == 0) return {full_bytes, static_cast<double>(w.rows), w.rows};
+  const auto n = static_cast<double>(n_tokens);
+  const auto rows = static_cast<double>(counts.full + counts.whole * w.rows);
+  return {static_cast<double>(counts.bytes) / n, rows / n, counts.whole > 0 ? w.rows : counts.most_full};
 }
 
 // The sequence holds the first `depth` tokens, and what was there of them already is kept.
@@ -76,6 +92,7 @@ BenchmarkResult run_benchmark(Session& session, const Model& model, const Benchm
 
   if (!go_to_depth(session, before, hooks) || !run(session, warm_up, hooks)) return {};
   BenchmarkResult result;
+  session.impl().search.take_counts();
   for (std::size_t i = 0; i < repetitions; ++i) {
     if (hooks.on_repetition) hooks.on_repetition(i);
     if (!go_to_depth(session, before, hooks)) return {};
@@ -85,6 +102,10 @@ BenchmarkResult run_benchmark(Session& session, const Model& model, const Benchm
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
     result.rates.push_back(static_cast<double>(test.n_tokens) / std::max(seconds.count(), 1e-9));
     add_times(result.profile, session.take_profile());
+  }
+  if (!is_prefill) {
+    result.head = head_work(session.impl().search.take_counts(), model.impl().weights.output,
+                            repetitions * test.n_tokens);
   }
   return result;
 }
@@ -102,6 +123,12 @@ Statistics statistics_of(std::span<const double> values) {
   const std::size_t middle = sorted.size() / 2;
   s.median = sorted.size() % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
   return s;
+}
+
+void WorkPerToken::set_head_bytes(std::uint64_t bytes) {
+  Amount& head = products[static_cast<std::size_t>(Work::head)];
+  weight_bytes += bytes - head.weight_bytes;
+  head.weight_bytes = bytes;
 }
 
 // The token at position p attends to p + 1 of them; positions run from depth to depth + n_tokens - 1.

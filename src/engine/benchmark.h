@@ -35,9 +35,17 @@ struct BenchmarkHooks {
   std::function<void(std::size_t repetition)> on_repetition;  // before each, from 0; not for the warm-up
 };
 
+// What the LM head's part in decoding took, on average over the tokens.
+struct HeadWork {
+  double bytes_per_token = 0;  // of the head, its copy and its screen
+  double rows_in_full = 0;     // computed at the head's own precision
+  std::uint64_t most_rows_in_full = 0;
+};
+
 struct BenchmarkResult {
   std::vector<double> rates;      // tokens per second of each repetition
   std::vector<WorkTime> profile;  // of all repetitions together; empty without SessionOptions::profile
+  HeadWork head;                  // of decode tests
 };
 
 // Runs the test `repetitions` times, after a warm-up that isn't counted. The tokens are random and each run
@@ -68,6 +76,8 @@ struct WorkPerToken {
   };
   std::array<Amount, kWorkNames.size()> products{};
 
+  // Counts the head with what was read of it instead of all its weights.
+  void set_head_bytes(std::uint64_t bytes);
   // Keys and values that attention reads for one token of a decode test, on average.
   double kv_bytes_read(const BenchmarkTest& test) const;
 };

@@ -63,8 +63,12 @@ bool contains(std::span<const TokenId> ids, TokenId id) {
   return std::find(ids.begin(), ids.end(), id) != ids.end();
 }
 
-TokenId sample(Sampler& sampler, std::span<const float> logits, std::span<const TokenId> history) {
-  const std::optional<TokenId> id = sampler.sample(logits, history);
+// From a part of the logits, where that is enough and saves reading the whole head.
+TokenId sample(Sampler& sampler, Session& session, std::span<const TokenId> history) {
+  const std::optional<CandidateQuery> query =
+      session.head() == HeadKind::screened ? sampler.query(history) : std::nullopt;
+  const std::optional<TokenId> id =
+      query ? sampler.sample(session.candidates(*query), history) : sampler.sample(session.logits(), history);
   if (!id) {
     throw RuntimeError("the model's output is not finite at position " + std::to_string(history.size()) +
                        "; the file is damaged or was converted wrongly");
@@ -101,18 +105,22 @@ GenerateResult generate(const Model& model, Session& session, Sampler& sampler, 
   TextStream text(model.tokenizer(), options, sink);
 
   const Clock::time_point prefill_start = Clock::now();
-  std::span<const float> logits = session.run(prompt, options.keep_going);
+  const bool complete = session.advance(prompt, options.keep_going);
   result.prefill_seconds = seconds_since(prefill_start);
   history.insert(history.end(), prompt.begin(), prompt.end());
-  if (logits.empty()) {
+  if (!complete) {
     result.reason = StopReason::interrupted;
     return result;
   }
 
-  const Clock::time_point decode_start = Clock::now();
+  Clock::time_point decode_start = Clock::now();
   const auto step = [&]() -> std::optional<StopReason> {
     if (options.keep_going && !options.keep_going()) return StopReason::interrupted;
-    const TokenId id = sample(sampler, logits, history);
+    const TokenId id = sample(sampler, session, history);
+    if (result.tokens.empty()) {  // the head for the prompt's last token belongs to the prompt
+      result.prefill_seconds = seconds_since(prefill_start);
+      decode_start = Clock::now();
+    }
     result.tokens.push_back(id);
     history.push_back(id);
     if (contains(options.stop_tokens, id)) return StopReason::stop_token;
@@ -126,7 +134,7 @@ GenerateResult generate(const Model& model, Session& session, Sampler& sampler, 
     }
     if (result.tokens.size() >= options.max_tokens) return StopReason::max_tokens;
     if (to_index(session.position()) == session.ctx_size()) return StopReason::context_full;
-    logits = session.run({&id, 1});
+    session.advance({&id, 1});
     ++result.n_decode_steps;
     return std::nullopt;
   };

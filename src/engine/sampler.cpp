@@ -18,14 +18,14 @@
 namespace bitnet {
 namespace {
 
-struct Candidate {
+struct Weighed {
   float logit;
   std::int32_t id;
   float weight;  // exp of the scaled logit, 1 for the best; a probability once divided by the total
 };
 
 // A strict total order, so that no selection algorithm has a choice left to make.
-bool outranks(const Candidate& a, const Candidate& b) {
+bool outranks(const Weighed& a, const Weighed& b) {
   return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
 }
 
@@ -75,66 +75,94 @@ struct Sampler::Impl {
     return TokenId{static_cast<std::int32_t>(std::ranges::max_element(logits) - logits.begin())};
   }
 
+  // The tokens that the penalty falls on, some of them many times.
+  std::span<const TokenId> window(std::span<const TokenId> history) const {
+    if (options.repeat_penalty == 1.0F) return {};
+    return history.last(std::min(history.size(), to_size(options.repeat_window)));
+  }
+
+  float penalized(float logit) const {
+    const float penalty = options.repeat_penalty;
+    // An extreme penalty must not make an infinity of it.
+    constexpr float kMax = std::numeric_limits<float>::max();
+    return std::clamp(logit > 0.0F ? logit / penalty : logit * penalty, -kMax, kMax);
+  }
+
   // Leaves the logits, penalty applied, in `adjusted`. Always computed from the untouched logits: a token
   // that occurs many times in the window is assigned the same value again.
   void penalize(std::span<const float> logits, std::span<const TokenId> history) {
     std::ranges::copy(logits, adjusted.begin());
-    const float penalty = options.repeat_penalty;
-    if (penalty == 1.0F) return;
-    const auto window = std::min(history.size(), to_size(options.repeat_window));
-    for (const TokenId token : history.last(window)) {
-      if (to_index(token) >= vocab_size) continue;
-      const float logit = logits[to_index(token)];
-      // An extreme penalty must not make an infinity of it.
-      constexpr float kMax = std::numeric_limits<float>::max();
-      adjusted[to_index(token)] = std::clamp(logit > 0.0F ? logit / penalty : logit * penalty, -kMax, kMax);
+    for (const TokenId token : window(history)) {
+      if (to_index(token) < vocab_size) adjusted[to_index(token)] = penalized(logits[to_index(token)]);
     }
   }
 
-  Candidate candidate(std::size_t id) const {
+  Weighed candidate(std::size_t id) const {
     return {.logit = adjusted[id], .id = static_cast<std::int32_t>(id), .weight = 0.0F};
   }
 
   // The top_k best, in ascending order of their ids.
-  std::span<Candidate> select_top_k() {
+  std::span<Weighed> select_top_k() {
     const std::size_t k = options.top_k == 0 ? vocab_size : std::min(vocab_size, to_size(options.top_k));
     for (std::size_t id = 0; id < k; ++id) candidates[id] = candidate(id);
-    const std::span<Candidate> kept = std::span(candidates).first(k);
+    const std::span<Weighed> kept = std::span(candidates).first(k);
     if (k == vocab_size) return kept;
     // A heap with the worst of the kept on top: nearly all of a vocabulary costs one comparison each.
     std::ranges::make_heap(kept, outranks);
     for (std::size_t id = k; id < vocab_size; ++id) {
-      const Candidate c = candidate(id);
+      const Weighed c = candidate(id);
       if (!outranks(c, kept.front())) continue;
       std::ranges::pop_heap(kept, outranks);
       kept.back() = c;
       std::ranges::push_heap(kept, outranks);
     }
-    std::ranges::sort(kept, {}, &Candidate::id);
+    std::ranges::sort(kept, {}, &Weighed::id);
     return kept;
+  }
+
+  // The same from candidates, penalty applied.
+  std::span<Weighed> select_top_k(std::span<const Candidate> given, std::span<const TokenId> history) {
+    const std::span<const TokenId> penalty_on = window(history);
+    std::size_t n = 0;
+    for (const Candidate& c : given) {
+      const bool repeats = std::ranges::find(penalty_on, c.id) != penalty_on.end();
+      candidates[n++] = {.logit = repeats ? penalized(c.logit) : c.logit, .id = to_int(c.id), .weight = 0.0F};
+    }
+    std::span<Weighed> kept = std::span(candidates).first(n);
+    if (options.top_k == 0 || to_size(options.top_k) >= n) return kept;
+    const std::size_t k = to_size(options.top_k);
+    std::ranges::nth_element(kept, kept.begin() + options.top_k, outranks);
+    kept = kept.first(k);
+    std::ranges::sort(kept, {}, &Weighed::id);
+    return kept;
+  }
+
+  TokenId choose(std::span<Weighed> kept) {
+    weigh(kept);
+    return draw(select_min_p(select_top_p(kept)));
   }
 
   // Softmax at the temperature, not normalised. An extreme temperature makes infinities at most, and exp
   // takes those.
-  void weigh(std::span<Candidate> kept) {
-    const float best = std::ranges::max_element(kept, {}, &Candidate::logit)->logit;
+  void weigh(std::span<Weighed> kept) {
+    const float best = std::ranges::max_element(kept, {}, &Weighed::logit)->logit;
     const std::span<float> x = std::span(scaled).first(kept.size());
     for (std::size_t i = 0; i < kept.size(); ++i) x[i] = (kept[i].logit - best) / options.temperature;
     kernels::exp_array(x, x);
     for (std::size_t i = 0; i < kept.size(); ++i) kept[i].weight = x[i];
   }
 
-  static double total_weight(std::span<const Candidate> kept) {
+  static double total_weight(std::span<const Weighed> kept) {
     double total = 0.0;
-    for (const Candidate& c : kept) total += static_cast<double>(c.weight);
+    for (const Weighed& c : kept) total += static_cast<double>(c.weight);
     return total;
   }
 
   // The fewest best whose probabilities reach top_p, best first. A heap gives them one at a time: the usual
   // handful costs one pass over the vocabulary, not a sort.
-  std::span<Candidate> select_top_p(std::span<Candidate> kept) const {
+  std::span<Weighed> select_top_p(std::span<Weighed> kept) const {
     if (options.top_p == 1.0F) return kept;
-    const auto ranks_below = [](const Candidate& a, const Candidate& b) { return outranks(b, a); };
+    const auto ranks_below = [](const Weighed& a, const Weighed& b) { return outranks(b, a); };
     const double wanted = static_cast<double>(options.top_p) * total_weight(kept);
     std::ranges::make_heap(kept, ranks_below);
     double reached = 0.0;
@@ -150,22 +178,22 @@ struct Sampler::Impl {
   }
 
   // Those at least min_p times as likely as the best, in the order in which they stand.
-  std::span<Candidate> select_min_p(std::span<Candidate> kept) const {
+  std::span<Weighed> select_min_p(std::span<Weighed> kept) const {
     if (options.min_p == 0.0F) return kept;
-    const float best = std::ranges::max_element(kept, {}, &Candidate::weight)->weight;
+    const float best = std::ranges::max_element(kept, {}, &Weighed::weight)->weight;
     const double least = static_cast<double>(options.min_p) * static_cast<double>(best);
-    const auto end = std::remove_if(kept.begin(), kept.end(), [least](const Candidate& c) {
+    const auto end = std::remove_if(kept.begin(), kept.end(), [least](const Weighed& c) {
       return static_cast<double>(c.weight) < least;
     });
     return {kept.begin(), end};
   }
 
-  TokenId draw(std::span<const Candidate> kept) {
+  TokenId draw(std::span<const Weighed> kept) {
     // The standard's distributions may differ between libraries; the engine's bits may not.
     const double uniform = static_cast<double>(random() >> 11U) * 0x1p-53;  // in [0, 1)
     const double mark = uniform * total_weight(kept);
     double passed = 0.0;
-    for (const Candidate& c : kept) {
+    for (const Weighed& c : kept) {
       passed += static_cast<double>(c.weight);
       if (passed > mark) return TokenId{c.id};
     }
@@ -175,9 +203,9 @@ struct Sampler::Impl {
   SamplerOptions options;
   std::size_t vocab_size;
   std::mt19937_64 random;
-  std::vector<float> adjusted;        // [vocab] logits after the penalty
-  std::vector<float> scaled;          // [vocab] exp's argument and value
-  std::vector<Candidate> candidates;  // [vocab]
+  std::vector<float> adjusted;      // [vocab] logits after the penalty
+  std::vector<float> scaled;        // [vocab] exp's argument and value
+  std::vector<Weighed> candidates;  // [vocab]
 };
 
 Sampler::Sampler(const SamplerOptions& options, std::size_t vocab_size) {
@@ -199,11 +227,36 @@ std::optional<TokenId> Sampler::sample(std::span<const float> logits, std::span<
   if (!all_finite(logits)) return std::nullopt;
   if (s.options.temperature == 0.0F) return Impl::greedy(logits);
   s.penalize(logits, history);
-  std::span<Candidate> kept = s.select_top_k();
-  s.weigh(kept);
-  kept = s.select_top_p(kept);
-  kept = s.select_min_p(kept);
-  return s.draw(kept);
+  return s.choose(s.select_top_k());
+}
+
+std::optional<CandidateQuery> Sampler::query(std::span<const TokenId> history) const {
+  const SamplerOptions& o = impl_->options;
+  if (o.temperature == 0.0F) return CandidateQuery{};
+  const std::span<const TokenId> window = impl_->window(history);
+  if (o.top_k > 0) {
+    // The k best after the penalty: it may bring down as many tokens as the window holds, which k others
+    // behind them then follow, and lift any of the window's own.
+    return CandidateQuery{.n_best = to_size(o.top_k) + window.size(), .within = {}, .also = window};
+  }
+  // Without a penalty all that min-p keeps lie within this of the best: exp(-d / temperature) >= min_p, with
+  // room for the roundings of d / temperature and exp.
+  const bool penalizes = o.repeat_penalty != 1.0F && o.repeat_window > 0;
+  if (o.min_p == 0.0F || o.top_p < 1.0F || penalizes) return std::nullopt;
+  const float widest = 1e-3F - std::log(o.min_p) * 1.001F;
+  const float within = o.temperature * widest;
+  if (!std::isfinite(within)) return std::nullopt;
+  return CandidateQuery{.n_best = 1, .within = within, .also = {}};
+}
+
+std::optional<TokenId> Sampler::sample(std::span<const Candidate> candidates,
+                                       std::span<const TokenId> history) {
+  Impl& s = *impl_;
+  assert(!candidates.empty() && candidates.size() <= s.vocab_size);
+  if (!std::ranges::all_of(candidates, [](const Candidate& c) { return std::isfinite(c.logit); }))
+    return std::nullopt;
+  if (s.options.temperature == 0.0F) return std::ranges::max_element(candidates, {}, &Candidate::logit)->id;
+  return s.choose(s.select_top_k(candidates, history));
 }
 
 }  // namespace bitnet

@@ -59,7 +59,8 @@ std::size_t choose_chunk(std::size_t wanted, std::size_t ctx_size) {
 }  // namespace
 
 Session::Impl::Impl(const Model& model, const SessionOptions& options)
-    : config(model.impl().config),
+    : model(model.impl()),
+      config(model.impl().config),
       kernels(kernels::find(options.backend)),
       ctx_size(choose_ctx_size(config, options.ctx_size)),
       pool(choose_threads(options.n_threads), choose_cpus(options)),
@@ -74,7 +75,9 @@ Session::Impl::Impl(const Model& model, const SessionOptions& options)
               act,
               observer,
               options.activations,
-              options.profile ? &profile : nullptr} {}
+              options.profile ? &profile : nullptr},
+      search(model.impl().weights.output, model.impl().head_screen ? &*model.impl().head_screen : nullptr,
+             kernels, pool) {}
 
 void Session::Impl::check(std::span<const TokenId> tokens) const {
   if (tokens.empty()) throw UsageError("no tokens to run: the prompt is empty");
@@ -99,6 +102,7 @@ void Session::Impl::run_chunks(std::span<const TokenId> tokens, Done done) {
     const std::size_t n = std::min(act.max_tokens, tokens.size() - first);
     forward.run(tokens.subspan(first, n), position);
     position += n;
+    last_row = n - 1;
     if (!done(first, n)) return;
   }
 }
@@ -115,14 +119,30 @@ Session::~Session() = default;
 
 std::span<const float> Session::run(std::span<const TokenId> tokens,
                                     const std::function<bool()>& keep_going) {
+  return advance(tokens, keep_going) ? logits() : std::span<const float>{};
+}
+
+bool Session::advance(std::span<const TokenId> tokens, const std::function<bool()>& keep_going) {
   bool complete = false;
   impl_->run_chunks(tokens, [&](std::size_t first, std::size_t n) {
     complete = first + n == tokens.size();
-    if (!complete) return !keep_going || keep_going();
-    impl_->forward.logits(n - 1, 1);
-    return true;
+    return complete || !keep_going || keep_going();
   });
-  return complete ? impl_->logits_row(0) : std::span<const float>{};
+  return complete;
+}
+
+std::span<const float> Session::logits() {
+  const PinnedThread pinned = impl_->pool.pin_caller();
+  impl_->forward.logits(impl_->last_row, 1);
+  return impl_->logits_row(0);
+}
+
+std::span<const Candidate> Session::candidates(const CandidateQuery& query) {
+  if (query.n_best == 0) throw UsageError("no candidates asked for: n_best must be at least 1");
+  const PinnedThread pinned = impl_->pool.pin_caller();
+  const float* x = impl_->forward.head_input(impl_->last_row);
+  const WorkTimer timer(impl_->forward.profile, Work::head);
+  return impl_->search.find(query, x, impl_->act.logits.span().first(impl_->config.vocab));
 }
 
 void Session::run_all(std::span<const TokenId> tokens, const LogitsSink& sink) {
@@ -152,6 +172,7 @@ void Session::rewind(Position position) {
 std::size_t Session::ctx_size() const { return impl_->ctx_size; }
 unsigned Session::n_threads() const { return impl_->pool.n_threads(); }
 std::string_view Session::backend() const { return impl_->kernels.name; }
+HeadKind Session::head() const { return impl_->model.info.head.kind; }
 std::size_t Session::kv_bytes() const { return impl_->cache.reserved_bytes(); }
 
 std::vector<WorkTime> Session::take_profile() {

@@ -6,6 +6,7 @@
 #include "kernels/kernels.h"
 #include "model/activations.h"
 #include "model/forward.h"
+#include "model/head_search.h"
 #include "model/kv_cache.h"
 
 namespace bitnet {
@@ -20,16 +21,19 @@ struct Session::Impl {
   void check(std::span<const TokenId> tokens) const;
   std::span<const float> logits_row(std::size_t row) const;
 
+  const Model::Impl& model;
   const Config& config;
   const kernels::Kernels& kernels;
   std::size_t ctx_size;
   std::size_t position = 0;
+  std::size_t last_row = 0;  // of the activations: the last token that was run
   ThreadPool pool;
   KvCache cache;
   Activations act;
   Observer observer;  // for traces and tests; empty otherwise
   Profile profile;    // filled when forward.profile points to it
   Forward forward;
+  HeadSearch search;
 };
 
 }  // namespace bitnet

@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 
+#include "kernels/screen.h"
 #include "quant/tensor_type.h"
 
 namespace bitnet::kernels {
@@ -85,6 +86,8 @@ struct Kernels {
   // Products of rows [row_begin, row_end) of w with every token. w must not be ternary.
   void (*matmul_float)(const quant::Matrix& w, std::size_t row_begin, std::size_t row_end, const FloatRows& x,
                        std::size_t n_tokens, const OutputRows& y);
+  // One row of w, which must not be ternary, without w.scale. out: [w.cols]
+  void (*decode_float)(const quant::Matrix& w, std::size_t row, float* out);
   // The values -1, 0, +1 of one row of ternary w, elements [begin, end) (multiples of the type's block),
   // without scale.
   void (*decode_ternary)(const quant::Matrix& w, std::size_t row, std::size_t begin, std::size_t end,
@@ -99,6 +102,20 @@ struct Kernels {
   // Products of ternary w with int8 activations: y = (w.scale / x.scale) * sum(t * q).
   void (*matmul_ternary)(const quant::Matrix& w, std::size_t row_begin, std::size_t row_end,
                          const QuantizedRows& x, std::size_t n_tokens, const OutputRows& y);
+
+  // values[0, n), a row of a matrix, to row `row` of the planes and what it takes to bound their error.
+  // values is changed; codes is working memory, [n_blocks * kScreenBlock], zero from n on. A NaN or infinity
+  // gives an infinite norm.
+  void (*screen_row)(float* values, std::size_t n, std::size_t row, std::uint8_t* codes, const Planes& planes,
+                     RowBounds* bounds);
+  // Sums over a row of the codes of one plane times 256 high + low: sums[i] for row row_begin + i ...
+  void (*four_bit_products)(const Plane& plane, std::size_t row_begin, std::size_t row_end,
+                            const Digits& digits, std::int64_t* sums);
+  // ... or for row rows[i].
+  void (*one_bit_products)(const Plane& plane, const std::uint32_t* rows, std::size_t n_rows,
+                           const Digits& digits, std::int64_t* sums);
+  void (*two_bit_products)(const Plane& plane, const std::uint32_t* rows, std::size_t n_rows,
+                           const Digits& digits, std::int64_t* sums);
 
   // Loops that do one thing as fast as this instruction set lets them: what the kernels are held against.
 

@@ -165,6 +165,12 @@ void Forward::activate_and_norm(const LayerWeights& w, std::size_t n_tokens, boo
   });
 }
 
+const float* Forward::head_input(std::size_t token) const {
+  norm(act.residual.data(), weights.output_norm, act.normed, token, 1, false);
+  if (observer) observer("result_norm", 0, act.normed.row(token), 1, config.hidden);
+  return act.normed.row(token);
+}
+
 void Forward::logits(std::size_t first, std::size_t n) const {
   assert(n <= Activations::kHeadTokens && first + n <= act.max_tokens);
   const std::array head{Product{weights.output, act.logits.data()}};

@@ -41,6 +41,9 @@ struct Forward {
   // positions inside the cache's capacity. The result stays in act.residual.
   void run(std::span<const TokenId> tokens, std::size_t first_position) const;
 
+  // The input of the head for one token of the last run: normalized, [hidden], in act.normed.
+  const float* head_input(std::size_t token) const;
+
   // Logits of n (up to Activations::kHeadTokens) tokens of the last run, from the `first`th on, to
   // act.logits.
   void logits(std::size_t first, std::size_t n) const;

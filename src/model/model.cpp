@@ -1,5 +1,6 @@
 #include "bitnet/model.h"
 
+#include <chrono>
 #include <cstdint>
 #include <utility>
 
@@ -29,6 +30,26 @@ Weights read_weights_with(const gguf::File& file, const Config& config, const Lo
 
 }  // namespace
 
+// Screening needs weights as floats; a ternary head is small as it is.
+void Model::Impl::make_head(HeadKind kind, unsigned n_threads) {
+  const quant::Matrix& w = weights.output;
+  const quant::TypeInfo& type = quant::info(w.type);
+  info.head.stored_bytes = type.n_bytes(w.rows, w.cols);
+  if (kind == HeadKind::exact || type.ternary) return;
+  const auto start = std::chrono::steady_clock::now();
+  ThreadPool pool(n_threads);
+  if (kind == HeadKind::int8) {
+    int8_head.emplace(w, pool);
+    weights.output = int8_head->matrix;
+    info.head.extra_bytes = int8_head->memory.size();
+  } else {
+    head_screen.emplace(w, pool);
+    info.head.extra_bytes = head_screen->bytes();
+  }
+  info.head.kind = kind;
+  info.head.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
 Model::Impl::Impl(gguf::File opened, const LoadOptions& options)
     : file(std::move(opened)),
       config(read_config(file, info.notes)),
@@ -47,6 +68,7 @@ Model::Impl::Impl(gguf::File opened, const LoadOptions& options)
   info.context_length = config.context_length;
   info.file_bytes = file.bytes().size();
   info.tied_output = weights.tied_output;
+  make_head(options.head, options.n_threads);
   chat_hints = {.architecture = config.architecture,
                 .chat_template = file.get_string("tokenizer.chat_template").value_or("")};
 }

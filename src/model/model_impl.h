@@ -2,17 +2,22 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <span>
 
 #include "bitnet/model.h"
 #include "gguf/gguf.h"
 #include "model/config.h"
+#include "model/head_copy.h"
+#include "model/head_screen.h"
 #include "model/weights.h"
 
 namespace bitnet {
 
 struct Model::Impl {
   Impl(gguf::File opened, const LoadOptions& options);
+
+  void make_head(HeadKind kind, unsigned n_threads);
 
   // All of the file, or the copies of its matrices.
   std::span<const std::byte> weight_memory() const {
@@ -25,6 +30,8 @@ struct Model::Impl {
   ModelInfo info;
   Config config;
   Weights weights;
+  std::optional<Int8Head> int8_head;  // where it is there, weights.output
+  std::optional<HeadScreen> head_screen;
   Tokenizer tokenizer;
   ChatHints chat_hints;
 };

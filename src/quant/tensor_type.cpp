@@ -5,6 +5,7 @@
 #include "quant/block_format.h"
 #include "quant/float_types.h"
 #include "quant/i2_s.h"
+#include "quant/i8_rows.h"
 #include "quant/q4_0.h"
 #include "quant/q6_k.h"
 #include "quant/q8_0.h"
@@ -44,6 +45,16 @@ constexpr std::array kTypes{
     block_type<q4_0::Block>(TensorType::q4_0, 2, "Q4_0", q4_0::decode_row),
     TypeInfo{TensorType::i2_s, 36, "I2_S", i2_s::kGroup, 1, true, i2_s::n_bytes, i2_s::tensor_scale,
              i2_s::decode_row, kTernaryCodes},
+    TypeInfo{TensorType::i8_rows,
+             kNoFileId,
+             "int8",
+             1,
+             4,
+             false,
+             i8_rows::n_bytes,
+             no_tensor_scale,
+             i8_rows::decode_row,
+             {}},
 };
 
 struct RefusedType {
@@ -82,7 +93,7 @@ const TypeInfo& info(TensorType type) { return kTypes[static_cast<std::size_t>(t
 
 const TypeInfo* find_type(std::uint32_t ggml_id) {
   for (const TypeInfo& t : kTypes) {
-    if (t.id == ggml_id) return &t;
+    if (t.id == ggml_id && t.id != kNoFileId) return &t;
   }
   return nullptr;
 }
@@ -94,7 +105,9 @@ std::string describe_refused_type(std::uint32_t ggml_id) {
       return "type " + id + ", " + std::string(t.name) + ", is not read; " + std::string(t.advice);
   }
   std::string read;
-  for (const TypeInfo& t : kTypes) read += (read.empty() ? "" : ", ") + std::string(t.name);
+  for (const TypeInfo& t : kTypes) {
+    if (t.id != kNoFileId) read += (read.empty() ? "" : ", ") + std::string(t.name);
+  }
   return "type " + id + " is unknown; this program reads " + read;
 }
 

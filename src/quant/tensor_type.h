@@ -11,7 +11,10 @@
 
 namespace bitnet::quant {
 
-enum class TensorType : std::uint8_t { f32, f16, bf16, q8_0, q6_k, q4_0, i2_s };
+enum class TensorType : std::uint8_t { f32, f16, bf16, q8_0, q6_k, q4_0, i2_s, i8_rows };
+
+// Stands for the id of a type that no file holds.
+inline constexpr std::uint32_t kNoFileId = 0xFFFFFFFF;
 
 // A weight matrix as it lies in the file: y = W x with W of shape [rows, cols], cols contiguous.
 struct Matrix {
@@ -35,7 +38,7 @@ struct DataCheck {
 
 struct TypeInfo {
   TensorType type;
-  std::uint32_t id;       // ggml type id in the file
+  std::uint32_t id;       // ggml type id in the file, or kNoFileId
   std::string_view name;  // "I2_S"
   std::size_t block;      // cols must be a multiple of this
   std::size_t alignment;  // that the kernels' loads of elements need

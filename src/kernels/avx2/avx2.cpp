@@ -3,6 +3,7 @@
 #include "kernels/avx2/decode.h"
 #include "kernels/avx2/limits.h"
 #include "kernels/avx2/matmul_ternary.h"
+#include "kernels/avx2/screen.h"
 #include "kernels/avx2/simd.h"
 #include "kernels/generic/table.h"
 
@@ -37,11 +38,15 @@ struct Dot {
   }
 };
 
-constexpr Kernels kTable = generic::make_table<F32x16, decode_i2_s>({.name = "avx2",
-                                                                     .decode_sequential = decode_sequential,
-                                                                     .matmul_ternary = matmul_ternary<Dot>,
-                                                                     .read_all = read_all,
-                                                                     .int8_products = int8_products});
+constexpr Kernels kTable =
+    generic::make_table<F32x16, decode_i2_s>({.name = "avx2",
+                                              .decode_sequential = decode_sequential,
+                                              .matmul_ternary = matmul_ternary<Dot>,
+                                              .four_bit_products = four_bit_products<Dot>,
+                                              .one_bit_products = one_bit_products<Dot>,
+                                              .two_bit_products = two_bit_products<Dot>,
+                                              .read_all = read_all,
+                                              .int8_products = int8_products});
 
 }  // namespace
 

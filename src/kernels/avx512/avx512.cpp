@@ -1,6 +1,7 @@
 #include "kernels/avx512/avx512.h"
 
 #include "kernels/avx512/limits.h"
+#include "kernels/avx512/screen.h"
 #include "kernels/avx512/simd.h"
 #include "kernels/avx512/ternary.h"
 #include "kernels/generic/table.h"
@@ -20,6 +21,9 @@ void matmul_ternary(const quant::Matrix& w, std::size_t row_begin, std::size_t r
 constexpr Kernels kTable = generic::make_table<F32x16, decode_i2_s>({.name = "avx512",
                                                                      .decode_sequential = decode_sequential,
                                                                      .matmul_ternary = matmul_ternary,
+                                                                     .four_bit_products = four_bit_products,
+                                                                     .one_bit_products = one_bit_products,
+                                                                     .two_bit_products = two_bit_products,
                                                                      .read_all = read_all,
                                                                      .int8_products = int8_products});
 

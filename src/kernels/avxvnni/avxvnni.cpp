@@ -2,6 +2,7 @@
 
 #include "kernels/avx2/avx2.h"
 #include "kernels/avx2/matmul_ternary.h"
+#include "kernels/avx2/screen.h"
 
 namespace bitnet::kernels::avxvnni {
 namespace {
@@ -41,6 +42,9 @@ Kernels make_table() {
   Kernels k = avx2::table();
   k.name = "avxvnni";
   k.matmul_ternary = avx2::matmul_ternary<Dot>;
+  k.four_bit_products = avx2::four_bit_products<Dot>;
+  k.one_bit_products = avx2::one_bit_products<Dot>;
+  k.two_bit_products = avx2::two_bit_products<Dot>;
   k.int8_products = int8_products;
   return k;
 }

@@ -10,6 +10,7 @@
 #include "kernels/generic/elementwise.h"
 #include "kernels/generic/matmul_decoded.h"
 #include "kernels/kernels.h"
+#include "quant/i8_rows.h"
 
 namespace bitnet::kernels::generic {
 
@@ -33,6 +34,17 @@ struct LoadBf16 {
   template <typename V>
   static V load(const std::uint16_t* p, std::size_t m) {
     return m == 16 ? V::load_bf16(p) : V::load_bf16(p, m);
+  }
+};
+
+struct LoadI8 {
+  using Stored = std::int8_t;
+  template <typename V>
+  static V load(const std::int8_t* p, std::size_t m) {
+    if (m == 16) return V::load_i8(p);
+    std::int8_t padded[16] = {};
+    for (std::size_t i = 0; i < m; ++i) padded[i] = p[i];
+    return V::load_i8(padded);
   }
 };
 
@@ -68,6 +80,35 @@ struct ElementRows {
         sum[j] = fma(Load::template load<V>(data + j * step * w.cols + i + offset, m), v, sum[j]);
     });
     for (std::size_t j = 0; j < N; ++j) y[row + j * step] = reduce_add(sum[j]) * w.scale;
+  }
+
+  static void decode(const quant::Matrix& w, std::size_t row, std::size_t begin, std::size_t end,
+                     float* out) {
+    const auto* data = reinterpret_cast<const typename Load::Stored*>(w.data) + row * w.cols + begin;
+    for_each_16(end - begin,
+                [&](std::size_t i, std::size_t m) { Load::template load<V>(data + i, m).store(out + i, m); });
+  }
+};
+
+// Rows of int8 with a scale each.
+template <typename V>
+struct ScaledRows {
+  using Codes = ElementRows<V, LoadI8>;
+
+  template <std::size_t N>
+  static void times_token(const quant::Matrix& w, std::size_t row, std::size_t step, const float* x,
+                          float* y) {
+    Codes::template times_token<N>(w, row, step, x, y);
+    for (std::size_t j = 0; j < N; ++j) y[row + j * step] *= quant::i8_rows::scales(w)[row + j * step];
+  }
+
+  static void decode(const quant::Matrix& w, std::size_t row, std::size_t begin, std::size_t end,
+                     float* out) {
+    Codes::decode(w, row, begin, end, out);
+    const V scale = V::broadcast(quant::i8_rows::scales(w)[row]);
+    for_each_16(end - begin, [&](std::size_t i, std::size_t m) {
+      (load_up_to_16<V>(out + i, m) * scale).store(out + i, m);
+    });
   }
 };
 
@@ -153,34 +194,46 @@ void matmul_streamed(const quant::Matrix& w, std::size_t row_begin, std::size_t 
   }
 }
 
-// From kTokenTile tokens on, decoding each block once for all of them pays.
-template <typename V, typename Reader>
-void matmul_blocks(const quant::Matrix& w, std::size_t row_begin, std::size_t row_end, const FloatRows& x,
-                   std::size_t n_tokens, const OutputRows& y) {
-  using Rows = BlockRows<V, Reader>;
-  if (n_tokens >= kTokenTile) return matmul_decoded<V, Rows::decode>(w, row_begin, row_end, x, n_tokens, y);
-  matmul_streamed<Rows>(w, row_begin, row_end, x, n_tokens, y);
+// Calls use.operator()<Rows, is_of_blocks>() with what knows how rows of w's type are stored. Ternary types
+// have kernels of their own.
+template <typename V, typename Use>
+void with_rows_of(quant::TensorType type, Use use) {
+  switch (type) {
+    case quant::TensorType::f32:
+      return use.template operator()<ElementRows<V, LoadF32>, false>();
+    case quant::TensorType::f16:
+      return use.template operator()<ElementRows<V, LoadF16>, false>();
+    case quant::TensorType::bf16:
+      return use.template operator()<ElementRows<V, LoadBf16>, false>();
+    case quant::TensorType::q8_0:
+      return use.template operator()<BlockRows<V, Q8_0<V>>, true>();
+    case quant::TensorType::q6_k:
+      return use.template operator()<BlockRows<V, Q6_K<V>>, true>();
+    case quant::TensorType::q4_0:
+      return use.template operator()<BlockRows<V, Q4_0<V>>, true>();
+    case quant::TensorType::i8_rows:
+      return use.template operator()<ScaledRows<V>, false>();
+    case quant::TensorType::i2_s:
+      break;
+  }
 }
 
 template <typename V>
 void matmul_float(const quant::Matrix& w, std::size_t row_begin, std::size_t row_end, const FloatRows& x,
                   std::size_t n_tokens, const OutputRows& y) {
-  switch (w.type) {
-    case quant::TensorType::f32:
-      return matmul_streamed<ElementRows<V, LoadF32>>(w, row_begin, row_end, x, n_tokens, y);
-    case quant::TensorType::f16:
-      return matmul_streamed<ElementRows<V, LoadF16>>(w, row_begin, row_end, x, n_tokens, y);
-    case quant::TensorType::bf16:
-      return matmul_streamed<ElementRows<V, LoadBf16>>(w, row_begin, row_end, x, n_tokens, y);
-    case quant::TensorType::q8_0:
-      return matmul_blocks<V, Q8_0<V>>(w, row_begin, row_end, x, n_tokens, y);
-    case quant::TensorType::q6_k:
-      return matmul_blocks<V, Q6_K<V>>(w, row_begin, row_end, x, n_tokens, y);
-    case quant::TensorType::q4_0:
-      return matmul_blocks<V, Q4_0<V>>(w, row_begin, row_end, x, n_tokens, y);
-    case quant::TensorType::i2_s:
-      break;  // ternary: matmul_ternary
-  }
+  with_rows_of<V>(w.type, [&]<typename Rows, bool is_of_blocks>() {
+    if constexpr (is_of_blocks) {
+      // From kTokenTile tokens on, decoding each block once for all of them pays.
+      if (n_tokens >= kTokenTile)
+        return matmul_decoded<V, Rows::decode>(w, row_begin, row_end, x, n_tokens, y);
+    }
+    matmul_streamed<Rows>(w, row_begin, row_end, x, n_tokens, y);
+  });
+}
+
+template <typename V>
+void decode_float(const quant::Matrix& w, std::size_t row, float* out) {
+  with_rows_of<V>(w.type, [&]<typename Rows, bool is_of_blocks>() { Rows::decode(w, row, 0, w.cols, out); });
 }
 
 }  // namespace bitnet::kernels::generic

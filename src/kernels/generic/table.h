@@ -5,6 +5,7 @@
 #include "kernels/generic/elementwise.h"
 #include "kernels/generic/matmul_decoded.h"
 #include "kernels/generic/matmul_float.h"
+#include "kernels/generic/screen.h"
 #include "kernels/kernels.h"
 
 namespace bitnet::kernels::generic {
@@ -14,6 +15,9 @@ struct OwnKernels {
   std::string_view name;
   decltype(Kernels::decode_sequential) decode_sequential;
   decltype(Kernels::matmul_ternary) matmul_ternary;
+  decltype(Kernels::four_bit_products) four_bit_products;
+  decltype(Kernels::one_bit_products) one_bit_products;
+  decltype(Kernels::two_bit_products) two_bit_products;
   decltype(Kernels::read_all) read_all;
   decltype(Kernels::int8_products) int8_products;
 };
@@ -34,10 +38,15 @@ constexpr Kernels make_table(const OwnKernels& own) {
       .attention_f16 = attention<V, std::uint16_t>,
       .attention_f32 = attention<V, float>,
       .matmul_float = matmul_float<V>,
+      .decode_float = decode_float<V>,
       .decode_ternary = decode,
       .decode_sequential = own.decode_sequential,
       .matmul_ternary_f32 = matmul_decoded<V, decode>,
       .matmul_ternary = own.matmul_ternary,
+      .screen_row = screen_row<V>,
+      .four_bit_products = own.four_bit_products,
+      .one_bit_products = own.one_bit_products,
+      .two_bit_products = own.two_bit_products,
       .read_all = own.read_all,
       .int8_products = own.int8_products,
   };

@@ -53,6 +53,49 @@ void decode_sequential(const std::uint8_t* codes, std::size_t n, const float* co
   for (std::size_t i = 0; i < n; ++i) out[i] = codebook[codes[i / 4] >> (2 * (i % 4)) & 3];
 }
 
+std::int64_t digit_at(const Digits& digits, std::size_t i) {
+  return 256 * std::int64_t{digits.high[i]} + digits.low[i];
+}
+
+// code(block, j): element j of a block of the plane.
+template <std::size_t kBlockBytes, typename Code>
+std::int64_t plane_product(const Plane& plane, std::size_t row, const Digits& digits, Code code) {
+  const std::uint8_t* block = plane.codes + row * plane.row_bytes;
+  std::int64_t sum = 0;
+  std::size_t at = 0;
+  for (const std::uint8_t* end = block + plane.row_bytes; block < end; block += kBlockBytes) {
+    for (std::size_t j = 0; j < kScreenBlock; ++j) sum += code(block, j) * digit_at(digits, at++);
+  }
+  return sum;
+}
+
+void four_bit_products(const Plane& plane, std::size_t row_begin, std::size_t row_end, const Digits& digits,
+                       std::int64_t* sums) {
+  for (std::size_t row = row_begin; row < row_end; ++row) {
+    *sums++ = plane_product<64>(plane, row, digits, [](const std::uint8_t* block, std::size_t j) {
+      return block[j % 64] >> (j / 64 * 4) & 15;
+    });
+  }
+}
+
+void one_bit_products(const Plane& plane, const std::uint32_t* rows, std::size_t n_rows, const Digits& digits,
+                      std::int64_t* sums) {
+  for (std::size_t i = 0; i < n_rows; ++i) {
+    sums[i] = plane_product<16>(plane, rows[i], digits, [](const std::uint8_t* block, std::size_t j) {
+      return block[j / 8] >> (j % 8) & 1;
+    });
+  }
+}
+
+void two_bit_products(const Plane& plane, const std::uint32_t* rows, std::size_t n_rows, const Digits& digits,
+                      std::int64_t* sums) {
+  for (std::size_t i = 0; i < n_rows; ++i) {
+    sums[i] = plane_product<32>(plane, rows[i], digits, [](const std::uint8_t* block, std::size_t j) {
+      return block[j % 32] >> (j / 32 * 2) & 3;
+    });
+  }
+}
+
 void read_all(const std::byte* data, std::size_t n) {
   std::array<std::uint64_t, 8> sum{};
   for (std::size_t at = 0; at + sizeof sum <= n; at += sizeof sum) {
@@ -68,6 +111,9 @@ constexpr Kernels kTable =
     generic::make_table<F32x16, decode_ternary>({.name = "scalar",
                                                  .decode_sequential = decode_sequential,
                                                  .matmul_ternary = matmul_ternary,
+                                                 .four_bit_products = four_bit_products,
+                                                 .one_bit_products = one_bit_products,
+                                                 .two_bit_products = two_bit_products,
                                                  .read_all = read_all,
                                                  .int8_products = nullptr});
 
