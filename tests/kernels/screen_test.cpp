@@ -1,0 +1,193 @@
+// Rows in planes of few bits, and the bounds of what that loses.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <functional>
+#include <limits>
+#include <vector>
+
+#include "kernels/backends.h"
+#include "kernels/screen.h"
+
+namespace bitnet::kernels {
+namespace {
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+// Planes of a few rows, in memory of their own.
+struct TestPlanes {
+  TestPlanes(std::size_t n_rows, std::size_t n_cols)
+      : cols(n_cols),
+        n_blocks((n_cols + kScreenBlock - 1) / kScreenBlock),
+        four(n_rows * n_blocks * 64 + 64),
+        one(n_rows * n_blocks * 16 + 64),
+        two(n_rows * n_blocks * 32 + 64),
+        bounds(n_rows) {
+    planes = {{four.data(), n_blocks * 64}, {one.data(), n_blocks * 16}, {two.data(), n_blocks * 32}};
+  }
+
+  void set(const Kernels& k, std::size_t row, std::vector<float> values) {
+    std::vector<std::uint8_t> codes(n_blocks * kScreenBlock);
+    k.screen_row(values.data(), cols, row, codes.data(), planes, &bounds[row]);
+  }
+
+  // The parts of one code, by the words of screen.h alone.
+  int a(std::size_t row, std::size_t i) const {
+    const std::uint8_t* block = planes.four.codes + row * planes.four.row_bytes + i / 128 * 64;
+    return i % 128 < 64 ? block[i % 128] & 15 : block[i % 128 - 64] >> 4;
+  }
+  int b(std::size_t row, std::size_t i) const {
+    const std::uint8_t* block = planes.one.codes + row * planes.one.row_bytes + i / 128 * 16;
+    return block[i % 128 / 8] >> (i % 8) & 1;
+  }
+  int c(std::size_t row, std::size_t i) const {
+    const std::uint8_t* block = planes.two.codes + row * planes.two.row_bytes + i / 128 * 32;
+    return block[i % 32] >> (2 * (i % 128 / 32)) & 3;
+  }
+
+  std::size_t cols;
+  std::size_t n_blocks;
+  std::vector<std::uint8_t> four, one, two;
+  Planes planes;
+  std::vector<RowBounds> bounds;
+};
+
+// Norm of the row less what `level` gives for each code, in doubles.
+double true_error(const std::vector<float>& row, float scale,
+                  const std::function<double(std::size_t)>& level) {
+  double squares = 0;
+  for (std::size_t i = 0; i < row.size(); ++i) {
+    const double d = static_cast<double>(row[i]) - static_cast<double>(scale) * level(i);
+    squares += d * d;
+  }
+  return std::sqrt(squares);
+}
+
+std::vector<std::vector<float>> difficult_rows(std::size_t n) {
+  std::vector<std::vector<float>> rows{random_floats(n, 1),          random_floats(n, 2, 1e-20F),
+                                       random_floats(n, 3, 1e25F),   random_floats(n, 4, 1e-41F),
+                                       std::vector<float>(n, 0.0F),  std::vector<float>(n, 0.25F),
+                                       std::vector<float>(n, -3e38F)};
+  rows.emplace_back(n, 1e-3F)[n / 2] = -40;  // one weight that clipping cuts far short
+  rows.emplace_back(n, 0.0F)[n - 1] = 1e-45F;
+  rows.emplace_back(n, 1e-30F)[0] = 1e30F;
+  return rows;
+}
+
+class Screen : public EveryBackend {};
+BITNET_FOR_EVERY_BACKEND(Screen);
+
+TEST_P(Screen, BoundsHoldForRowsOfEverySizeAndKind) {
+  for (const std::size_t n : kOddLengths) {
+    const auto rows = difficult_rows(n);
+    for (std::size_t r = 0; r < rows.size(); ++r) {
+      SCOPED_TRACE("row " + std::to_string(r) + " of " + std::to_string(n));
+      TestPlanes p(1, n);
+      p.set(kernels(), 0, rows[r]);
+      const RowBounds& bounds = p.bounds[0];
+      const double norm = true_error(rows[r], 0, [](std::size_t) { return 0; });
+      const double four =
+          true_error(rows[r], bounds.scale, [&](std::size_t i) { return 8 * p.a(0, i) - 60.0; });
+      const double one = true_error(rows[r], bounds.scale,
+                                    [&](std::size_t i) { return 8 * p.a(0, i) + 4 * p.b(0, i) - 62.0; });
+      const double two = true_error(rows[r], bounds.scale, [&](std::size_t i) {
+        return 8 * p.a(0, i) + 4 * p.b(0, i) + p.c(0, i) - 63.5;
+      });
+      EXPECT_GE(static_cast<double>(bounds.norm), norm);
+      EXPECT_GE(static_cast<double>(bounds.error_four), four);
+      EXPECT_GE(static_cast<double>(bounds.error_one), one);
+      EXPECT_GE(static_cast<double>(bounds.error_two), two);
+      // And are no idle ones: close but for a subnormal's own precision.
+      const double room = norm * 1e-5 + 1e-44;
+      if (norm > 0 && norm < 1e38) {
+        EXPECT_LE(static_cast<double>(bounds.norm), norm * 1.001 + room);
+        EXPECT_LE(static_cast<double>(bounds.error_four), four * 1.001 + room);
+        EXPECT_LE(static_cast<double>(bounds.error_two), two * 1.001 + room);
+      }
+    }
+  }
+}
+
+TEST_P(Screen, FewBitsComeCloseToNormallyDistributedRows) {
+  TestPlanes p(1, 2560);
+  p.set(kernels(), 0, random_floats(2560, 9));
+  const RowBounds& bounds = p.bounds[0];
+  EXPECT_LT(bounds.error_four, 0.13F * bounds.norm);
+  EXPECT_LT(bounds.error_one, 0.07F * bounds.norm);
+  EXPECT_LT(bounds.error_two, 0.04F * bounds.norm);
+}
+
+TEST_P(Screen, RowsAreTheSameBytesAsTheScalarBackends) {
+  for (const std::size_t n : kOddLengths) {
+    const auto rows = difficult_rows(n);
+    TestPlanes mine(rows.size(), n);
+    TestPlanes reference(rows.size(), n);
+    for (std::size_t r = 0; r < rows.size(); ++r) {
+      mine.set(kernels(), r, rows[r]);
+      reference.set(scalar(), r, rows[r]);
+    }
+    EXPECT_EQ(mine.four, reference.four) << n;
+    EXPECT_EQ(mine.one, reference.one) << n;
+    EXPECT_EQ(mine.two, reference.two) << n;
+    EXPECT_EQ(std::memcmp(mine.bounds.data(), reference.bounds.data(), rows.size() * sizeof(RowBounds)), 0)
+        << n;
+  }
+}
+
+TEST_P(Screen, WeightsThatAreNotFiniteHaveNoBound) {
+  for (const float bad : {kInfinity, -kInfinity, std::numeric_limits<float>::quiet_NaN()}) {
+    TestPlanes p(1, 200);
+    std::vector<float> row = random_floats(200, 5);
+    row[170] = bad;
+    p.set(kernels(), 0, row);
+    EXPECT_EQ(p.bounds[0].norm, kInfinity);
+    EXPECT_EQ(p.bounds[0].error_two, kInfinity);
+  }
+}
+
+// With the largest codes and digits too, where a sum kept in few bits would overflow.
+TEST_P(Screen, ProductsAreExact) {
+  for (const std::size_t n :
+       {std::size_t{1}, std::size_t{100}, std::size_t{128}, std::size_t{640}, std::size_t{6912}}) {
+    constexpr std::size_t kRows = 11;
+    TestPlanes p(kRows, n);
+    std::mt19937 rng(7);
+    for (auto* plane : {&p.four, &p.one, &p.two}) {
+      for (std::uint8_t& byte : *plane) byte = static_cast<std::uint8_t>(rng());
+      std::fill(plane->begin(), plane->begin() + static_cast<std::ptrdiff_t>(plane->size() / kRows), 0xFF);
+    }
+    for (const int worst : {0, 1, -1}) {
+      std::vector<std::int8_t> high(p.n_blocks * kScreenBlock);
+      std::vector<std::int8_t> low(high.size());
+      for (std::size_t i = 0; i < n; ++i) {
+        high[i] = static_cast<std::int8_t>(worst == 0 ? static_cast<int>(rng() % 255) - 127 : 127 * worst);
+        low[i] = static_cast<std::int8_t>(worst == 0 ? static_cast<int>(rng() % 256) - 128
+                                                     : (worst > 0 ? 127 : -128));
+      }
+      const Digits digits{high.data(), low.data()};
+      const auto expected = [&](std::size_t row, auto part) {
+        std::int64_t sum = 0;
+        for (std::size_t i = 0; i < n; ++i) sum += part(row, i) * (256 * std::int64_t{high[i]} + low[i]);
+        return sum;
+      };
+      std::vector<std::int64_t> sums(kRows);
+      for (const std::size_t first : {std::size_t{0}, std::size_t{3}}) {
+        kernels().four_bit_products(p.planes.four, first, kRows, digits, sums.data());
+        for (std::size_t row = first; row < kRows; ++row)
+          EXPECT_EQ(sums[row - first], expected(row, [&](auto r, auto i) { return p.a(r, i); })) << row;
+      }
+      const std::vector<std::uint32_t> listed{0, 10, 2, 3, 4, 5, 9};
+      kernels().one_bit_products(p.planes.one, listed.data(), listed.size(), digits, sums.data());
+      for (std::size_t k = 0; k < listed.size(); ++k)
+        EXPECT_EQ(sums[k], expected(listed[k], [&](auto r, auto i) { return p.b(r, i); })) << k;
+      kernels().two_bit_products(p.planes.two, listed.data(), listed.size(), digits, sums.data());
+      for (std::size_t k = 0; k < listed.size(); ++k)
+        EXPECT_EQ(sums[k], expected(listed[k], [&](auto r, auto i) { return p.c(r, i); })) << k;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace bitnet::kernels
