@@ -14,8 +14,8 @@ namespace bitnet {
 
 struct CompareThresholds {
   double min_cosine = 0.998;  // at every position; what the f16 cache and other engines' roundings cost
-  std::optional<double> max_abs_error;
-  std::optional<double> max_relative_error;
+  std::optional<double> max_abs_error = std::nullopt;
+  std::optional<double> max_relative_error = std::nullopt;
   double min_token_match = 1;  // of the greedy tokens that are no near-ties
   bool exact = false;          // the same bits, of every value
 };
