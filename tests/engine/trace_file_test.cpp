@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <iterator>
@@ -104,11 +105,13 @@ TEST(TraceFile, ReadsHalfPrecisionFromGguf) {
 TEST(TraceFile, IsRefusedWhereverItWasCutOff) {
   for (const TraceForm form : {TraceForm::npz, TraceForm::gguf}) {
     const std::string whole = small_trace(form);
-    ASSERT_EQ(refusal(file_with(whole).path()), "");
+    const TempFile file = file_with(whole);
+    ASSERT_EQ(refusal(file.path()), "");
     // The last bytes of a GGUF file are padding.
     const std::size_t end = form == TraceForm::npz ? whole.size() : whole.size() - 32;
-    for (std::size_t size = 0; size < end; size += size < 64 ? 1 : 7) {
-      EXPECT_NE(refusal(file_with(whole.substr(0, size)).path()), "") << size;
+    for (std::size_t size = end; size-- > 0;) {
+      std::filesystem::resize_file(file.path(), size);
+      ASSERT_NE(refusal(file.path()), "") << size;
     }
   }
 }
@@ -116,11 +119,13 @@ TEST(TraceFile, IsRefusedWhereverItWasCutOff) {
 TEST(TraceFile, WithAnyByteChangedIsReadOrRefused) {
   for (const TraceForm form : {TraceForm::npz, TraceForm::gguf}) {
     const std::string whole = small_trace(form);
+    const TempFile file = file_with(whole);
+    std::fstream out(file.path(), std::ios::binary | std::ios::in | std::ios::out);
     for (std::size_t at = 0; at < whole.size(); ++at) {
-      for (const char byte : {'\x00', '\x39', '\xFF'}) {
-        std::string changed = whole;
-        changed[at] = byte;
-        refusal(file_with(changed).path());
+      for (const char byte : {'\x00', '\x39', '\xFF', whole[at]}) {
+        out.seekp(static_cast<std::streamoff>(at)).put(byte).flush();
+        const std::string why = refusal(file.path());
+        if (byte == whole[at]) ASSERT_EQ(why, "") << at;
       }
     }
   }
