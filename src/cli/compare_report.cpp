@@ -150,8 +150,8 @@ std::string format_compare_table(const CompareReport& report) {
   const TraceComparison& c = report.comparison;
   std::size_t name_width = 6;
   for (const TensorComparison& t : c.tensors) name_width = std::max(name_width, shown(t.name).size());
-  std::string text = fmt::format("{:<{}} {:>6} {:>6} {:>13} {:>10} {:>10}  {}\n", "tensor", name_width,
-                                 "tokens", "width", "lowest cosine", "max abs", "max rel", "");
+  std::string text = fmt::format("{:<{}} {:>6} {:>6} {:>13} {:>10} {:>10}\n", "tensor", name_width, "tokens",
+                                 "width", "lowest cosine", "max abs", "max rel");
   for (const TensorComparison& t : c.tensors) {
     const std::string mark = t.n_different == 0 ? "identical" : t.first_beyond ? "differs" : "within";
     text += fmt::format("{:<{}} {:>6} {:>6} {:>13.9f} {:>10.3g} {:>10.3g}  {}\n", shown(t.name), name_width,

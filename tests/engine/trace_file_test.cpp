@@ -125,7 +125,9 @@ TEST(TraceFile, WithAnyByteChangedIsReadOrRefused) {
       for (const char byte : {'\x00', '\x39', '\xFF', whole[at]}) {
         out.seekp(static_cast<std::streamoff>(at)).put(byte).flush();
         const std::string why = refusal(file.path());
-        if (byte == whole[at]) ASSERT_EQ(why, "") << at;
+        if (byte == whole[at]) {
+          ASSERT_EQ(why, "") << at;
+        }
       }
     }
   }
