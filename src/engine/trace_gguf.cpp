@@ -34,7 +34,8 @@ class GgufTrace final : public TraceSource {
   void add(const gguf::Tensor& tensor) {
     const std::string shown = name_ + ": tensor " + printable(tensor.name, kMaxPrintedName);
     const quant::TypeInfo* type = quant::find_type(tensor.type);
-    if (type == nullptr || type->ternary || type->block != 1) {
+    using enum quant::TensorType;
+    if (type == nullptr || (type->type != f32 && type->type != f16 && type->type != bf16)) {
       throw ModelError(
           shown, "is neither F32 nor F16 nor BF16",
           file_.find("general.architecture") ? "this is a model: pass it with -m" : "write it as F32");
