@@ -12,6 +12,7 @@
 #include "bitnet/error.h"
 #include "cli/bench_command.h"
 #include "cli/chat_command.h"
+#include "cli/compare_command.h"
 #include "cli/completions_command.h"
 #include "cli/exit_code.h"
 #include "cli/help.h"
@@ -20,6 +21,7 @@
 #include "cli/output.h"
 #include "cli/run_command.h"
 #include "cli/tokenize_command.h"
+#include "cli/trace_command.h"
 
 namespace bitnet::cli {
 namespace {
@@ -87,6 +89,8 @@ ExitCode run_main(int argc, char** argv) {
   commands["run"] = add_run_command(app);
   commands["chat"] = add_chat_command(app);
   commands["bench"] = add_bench_command(app);
+  commands["trace"] = add_trace_command(app);
+  commands["compare"] = add_compare_command(app);
   commands["tokenize"] = add_tokenize_command(app);
   commands["detokenize"] = add_detokenize_command(app);
   commands["completions"] = add_completions_command(app);

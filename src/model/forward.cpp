@@ -14,13 +14,14 @@ void Forward::run(std::span<const TokenId> tokens, std::size_t first_position) c
   const std::size_t n = tokens.size();
   assert(n >= 1 && n <= act.max_tokens && first_position + n <= cache.capacity());
   embed(tokens);
+  observe("inp_embd", 0, act.residual.data(), n, config.hidden);
   compute_rotations(n, first_position);
   for (std::size_t layer = 0; layer < config.n_layers; ++layer) {
     const LayerWeights& w = weights.layers[layer];
     attention_block(w, layer, n, first_position);
-    if (observer) observer("attn_out", layer, act.residual.data(), n, config.hidden);
-    feed_forward_block(w, n);
-    if (observer) observer("l_out", layer, act.residual.data(), n, config.hidden);
+    observe("attn_out", layer, act.residual.data(), n, config.hidden);
+    feed_forward_block(w, layer, n);
+    observe("l_out", layer, act.residual.data(), n, config.hidden);
   }
 }
 
@@ -55,11 +56,20 @@ void Forward::attention_block(const LayerWeights& w, std::size_t layer, std::siz
                        Product{w.attn_v, act.v.data()}};
   const std::array output{Product{w.attn_output, act.projected.data()}};
   norm(act.residual.data(), w.attn_norm, act.normed, 0, n_tokens, wants_quantized(qkv, activations));
+  observe("attn_norm", layer, act.normed.row(0), n_tokens, config.hidden);
   product(Work::qkv, qkv, act.normed, 0, n_tokens);
+  observe("q", layer, act.q.data(), n_tokens, config.q_dim());
+  observe("k", layer, act.k.data(), n_tokens, config.kv_dim());
+  observe("v", layer, act.v.data(), n_tokens, config.kv_dim());
   rotate_and_cache(layer, n_tokens, first_position);
+  observe("q_rope", layer, act.q.data(), n_tokens, config.q_dim());
+  observe("k_rope", layer, act.k.data(), n_tokens, config.kv_dim());
   attend(layer, n_tokens, first_position);
+  observe("attn_mix", layer, act.mixed.data(), n_tokens, config.q_dim());
   norm(act.mixed.data(), w.attn_sub_norm, act.attn_out_in, 0, n_tokens, wants_quantized(output, activations));
+  observe("attn_sub_norm", layer, act.attn_out_in.row(0), n_tokens, config.q_dim());
   product(Work::attn_output, output, act.attn_out_in, 0, n_tokens);
+  observe("attn_output", layer, act.projected.data(), n_tokens, config.hidden);
   add_to_residual(n_tokens);
 }
 
@@ -141,13 +151,19 @@ void Forward::attend(std::size_t layer, std::size_t n_tokens, std::size_t first_
 }
 
 // x += Wdown norm(activation(Wgate h) * Wup h), h = norm(x)
-void Forward::feed_forward_block(const LayerWeights& w, std::size_t n_tokens) const {
+void Forward::feed_forward_block(const LayerWeights& w, std::size_t layer, std::size_t n_tokens) const {
   const std::array gate_up{Product{w.ffn_gate, act.gate.data()}, Product{w.ffn_up, act.up.data()}};
   const std::array down{Product{w.ffn_down, act.projected.data()}};
   norm(act.residual.data(), w.ffn_norm, act.normed, 0, n_tokens, wants_quantized(gate_up, activations));
+  observe("ffn_norm", layer, act.normed.row(0), n_tokens, config.hidden);
   product(Work::gate_up, gate_up, act.normed, 0, n_tokens);
+  observe("ffn_gate", layer, act.gate.data(), n_tokens, config.ffn);
+  observe("ffn_up", layer, act.up.data(), n_tokens, config.ffn);
   activate_and_norm(w, n_tokens, wants_quantized(down, activations));
+  observe("ffn_act", layer, act.gate.data(), n_tokens, config.ffn);
+  observe("ffn_sub_norm", layer, act.ffn_down_in.row(0), n_tokens, config.ffn);
   product(Work::ffn_down, down, act.ffn_down_in, 0, n_tokens);
+  observe("ffn_down", layer, act.projected.data(), n_tokens, config.hidden);
   add_to_residual(n_tokens);
 }
 
@@ -175,7 +191,7 @@ void Forward::logits(std::size_t first, std::size_t n) const {
   assert(n <= Activations::kHeadTokens && first + n <= act.max_tokens);
   const std::array head{Product{weights.output, act.logits.data()}};
   norm(act.residual.data(), weights.output_norm, act.normed, first, n, wants_quantized(head, activations));
-  if (observer) observer("result_norm", 0, act.normed.row(first), n, config.hidden);
+  observe("result_norm", 0, act.normed.row(first), n, config.hidden);
   product(Work::head, head, act.normed, first, n);
 }
 

@@ -18,9 +18,12 @@
 
 namespace bitnet {
 
-// Sees named intermediates as they are computed: "attn_out" and "l_out" (the residual stream after attention
-// and after the feed-forward network) of a layer, and "result_norm" (layer is then meaningless). data:
-// [n_tokens, width]
+// Sees named intermediates as they are computed. Of the model: "inp_embd" and "result_norm" (layer is then
+// meaningless). Of a layer, in this order: "attn_norm", "q", "k", "v" before rotation, "q_rope", "k_rope",
+// "attn_mix" (what attention gives), "attn_sub_norm", "attn_output" (the product), "attn_out" (the residual
+// stream after attention), "ffn_norm", "ffn_gate", "ffn_up", "ffn_act" (activation(gate) * up),
+// "ffn_sub_norm", "ffn_down" (the product) and "l_out" (the residual stream after the layer).
+// data: [n_tokens, width]
 using Observer = std::function<void(std::string_view name, std::size_t layer, const float* data,
                                     std::size_t n_tokens, std::size_t width)>;
 
@@ -55,7 +58,7 @@ struct Forward {
                        std::size_t first_position) const;
   void rotate_and_cache(std::size_t layer, std::size_t n_tokens, std::size_t first_position) const;
   void attend(std::size_t layer, std::size_t n_tokens, std::size_t first_position) const;
-  void feed_forward_block(const LayerWeights& w, std::size_t n_tokens) const;
+  void feed_forward_block(const LayerWeights& w, std::size_t layer, std::size_t n_tokens) const;
   void activate_and_norm(const LayerWeights& w, std::size_t n_tokens, bool quantize) const;
   void norm(const float* x, const float* weight, const ProductInput& out, std::size_t first_token,
             std::size_t n_tokens, bool quantize) const;
@@ -65,6 +68,10 @@ struct Forward {
                std::size_t n_tokens) const;
   void add_to_residual(std::size_t n_tokens) const;
   void for_tokens(std::size_t n_tokens, ThreadPool::Body body) const;
+  void observe(std::string_view name, std::size_t layer, const float* data, std::size_t n_tokens,
+               std::size_t width) const {
+    if (observer) observer(name, layer, data, n_tokens, width);
+  }
 };
 
 }  // namespace bitnet

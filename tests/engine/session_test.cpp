@@ -161,7 +161,10 @@ TEST(TokenPath, RunsEachTokenThroughTheLayersOnceAndTheHeadOnlyWhereAsked) {
   std::size_t layer_tokens = 0;
   std::size_t head_tokens = 0;
   session.impl().observer = [&](std::string_view name, std::size_t, const float*, std::size_t n,
-                                std::size_t) { (name == "result_norm" ? head_tokens : layer_tokens) += n; };
+                                std::size_t) {
+    if (name == "result_norm") head_tokens += n;
+    if (name == "attn_out" || name == "l_out") layer_tokens += n;
+  };
   session.run(std::span(ids).first(60));
   EXPECT_EQ(layer_tokens,
             2 * model.info().n_layers * 60);  // seen after attention and after the feed-forward network

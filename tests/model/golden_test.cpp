@@ -35,8 +35,9 @@ std::map<std::string, std::vector<float>> trace(const Model& model, const Sessio
   Session session(model, options);
   session.impl().observer = [&](std::string_view name, std::size_t layer, const float* data,
                                 std::size_t n_tokens, std::size_t width) {
+    const bool of_model = name == "inp_embd" || name == "result_norm";
     const std::string key =
-        name == "result_norm" ? "result_norm" : "blk." + std::to_string(layer) + "." + std::string(name);
+        of_model ? std::string(name) : "blk." + std::to_string(layer) + "." + std::string(name);
     out[key].insert(out[key].end(), data, data + n_tokens * width);
   };
   session.run_all(ids, [&](Position, std::span<const float> logits) {

@@ -1,0 +1,136 @@
+// bitnet trace: what it prints and writes, and how it ends.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <thread>
+
+#include "cli/runner.h"
+#include "engine/trace_file.h"
+#include "support/pipe.h"
+#include "support/temp_folder.h"
+
+namespace bitnet::test {
+namespace {
+
+using namespace std::chrono_literals;
+using Args = std::vector<std::string>;
+
+const Args kShort{"trace", "-q", "-p", "What is 2+2?"};
+
+Args with(Args args, const Args& more) {
+  args.insert(args.end(), more.begin(), more.end());
+  return args;
+}
+
+std::string contents(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+TEST(Trace, PrintsALineForEachIntermediate) {
+  const std::vector<std::string> lines = lines_of(text_of(kShort));
+  ASSERT_EQ(lines.size(), 1U + 1 + 4 * 17 + 2);
+  EXPECT_TRUE(lines[0].starts_with("tensor "));
+  EXPECT_TRUE(lines[1].starts_with("inp_embd "));
+  EXPECT_TRUE(lines[2].starts_with("blk.0.attn_norm "));
+  EXPECT_PRED2(has, lines.back(), "logits                   8   1024 ");
+}
+
+TEST(Trace, TakesTokensFromWhereverTheyAre) {
+  const std::string table = text_of(kShort);
+  EXPECT_EQ(text_of({"trace", "-q", "--ids", "1016,322,286,220,17,10,17,30"}), table);
+  ChildOptions options;
+  options.args = {"trace", "-q", "-f", "-"};
+  options.stdin_text = "What is 2+2?\n";
+  EXPECT_EQ(run_bitnet(options).out, table);
+  EXPECT_PRED2(has, text_of({"trace", "-q", "-p", "<|eot_id|>", "--special"}), "inp_embd                 2 ");
+}
+
+TEST(Trace, WritesTheSameBytesTodayAndTomorrow) {
+  const TempFolder folder;
+  for (const char* form : {".npz", ".gguf"}) {
+    const std::string a = folder.file(std::string("a") + form);
+    const std::string b = folder.file(std::string("b") + form);
+    EXPECT_EQ(text_of(with(kShort, {"-n", "3", "-o", a})), "");
+    EXPECT_EQ(text_of(with(kShort, {"-n", "3", "-t", "1", "--prefill-chunk", "3", "-o", b})), "");
+    EXPECT_GT(contents(a).size(), 500'000U);
+    EXPECT_TRUE(contents(a) == contents(b)) << form;
+    EXPECT_EQ(open_trace(a)->info().greedy, (std::vector{TokenId{220}, TokenId{17}, TokenId{10}}));
+  }
+}
+
+TEST(Trace, KeepsTheTensorsThatWereAskedFor) {
+  const std::vector<std::string> lines = lines_of(text_of(with(kShort, {"--tensors", "logits,blk.?.l_out"})));
+  ASSERT_EQ(lines.size(), 6U);
+  EXPECT_TRUE(lines[1].starts_with("blk.0.l_out "));
+  EXPECT_TRUE(lines[5].starts_with("logits "));
+}
+
+TEST(Trace, RefusesAWrongCommandLine) {
+  const auto says = [](const Args& args, const std::string& part) {
+    EXPECT_PRED2(has, refusal(run_bitnet(args), 2), part);
+  };
+  says({"trace"}, "pass -p TEXT, -f FILE");
+  says({"trace", "-p", "a", "--ids", "1"}, "--ids");
+  says({"trace", "--ids", "1,x"}, "--ids: 'x'");
+  says({"trace", "--ids", "1024"}, "1024 is outside the vocabulary of 1024");
+  says({"trace", "--ids", ""}, "no tokens to trace");
+  says({"trace", "-p", "a b c d", "-c", "3"}, "--ctx-size");
+  says({"trace", "-p", "a", "-n", "513"}, "--ctx-size");
+  says({"trace", "-p", "a", "-n", "18446744073709551615"}, "--ctx-size");
+  says({"trace", "-p", "a", "--tensors", "logits,blk.9.*"}, "--tensors 'blk.9.*' is no tensor of this model");
+  says({"trace", "-p", "a", "--tensors", "logits,"}, "empty name");
+  says({"trace", "-p", "a", "-o", "trace.txt"}, "'trace.txt'");
+  EXPECT_PRED2(has, refusal(run_bitnet(Args{"trace", "-p", "a", "-m", "/nowhere/m.gguf"}), 3), "/nowhere");
+}
+
+TEST(Trace, LeavesNothingWhereItCannotWrite) {
+  EXPECT_PRED2(has, refusal(run_bitnet(with(kShort, {"-o", "/nowhere/a.npz"})), 1), "/nowhere/a.npz");
+  EXPECT_PRED2(has, refusal(run_bitnet(with(kShort, {"-o", "/proc/a.npz"})), 1), "/proc/a.npz");  // read-only
+  if (::access("/dev/full", W_OK) != 0) GTEST_SKIP() << "no /dev/full here";
+  const TempFolder folder;
+  for (const char* form : {".npz", ".gguf"}) {
+    const std::string link = folder.file(std::string("full") + form);
+    std::filesystem::create_symlink("/dev/full", link);
+    EXPECT_PRED2(has, refusal(run_bitnet(with(kShort, {"-o", link})), 1), "No space left on device");
+  }
+  ChildOptions options;
+  options.args = kShort;
+  options.stdout_fd = ::open("/dev/full", O_WRONLY | O_CLOEXEC);
+  EXPECT_PRED2(has, refusal(run_bitnet(options), 1), "No space left on device");
+  ::close(options.stdout_fd);
+  Pipe pipe;
+  pipe.close_reader();
+  options.stdout_fd = pipe.writer();
+  EXPECT_PRED2(has, refusal(run_bitnet(options), 1), "Broken pipe");
+}
+
+class TraceSignal : public ::testing::TestWithParam<int> {};
+
+TEST_P(TraceSignal, EndsItWithoutAFile) {
+  const TempFolder folder;
+  Pipe pipe;  // it waits for the text, its file begun
+  ChildOptions options;
+  options.args = {"trace", "-q", "-f", "-", "-o", folder.file("a.npz")};
+  options.stdin_fd = pipe.reader();
+  ChildProcess child(executable(), options);
+  while (folder.is_empty()) std::this_thread::sleep_for(1ms);
+  std::this_thread::sleep_for(50ms);
+  child.send(GetParam());
+  const ChildResult result = child.wait();
+  EXPECT_FALSE(result.timed_out);
+  EXPECT_EQ(result.exit_code, 130);
+  EXPECT_EQ(result.err, "");
+  EXPECT_TRUE(folder.is_empty());
+}
+
+INSTANTIATE_TEST_SUITE_P(Both, TraceSignal, ::testing::Values(SIGINT, SIGTERM));
+
+}  // namespace
+}  // namespace bitnet::test
