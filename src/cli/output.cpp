@@ -9,6 +9,7 @@
 
 #include "bitnet/error.h"
 #include "cli/interrupt.h"
+#include "cli/progress_line.h"
 
 namespace bitnet::cli {
 namespace {
@@ -22,6 +23,7 @@ bool wait_until_writable() {
 }  // namespace
 
 void write_stdout(std::string_view text) {
+  erase_progress_line();  // both may be the same terminal
   while (!text.empty()) {
     const ssize_t n = ::write(STDOUT_FILENO, text.data(), text.size());
     if (n >= 0) {
