@@ -28,7 +28,8 @@ void write_stdout(std::string_view text) {
     const ssize_t n = ::write(STDOUT_FILENO, text.data(), text.size());
     if (n >= 0) {
       text.remove_prefix(static_cast<std::size_t>(n));
-      continue;
+      if (text.empty() || !interrupted()) continue;
+      errno = EINTR;  // a part was written, and the next would wait like this one
     }
     if (errno == EAGAIN && wait_until_writable()) continue;
     if (errno != EINTR || interrupted()) {
