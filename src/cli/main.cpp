@@ -15,6 +15,7 @@
 #include "cli/completions_command.h"
 #include "cli/exit_code.h"
 #include "cli/help.h"
+#include "cli/inspect_command.h"
 #include "cli/interrupt.h"
 #include "cli/log.h"
 #include "cli/output.h"
@@ -87,6 +88,7 @@ ExitCode run_main(int argc, char** argv) {
   commands["run"] = add_run_command(app);
   commands["chat"] = add_chat_command(app);
   commands["bench"] = add_bench_command(app);
+  commands["inspect"] = add_inspect_command(app);
   commands["tokenize"] = add_tokenize_command(app);
   commands["detokenize"] = add_detokenize_command(app);
   commands["completions"] = add_completions_command(app);
