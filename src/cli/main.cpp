@@ -19,6 +19,7 @@
 #include "cli/interrupt.h"
 #include "cli/log.h"
 #include "cli/output.h"
+#include "cli/perplexity_command.h"
 #include "cli/run_command.h"
 #include "cli/tokenize_command.h"
 
@@ -88,6 +89,7 @@ ExitCode run_main(int argc, char** argv) {
   commands["run"] = add_run_command(app);
   commands["chat"] = add_chat_command(app);
   commands["bench"] = add_bench_command(app);
+  commands["perplexity"] = add_perplexity_command(app);
   commands["inspect"] = add_inspect_command(app);
   commands["tokenize"] = add_tokenize_command(app);
   commands["detokenize"] = add_detokenize_command(app);
