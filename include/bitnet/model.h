@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -56,6 +57,9 @@ struct LoadOptions {
   unsigned n_threads = 1;  // that check the ternary codes, and copy the weights if that is asked for
   WeightMemory weights = WeightMemory::mmap;
   HeadKind head = HeadKind::exact;
+  // Called now and then, on the loading thread, with the share of the work that is done, 0 to 1. False ends
+  // the loading with a RuntimeError.
+  std::function<bool(double fraction)> on_progress{};
 };
 
 // Immutable once loaded: any number of sessions, on any threads, may use one model.

@@ -84,6 +84,7 @@ class Session {
   std::vector<WorkTime> take_profile();
 
   struct Impl;  // internal
+  explicit Session(std::unique_ptr<Impl> impl);
   Impl& impl() { return *impl_; }
 
  private:

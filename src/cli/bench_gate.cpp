@@ -4,35 +4,24 @@
 
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <string_view>
 
 #include "base/mapped_file.h"
 #include "base/printable.h"
 #include "bitnet/error.h"
+#include "cli/saved_json.h"
 
 namespace bitnet::cli {
 namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::size_t kMaxFileBytes = std::size_t{16} << 20;  // a run of thousands of rows has a few
 constexpr std::string_view kSaveOne = "save a run with bitnet bench -o json > FILE";
+constexpr SavedForm kForm{kBenchSchema, kBenchVersion, "benchmark run", kSaveOne};
 
 Json parse_file(const std::string& path, const std::string& shown) {
   const MappedFile file(path);
-  if (file.bytes().size() > kMaxFileBytes) {
-    throw ModelError(shown, "is larger than any saved benchmark run", kSaveOne);
-  }
-  const std::string_view text(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
-  Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object() || json.value("schema", Json()) != kBenchSchema) {
-    throw ModelError(shown, "is not a saved benchmark run", kSaveOne);
-  }
-  if (json.value("version", Json()) != kBenchVersion) {
-    throw ModelError(shown, "is a benchmark run in a form that this version doesn't know", kSaveOne);
-  }
-  return json;
+  return parse_saved({reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()}, shown, kForm);
 }
 
 }  // namespace

@@ -8,17 +8,16 @@
 #include "base/printable.h"
 #include "bitnet/error.h"
 #include "cli/prompt_input.h"
+#include "cli/saved_json.h"
 
 namespace bitnet::cli {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using Json = nlohmann::json;
+using OrderedJson = nlohmann::ordered_json;
 
-constexpr const char* kSchema = "bitnet.chat";
-constexpr int kVersion = 1;
-constexpr std::size_t kMaxFileBytes = std::size_t{16} << 20;
-constexpr int kMaxDepth = 3;  // what is nested deeper is not ours, and not kept
 constexpr std::string_view kSaveOne = "save one with /save FILE";
+constexpr SavedForm kForm{"bitnet.chat", 1, "conversation", kSaveOne};
 
 struct RoleName {
   Role role;
@@ -31,18 +30,18 @@ constexpr std::array<RoleName, 3> kRoles = {
 
 void save_chat(const std::string& path, std::string_view model, ChatTemplate chat_template,
                std::span<const Message> messages) {
-  Json list = Json::array();
+  OrderedJson list = OrderedJson::array();
   for (const Message& message : messages) {
     const auto* const role = std::ranges::find(kRoles, message.role, &RoleName::role);
     list.push_back({{"role", role->name}, {"content", message.content}});
   }
-  const Json all{{"schema", kSchema},
-                 {"version", kVersion},
-                 {"model", model},
-                 {"template", name_of(chat_template)},
-                 {"messages", std::move(list)}};
+  const OrderedJson all{{"schema", kForm.schema},
+                        {"version", kForm.version},
+                        {"model", model},
+                        {"template", name_of(chat_template)},
+                        {"messages", std::move(list)}};
   OutputFile file(path);
-  file.write(all.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  file.write(all.dump(2, ' ', false, OrderedJson::error_handler_t::replace) + "\n");
   file.commit();
 }
 
@@ -50,15 +49,7 @@ std::vector<Message> load_chat(const std::string& path) {
   const std::string shown = printable(path, kMaxPrintedPath);
   // A name and not stdin, which the conversation itself is held on.
   const std::string text = read_input(path == "-" ? "./-" : path, "the conversation");
-  if (text.size() > kMaxFileBytes) throw ModelError(shown, "is larger than any saved conversation", kSaveOne);
-  const auto is_shallow = [](int depth, Json::parse_event_t, const Json&) { return depth <= kMaxDepth; };
-  const Json json = Json::parse(text, is_shallow, /*allow_exceptions=*/false);
-  if (!json.is_object() || json.value("schema", Json()) != kSchema) {
-    throw ModelError(shown, "is no saved conversation", kSaveOne);
-  }
-  if (json.value("version", Json()) != kVersion) {
-    throw ModelError(shown, "is a conversation in a form that this version doesn't know", kSaveOne);
-  }
+  const Json json = parse_saved(text, shown, kForm);
   const Json list = json.value("messages", Json());
   if (!list.is_array()) throw ModelError(shown, "has no list of messages", kSaveOne);
   std::vector<Message> messages;

@@ -6,8 +6,26 @@
 
 #include <cstdlib>
 #include <memory>
+#include <utility>
+
+#include "cli/progress_line.h"
 
 namespace bitnet::cli {
+namespace {
+
+// A message takes the place of the progress line, which comes back with the next step.
+class StderrSink : public spdlog::sinks::stderr_color_sink_st {
+  using Base = spdlog::sinks::stderr_color_sink_st;
+
+ public:
+  using Base::Base;
+  void log(const spdlog::details::log_msg& message) override {
+    erase_progress_line();
+    Base::log(message);
+  }
+};
+
+}  // namespace
 
 bool no_color() {
   const char* value = std::getenv("NO_COLOR");
@@ -16,7 +34,7 @@ bool no_color() {
 
 void start_logging() {
   const auto mode = no_color() ? spdlog::color_mode::never : spdlog::color_mode::automatic;
-  auto logger = spdlog::stderr_color_st("bitnet", mode);
+  auto logger = std::make_shared<spdlog::logger>("bitnet", std::make_shared<StderrSink>(mode));
   logger->set_pattern("%^%l%$: %v");
   logger->set_level(spdlog::level::info);
   spdlog::set_default_logger(std::move(logger));
@@ -32,6 +50,7 @@ void tell(std::string_view line) {
     plain->set_pattern("%v");
     return plain;
   }();
+  erase_progress_line();
   logger->info("{}", line);
 }
 

@@ -16,12 +16,15 @@
 #include "cli/completions_command.h"
 #include "cli/exit_code.h"
 #include "cli/help.h"
+#include "cli/inspect_command.h"
 #include "cli/interrupt.h"
 #include "cli/log.h"
 #include "cli/output.h"
+#include "cli/perplexity_command.h"
 #include "cli/run_command.h"
 #include "cli/tokenize_command.h"
 #include "cli/trace_command.h"
+#include "cli/verify_command.h"
 
 namespace bitnet::cli {
 namespace {
@@ -91,6 +94,9 @@ ExitCode run_main(int argc, char** argv) {
   commands["bench"] = add_bench_command(app);
   commands["trace"] = add_trace_command(app);
   commands["compare"] = add_compare_command(app);
+  commands["perplexity"] = add_perplexity_command(app);
+  commands["inspect"] = add_inspect_command(app);
+  commands["verify"] = add_verify_command(app);
   commands["tokenize"] = add_tokenize_command(app);
   commands["detokenize"] = add_detokenize_command(app);
   commands["completions"] = add_completions_command(app);

@@ -112,6 +112,8 @@ bitnet run \-p "The capital of France is"
 bitnet run \-m model.gguf \-f prompt.txt \-\-stop "User:" > answer.txt
 bitnet chat \-m model.gguf \-\-system "Answer in one sentence."
 bitnet bench \-\-synthetic 2b\-4t \-p 128,512 \-n 32 \-t 1,2
+bitnet inspect model.gguf && bitnet verify \-m model.gguf
+bitnet perplexity \-m model.gguf \-f text.txt \-c 2048
 .EE
 )";
 

@@ -9,11 +9,15 @@
 #include "bitnet/error.h"
 #include "cli/builtin_model.h"
 #include "cli/choices.h"
+#include "cli/interrupt.h"
 #include "cli/memory_use.h"
 #include "cli/number_option.h"
+#include "cli/progress_bar.h"
 
 namespace bitnet::cli {
 namespace {
+
+constexpr std::chrono::milliseconds kLongLoad{500};  // from here on it is worth a progress bar
 
 void log_memory(const char* when) {
   const MemoryUse m = memory_use();
@@ -123,10 +127,17 @@ Model load_model(const ModelOptions& options, HeadKind head_kind) {
   const unsigned wanted = options.session.n_threads;
   const unsigned threads = wanted == 0 ? n_cores : std::min(wanted, n_cores);
   if (options.model.empty()) spdlog::info("no model given: using the {} model", kBuiltinModelName);
-  const LoadOptions load{
-      .n_threads = threads, .weights = options.weights, .head = options.head.value_or(head_kind)};
+  ProgressBar bar(options.quiet, "loading", kLongLoad);
+  const LoadOptions load{.n_threads = threads,
+                         .weights = options.weights,
+                         .head = options.head.value_or(head_kind),
+                         .on_progress = [&](double done) {
+                           bar.update(done);
+                           return !interrupted();
+                         }};
   Model model = options.model.empty() ? Model::from_bytes(builtin_model(), kBuiltinModelName, load)
                                       : Model::load(options.model, load);
+  bar.clear();
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   const ModelInfo& info = model.info();
   for (const std::string& note : info.notes) spdlog::debug("{}: {}", info.file, note);

@@ -9,6 +9,7 @@
 
 #include "bitnet/error.h"
 #include "cli/interrupt.h"
+#include "cli/progress_line.h"
 
 namespace bitnet::cli {
 namespace {
@@ -22,11 +23,13 @@ bool wait_until_writable() {
 }  // namespace
 
 void write_stdout(std::string_view text) {
+  erase_progress_line();  // both may be the same terminal
   while (!text.empty()) {
     const ssize_t n = ::write(STDOUT_FILENO, text.data(), text.size());
     if (n >= 0) {
       text.remove_prefix(static_cast<std::size_t>(n));
-      continue;
+      if (text.empty() || !interrupted()) continue;
+      errno = EINTR;  // a part was written, and the next would wait like this one
     }
     if (errno == EAGAIN && wait_until_writable()) continue;
     if (errno != EINTR || interrupted()) {

@@ -1,19 +1,38 @@
 #include "cli/progress_line.h"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <string_view>
 
 #include "cli/log.h"
+#include "tokenizer/utf8.h"
 
 namespace bitnet::cli {
 namespace {
 
 constexpr std::string_view kErase = "\r\x1b[K";  // to the start of the line, and what stands on it away
+constexpr std::size_t kUnknownWidth = 80;
+
+bool g_shown = false;  // a terminal has one line to redraw, whoever does so
 
 void write_stderr(std::string_view text) {
   // A progress line that cannot be written is no loss.
   [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());
+}
+
+// The front of `text` that takes no more columns. Where a character may be two columns wide, it is taken for
+// so.
+std::string_view cut_to(std::string_view text, std::size_t columns) {
+  std::size_t at = 0;
+  while (at < text.size()) {
+    const Utf8Unit unit = decode_utf8(text.substr(at));
+    const std::size_t wide = unit.code_point < 0x1100 ? 1 : 2;
+    if (wide > columns) break;
+    columns -= wide;
+    at += unit.length;
+  }
+  return text.substr(0, at);
 }
 
 }  // namespace
@@ -22,13 +41,23 @@ ProgressLine::ProgressLine(bool quiet) : enabled_(!quiet && ::isatty(STDERR_FILE
 
 void ProgressLine::show(const std::string& text) {
   if (!enabled_) return;
-  write_stderr(std::string(kErase) + text);
-  shown_ = true;
+  write_stderr(std::string(kErase).append(cut_to(text, width())));
+  g_shown = true;
 }
 
 void ProgressLine::clear() {
-  if (shown_) write_stderr(kErase);
-  shown_ = false;
+  if (enabled_) erase_progress_line();
+}
+
+std::size_t ProgressLine::width() {
+  winsize size{};
+  const bool known = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1;
+  return (known ? size.ws_col : kUnknownWidth) - 1;  // with the last column filled, some terminals wrap
+}
+
+void erase_progress_line() {
+  if (g_shown) write_stderr(kErase);
+  g_shown = false;
 }
 
 }  // namespace bitnet::cli

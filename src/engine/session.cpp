@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/cpu_count.h"
@@ -58,10 +59,10 @@ std::size_t choose_chunk(std::size_t wanted, std::size_t ctx_size) {
 
 }  // namespace
 
-Session::Impl::Impl(const Model& model, const SessionOptions& options)
+Session::Impl::Impl(const Model& model, const SessionOptions& options, const kernels::Kernels& table)
     : model(model.impl()),
       config(model.impl().config),
-      kernels(kernels::find(options.backend)),
+      kernels(table),
       ctx_size(choose_ctx_size(config, options.ctx_size)),
       pool(choose_threads(options.n_threads), choose_cpus(options)),
       cache(config, ctx_size,
@@ -112,7 +113,8 @@ std::span<const float> Session::Impl::logits_row(std::size_t row) const {
 }
 
 Session::Session(const Model& model, const SessionOptions& options)
-    : impl_(std::make_unique<Impl>(model, options)) {}
+    : Session(std::make_unique<Impl>(model, options, kernels::find(options.backend))) {}
+Session::Session(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Session::Session(Session&&) noexcept = default;
 Session& Session::operator=(Session&&) noexcept = default;
 Session::~Session() = default;

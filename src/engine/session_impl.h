@@ -12,7 +12,8 @@
 namespace bitnet {
 
 struct Session::Impl {
-  Impl(const Model& model, const SessionOptions& options);
+  // options.backend is not looked at: the table is given.
+  Impl(const Model& model, const SessionOptions& options, const kernels::Kernels& table);
 
   // Runs tokens chunk by chunk; after each chunk calls done(first token of the chunk, its size), which
   // returns whether to go on.

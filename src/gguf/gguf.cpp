@@ -24,6 +24,34 @@ File File::from_bytes(std::span<const std::byte> bytes, std::string name) {
   return file;
 }
 
+File File::open_damaged(const std::string& path, std::string& damage) {
+  MappedFile mapping(path);
+  File file(mapping.bytes(), path);
+  file.mapping_ = std::move(mapping);
+  file.parse_what_is_there(damage);
+  return file;
+}
+
+File File::from_damaged(std::span<const std::byte> bytes, std::string name, std::string& damage) {
+  File file(bytes, std::move(name));
+  file.parse_what_is_there(damage);
+  return file;
+}
+
+void File::parse_what_is_there(std::string& damage) {
+  try {
+    parse();
+  } catch (const ModelError& e) {
+    damage = e.what();
+    if (key_order_.size() != key_offsets_.size()) {
+      key_offsets_.clear();
+      key_order_.clear();
+    }
+    for (Tensor& tensor : tensors_) tensor.extent = {};
+    tensor_order_.clear();
+  }
+}
+
 void File::populate(std::span<const std::byte> bytes) const {
   if (mapping_) mapping_->populate(bytes);
 }

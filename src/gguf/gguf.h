@@ -49,6 +49,11 @@ class File {
   static File open(const std::string& path);
   // `bytes` must outlive the File. `name` stands for the file in messages. Throws ModelError.
   static File from_bytes(std::span<const std::byte> bytes, std::string name);
+  // For looking at a file that may be refused: keeps what was read before the damage and puts the refusal
+  // into `damage` instead of throwing it. The metadata is then complete or empty; tensors have no bytes, are
+  // not found by name, and n_elements() may exceed any file. A file that cannot be read at all still throws.
+  static File open_damaged(const std::string& path, std::string& damage);
+  static File from_damaged(std::span<const std::byte> bytes, std::string name, std::string& damage);
 
   const std::string& name() const { return *name_; }
   std::uint32_t version() const { return version_; }
@@ -87,6 +92,7 @@ class File {
  private:
   File(std::span<const std::byte> bytes, std::string name);
   void parse();
+  void parse_what_is_there(std::string& damage);
   void read_keys(Cursor& cursor, std::uint64_t n_keys);
   void read_alignment();
   void read_tensors(Cursor& cursor, std::uint64_t n_tensors);

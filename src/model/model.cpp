@@ -1,5 +1,6 @@
 #include "bitnet/model.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <utility>
@@ -15,14 +16,27 @@ namespace bitnet {
 namespace {
 
 constexpr std::size_t kPopulatedBytes = std::size_t{16} << 20;  // at a time: a few tenths of a millisecond
+constexpr std::size_t kReportedBytes = std::size_t{128} << 20;  // between two reports of progress
+
+// Bringing the file in from the disk is what loading takes its time for.
+void populate(const gguf::File& file, ThreadPool& pool, const LoadOptions& options) {
+  const std::span<const std::byte> bytes = file.bytes();
+  for (std::size_t at = 0; at < bytes.size(); at += kReportedBytes) {
+    if (options.on_progress &&
+        !options.on_progress(static_cast<double>(at) / static_cast<double>(bytes.size()))) {
+      throw RuntimeError(printable(file.name(), kMaxPrintedPath) + ": loading was ended by request");
+    }
+    const auto stretch = bytes.subspan(at, std::min(kReportedBytes, bytes.size() - at));
+    pool.parallel_for(stretch.size(), kPopulatedBytes, [&](std::size_t begin, std::size_t end) {
+      file.populate(stretch.subspan(begin, end - begin));
+    });
+  }
+}
 
 // The pool lives only as long as the weights are checked and copied.
 Weights read_weights_with(const gguf::File& file, const Config& config, const LoadOptions& options) {
   ThreadPool pool(options.n_threads);
-  const std::span<const std::byte> bytes = file.bytes();
-  pool.parallel_for(bytes.size(), kPopulatedBytes, [&](std::size_t begin, std::size_t end) {
-    file.populate(bytes.subspan(begin, end - begin));
-  });
+  populate(file, pool, options);
   Weights weights = read_weights(file, config, pool);
   if (options.weights == WeightMemory::repack) repack(weights, file, pool);
   return weights;

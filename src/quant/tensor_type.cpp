@@ -17,7 +17,7 @@ constexpr std::string_view kDamaged = "the file is damaged: download it again";
 constexpr std::string_view kBadScale = "has a scale that is not a finite number";
 constexpr DataCheck kTernaryCodes{i2_s::find_bad_code, "element",
                                   "holds the code 3, which stands for nothing",
-                                  "the file is damaged, or its codes are laid out for another processor"};
+                                  "the file is damaged, or holds another format: bitnet inspect says more"};
 
 // A type made of blocks, each with a scale of its own.
 template <typename Block>

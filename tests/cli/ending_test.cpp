@@ -19,10 +19,13 @@ using Args = std::vector<std::string>;
 const Args kLong{"run", "-p", "Once upon a time", "--ignore-eos"};
 
 const Args kBench{"bench", "--synthetic", "tiny", "-p", "4", "-n", "2", "-r", "1", "-t", "1"};
+const Args kPerplexity{"perplexity", "-f", BITNET_TEST_DATA "/perplexity/village.txt", "-c", "64"};
+const Args kVerify{"verify", "-m", BITNET_TEST_DATA "/models/random-llama.gguf"};
 
 TEST(CliStdout, ThatIsFullEndsTheRun) {
-  for (const Args& args : {kLong, kBench, Args{"completions", "bash"}, Args{"completions", "man"},
-                           Args{"run", "--help"}, Args{"--help"}, Args{"--version"}}) {
+  for (const Args& args : {kLong, kBench, kPerplexity, kVerify, Args{"inspect"}, Args{"inspect", "--json"},
+                           Args{"completions", "bash"}, Args{"completions", "man"}, Args{"run", "--help"},
+                           Args{"--help"}, Args{"--version"}}) {
     ChildOptions options;
     options.args = args;
     options.stdout_fd = ::open("/dev/full", O_WRONLY | O_CLOEXEC);
@@ -36,8 +39,8 @@ TEST(CliStdout, ThatIsFullEndsTheRun) {
 TEST(CliStdout, ThatNobodyReadsEndsTheRun) {
   Pipe pipe;
   pipe.close_reader();
-  for (const Args& args : {kLong, kBench, Args{"tokenize", "-p", "a"}, Args{"detokenize", "17"},
-                           Args{"completions", "bash"}, Args{"--help"}}) {
+  for (const Args& args : {kLong, kBench, kPerplexity, kVerify, Args{"inspect"}, Args{"tokenize", "-p", "a"},
+                           Args{"detokenize", "17"}, Args{"completions", "bash"}, Args{"--help"}}) {
     ChildOptions options;
     options.args = args;
     options.stdout_fd = pipe.writer();
@@ -82,29 +85,38 @@ void wait_until_held_up(const Pipe& pipe, std::size_t n) {
 
 class CliSignal : public ::testing::TestWithParam<int> {};
 
-TEST_P(CliSignal, EndsARunWithTheTextSoFar) {
-  const std::string whole = text_of(kLong);
-  Pipe pipe;
-  const std::size_t n_filling = fill_up_to(pipe, 100);
-  ChildOptions options;
-  options.args = kLong;
-  options.stdout_fd = pipe.writer();
-  options.timeout = 30s;
-  ChildProcess child(executable(), options);
-  wait_until_held_up(pipe, n_filling);
-  child.send(GetParam());
-  const ChildResult result = child.wait();
-  pipe.close_writer();
-  EXPECT_FALSE(result.timed_out);
-  EXPECT_EQ(result.exit_code, 130);
-  EXPECT_PRED2(lacks, result.err, "error");
-  const std::string text = pipe.read_all().substr(n_filling);
-  EXPECT_GT(text.size(), 50U);
-  EXPECT_EQ(text, whole.substr(0, text.size()));
+TEST_P(CliSignal, EndsACommandThatIsHeldUpWithTheTextSoFar) {
+  struct Command {
+    Args args;
+    std::size_t room;  // for what it writes: less than that
+  };
+  // One writes a little at a time, the others everything at once.
+  for (const auto& [args, room] :
+       {Command{kLong, 100}, Command{{"inspect", "--json"}, 4096}, Command{{"completions", "bash"}, 4096}}) {
+    SCOPED_TRACE(args[0]);
+    const std::string whole = text_of(args);
+    Pipe pipe;
+    const std::size_t n_filling = fill_up_to(pipe, room);
+    ChildOptions options;
+    options.args = args;
+    options.stdout_fd = pipe.writer();
+    options.timeout = 30s;
+    ChildProcess child(executable(), options);
+    wait_until_held_up(pipe, n_filling);
+    child.send(GetParam());
+    const ChildResult result = child.wait();
+    pipe.close_writer();
+    EXPECT_FALSE(result.timed_out);
+    EXPECT_EQ(result.exit_code, 130);
+    EXPECT_PRED2(lacks, result.err, "error");
+    const std::string text = pipe.read_all().substr(n_filling);
+    EXPECT_GT(text.size(), 50U);
+    EXPECT_EQ(text, whole.substr(0, text.size()));
+  }
 }
 
 TEST_P(CliSignal, EndsTheWaitForAPrompt) {
-  for (const char* command : {"run", "tokenize", "detokenize"}) {
+  for (const char* command : {"run", "tokenize", "detokenize", "perplexity"}) {
     Pipe pipe;
     ChildOptions options;
     options.args = {command, "-f", "-"};

@@ -7,7 +7,7 @@ namespace bitnet::test {
 
 class Terminal {
  public:
-  Terminal();
+  explicit Terminal(unsigned short columns = 80);
   Terminal(const Terminal&) = delete;
   Terminal& operator=(const Terminal&) = delete;
   ~Terminal();

@@ -56,6 +56,20 @@ TEST(Model, RefusesUnalignedMemory) {
   EXPECT_THROW(Model::from_bytes(room.span().subspan(32), "m.gguf"), UsageError);
 }
 
+TEST(Model, TellsHowFarLoadingIsAndEndsItWhenTold) {
+  const AlignedBytes bytes = SmallModel("llama").build();
+  std::vector<double> reported;
+  LoadOptions options;
+  options.on_progress = [&](double fraction) {
+    reported.push_back(fraction);
+    return true;
+  };
+  Model::from_bytes(bytes.span(), "m.gguf", options);
+  EXPECT_EQ(reported, std::vector<double>{0});
+  options.on_progress = [](double) { return false; };
+  EXPECT_THROW(Model::from_bytes(bytes.span(), "m.gguf", options), RuntimeError);
+}
+
 TEST(Model, CanBeMoved) {
   SmallModel small("bitnet-b1.58");
   small.set("tokenizer.chat_template", "{{ a template }}");

@@ -1,0 +1,178 @@
+#include "cli/perplexity_command.h"
+
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/printable.h"
+#include "bitnet/error.h"
+#include "cli/interrupt.h"
+#include "cli/log.h"
+#include "cli/model_options.h"
+#include "cli/number_option.h"
+#include "cli/output.h"
+#include "cli/progress_bar.h"
+#include "cli/prompt_input.h"
+#include "engine/perplexity.h"
+#include "tokenizer/utf8.h"
+
+namespace bitnet::cli {
+namespace {
+
+constexpr std::size_t kDefaultWindow = 512;  // as llama.cpp's, so that figures can be compared
+constexpr std::size_t kReports = 10;         // of the running estimate, where there is no bar
+
+struct CommandOptions {
+  ModelOptions model;
+  std::optional<std::string> file;
+  std::size_t stride = 0;
+  bool json = false;
+};
+
+void add_options(CLI::App& c, CommandOptions& o) {
+  auto* file = c.add_option("-f,--file", o.file, "The text, UTF-8; - is stdin")->type_name("FILE");
+  auto* stride = add_number(c, "--stride", o.stride,
+                            "0: windows side by side, the second half of each scored. N: a window every N "
+                            "tokens, its last N scored");
+  stride->type_name("N");
+  for (CLI::Option* option : {file, stride}) option->group("Text");
+  c.add_flag("--json", o.json, "The result as JSON")->group("Output");
+  o.model.add_to(c);
+  c.get_option("--ctx-size")->description("Window in tokens; 0: 512, or the model's context");
+  c.set_help_flag("-h,--help", "Print this help and exit")->group("Messages");
+  c.footer(
+      "Windows are whole and start with an empty cache, with BOS in place of their\n"
+      "first token if the model wants one; the tokens after the last are left out.\n"
+      "No token is scored twice, none without half a window (or window - N tokens)\n"
+      "before it. This is how llama.cpp counts; with --ppl-stride N it enlarges its\n"
+      "window by N/2, so pass -c accordingly.");
+}
+
+std::string read_text(const CommandOptions& o) {
+  if (!o.file) throw UsageError("no text: pass -f FILE, or -f - to read it from stdin");
+  std::string text = read_input(*o.file, "the text");
+  if (text.ends_with('\n')) text.pop_back();  // as llama.cpp does
+  const std::string name = *o.file == "-" ? "stdin" : printable(*o.file, kMaxPrintedPath);
+  if (text.empty()) throw ModelError(name, "the text is empty", "pass one with words in it");
+  const std::size_t zero = text.find('\0');
+  const std::size_t good = std::min(zero, well_formed_prefix(text));
+  if (good < text.size()) {
+    throw ModelError(name,
+                     fmt::format("byte {} (0x{:02X}) is not UTF-8 text", good,
+                                 static_cast<unsigned>(static_cast<unsigned char>(text[good]))),
+                     "pass a text file, converted to UTF-8 (iconv does it)");
+  }
+  return text;
+}
+
+// --json prints one object:
+//   schema              "bitnet.perplexity"
+//   version             1; it changes when a field changes its name or meaning, not when one is added
+//   model, architecture what ran
+//   backend, threads, kv_type, activations
+//   window, stride      in tokens; stride 0: windows side by side
+//   text_tokens         of the text, BOS included
+//   windows             run
+//   scored_tokens       that the estimate is made of
+//   left_out_tokens     after the last whole window
+//   mean_nll            of -log(probability), in nats
+//   mean_nll_error      its standard error
+//   perplexity          exp(mean_nll)
+//   perplexity_error    its standard error
+std::string format_json(const PerplexityResult& r, const PerplexityOptions& options, const Session& session,
+                        const Model& model, const SessionOptions& how) {
+  const nlohmann::ordered_json json = {
+      {"schema", "bitnet.perplexity"},
+      {"version", 1},
+      {"model", printable(model.info().file, kMaxPrintedPath)},
+      {"architecture", model.info().architecture},
+      {"backend", session.backend()},
+      {"threads", session.n_threads()},
+      {"kv_type", how.kv_type == KvType::f16 ? "f16" : "f32"},
+      {"activations", how.activations == ActivationType::int8 ? "int8" : "f32"},
+      {"window", options.window},
+      {"stride", options.stride},
+      {"text_tokens", r.n_tokens},
+      {"windows", r.n_windows},
+      {"scored_tokens", r.n_scored},
+      {"left_out_tokens", r.n_left_out},
+      {"mean_nll", r.mean_nll},
+      {"mean_nll_error", r.nll_standard_error},
+      {"perplexity", r.perplexity},
+      {"perplexity_error", r.standard_error},
+  };
+  return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+std::string format_text(const PerplexityResult& r, const PerplexityOptions& options) {
+  return fmt::format("perplexity {:.4f} +- {:.4f} ({} tokens scored in {} windows of {})\n", r.perplexity,
+                     r.standard_error, r.n_scored, r.n_windows, options.window);
+}
+
+std::vector<TokenId> encode(const CommandOptions& o, const Model& model, const std::string& text,
+                            std::size_t window) {
+  std::vector<TokenId> tokens = model.tokenizer().encode(text, {.add_bos = true});
+  if (tokens.size() < window) {
+    throw ModelError(*o.file == "-" ? "stdin" : printable(*o.file, kMaxPrintedPath),
+                     fmt::format("a text of {} tokens does not fill one window of {}", tokens.size(), window),
+                     "pass a longer text or a smaller --ctx-size");
+  }
+  return tokens;
+}
+
+ExitCode perplexity(const CommandOptions& given) {
+  CommandOptions o = given;
+  set_verbosity(o.model.quiet, o.model.verbose);
+  const std::string text = read_text(o);
+  const Model model = load_model(o.model);
+  std::size_t& window = o.model.session.ctx_size;
+  if (window == 0) window = std::min(kDefaultWindow, model.info().context_length);
+  const PerplexityOptions options{.window = window, .stride = o.stride};
+  Session session = make_session(model, o.model);
+  const std::vector<TokenId> tokens = encode(o, model, text, window);
+  count_windows(tokens.size(), options);  // refuses options before any work
+
+  ProgressBar bar(o.model.quiet, "perplexity");
+  std::string estimate;
+  PerplexityHooks hooks;
+  hooks.keep_going = [] { return !interrupted(); };
+  hooks.on_progress = [&](double fraction) { bar.update(fraction, estimate); };
+  hooks.on_window = [&](const PerplexityResult& so_far, std::size_t n_windows) {
+    estimate = fmt::format("{:.4f}", so_far.perplexity);
+    const std::size_t i = so_far.n_windows;
+    const bool is_due = i * kReports / n_windows != (i - 1) * kReports / n_windows;
+    if (!bar.enabled() && is_due) {
+      spdlog::info("window {} of {}: perplexity {:.4f} +- {:.4f}", i, n_windows, so_far.perplexity,
+                   so_far.standard_error);
+    }
+  };
+  const PerplexityResult result = measure_perplexity(session, model.tokenizer(), tokens, options, hooks);
+  bar.clear();
+  if (!result.complete) return ExitCode::interrupted;
+  if (result.n_left_out > 0) {
+    spdlog::info("the last {} of {} tokens do not fill a window and are left out", result.n_left_out,
+                 result.n_tokens);
+  }
+  log_profile(session, "profile");
+  write_stdout(o.json ? format_json(result, options, session, model, o.model.session)
+                      : format_text(result, options));
+  return interrupted() ? ExitCode::interrupted : ExitCode::done;
+}
+
+}  // namespace
+
+std::function<ExitCode()> add_perplexity_command(CLI::App& app) {
+  auto options = std::make_shared<CommandOptions>();
+  CLI::App* command = app.add_subcommand("perplexity", "Measure how well a model predicts a text");
+  add_options(*command, *options);
+  return [options] { return perplexity(*options); };
+}
+
+}  // namespace bitnet::cli

@@ -1,0 +1,172 @@
+#include "cli/verify_command.h"
+
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+
+#include "base/cpu_count.h"
+#include "base/printable.h"
+#include "cli/builtin_model.h"
+#include "cli/interrupt.h"
+#include "cli/log.h"
+#include "cli/model_options.h"
+#include "cli/number_option.h"
+#include "cli/output.h"
+#include "cli/progress_bar.h"
+#include "engine/machine_limits.h"
+#include "engine/verify.h"
+#include "kernels/kernels.h"
+
+namespace bitnet::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct CommandOptions {
+  std::string model;
+  unsigned n_threads = 0;
+  bool json = false;
+  bool quiet = false;
+  bool verbose = false;
+};
+
+void add_options(CLI::App& c, CommandOptions& o) {
+  auto* file = c.add_option("-m,--model", o.model,
+                            "Compare every kernel with the scalar one on this file's tensors; none: run the "
+                            "built-in canary against its known answers");
+  file->type_name("FILE")->envname("BITNET_MODEL")->group("Model");
+  auto* threads = add_number(c, "-t,--threads", o.n_threads, "With -m; 0: one per physical core");
+  threads->type_name("N")->envname("BITNET_THREADS")->group("Machine");
+  c.add_flag("--json", o.json, "The summary as JSON")->group("Output");
+  c.add_flag("-q,--quiet", o.quiet, "Only errors on stderr")->group("Messages");
+  c.add_flag("-v,--verbose", o.verbose, "More detail on stderr")->group("Messages");
+  c.set_help_flag("-h,--help", "Print this help and exit")->group("Messages");
+  c.footer(
+      "Exit code 4 if anything differs by a single bit, with a line on stderr that\n"
+      "names the backend, the threads, the prompt or tensor, and the difference.");
+}
+
+// --json prints one object:
+//   schema    "bitnet.verify"
+//   version   1; it changes when a field changes its name or meaning, not when one is added
+//   model     "canary", or the file
+//   cpu
+//   backends  those of this build that this CPU can run; the first is the specification
+//   passed    whether nothing differs
+//   checks, failed   in number
+//   results   one object for each row of the table: {backend, check, checks, failed, seconds}
+//   failures  the first of each row: {backend, threads, chunk, where, what}; threads and chunk are 0 where a
+//             kernel was compared by itself
+//   prompts   of the canary's suite, as the first backend ran them: {prompt, chat, answer, f16_digest,
+//             f32_digest}; the digests of the logits are hexadecimal and the same on every machine
+std::string format_json(const VerifyReport& report, const std::string& model) {
+  Json backends = Json::array();
+  for (const kernels::Kernels* table : kernels::available()) backends.push_back(table->name);
+  Json results = Json::array();
+  for (const VerifyRow& r : report.rows) {
+    results.push_back({{"backend", r.backend},
+                       {"check", r.check},
+                       {"checks", r.n_checks},
+                       {"failed", r.n_failed},
+                       {"seconds", r.seconds}});
+  }
+  Json failures = Json::array();
+  for (const VerifyFailure& f : report.failures) {
+    failures.push_back({{"backend", f.backend},
+                        {"threads", f.n_threads},
+                        {"chunk", f.chunk},
+                        {"where", f.where},
+                        {"what", f.what}});
+  }
+  Json prompts = Json::array();
+  for (const SuiteResult& p : report.prompts) {
+    prompts.push_back({{"prompt", p.prompt},
+                       {"chat", p.chat},
+                       {"answer", p.answer},
+                       {"f16_digest", fmt::format("{:016x}", p.f16_digest)},
+                       {"f32_digest", fmt::format("{:016x}", p.f32_digest)}});
+  }
+  const Json all = {{"schema", "bitnet.verify"},
+                    {"version", 1},
+                    {"model", model},
+                    {"cpu", printable(cpu_name(), kMaxPrintedName)},
+                    {"backends", std::move(backends)},
+                    {"passed", report.n_failed() == 0},
+                    {"checks", report.n_checks()},
+                    {"failed", report.n_failed()},
+                    {"results", std::move(results)},
+                    {"failures", std::move(failures)},
+                    {"prompts", std::move(prompts)}};
+  return all.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+std::string format_table(const VerifyReport& report, const std::string& model) {
+  std::size_t backend_width = 7;
+  std::size_t check_width = 5;
+  for (const VerifyRow& r : report.rows) {
+    backend_width = std::max(backend_width, r.backend.size());
+    check_width = std::max(check_width, r.check.size());
+  }
+  std::string text = fmt::format("{:<{}}  {:<{}}  {:>6}  {:>6}  {:>8}\n", "backend", backend_width, "check",
+                                 check_width, "checks", "failed", "time");
+  for (const VerifyRow& r : report.rows) {
+    text += fmt::format("{:<{}}  {:<{}}  {:>6}  {:>6}  {:>6.2f} s\n", r.backend, backend_width, r.check,
+                        check_width, r.n_checks, r.n_failed, r.seconds);
+  }
+  const std::size_t n_failed = report.n_failed();
+  return text + (n_failed == 0
+                     ? fmt::format("passed: all {} checks of {}\n", report.n_checks(), model)
+                     : fmt::format("failed: {} of {} checks of {}\n", n_failed, report.n_checks(), model));
+}
+
+std::string describe(const VerifyFailure& f) {
+  std::string line = f.backend;
+  if (f.n_threads > 0) line += fmt::format(", {} {}", f.n_threads, f.n_threads == 1 ? "thread" : "threads");
+  if (f.chunk > 0) line += fmt::format(", prefill chunk {}", f.chunk);
+  return line + ", " + f.where + ": " + f.what;
+}
+
+ExitCode verify(const CommandOptions& o) {
+  set_verbosity(o.quiet, o.verbose);
+  ModelOptions options;
+  options.model = o.model;
+  options.quiet = o.quiet;
+  options.verbose = o.verbose;
+  options.session.n_threads = o.n_threads;
+  const Model model = load_model(options);
+  const std::string name = o.model.empty() ? kBuiltinModelName : printable(o.model, kMaxPrintedPath);
+
+  ProgressBar bar(o.quiet, "verify");
+  VerifyHooks hooks;
+  hooks.keep_going = [] { return !interrupted(); };
+  hooks.on_progress = [&](double fraction) { bar.update(fraction); };
+  const VerifyReport report =
+      o.model.empty()
+          ? verify_canary(model, kernels::available(), hooks)
+          : verify_model(model, kernels::available(), o.n_threads == 0 ? usable_cores() : o.n_threads, hooks);
+  bar.clear();
+  if (!report.complete) return ExitCode::interrupted;
+  if (kernels::available().size() == 1 && !o.model.empty()) {
+    spdlog::warn("this CPU runs the scalar backend only, so there is nothing to compare it with");
+  }
+  for (const VerifyFailure& f : report.failures) spdlog::error("{}", describe(f));
+  write_stdout(o.json ? format_json(report, name) : format_table(report, name));
+  if (interrupted()) return ExitCode::interrupted;
+  return report.n_failed() == 0 ? ExitCode::done : ExitCode::check_failed;
+}
+
+}  // namespace
+
+std::function<ExitCode()> add_verify_command(CLI::App& app) {
+  auto options = std::make_shared<CommandOptions>();
+  CLI::App* command = app.add_subcommand("verify", "Check that this build computes right on this CPU");
+  add_options(*command, *options);
+  return [options] { return verify(*options); };
+}
+
+}  // namespace bitnet::cli

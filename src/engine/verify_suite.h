@@ -1,0 +1,23 @@
+// What the canary model answers, and the digests of the logits it does so with.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace bitnet {
+
+struct SuitePrompt {
+  std::string_view prompt;
+  bool chat;                 // one user turn of a chat; otherwise the text is continued as it stands
+  std::string_view answer;   // greedy, up to kSuiteTokens tokens or the end of the turn
+  std::uint64_t f16_digest;  // LogitsDigest after every token of prompt and answer, f16 cache
+  std::uint64_t f32_digest;  // the same with the f32 cache
+};
+
+inline constexpr std::size_t kSuiteTokens = 12;
+
+// The first ones are short: enough for a slow backend.
+std::span<const SuitePrompt> verify_suite();
+
+}  // namespace bitnet

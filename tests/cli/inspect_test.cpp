@@ -1,0 +1,118 @@
+// bitnet inspect as its user sees it. What it finds is tested in tests/model/inspection_test.cpp.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <span>
+
+#include "cli/runner.h"
+#include "support/pipe.h"
+#include "support/temp_file.h"
+
+namespace bitnet::test {
+namespace {
+
+const std::string kRandom = BITNET_TEST_DATA "/models/random-llama.gguf";
+
+std::size_t columns_of(const std::string& line) {
+  return static_cast<std::size_t>(std::ranges::count_if(line, [](char c) { return (c & 0xC0) != 0x80; }));
+}
+
+TEST(CliInspect, ShowsTheCanaryInEightyColumns) {
+  for (const bool all : {false, true}) {
+    const ChildResult result =
+        all ? run_bitnet({"inspect", "--tensors"}) : run_bitnet(std::vector<std::string>{"inspect"});
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_EQ(result.err, "info: no model given: using the built-in canary model\n");
+    const std::vector<std::string> lines = lines_of(result.out);
+    EXPECT_EQ(lines.front(), "built-in canary: healthy");
+    for (const std::string& line : lines) EXPECT_LE(columns_of(line), 80U) << line;
+    for (const char* part :
+         {"Findings", "ok: layout: I2_S in the x86 layout", "note: head: ", "Sizes by type", "I2_S",
+          "Metadata", "general.architecture = \"bitnet-b1.58\"", "attn_q"}) {
+      EXPECT_PRED2(has, result.out, part);
+    }
+    EXPECT_EQ(has(result.out, "blk.3.ffn_down.weight\n"), all);
+  }
+}
+
+TEST(CliInspect, JsonHasItsDocumentedFields) {
+  const auto json = nlohmann::json::parse(text_of({"inspect", kRandom, "--json"}));
+  EXPECT_EQ(json.at("schema"), "bitnet.inspect");
+  EXPECT_EQ(json.at("version"), 1);
+  EXPECT_EQ(json.at("file"), kRandom);
+  EXPECT_EQ(json.at("file_bytes"), 2828832);
+  EXPECT_EQ(json.at("gguf_version"), 3);
+  EXPECT_EQ(json.at("alignment"), 32);
+  EXPECT_TRUE(json.at("name").is_string());
+  EXPECT_EQ(json.at("architecture"), "llama");
+  EXPECT_EQ(json.at("parsed"), true);
+  EXPECT_EQ(json.at("loads"), true);
+  EXPECT_TRUE(json.at("refusal").is_null());
+  EXPECT_EQ(json.at("usable"), true);
+  EXPECT_EQ(json.at("layout").at("verdict"), "unknown");
+  EXPECT_GT(json.at("layout").at("pairs"), 0);
+  EXPECT_GT(json.at("layout").at("evidence_x86"), 0);
+  EXPECT_GT(json.at("layout").at("evidence_arm"), 0);
+  for (const auto& f : json.at("findings")) {
+    EXPECT_TRUE(f.at("level") == "ok" || f.at("level") == "note" || f.at("level") == "warning") << f;
+    for (const char* field : {"topic", "what", "meaning"}) EXPECT_NE(f.at(field), "") << f;
+    EXPECT_TRUE(f.contains("advice"));
+  }
+  std::size_t n_tensors = 0;
+  for (const auto& s : json.at("sizes")) {
+    EXPECT_GT(s.at("bytes"), 0);
+    n_tensors += s.at("tensors").get<std::size_t>();
+  }
+  EXPECT_EQ(json.at("tensors").size(), n_tensors);
+  for (const auto& t : json.at("tensors")) {
+    EXPECT_TRUE(t.at("shape").is_array());
+    EXPECT_GT(t.at("bytes"), 0);
+    if (t.at("type") == "I2_S") {
+      EXPECT_EQ(t.at("type_id"), 36);
+      EXPECT_NEAR(t.at("zero_rate").get<double>() + t.at("plus_rate").get<double>() +
+                      t.at("minus_rate").get<double>(),
+                  1, 1e-9);
+      EXPECT_EQ(t.at("invalid_codes"), 0);
+      EXPECT_GT(t.at("scale"), 0);
+    } else {
+      EXPECT_LE(t.at("min"), t.at("max"));
+      EXPECT_GT(t.at("rms"), 0);
+      EXPECT_EQ(t.at("not_finite"), 0);
+      EXPECT_TRUE(t.contains("zeros"));
+    }
+  }
+  for (const auto& k : json.at("metadata"))
+    EXPECT_TRUE(k.contains("key") && k.contains("type") && k.contains("value"));
+}
+
+TEST(CliInspect, TakesTheFileEitherWay) {
+  EXPECT_EQ(text_of({"inspect", kRandom}), text_of({"inspect", "-m", kRandom}));
+  EXPECT_EQ(run_bitnet({"inspect", "-q"}, {{"BITNET_MODEL", kRandom}}).out, text_of({"inspect", kRandom}));
+}
+
+TEST(CliInspect, PrintsWhatCanBeSaidOfAFileThatIsRefused) {
+  const std::string hello = "hello";
+  const TempFile file(std::as_bytes(std::span(hello)));
+  for (const std::string& path : {file.path(), std::string("/nowhere.gguf"), std::string("/")}) {
+    const ChildResult result = run_bitnet({"inspect", path});
+    EXPECT_EQ(result.exit_code, 3);
+    EXPECT_TRUE(result.out.starts_with(path + ": refused: ")) << result.out;
+    EXPECT_PRED2(has, result.out, "error: file: ");
+    EXPECT_TRUE(result.err.starts_with("error: " + path + ": ")) << result.err;
+    EXPECT_EQ(lines_of(result.err).size(), 1U);
+    const auto json = nlohmann::json::parse(run_bitnet({"inspect", path, "--json"}).out);
+    EXPECT_EQ(json.at("parsed"), false);
+    EXPECT_EQ(json.at("loads"), false);
+    EXPECT_EQ(json.at("usable"), false);
+    EXPECT_PRED2(has, json.at("refusal"), path);
+  }
+}
+
+TEST(CliInspect, HelpFitsAScreen) {
+  const std::vector<std::string> lines = lines_of(text_of({"inspect", "--help"}));
+  EXPECT_LE(lines.size(), 50U);
+  for (const std::string& line : lines) EXPECT_LE(line.size(), 80U) << line;
+}
+
+}  // namespace
+}  // namespace bitnet::test
