@@ -110,11 +110,9 @@ GenerateResult generate(const Model& model, Session& session, Sampler& sampler, 
   }
 
   const Clock::time_point decode_start = Clock::now();
-  const auto step = [&]() -> std::optional<StopReason> {
-    if (options.keep_going && !options.keep_going()) return StopReason::interrupted;
-    const TokenId id = sample(sampler, logits, history);
-    result.tokens.push_back(id);
-    history.push_back(id);
+  double run_seconds = result.prefill_seconds;
+  // The reason to stop after this token, if there is one.
+  const auto take = [&](TokenId id) -> std::optional<StopReason> {
     if (contains(options.stop_tokens, id)) return StopReason::stop_token;
     switch (text.push(id)) {
       case TextStream::State::stopped:
@@ -126,7 +124,22 @@ GenerateResult generate(const Model& model, Session& session, Sampler& sampler, 
     }
     if (result.tokens.size() >= options.max_tokens) return StopReason::max_tokens;
     if (to_index(session.position()) == session.ctx_size()) return StopReason::context_full;
+    return std::nullopt;
+  };
+  const auto step = [&]() -> std::optional<StopReason> {
+    if (options.keep_going && !options.keep_going()) return StopReason::interrupted;
+    const Clock::time_point choice_start = Clock::now();
+    const TokenId id = sample(sampler, logits, history);
+    TokenStep token{.id = id, .logits = {}, .seconds = run_seconds + seconds_since(choice_start)};
+    if (options.all_logits) token.logits = logits;
+    result.tokens.push_back(id);
+    history.push_back(id);
+    const std::optional<StopReason> stop = take(id);
+    if (options.on_token) options.on_token(token);
+    if (stop) return stop;
+    const Clock::time_point run_start = Clock::now();
     logits = session.run({&id, 1});
+    run_seconds = seconds_since(run_start);
     ++result.n_decode_steps;
     return std::nullopt;
   };
