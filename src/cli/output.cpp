@@ -14,40 +14,36 @@
 namespace bitnet::cli {
 namespace {
 
-constexpr int kPatience = 1000;  // milliseconds
-
-// False: not within so many milliseconds, or a signal came first. -1: however long it takes.
-bool wait_until_writable(int milliseconds) {
+// A stdout opened by someone else may refuse bytes instead of waiting for its reader.
+bool wait_until_writable() {
   pollfd out{STDOUT_FILENO, POLLOUT, 0};
-  return ::poll(&out, 1, milliseconds) > 0;
-}
-
-// Once interrupted, the last words go out if somebody takes them soon: a pipe that is ready has room for
-// PIPE_BUF bytes.
-ssize_t write_some(std::string_view text) {
-  if (interrupted()) {
-    if (!wait_until_writable(kPatience)) {
-      errno = ETIMEDOUT;
-      return -1;
-    }
-    text = text.substr(0, PIPE_BUF);
-  }
-  return ::write(STDOUT_FILENO, text.data(), text.size());
+  return ::poll(&out, 1, -1) >= 0;
 }
 
 }  // namespace
 
 void write_stdout(std::string_view text) {
   while (!text.empty()) {
-    const ssize_t n = write_some(text);
+    const ssize_t n = ::write(STDOUT_FILENO, text.data(), text.size());
     if (n >= 0) {
       text.remove_prefix(static_cast<std::size_t>(n));
       continue;
     }
-    if (errno == EAGAIN && wait_until_writable(-1)) continue;
+    if (errno == EAGAIN && wait_until_writable()) continue;
     if (errno != EINTR || interrupted()) {
       throw RuntimeError(std::string("stdout: cannot write: ") + std::strerror(errno));
     }
+  }
+}
+
+void write_last_words(std::string_view text) {
+  constexpr int kPatience = 1000;  // milliseconds
+  while (!text.empty()) {
+    pollfd out{STDOUT_FILENO, POLLOUT, 0};
+    if (::poll(&out, 1, kPatience) <= 0) throw RuntimeError("stdout: cannot write: nobody reads it");
+    const std::string_view part = text.substr(0, PIPE_BUF);  // so much a pipe that is ready takes at once
+    write_stdout(part);
+    text.remove_prefix(part.size());
   }
 }
 

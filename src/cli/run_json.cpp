@@ -51,6 +51,8 @@ Json prompt_json(const RunPrompt& prompt) {
   return {{"text", text_json(prompt.text)}, {"ids", std::move(ids)}};
 }
 
+void print(std::string_view text) { interrupted() ? write_last_words(text) : write_stdout(text); }
+
 // What both forms have in common.
 class JsonOutput : public RunOutput {
  public:
@@ -110,13 +112,13 @@ class ObjectOutput : public JsonOutput {
 
   void finish(const GenerateResult& result) override {
     all_text_ += take_text();
-    write_stdout(in_lines({{"schema", "bitnet.run"},
-                           {"version", 1},
-                           {"model", model()},
-                           {"prompt", prompt()},
-                           {"text", all_text_},
-                           {"reason", name_of(result.reason)},
-                           {"tokens", std::move(tokens_)}}));
+    print(in_lines({{"schema", "bitnet.run"},
+                    {"version", 1},
+                    {"model", model()},
+                    {"prompt", prompt()},
+                    {"text", all_text_},
+                    {"reason", name_of(result.reason)},
+                    {"tokens", std::move(tokens_)}}));
   }
 
  private:
@@ -150,7 +152,7 @@ class LinesOutput : public JsonOutput {
   static Json event(const char* name) {
     return {{"schema", "bitnet.run.event"}, {"version", 1}, {"event", name}};
   }
-  static void write(const Json& json) { write_stdout(json.dump() + "\n"); }
+  static void write(const Json& json) { print(json.dump() + "\n"); }
 
   // With the first line: by then nothing can be refused any more.
   void start() {
