@@ -15,12 +15,23 @@
 
 namespace bitnet {
 
+// A token that was generated, as on_token sees it.
+struct TokenStep {
+  TokenId id{};
+  // [vocab] that it was chosen from, during the call; empty without all_logits
+  std::span<const float> logits{};
+  double seconds = 0;  // running the token before it (for the first, the prompt) and choosing
+};
+
 struct GenerateOptions {
   std::size_t max_tokens = static_cast<std::size_t>(-1);  // of new text
   std::vector<TokenId> stop_tokens{};                     // end the text and are not part of it
   std::vector<std::string> stop_strings{};                // likewise, wherever in the text they come to stand
   bool show_special = false;           // control tokens appear in the text with their spelling
   std::function<bool()> keep_going{};  // asked at every chunk and token; false ends the run
+  // Called for every token, a final stop token included, after the sink got what text became certain with it.
+  std::function<void(const TokenStep&)> on_token{};
+  bool all_logits = false;  // on_token reads logits: those of the whole vocabulary are needed
 };
 
 enum class StopReason {

@@ -43,6 +43,16 @@ void OutputFile::open_temporary() {
   fail("cannot make the file", error);
 }
 
+void OutputFile::check(const std::string& path) {
+  struct stat status {};
+  const bool exists = ::stat(path.c_str(), &status) == 0;
+  if (exists && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)) {
+    // To open a named pipe and close it again would end it for its reader.
+    if (::access(path.c_str(), W_OK) == 0) return;
+  }
+  const OutputFile probe(path);
+}
+
 OutputFile::~OutputFile() {
   if (descriptor_ >= 0) ::close(descriptor_);
   if (!temporary_.empty()) ::unlink(temporary_.c_str());

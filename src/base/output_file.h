@@ -14,6 +14,9 @@ class OutputFile {
  public:
   // Throws RuntimeError when the file cannot be made; an existing file keeps its content until commit().
   explicit OutputFile(const std::string& path);
+  // Throws as the constructor would now, and leaves nothing behind: for work that is only worth doing if its
+  // result can be saved.
+  static void check(const std::string& path);
   // Without commit() the temporary file goes, and what stood under the name stays.
   ~OutputFile();
   OutputFile(const OutputFile&) = delete;

@@ -98,7 +98,7 @@ void ModelOptions::add_to(CLI::App& command) {
   for (CLI::Option* option : {file, ctx_size, kv_type, activations, head_kind}) option->group("Model");
 
   CLI::Option* threads =
-      add_number(command, "-t,--threads", session.n_threads, "Threads; 0: one per physical core");
+      add_number(command, "-t,--threads", session.n_threads, "Threads")->default_str("one per core");
   threads->type_name("N")->envname("BITNET_THREADS");
   CLI::Option* backend =
       command.add_option("--backend", session.backend, "Instruction set: " + backend_names());

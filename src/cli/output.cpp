@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <climits>
 #include <cstring>
 #include <string>
 
@@ -35,6 +36,17 @@ void write_stdout(std::string_view text) {
     if (errno != EINTR || interrupted()) {
       throw RuntimeError(std::string("stdout: cannot write: ") + std::strerror(errno));
     }
+  }
+}
+
+void write_last_words(std::string_view text) {
+  constexpr int kPatience = 1000;  // milliseconds
+  while (!text.empty()) {
+    pollfd out{STDOUT_FILENO, POLLOUT, 0};
+    if (::poll(&out, 1, kPatience) <= 0) throw RuntimeError("stdout: cannot write: nobody reads it");
+    const std::string_view part = text.substr(0, PIPE_BUF);  // so much a pipe that is ready takes at once
+    write_stdout(part);
+    text.remove_prefix(part.size());
   }
 }
 

@@ -9,6 +9,10 @@ namespace bitnet::cli {
 // or an interrupt while the reader keeps it waiting.
 void write_stdout(std::string_view text);
 
+// The last words of a run that was interrupted: as above, but a reader that keeps it waiting for a second
+// gets no more.
+void write_last_words(std::string_view text);
+
 bool stdout_is_terminal();
 
 }  // namespace bitnet::cli

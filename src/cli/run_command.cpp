@@ -3,68 +3,27 @@
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/spdlog.h>
 
-#include <cstdint>
+#include <chrono>
 #include <memory>
-#include <optional>
 #include <string>
-#include <utility>
+#include <string_view>
 #include <vector>
 
 #include "bitnet/chat.h"
 #include "bitnet/error.h"
 #include "bitnet/generate.h"
-#include "cli/choices.h"
 #include "cli/interrupt.h"
 #include "cli/log.h"
 #include "cli/memory_use.h"
 #include "cli/model_options.h"
-#include "cli/number_option.h"
-#include "cli/output.h"
 #include "cli/prompt_input.h"
-#include "cli/sampling_options.h"
+#include "cli/run_options.h"
+#include "cli/run_output.h"
+#include "cli/run_receipt.h"
 #include "cli/template_option.h"
 
 namespace bitnet::cli {
 namespace {
-
-struct RunOptions {
-  ModelOptions model;
-  std::optional<std::string> prompt;
-  std::optional<std::string> prompt_file;
-  std::string system;
-  std::string chat_template = "raw";
-  bool special = false;
-  bool echo = false;
-  std::int64_t max_tokens = -1;
-  std::vector<std::string> stop;
-  bool ignore_eos = false;
-  SamplingOptions sampling;
-};
-
-void add_prompt_options(CLI::App& c, RunOptions& o) {
-  auto* prompt = c.add_option("-p,--prompt", o.prompt, "The prompt")->type_name("TEXT");
-  auto* file = c.add_option("-f,--file", o.prompt_file, "Read the prompt from a file; - is stdin");
-  file->type_name("FILE")->excludes(prompt);
-  auto* chat_template =
-      c.add_option("--template", o.chat_template,
-                   "Chat template: auto (the model's), " + chat_template_names() + "; raw: none");
-  chat_template->type_name("NAME")->capture_default_str();
-  offer_choices(chat_template, "auto, " + chat_template_names());
-  auto* system = c.add_option("--system", o.system, "System message; needs a template")->type_name("TEXT");
-  auto* special = c.add_flag("--special", o.special, "Control tokens: parse in the prompt, show in the text");
-  auto* echo = c.add_flag("--echo", o.echo, "Print the prompt before the text");
-  for (CLI::Option* option : {prompt, file, chat_template, system, special, echo}) option->group("Prompt");
-}
-
-void add_length_options(CLI::App& c, RunOptions& o) {
-  auto* n = add_number(c, "-n,--max-tokens", o.max_tokens, "Tokens at most; -1: until the text ends");
-  n->type_name("N");
-  auto* stop = c.add_option("--stop", o.stop, "End before this text; may be given several times");
-  // One value each time. With more allowed CLI11 would take [a,b] for a list.
-  stop->type_name("TEXT")->take_all()->allow_extra_args(false);
-  auto* ignore_eos = c.add_flag("--ignore-eos", o.ignore_eos, "Go on where the model ends its text");
-  for (CLI::Option* option : {n, stop, ignore_eos}) option->group("Length");
-}
 
 std::string read_prompt(const RunOptions& o) {
   if (o.prompt) return *o.prompt;
@@ -73,10 +32,9 @@ std::string read_prompt(const RunOptions& o) {
 }
 
 // The prompt's tokens, and what ends the text.
-std::vector<TokenId> encode_prompt(const RunOptions& o, const Model& model, const std::string& prompt,
-                                   GenerateOptions& generation) {
+std::vector<TokenId> encode_prompt(const RunOptions& o, ChatTemplate chat_template, const Model& model,
+                                   const std::string& prompt, GenerateOptions& generation) {
   const Tokenizer& tokenizer = model.tokenizer();
-  const ChatTemplate chat_template = find_template(o.chat_template, model);
   ChatStops stops = stops_of(chat_template, tokenizer);
   generation.stop_strings = o.stop;
   generation.stop_strings.insert(generation.stop_strings.end(), stops.strings.begin(), stops.strings.end());
@@ -108,42 +66,65 @@ void report(const GenerateResult& r) {
   spdlog::debug("peak memory {:.1f} MiB", to_mib(memory_use().peak_bytes));
 }
 
+std::unique_ptr<RunOutput> make_output(const RunOptions& o, const Model& model, const RunPrompt& prompt) {
+  if (o.json) return make_json_output(JsonForm::object, model, prompt, o.logprobs);
+  if (o.jsonl) return make_json_output(JsonForm::lines, model, prompt, o.logprobs);
+  return make_text_output(o.echo ? std::string(prompt.text) : "");
+}
+
+// Has `generation` tell output and receipt of every token. Without JSON and receipt nobody wants to know.
+void watch_tokens(const RunOptions& o, RunOutput& output, Receipt& receipt, GenerateOptions& generation) {
+  if (!o.json && !o.jsonl && !o.receipt) return;
+  generation.all_logits = o.wants_all_logits();
+  generation.on_token = [&output, &receipt, with_receipt = o.receipt.has_value()](const TokenStep& token) {
+    if (with_receipt) receipt.add(token);
+    output.add_token(token);
+  };
+}
+
 ExitCode run(const RunOptions& o) {
   set_verbosity(o.model.quiet, o.model.verbose);
-  if (o.max_tokens < -1) throw UsageError("--max-tokens: give a count, or -1 to go on until the text ends");
+  o.check();
   o.sampling.warn_of_idle();
   const std::string prompt = read_prompt(o);
-  const Model model = load_model(o.model, o.sampling.head());
+  const auto load_start = std::chrono::steady_clock::now();
+  const Model model = load_model(o.model, o.wants_all_logits() ? HeadKind::exact : o.sampling.head());
+  const std::chrono::duration<double> load_time = std::chrono::steady_clock::now() - load_start;
   GenerateOptions generation;
   if (o.max_tokens >= 0) generation.max_tokens = static_cast<std::size_t>(o.max_tokens);
   generation.show_special = o.special;
   generation.keep_going = [] { return !interrupted(); };
-  const std::vector<TokenId> tokens = encode_prompt(o, model, prompt, generation);
+  const ChatTemplate chat_template = find_template(o.chat_template, model);
+  const std::vector<TokenId> tokens = encode_prompt(o, chat_template, model, prompt, generation);
   Sampler sampler(o.sampling.sampler(), model.info().vocab);
   Session session = make_session(model, o.model);
+  const RunPrompt run_prompt{.text = prompt, .ids = tokens};
+  const std::unique_ptr<RunOutput> output = make_output(o, model, run_prompt);
+  Receipt receipt;
+  watch_tokens(o, *output, receipt, generation);
 
-  // The prompt goes out with the first text: by then nothing can be refused any more.
-  std::string echo = o.echo ? prompt : "";
-  char last = '\n';
-  const auto write = [&](std::string_view text) {
-    write_stdout(text);
-    if (!text.empty()) last = text.back();
-  };
-  const auto print = [&](std::string_view text) {
-    if (interrupted()) return false;  // before a write that may have to wait for its reader
-    if (!echo.empty()) write(std::exchange(echo, {}));
-    write(text);
-    return !interrupted();
-  };
   std::vector<TokenId> history;
-  const GenerateResult result = generate(model, session, sampler, history, tokens, generation, print);
-  if (!echo.empty()) write(echo);  // no text came
-  // Pipes and files get the text and nothing else; a terminal also gets its next prompt on a line of its own.
-  if (stdout_is_terminal() && last != '\n') write_stdout("\n");
+  const GenerateResult result =
+      generate(model, session, sampler, history, tokens, generation, [&](std::string_view text) {
+        if (o.receipt) receipt.add_text(text);
+        return output->add_text(text);
+      });
+  output->finish(result);
   report(result);
   log_profile(session, "profile");
   if (result.reason == StopReason::context_full) {
     spdlog::warn("the text stopped because the context of {} tokens is full", session.ctx_size());
+  }
+  if (o.receipt) {
+    const bool written =
+        result.reason != StopReason::interrupted && receipt.write({.options = o,
+                                                                   .chat_template = chat_template,
+                                                                   .model = model,
+                                                                   .session = session,
+                                                                   .prompt = run_prompt,
+                                                                   .result = result,
+                                                                   .load_seconds = load_time.count()});
+    if (!written) spdlog::warn("no receipt was written: the run was interrupted");
   }
   return interrupted() ? ExitCode::interrupted : ExitCode::done;
 }
@@ -153,10 +134,7 @@ ExitCode run(const RunOptions& o) {
 std::function<ExitCode()> add_run_command(CLI::App& app) {
   auto options = std::make_shared<RunOptions>();
   CLI::App* command = app.add_subcommand("run", "Generate text from a prompt");
-  add_prompt_options(*command, *options);
-  add_length_options(*command, *options);
-  options->sampling.add_to(*command);
-  options->model.add_to(*command);
+  options->add_to(*command);
   command->set_help_flag("-h,--help", "Print this help and exit")->group("Messages");
   return [options] { return run(*options); };
 }

@@ -16,13 +16,13 @@
 #include "bitnet/error.h"
 #include "cli/builtin_model.h"
 #include "cli/interrupt.h"
+#include "cli/json_text.h"
 #include "cli/log.h"
 #include "cli/output.h"
 #include "cli/prompt_input.h"
 #include "cli/token_ids.h"
 #include "gguf/gguf.h"
 #include "model/read_vocabulary.h"
-#include "tokenizer/utf8.h"
 
 namespace bitnet::cli {
 namespace {
@@ -60,17 +60,6 @@ gguf::File open_model(const Options& o) {
   spdlog::info("no model given: using the {} model", kBuiltinModelName);
   return gguf::File::from_bytes(builtin_model(), kBuiltinModelName);
 }
-
-bool is_utf8(std::string_view text) { return well_formed_prefix(text) == text.size(); }
-
-std::string hex_of(std::string_view bytes) {
-  std::string hex;
-  for (const char c : bytes) hex += fmt::format("{:02x}", static_cast<unsigned char>(c));
-  return hex;
-}
-
-// Bytes as JSON can hold them: a string, or null where they are not UTF-8.
-Json text_json(std::string_view bytes) { return is_utf8(bytes) ? Json(bytes) : Json(); }
 
 // --- tokenize
 //

@@ -63,12 +63,15 @@ bool contains(std::span<const TokenId> ids, TokenId id) {
   return std::find(ids.begin(), ids.end(), id) != ids.end();
 }
 
-// From a part of the logits, where that is enough and saves reading the whole head.
-TokenId sample(Sampler& sampler, Session& session, std::span<const TokenId> history) {
-  const std::optional<CandidateQuery> query =
-      session.head() == HeadKind::screened ? sampler.query(history) : std::nullopt;
-  const std::optional<TokenId> id =
-      query ? sampler.sample(session.candidates(*query), history) : sampler.sample(session.logits(), history);
+// From all logits where they are there; else from what the sampler asks for, if that saves reading the whole
+// head.
+TokenId choose(Sampler& sampler, Session& session, std::span<const float> logits,
+               std::span<const TokenId> history) {
+  std::optional<CandidateQuery> query;
+  if (logits.empty() && session.head() == HeadKind::screened) query = sampler.query(history);
+  const std::optional<TokenId> id = query
+                                        ? sampler.sample(session.candidates(*query), history)
+                                        : sampler.sample(logits.empty() ? session.logits() : logits, history);
   if (!id) {
     throw RuntimeError("the model's output is not finite at position " + std::to_string(history.size()) +
                        "; the file is damaged or was converted wrongly");
@@ -114,15 +117,9 @@ GenerateResult generate(const Model& model, Session& session, Sampler& sampler, 
   }
 
   Clock::time_point decode_start = Clock::now();
-  const auto step = [&]() -> std::optional<StopReason> {
-    if (options.keep_going && !options.keep_going()) return StopReason::interrupted;
-    const TokenId id = sample(sampler, session, history);
-    if (result.tokens.empty()) {  // the head for the prompt's last token belongs to the prompt
-      result.prefill_seconds = seconds_since(prefill_start);
-      decode_start = Clock::now();
-    }
-    result.tokens.push_back(id);
-    history.push_back(id);
+  double run_seconds = result.prefill_seconds;
+  // The reason to stop after this token, if there is one.
+  const auto take = [&](TokenId id) -> std::optional<StopReason> {
     if (contains(options.stop_tokens, id)) return StopReason::stop_token;
     switch (text.push(id)) {
       case TextStream::State::stopped:
@@ -134,7 +131,27 @@ GenerateResult generate(const Model& model, Session& session, Sampler& sampler, 
     }
     if (result.tokens.size() >= options.max_tokens) return StopReason::max_tokens;
     if (to_index(session.position()) == session.ctx_size()) return StopReason::context_full;
-    session.advance({&id, 1});
+    return std::nullopt;
+  };
+  const auto step = [&]() -> std::optional<StopReason> {
+    if (options.keep_going && !options.keep_going()) return StopReason::interrupted;
+    const Clock::time_point choice_start = Clock::now();
+    TokenStep token;
+    if (options.all_logits) token.logits = session.logits();
+    token.id = choose(sampler, session, token.logits, history);
+    token.seconds = run_seconds + seconds_since(choice_start);
+    if (result.tokens.empty()) {  // the head for the prompt's last token belongs to the prompt
+      result.prefill_seconds = seconds_since(prefill_start);
+      decode_start = Clock::now();
+    }
+    result.tokens.push_back(token.id);
+    history.push_back(token.id);
+    const std::optional<StopReason> stop = take(token.id);
+    if (options.on_token) options.on_token(token);
+    if (stop) return stop;
+    const Clock::time_point run_start = Clock::now();
+    session.advance({&token.id, 1});
+    run_seconds = seconds_since(run_start);
     ++result.n_decode_steps;
     return std::nullopt;
   };

@@ -1,6 +1,9 @@
 #include "base/output_file.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -87,6 +90,28 @@ TEST_F(OutputFileTest, WhatCannotBeWrittenIsAnErrorThatNamesIt) {
   EXPECT_NE(message_of(path("missing/out")).find("missing/out: cannot make the file"), std::string::npos);
   EXPECT_NE(message_of(directory_.string()).find("Is a directory"), std::string::npos);
   EXPECT_NE(message_of("/dev/full").find("/dev/full: cannot write the file"), std::string::npos);
+}
+
+TEST_F(OutputFileTest, CanBeCheckedWithoutATrace) {
+  std::ofstream(path()) << "old";
+  OutputFile::check(path());
+  OutputFile::check(path("new"));
+  OutputFile::check("/dev/null");
+  EXPECT_EQ(content(path()), "old");
+  EXPECT_EQ(n_files(), 1);
+  EXPECT_THROW(OutputFile::check(path("missing/out")), RuntimeError);
+  EXPECT_THROW(OutputFile::check(directory_.string()), RuntimeError);
+}
+
+// The reader of a named pipe must not find it ended before anything was written.
+TEST_F(OutputFileTest, ANamedPipeIsNotOpenedByTheCheck) {
+  ASSERT_EQ(::mkfifo(path("pipe").c_str(), 0600), 0);
+  const int reader = ::open(path("pipe").c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  ASSERT_GE(reader, 0);
+  OutputFile::check(path("pipe"));
+  pollfd waiting{reader, POLLIN, 0};
+  EXPECT_EQ(::poll(&waiting, 1, 0), 0);  // POLLHUP once a writer came and went
+  ::close(reader);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 
 #include "cli/runner.h"
 #include "support/pipe.h"
+#include "support/temp_directory.h"
 
 namespace bitnet::test {
 namespace {
@@ -18,14 +19,17 @@ using Args = std::vector<std::string>;
 
 const Args kLong{"run", "-p", "Once upon a time", "--ignore-eos"};
 
+const Args kJson{"run", "-p", "Once upon a time", "--json"};
+const Args kJsonl{"run", "-p", "Once upon a time", "--ignore-eos", "--jsonl"};
+
 const Args kBench{"bench", "--synthetic", "tiny", "-p", "4", "-n", "2", "-r", "1", "-t", "1"};
 const Args kPerplexity{"perplexity", "-f", BITNET_TEST_DATA "/perplexity/village.txt", "-c", "64"};
 const Args kVerify{"verify", "-m", BITNET_TEST_DATA "/models/random-llama.gguf"};
 
 TEST(CliStdout, ThatIsFullEndsTheRun) {
-  for (const Args& args : {kLong, kBench, kPerplexity, kVerify, Args{"inspect"}, Args{"inspect", "--json"},
-                           Args{"completions", "bash"}, Args{"completions", "man"}, Args{"run", "--help"},
-                           Args{"--help"}, Args{"--version"}}) {
+  for (const Args& args : {kLong, kJson, kJsonl, kBench, kPerplexity, kVerify, Args{"inspect"},
+                           Args{"inspect", "--json"}, Args{"completions", "bash"}, Args{"completions", "man"},
+                           Args{"run", "--help"}, Args{"--help"}, Args{"--version"}}) {
     ChildOptions options;
     options.args = args;
     options.stdout_fd = ::open("/dev/full", O_WRONLY | O_CLOEXEC);
@@ -39,8 +43,9 @@ TEST(CliStdout, ThatIsFullEndsTheRun) {
 TEST(CliStdout, ThatNobodyReadsEndsTheRun) {
   Pipe pipe;
   pipe.close_reader();
-  for (const Args& args : {kLong, kBench, kPerplexity, kVerify, Args{"inspect"}, Args{"tokenize", "-p", "a"},
-                           Args{"detokenize", "17"}, Args{"completions", "bash"}, Args{"--help"}}) {
+  for (const Args& args :
+       {kLong, kJson, kJsonl, kBench, kPerplexity, kVerify, Args{"inspect"}, Args{"tokenize", "-p", "a"},
+        Args{"detokenize", "17"}, Args{"completions", "bash"}, Args{"--help"}}) {
     ChildOptions options;
     options.args = args;
     options.stdout_fd = pipe.writer();
@@ -113,6 +118,45 @@ TEST_P(CliSignal, EndsACommandThatIsHeldUpWithTheTextSoFar) {
     EXPECT_GT(text.size(), 50U);
     EXPECT_EQ(text, whole.substr(0, text.size()));
   }
+}
+
+// Of what is held up only the line that was being written is cut.
+TEST_P(CliSignal, EndsLinesOfJsonWithTheLineSoFar) {
+  const std::string whole = text_of(kJsonl);
+  Pipe pipe;
+  const std::size_t n_filling = fill_up_to(pipe, 1000);
+  ChildOptions options;
+  options.args = kJsonl;
+  options.stdout_fd = pipe.writer();
+  options.timeout = 30s;
+  ChildProcess child(executable(), options);
+  wait_until_held_up(pipe, n_filling);
+  child.send(GetParam());
+  const ChildResult result = child.wait();
+  pipe.close_writer();
+  EXPECT_FALSE(result.timed_out);
+  EXPECT_EQ(result.exit_code, 130);
+  EXPECT_PRED2(lacks, result.err, "error");
+  const std::string text = pipe.read_all().substr(n_filling);
+  EXPECT_GT(text.size(), 900U);
+  EXPECT_EQ(text, whole.substr(0, text.size()));
+}
+
+TEST_P(CliSignal, LeavesNoReceipt) {
+  const TempDirectory directory;
+  Pipe pipe;
+  const std::size_t n_filling = fill_up_to(pipe, 100);
+  ChildOptions options;
+  options.args = kLong;
+  options.args.insert(options.args.end(), {"--receipt", directory.file("receipt.json")});
+  options.stdout_fd = pipe.writer();
+  options.timeout = 30s;
+  ChildProcess child(executable(), options);
+  wait_until_held_up(pipe, n_filling);
+  EXPECT_EQ(directory.n_files(), 0);  // a second signal would leave it there
+  child.send(GetParam());
+  EXPECT_EQ(child.wait().exit_code, 130);
+  EXPECT_EQ(directory.n_files(), 0);
 }
 
 TEST_P(CliSignal, EndsTheWaitForAPrompt) {

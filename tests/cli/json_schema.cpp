@@ -1,5 +1,6 @@
 #include "cli/json_schema.h"
 
+#include <fstream>
 #include <valijson/adapters/nlohmann_json_adapter.hpp>
 #include <valijson/schema.hpp>
 #include <valijson/schema_parser.hpp>
@@ -7,6 +8,11 @@
 #include <valijson/validator.hpp>
 
 namespace bitnet::test {
+
+nlohmann::json load_schema(const std::string& name) {
+  std::ifstream file(BITNET_TEST_DATA "/schemas/" + name + ".json");
+  return nlohmann::json::parse(file);
+}
 
 std::string violations(const nlohmann::json& schema, const nlohmann::json& json) {
   using Adapter = valijson::adapters::NlohmannJsonAdapter;

@@ -2,11 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
 #include "bitnet/chat.h"
 #include "bitnet/error.h"
+#include "engine/allocation_count.h"
 
 namespace bitnet {
 namespace {
@@ -112,6 +114,58 @@ TEST_F(Generate, StopsBetweenTokensWhenAsked) {
   text("Once upon a time", {.keep_going = [&] { return left-- > 0; }});
   EXPECT_EQ(result.reason, StopReason::interrupted);
   EXPECT_EQ(result.tokens.size(), 5U);
+}
+
+TEST_F(Generate, TellsOfEveryTokenAndOfTheLogitsItWasChosenFrom) {
+  std::vector<TokenId> seen;
+  std::vector<TokenId> best;
+  const auto watch = [&](const TokenStep& token) {
+    seen.push_back(token.id);
+    const auto top = std::ranges::max_element(token.logits);
+    best.push_back(TokenId{static_cast<std::int32_t>(top - token.logits.begin())});
+    EXPECT_EQ(token.logits.size(), model.info().vocab);
+    EXPECT_GT(token.seconds, 0);
+  };
+  text("The capital of France is", {.on_token = watch, .all_logits = true});
+  EXPECT_EQ(result.reason, StopReason::stop_token);
+  EXPECT_EQ(seen, result.tokens);
+  EXPECT_EQ(best, result.tokens);
+  seen.clear();
+  text("The capital of France is", {.on_token = [&](const TokenStep& token) {
+         seen.push_back(token.id);
+         EXPECT_TRUE(token.logits.empty());  // nobody asked for them
+       }});
+  EXPECT_EQ(seen, result.tokens);
+}
+
+TEST_F(Generate, TellsOfATokenAfterItsText) {
+  std::string out;
+  std::vector<std::size_t> sizes;
+  Session session(model);
+  Sampler sampler({}, model.info().vocab);
+  const auto prompt = model.tokenizer().encode("2+2=", {.add_bos = true});
+  const GenerateOptions options{.max_tokens = 2,
+                                .on_token = [&](const TokenStep&) { sizes.push_back(out.size()); }};
+  generate(model, session, sampler, history, prompt, options, [&](std::string_view piece) {
+    out += piece;
+    return true;
+  });
+  EXPECT_EQ(out, "4.");
+  EXPECT_EQ(sizes, (std::vector<std::size_t>{1, 2}));
+}
+
+TEST_F(Generate, AllocatesNothingForATokenThatNobodyWatches) {
+  const auto allocations_of = [&](std::size_t n_tokens) {
+    Session session(model);
+    Sampler sampler({}, model.info().vocab);
+    history.clear();
+    const auto prompt = model.tokenizer().encode("Once upon a time", {.add_bos = true});
+    const std::size_t before = test::allocation_count();
+    generate(model, session, sampler, history, prompt, {.max_tokens = n_tokens},
+             [](std::string_view) { return true; });
+    return test::allocation_count() - before;
+  };
+  EXPECT_EQ(allocations_of(100), allocations_of(3));
 }
 
 TEST_F(Generate, RefusesAnEmptyPrompt) { EXPECT_THROW(text_of({}, {}), UsageError); }

@@ -1,0 +1,45 @@
+// What bitnet run prints on stdout: the text, or JSON.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "bitnet/generate.h"
+#include "bitnet/model.h"
+
+namespace bitnet::cli {
+
+class RunOutput {
+ public:
+  RunOutput() = default;
+  RunOutput(const RunOutput&) = delete;
+  RunOutput& operator=(const RunOutput&) = delete;
+  virtual ~RunOutput() = default;
+
+  // Text as it becomes certain; false: the run is to end.
+  virtual bool add_text(std::string_view text) = 0;
+  // Each token, after its text.
+  virtual void add_token(const TokenStep& token) = 0;
+  virtual void finish(const GenerateResult& result) = 0;
+};
+
+// Text as it comes and nothing else. `echo` goes out with the first of it: by then nothing can be refused any
+// more.
+std::unique_ptr<RunOutput> make_text_output(std::string echo);
+
+struct RunPrompt {
+  std::string_view text;
+  std::span<const TokenId> ids;
+};
+
+enum class JsonForm { object, lines };
+
+// `logprobs`: log-probabilities, with so many alternatives; TokenStep::logits must be there. Throws
+// UsageError when there are not so many tokens. Model and prompt must outlive it.
+std::unique_ptr<RunOutput> make_json_output(JsonForm form, const Model& model, const RunPrompt& prompt,
+                                            std::optional<std::size_t> logprobs);
+
+}  // namespace bitnet::cli
