@@ -91,8 +91,7 @@ void ModelOptions::add_to(CLI::App& command) {
   activations->type_name("TYPE")->default_str("int8");
   offer_choices(activations, "int8, f32");
   CLI::Option* head_kind = command.add_option_function<std::string>(
-      "--head", [this](const std::string& name) { head = parse_head(name); },
-      "exact or screened (same logits), or int8");
+      "--head", [this](const std::string& name) { head = parse_head(name); }, "exact, screened or int8");
   head_kind->type_name("KIND")->default_str("by sampler");
   offer_choices(head_kind, "exact, int8, screened");
   for (CLI::Option* option : {file, ctx_size, kv_type, activations, head_kind}) option->group("Model");

@@ -16,9 +16,9 @@ void add_prompt_options(CLI::App& c, RunOptions& o) {
   auto* prompt = c.add_option("-p,--prompt", o.prompt, "The prompt")->type_name("TEXT");
   auto* file = c.add_option("-f,--file", o.prompt_file, "Read the prompt from a file; - is stdin");
   file->type_name("FILE")->excludes(prompt);
-  auto* chat_template =
-      c.add_option("--template", o.chat_template,
-                   "Chat template: auto (the model's), " + chat_template_names() + "; raw: none");
+  // The default, raw, is the first of the names and shown as such.
+  auto* chat_template = c.add_option("--template", o.chat_template,
+                                     "auto" + chat_template_names().substr(chat_template_names().find(',')));
   chat_template->type_name("NAME")->capture_default_str();
   offer_choices(chat_template, "auto, " + chat_template_names());
   auto* system = c.add_option("--system", o.system, "System message; needs a template")->type_name("TEXT");

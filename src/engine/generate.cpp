@@ -140,10 +140,8 @@ GenerateResult generate(const Model& model, Session& session, Sampler& sampler, 
     if (options.all_logits) token.logits = session.logits();
     token.id = choose(sampler, session, token.logits, history);
     token.seconds = run_seconds + seconds_since(choice_start);
-    if (result.tokens.empty()) {  // the head for the prompt's last token belongs to the prompt
-      result.prefill_seconds = seconds_since(prefill_start);
-      decode_start = Clock::now();
-    }
+    // The head for the prompt's last token is no part of a decode step.
+    if (result.tokens.empty()) decode_start = Clock::now();
     result.tokens.push_back(token.id);
     history.push_back(token.id);
     const std::optional<StopReason> stop = take(token.id);
