@@ -66,7 +66,8 @@ void LayoutJudge::add(std::span<const std::uint32_t> nonzero_at, std::span<const
     const double scale = product(a, a) * product(b, b);
     if (scale <= 0) return;  // one of them is the same everywhere and tells nothing
     const double covariance = product(a, b);
-    const auto degrees = static_cast<double>(norm.size() - norm.size() / kStretch);
+    const std::size_t n_degrees = norm.size() - norm.size() / kStretch;
+    const auto degrees = static_cast<double>(n_degrees);
     found[static_cast<std::size_t>(layout)] = degrees * covariance * covariance / scale;
   }
   ++n_pairs_;
