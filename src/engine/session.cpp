@@ -142,9 +142,14 @@ std::span<const float> Session::logits() {
 std::span<const Candidate> Session::candidates(const CandidateQuery& query) {
   if (query.n_best == 0) throw UsageError("no candidates asked for: n_best must be at least 1");
   const PinnedThread pinned = impl_->pool.pin_caller();
-  const float* x = impl_->forward.head_input(impl_->last_row);
-  const WorkTimer timer(impl_->forward.profile, Work::head);
-  return impl_->search.find(query, x, impl_->act.logits.span().first(impl_->config.vocab));
+  if (head() == HeadKind::screened) {
+    const float* x = impl_->forward.head_input(impl_->last_row);
+    const WorkTimer timer(impl_->forward.profile, Work::head);
+    const auto found = impl_->search.find(query, x, impl_->act.logits.span().first(impl_->config.vocab));
+    if (found) return *found;
+  }
+  impl_->forward.logits(impl_->last_row, 1);
+  return impl_->search.choose_from_all(query, impl_->logits_row(0));
 }
 
 void Session::run_all(std::span<const TokenId> tokens, const LogitsSink& sink) {

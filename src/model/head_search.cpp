@@ -84,12 +84,12 @@ HeadSearch::HeadSearch(const quant::Matrix& head, const HeadScreen* screen, cons
   n_full_ = Buffer<std::uint32_t>(n_blocks_, kPurpose);
 }
 
-std::span<const Candidate> HeadSearch::find(const CandidateQuery& query, const float* x,
-                                            std::span<float> logits) {
+std::optional<std::span<const Candidate>> HeadSearch::find(const CandidateQuery& query, const float* x,
+                                                           std::span<float> logits) {
   assert(logits.size() == head_.rows && query.n_best > 0);
-  ++counts_.searches;
   Input in;
-  if (!screens(query, x, in)) return find_in_all(query, x, logits);
+  if (!screens(query, x, in)) return std::nullopt;
+  ++counts_.searches;
   estimate_all(in);
   const std::size_t n_computed = take_best_estimates(query);
   const auto computed = best_.span().first(n_computed);
@@ -100,14 +100,11 @@ std::span<const Candidate> HeadSearch::find(const CandidateQuery& query, const f
   return choose(query, gather(), logits);
 }
 
-std::span<const Candidate> HeadSearch::find_in_all(const CandidateQuery& query, const float* x,
-                                                   std::span<float> logits) {
+std::span<const Candidate> HeadSearch::choose_from_all(const CandidateQuery& query,
+                                                       std::span<const float> logits) {
+  ++counts_.searches;
   ++counts_.whole;
   counts_.bytes += head_.rows * full_row_bytes_;
-  constexpr std::size_t kRowsAtATime = 48;
-  pool_.parallel_for(head_.rows, kRowsAtATime, [&](std::size_t begin, std::size_t end) {
-    kernels_.matmul_float(head_, begin, end, {x, head_.cols}, 1, {logits.data(), head_.rows});
-  });
   for (std::size_t row = 0; row < head_.rows; ++row) {
     if (std::isfinite(logits[row])) continue;
     found_[0] = {TokenId{static_cast<std::int32_t>(row)}, logits[row]};

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <utility>
 
@@ -31,14 +32,17 @@ struct HeadSearchCounts {
 // The working memory of searches in one head, made once.
 class HeadSearch {
  public:
-  // Without a screen every search computes all rows. Throws RuntimeError when the memory cannot be had.
+  // Without a screen find() finds nothing. Throws RuntimeError when the memory cannot be had.
   HeadSearch(const quant::Matrix& head, const HeadScreen* screen, const kernels::Kernels& kernels,
              ThreadPool& pool);
 
-  // x: [cols], finite or not. logits: [rows], working memory that afterwards holds the logits of what was
-  // computed in full. Returns what `query` asks for in ascending order of ids, each once, valid until the
-  // next call. If any logit isn't finite the result is one candidate that isn't.
-  std::span<const Candidate> find(const CandidateQuery& query, const float* x, std::span<float> logits);
+  // What `query` asks for in ascending order of ids, each once, valid until the next call; nullopt where the
+  // search cannot work or isn't worth it: the caller then computes all logits. x: [cols], finite or not.
+  // logits: [rows], working memory that afterwards holds the logits of what was computed in full.
+  std::optional<std::span<const Candidate>> find(const CandidateQuery& query, const float* x,
+                                                 std::span<float> logits);
+  // The same from all logits: [rows]. If any of them isn't finite the result is one candidate that isn't.
+  std::span<const Candidate> choose_from_all(const CandidateQuery& query, std::span<const float> logits);
 
   // Since the last call.
   HeadSearchCounts take_counts() { return std::exchange(counts_, {}); }
@@ -46,8 +50,6 @@ class HeadSearch {
  private:
   struct Input;  // what is known of x
 
-  std::span<const Candidate> find_in_all(const CandidateQuery& query, const float* x,
-                                         std::span<float> logits);
   bool screens(const CandidateQuery& query, const float* x, Input& in);
   void estimate_all(const Input& in);
   std::size_t take_best_estimates(const CandidateQuery& query);

@@ -61,6 +61,14 @@ std::vector<Candidate> by_sorting(const quant::Matrix& w, const CandidateQuery& 
   return kept;
 }
 
+// As a session does: where the search gives up, from all logits.
+std::span<const Candidate> find(HeadSearch& search, const quant::Matrix& w, const CandidateQuery& query,
+                                const float* x, std::vector<float>& logits) {
+  if (const auto found = search.find(query, x, logits)) return *found;
+  kernels::find("auto").matmul_float(w, 0, w.rows, {x, w.cols}, 1, {logits.data(), w.rows});
+  return search.choose_from_all(query, logits);
+}
+
 // One search on every backend, compared with sorting: ids and bits of the logits.
 HeadSearchCounts expect_exact(const quant::Matrix& w, const CandidateQuery& query, const float* x) {
   ThreadPool pool(2);
@@ -70,7 +78,7 @@ HeadSearchCounts expect_exact(const quant::Matrix& w, const CandidateQuery& quer
   for (const kernels::Kernels* k : kernels::available()) {
     HeadSearch search(w, &screen, *k, pool);
     std::vector<float> logits(w.rows, kNan);
-    const auto found = search.find(query, x, logits);
+    const auto found = find(search, w, query, x, logits);
     counts = search.take_counts();
     EXPECT_EQ(found.size(), expected.size()) << k->name;
     for (std::size_t i = 0; i < std::min(found.size(), expected.size()); ++i) {
@@ -181,7 +189,7 @@ TEST(HeadSearch, AddsTheTokensThatAreNamed) {
   HeadSearch search(head.w, &screen, kernels::find("auto"), pool);
   std::vector<float> logits(3000);
   const std::vector<TokenId> outside{TokenId{3000}, TokenId{-1}};
-  EXPECT_EQ(search.find({.n_best = 2, .also = outside}, x.data(), logits).size(), 2U);
+  EXPECT_EQ(find(search, head.w, {.n_best = 2, .also = outside}, x.data(), logits).size(), 2U);
 }
 
 TEST(HeadSearch, SaysWhenAnyLogitIsNotFinite) {
@@ -190,7 +198,7 @@ TEST(HeadSearch, SaysWhenAnyLogitIsNotFinite) {
     const HeadScreen screen(head.w, pool);
     HeadSearch search(head.w, &screen, kernels::find("auto"), pool);
     std::vector<float> logits(head.w.rows);
-    const auto found = search.find({.n_best = 1}, x.data(), logits);
+    const auto found = find(search, head.w, {.n_best = 1}, x.data(), logits);
     return std::ranges::all_of(found, [](const Candidate& c) { return std::isfinite(c.logit); });
   };
   Head head(1000, 128);
