@@ -8,35 +8,23 @@
 
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <string>
 
 #include "bitnet/error.h"
+#include "support/temp_directory.h"
 
 namespace bitnet {
 namespace {
 
 namespace fs = std::filesystem;
+using test::content_of;
+using test::TempDirectory;
 
 class OutputFileTest : public testing::Test {
  protected:
-  OutputFileTest() {
-    std::string name = (fs::temp_directory_path() / "bitnet-test-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make a directory");
-    directory_ = name;
-  }
-  ~OutputFileTest() override { fs::remove_all(directory_); }
+  std::string path(const char* name = "out") const { return directory_.file(name); }
 
-  std::string path(const char* name = "out") const { return (directory_ / name).string(); }
-  static std::string content(const std::string& path) {
-    std::ifstream in(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(in), {}};
-  }
-  std::ptrdiff_t n_files() const {
-    return std::distance(fs::directory_iterator(directory_), fs::directory_iterator());
-  }
-
-  fs::path directory_;
+  const TempDirectory directory_;
 };
 
 TEST_F(OutputFileTest, HasItsNameOnlyWhenItIsWhole) {
@@ -45,8 +33,8 @@ TEST_F(OutputFileTest, HasItsNameOnlyWhenItIsWhole) {
   EXPECT_FALSE(fs::exists(path()));
   file.write("two");
   file.commit();
-  EXPECT_EQ(content(path()), "one two");
-  EXPECT_EQ(n_files(), 1);
+  EXPECT_EQ(content_of(path()), "one two");
+  EXPECT_EQ(directory_.n_files(), 1);
 }
 
 TEST_F(OutputFileTest, GivenUpLeavesWhatStoodThere) {
@@ -54,10 +42,10 @@ TEST_F(OutputFileTest, GivenUpLeavesWhatStoodThere) {
   {
     OutputFile file(path());
     file.write("new");
-    EXPECT_EQ(content(path()), "old");
+    EXPECT_EQ(content_of(path()), "old");
   }
-  EXPECT_EQ(content(path()), "old");
-  EXPECT_EQ(n_files(), 1);
+  EXPECT_EQ(content_of(path()), "old");
+  EXPECT_EQ(directory_.n_files(), 1);
 }
 
 TEST_F(OutputFileTest, BehindALinkTheFileIsReplacedAndTheLinkStays) {
@@ -67,7 +55,7 @@ TEST_F(OutputFileTest, BehindALinkTheFileIsReplacedAndTheLinkStays) {
   file.write("new");
   file.commit();
   EXPECT_TRUE(fs::is_symlink(path("link")));
-  EXPECT_EQ(content(path("real")), "new");
+  EXPECT_EQ(content_of(path("real")), "new");
 }
 
 TEST_F(OutputFileTest, ADeviceIsWrittenToAndStays) {
@@ -88,7 +76,7 @@ TEST_F(OutputFileTest, WhatCannotBeWrittenIsAnErrorThatNamesIt) {
     return "";
   };
   EXPECT_NE(message_of(path("missing/out")).find("missing/out: cannot make the file"), std::string::npos);
-  EXPECT_NE(message_of(directory_.string()).find("Is a directory"), std::string::npos);
+  EXPECT_NE(message_of(directory_.path()).find("Is a directory"), std::string::npos);
   EXPECT_NE(message_of("/dev/full").find("/dev/full: cannot write the file"), std::string::npos);
 }
 
@@ -97,10 +85,10 @@ TEST_F(OutputFileTest, CanBeCheckedWithoutATrace) {
   OutputFile::check(path());
   OutputFile::check(path("new"));
   OutputFile::check("/dev/null");
-  EXPECT_EQ(content(path()), "old");
-  EXPECT_EQ(n_files(), 1);
+  EXPECT_EQ(content_of(path()), "old");
+  EXPECT_EQ(directory_.n_files(), 1);
   EXPECT_THROW(OutputFile::check(path("missing/out")), RuntimeError);
-  EXPECT_THROW(OutputFile::check(directory_.string()), RuntimeError);
+  EXPECT_THROW(OutputFile::check(directory_.path()), RuntimeError);
 }
 
 // The reader of a named pipe must not find it ended before anything was written.

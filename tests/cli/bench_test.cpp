@@ -297,15 +297,8 @@ TEST(Bench, RefusesAWrongCommandLine) {
 
 TEST(Bench, AnInterruptEndsItSoon) {
   for (const auto& [test, signal] : {std::pair("-n", SIGINT), std::pair("-p", SIGTERM)}) {
-    Pipe messages;
-    ChildOptions options;
-    options.args = {"bench", "-p", "0", "-n", "0", test, "100", "-r", "1000000000"};
-    options.stderr_fd = messages.writer();
-    ChildProcess child(executable(), options);
-    char first = 0;
-    ASSERT_EQ(::read(messages.reader(), &first, 1), 1);  // says which model it takes: it has begun
-    child.send(signal);
-    const ChildResult result = child.wait();
+    const ChildResult result =
+        run_until_signal({"bench", "-p", "0", "-n", "0", test, "100", "-r", "1000000000"}, signal);
     EXPECT_FALSE(result.timed_out);
     EXPECT_EQ(result.exit_code, 130);
     EXPECT_EQ(result.out, "");

@@ -2,7 +2,6 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -16,6 +15,7 @@
 #include "cli/runner.h"
 #include "cli/terminal.h"
 #include "support/pipe.h"
+#include "support/temp_directory.h"
 
 namespace bitnet::test {
 namespace {
@@ -31,17 +31,11 @@ class ChatTerminal : public ::testing::Test {
  protected:
   void SetUp() override {
     if (!terminal.exists()) GTEST_SKIP() << "no pseudoterminals here";
-    std::string name = (fs::temp_directory_path() / "bitnet-test-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(name.data()), nullptr);
-    home = name;
     options.args = {"chat", "--greedy"};
     options.environment = {
         {"HOME", home}, {"XDG_STATE_HOME", home + "/state"}, {"TERM", "xterm"}, {"LC_ALL", "C"}};
     options.stdin_fd = options.stdout_fd = options.stderr_fd = terminal.descriptor();
     options.timeout = std::chrono::seconds(60);
-  }
-  void TearDown() override {
-    if (!home.empty()) fs::remove_all(home);
   }
 
   void start() {
@@ -77,7 +71,8 @@ class ChatTerminal : public ::testing::Test {
   }
 
   Terminal terminal;
-  std::string home;
+  const TempDirectory directory;  // goes last, when nothing writes to it any more
+  const std::string home = directory.path();
   ChildOptions options;
   std::optional<ChildProcess> chat;
 };

@@ -2,7 +2,6 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include <array>
@@ -16,6 +15,7 @@
 
 #include "cli/runner.h"
 #include "support/pipe.h"
+#include "support/temp_directory.h"
 #include "support/temp_file.h"
 
 namespace bitnet::test {
@@ -31,24 +31,6 @@ ChildResult talk(const std::string& lines, const Args& more = {}) {
   options.stdin_text = lines;
   return run_bitnet(options);
 }
-
-// A name that is free, in a directory of its own that goes with this object.
-class Directory {
- public:
-  Directory() {
-    std::string name = (std::filesystem::temp_directory_path() / "bitnet-test-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make a temporary directory");
-    path_ = name;
-  }
-  Directory(const Directory&) = delete;
-  Directory& operator=(const Directory&) = delete;
-  ~Directory() { std::filesystem::remove_all(path_); }
-  std::string file(const std::string& name) const { return (path_ / name).string(); }
-  bool is_empty() const { return std::filesystem::is_empty(path_); }
-
- private:
-  std::filesystem::path path_;
-};
 
 Json json_of(const std::string& path) {
   std::ifstream file(path);
@@ -107,7 +89,7 @@ TEST(Chat, TakesALineThatIsNoCommandForAMessage) {
 }
 
 TEST(Chat, SavesAndLoadsAConversation) {
-  const Directory directory;
+  const TempDirectory directory;
   const std::string path = directory.file("chat.json");
   const ChildResult saving =
       talk("/system Be \"kind\".\nWhat is 3+4?\nbytes: \xFF\xC3\n/save " + path + "\n", {"-n", "9"});
@@ -164,7 +146,7 @@ TEST(Chat, RefusesAFileThatIsNoSavedConversation) {
 
 TEST(Chat, LeavesNothingBehindWhereItCannotSave) {
   EXPECT_PRED2(has, refusal(talk("/save /nowhere/chat.json\n"), 1), "/nowhere/chat.json");
-  const Directory directory;
+  const TempDirectory directory;
   EXPECT_PRED2(has, refusal(talk("/save " + directory.file("") + "\n"), 1), directory.file(""));
   EXPECT_TRUE(directory.is_empty());
 }

@@ -88,6 +88,29 @@ void wait_until_held_up(const Pipe& pipe, std::size_t n) {
   FAIL() << "no text came";
 }
 
+// A command held up by a pipe that has room for less than its text ends at a signal, and what it wrote, more
+// than `least` bytes, is how its text begins.
+void expect_the_text_so_far(const Args& args, std::size_t room, int signal, std::size_t least) {
+  const std::string whole = text_of(args);
+  Pipe pipe;
+  const std::size_t n_filling = fill_up_to(pipe, room);
+  ChildOptions options;
+  options.args = args;
+  options.stdout_fd = pipe.writer();
+  options.timeout = 30s;
+  ChildProcess child(executable(), options);
+  wait_until_held_up(pipe, n_filling);
+  child.send(signal);
+  const ChildResult result = child.wait();
+  pipe.close_writer();
+  EXPECT_FALSE(result.timed_out);
+  EXPECT_EQ(result.exit_code, 130);
+  EXPECT_PRED2(lacks, result.err, "error");
+  const std::string text = pipe.read_all().substr(n_filling);
+  EXPECT_GT(text.size(), least);
+  EXPECT_EQ(text, whole.substr(0, text.size()));
+}
+
 class CliSignal : public ::testing::TestWithParam<int> {};
 
 TEST_P(CliSignal, EndsACommandThatIsHeldUpWithTheTextSoFar) {
@@ -99,48 +122,12 @@ TEST_P(CliSignal, EndsACommandThatIsHeldUpWithTheTextSoFar) {
   for (const auto& [args, room] :
        {Command{kLong, 100}, Command{{"inspect", "--json"}, 4096}, Command{{"completions", "bash"}, 4096}}) {
     SCOPED_TRACE(args[0]);
-    const std::string whole = text_of(args);
-    Pipe pipe;
-    const std::size_t n_filling = fill_up_to(pipe, room);
-    ChildOptions options;
-    options.args = args;
-    options.stdout_fd = pipe.writer();
-    options.timeout = 30s;
-    ChildProcess child(executable(), options);
-    wait_until_held_up(pipe, n_filling);
-    child.send(GetParam());
-    const ChildResult result = child.wait();
-    pipe.close_writer();
-    EXPECT_FALSE(result.timed_out);
-    EXPECT_EQ(result.exit_code, 130);
-    EXPECT_PRED2(lacks, result.err, "error");
-    const std::string text = pipe.read_all().substr(n_filling);
-    EXPECT_GT(text.size(), 50U);
-    EXPECT_EQ(text, whole.substr(0, text.size()));
+    expect_the_text_so_far(args, room, GetParam(), 50);
   }
 }
 
 // Of what is held up only the line that was being written is cut.
-TEST_P(CliSignal, EndsLinesOfJsonWithTheLineSoFar) {
-  const std::string whole = text_of(kJsonl);
-  Pipe pipe;
-  const std::size_t n_filling = fill_up_to(pipe, 1000);
-  ChildOptions options;
-  options.args = kJsonl;
-  options.stdout_fd = pipe.writer();
-  options.timeout = 30s;
-  ChildProcess child(executable(), options);
-  wait_until_held_up(pipe, n_filling);
-  child.send(GetParam());
-  const ChildResult result = child.wait();
-  pipe.close_writer();
-  EXPECT_FALSE(result.timed_out);
-  EXPECT_EQ(result.exit_code, 130);
-  EXPECT_PRED2(lacks, result.err, "error");
-  const std::string text = pipe.read_all().substr(n_filling);
-  EXPECT_GT(text.size(), 900U);
-  EXPECT_EQ(text, whole.substr(0, text.size()));
-}
+TEST_P(CliSignal, EndsLinesOfJsonWithTheLineSoFar) { expect_the_text_so_far(kJsonl, 1000, GetParam(), 900); }
 
 TEST_P(CliSignal, LeavesNoReceipt) {
   const TempDirectory directory;

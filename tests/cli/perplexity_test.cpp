@@ -8,7 +8,6 @@
 
 #include "cli/runner.h"
 #include "cli/terminal.h"
-#include "support/pipe.h"
 #include "support/temp_file.h"
 
 namespace bitnet::test {
@@ -151,15 +150,8 @@ TEST(CliPerplexity, ASignalEndsItSoon) {
   for (int i = 0; i < 200000; ++i) text += "Once upon a time, there was a little girl. ";
   const TempFile file(std::as_bytes(std::span(text)));
   for (const int signal : {SIGINT, SIGTERM}) {
-    Pipe messages;
-    ChildOptions options;
-    options.args = {"perplexity", "-f", file.path(), "--backend", "scalar"};
-    options.stderr_fd = messages.writer();
-    ChildProcess child(executable(), options);
-    char first = 0;
-    ASSERT_EQ(::read(messages.reader(), &first, 1), 1);  // says which model it takes: it has begun
-    child.send(signal);
-    const ChildResult result = child.wait();
+    const ChildResult result =
+        run_until_signal({"perplexity", "-f", file.path(), "--backend", "scalar"}, signal);
     EXPECT_FALSE(result.timed_out);
     EXPECT_EQ(result.exit_code, 130);
     EXPECT_EQ(result.out, "");

@@ -1,23 +1,19 @@
 // scripts/plot-bench: a picture of what bitnet bench saved, or a reason why not.
 #include <gtest/gtest.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include <chrono>
-#include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <span>
 
 #include "cli/runner.h"
+#include "support/temp_directory.h"
 #include "support/temp_file.h"
 
 namespace bitnet::test {
 namespace {
 
 using Args = std::vector<std::string>;
-namespace fs = std::filesystem;
-
 const std::string kPython = "/usr/bin/python3";
 
 ChildResult run_python(Args args) {
@@ -33,19 +29,13 @@ class PlotBench : public ::testing::Test {
  protected:
   void SetUp() override {
     if (::access(kPython.c_str(), X_OK) != 0) GTEST_SKIP() << "no " << kPython << " here";
-    std::string name = (fs::temp_directory_path() / "bitnet-test-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(name.data()), nullptr);
-    directory = name;
-  }
-  void TearDown() override {
-    if (!directory.empty()) fs::remove_all(directory);
   }
   ChildResult plot(const Args& args) {
     Args all{BITNET_SCRIPTS "/plot-bench"};
     all.insert(all.end(), args.begin(), args.end());
     return run_python(all);
   }
-  std::string directory;
+  const TempDirectory directory;
 };
 
 TEST_F(PlotBench, DrawsSavedRuns) {
@@ -54,7 +44,7 @@ TEST_F(PlotBench, DrawsSavedRuns) {
                                    "2", "-t", "1,2", "-o", "json"});
   const TempFile file(std::as_bytes(std::span(run)));
   for (const auto& [name, magic] : {std::pair("a.svg", "<?xml"), std::pair("a.png", "\x89PNG")}) {
-    const std::string picture = directory + "/" + name;
+    const std::string picture = directory.file(name);
     const ChildResult result = plot({"-o", picture, file.path()});
     EXPECT_EQ(result.exit_code, 0) << result.err;
     EXPECT_EQ(result.err, "");
@@ -63,7 +53,7 @@ TEST_F(PlotBench, DrawsSavedRuns) {
     EXPECT_TRUE(bytes.starts_with(magic));
     EXPECT_GT(bytes.size(), 10000U);
   }
-  EXPECT_EQ(std::distance(fs::directory_iterator(directory), {}), 2);
+  EXPECT_EQ(directory.n_files(), 2);
 }
 
 TEST_F(PlotBench, RefusesWhatIsNoSavedRun) {
@@ -73,14 +63,14 @@ TEST_F(PlotBench, RefusesWhatIsNoSavedRun) {
         R"({"schema":"bitnet.bench","version":1,"machine":{"cpu":"a"},"results":[{"model":1}]})"}) {
     const std::string content = text;
     const TempFile file(std::as_bytes(std::span(content)));
-    const ChildResult result = plot({"-o", directory + "/a.svg", file.path()});
+    const ChildResult result = plot({"-o", directory.file("a.svg"), file.path()});
     EXPECT_EQ(result.exit_code, 3) << result.err;
     EXPECT_EQ(lines_of(result.err).size(), 1U) << result.err;
     EXPECT_PRED2(has, result.err, file.path());
   }
-  EXPECT_EQ(plot({directory + "/missing.json"}).exit_code, 3);
-  EXPECT_EQ(plot({"-o", "a.gif", directory + "/missing.json"}).exit_code, 2);
-  EXPECT_TRUE(fs::is_empty(directory));
+  EXPECT_EQ(plot({directory.file("missing.json")}).exit_code, 3);
+  EXPECT_EQ(plot({"-o", "a.gif", directory.file("missing.json")}).exit_code, 2);
+  EXPECT_TRUE(directory.is_empty());
 }
 
 }  // namespace

@@ -1,9 +1,13 @@
 #include "cli/runner.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <sstream>
 #include <utility>
+
+#include "support/pipe.h"
 
 namespace bitnet::test {
 
@@ -43,6 +47,30 @@ std::string refusal(const ChildResult& result, int code) {
     EXPECT_TRUE(line.starts_with("info: ") || line.starts_with("warning: ")) << result.err;
   }
   return error;
+}
+
+ChildResult run_until_signal(std::vector<std::string> args, int signal) {
+  Pipe messages;
+  ChildOptions options;
+  options.args = std::move(args);
+  options.stderr_fd = messages.writer();
+  ChildProcess child(executable(), options);
+  char first = 0;
+  EXPECT_EQ(::read(messages.reader(), &first, 1), 1);  // says which model it takes: it has begun
+  child.send(signal);
+  return child.wait();
+}
+
+void expect_lost_output_is_told(const std::vector<std::string>& args) {
+  ChildOptions options;
+  options.args = args;
+  options.stdout_fd = ::open("/dev/full", O_WRONLY | O_CLOEXEC);
+  EXPECT_PRED2(has, refusal(run_bitnet(options), 1), "No space left on device");
+  ::close(options.stdout_fd);
+  Pipe pipe;
+  pipe.close_reader();
+  options.stdout_fd = pipe.writer();
+  EXPECT_PRED2(has, refusal(run_bitnet(options), 1), "Broken pipe");
 }
 
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }

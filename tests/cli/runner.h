@@ -21,6 +21,12 @@ std::string text_of(std::vector<std::string> args);
 // Expects `code`, nothing on stdout and one error line, the last; returns it. Notes may stand before it.
 std::string refusal(const ChildResult& result, int code);
 
+// Runs it until its first word on stderr, then sends it the signal and waits for its end.
+ChildResult run_until_signal(std::vector<std::string> args, int signal);
+
+// Expects that a stdout which is full, or which nobody reads, is told as the reason of exit code 1.
+void expect_lost_output_is_told(const std::vector<std::string>& args);
+
 bool has(const std::string& text, const std::string& part);
 bool lacks(const std::string& text, const std::string& part);
 std::vector<std::string> lines_of(const std::string& text);

@@ -16,14 +16,14 @@
 #include "bitnet/error.h"
 #include "engine/npy.h"
 #include "support/gguf_builder.h"
+#include "support/temp_directory.h"
 #include "support/temp_file.h"
-#include "support/temp_folder.h"
 
 namespace bitnet {
 namespace {
 
+using test::TempDirectory;
 using test::TempFile;
-using test::TempFolder;
 
 TempFile file_with(const std::string& bytes) { return TempFile(std::as_bytes(std::span(bytes))); }
 
@@ -58,7 +58,7 @@ std::string small_trace(TraceForm form) {
   trace.info.greedy_margin = {0.5};
   trace.tensors = {{"inp_embd", 2, 3}, {"logits", 2, 4}};
   trace.values = {{1, 2, 3, 4, 5, 6}, {1, 2, 3, 4, 5, 6, 7, 8}};
-  const TempFolder folder;
+  const TempDirectory folder;
   OutputFile file(folder.file("trace"));
   write_trace(trace, form, file);
   file.commit();
@@ -172,7 +172,7 @@ TEST(TraceFile, RefusesShapesBeyondAnyModels) {
     ASSERT_TRUE(parsed);
     EXPECT_EQ(parsed->dims, dims);
   }
-  const TempFolder folder;
+  const TempDirectory folder;
   std::ofstream(folder.file("t.f32")) << "0123456789abcdef";
   const auto refused = [&](const std::string& tensors) {
     std::ofstream(folder.file("t.json")) << "{\"ids\":[1,2],\"tensors\":" << tensors << "}";
@@ -195,7 +195,7 @@ TEST(TraceFile, RefusesShapesBeyondAnyModels) {
 }
 
 TEST(TraceFile, TakesNestingWithoutEndForDamage) {
-  const TempFolder folder;
+  const TempDirectory folder;
   for (const char* start : {"{\"tensors\":", "{\"schema\":", "{\"ids\":"}) {
     std::ofstream(folder.file("t.json")) << start << std::string(1'000'000, '[');
     EXPECT_PRED2(has, refusal(folder.file("t.json")), "is no JSON object");

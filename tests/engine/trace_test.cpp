@@ -10,7 +10,7 @@
 #include "bitnet/error.h"
 #include "engine/session_impl.h"
 #include "engine/trace_file.h"
-#include "support/temp_folder.h"
+#include "support/temp_directory.h"
 
 namespace bitnet {
 namespace {
@@ -116,7 +116,7 @@ class TraceForms : public ::testing::TestWithParam<const char*> {};
 TEST_P(TraceForms, BringBackEveryBit) {
   const Model model = Model::load(kRandom + "llama.gguf");
   const Trace trace = trace_of(model, {.kv_type = KvType::f32}, 3);
-  const test::TempFolder folder;
+  const test::TempDirectory folder;
   const std::string path = folder.file(std::string("trace") + GetParam());
   OutputFile file(path);
   write_trace(trace, trace_form_of(path), file);

@@ -28,6 +28,7 @@ class TempDirectory {
 
   std::string path() const { return path_.string(); }
   std::string file(const std::string& name) const { return (path_ / name).string(); }
+  bool is_empty() const { return std::filesystem::is_empty(path_); }
   std::ptrdiff_t n_files() const {
     return std::distance(std::filesystem::directory_iterator(path_), std::filesystem::directory_iterator());
   }
