@@ -88,7 +88,7 @@ ExitCode run(const RunOptions& o) {
   o.sampling.warn_of_idle();
   const std::string prompt = read_prompt(o);
   const auto load_start = std::chrono::steady_clock::now();
-  const Model model = load_model(o.model, o.wants_all_logits() ? HeadKind::exact : o.sampling.head());
+  const Model model = load_model(o.model, o.head());
   const std::chrono::duration<double> load_time = std::chrono::steady_clock::now() - load_start;
   GenerateOptions generation;
   if (o.max_tokens >= 0) generation.max_tokens = static_cast<std::size_t>(o.max_tokens);

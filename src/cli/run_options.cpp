@@ -51,6 +51,9 @@ void add_form_options(CLI::App& c, RunOptions& o) {
   for (CLI::Option* option : {echo, json, jsonl, logprobs, receipt}) option->group("Output");
 }
 
+// Making the screen takes as long as it saves in about so many tokens: both are in proportion to the head.
+constexpr std::int64_t kTokensWorthAScreen = 64;
+
 void check_receipt(const std::string& path, const std::string& model) {
   if (path.empty()) throw UsageError("--receipt '': name a file");
   if (path == "-") throw UsageError("--receipt -: stdout is for the text; name a file");
@@ -77,6 +80,11 @@ void RunOptions::check() const {
     throw UsageError("--logprobs needs --json or --jsonl: the text alone has no place for them");
   }
   if (receipt) check_receipt(*receipt, model.model);
+}
+
+HeadKind RunOptions::head() const {
+  const bool few_tokens = max_tokens >= 0 && max_tokens < kTokensWorthAScreen;
+  return wants_all_logits() || few_tokens ? HeadKind::exact : sampling.head();
 }
 
 }  // namespace bitnet::cli

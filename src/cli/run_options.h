@@ -37,6 +37,8 @@ struct RunOptions {
   void check() const;
   // Of every token, for log-probabilities or the receipt's digest.
   bool wants_all_logits() const { return logprobs || receipt; }
+  // The head that gives these tokens soonest.
+  HeadKind head() const;
 };
 
 }  // namespace bitnet::cli

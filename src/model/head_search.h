@@ -19,11 +19,11 @@ namespace bitnet {
 // What searches read, all of them together.
 struct HeadSearchCounts {
   std::uint64_t searches = 0;
-  std::uint64_t whole =
-      0;  // of them, those that computed every row: asked for much, or without a usable bound
-  // Rows of the others, by what was read of them; `four` isn't counted, it is all rows each time.
-  std::uint64_t one = 0;
-  std::uint64_t two = 0;
+  std::uint64_t whole = 0;  // of them, those that computed every row: asked for much, or no bound was usable
+  std::uint64_t wide = 0;   // of the others, those that began with two planes of every row
+  // Rows of the others, by what was read of them beyond that.
+  std::uint64_t middle = 0;
+  std::uint64_t lower = 0;
   std::uint64_t full = 0;
   std::uint64_t most_full = 0;  // in one search
   std::uint64_t bytes = 0;      // of the head and its screen
@@ -56,8 +56,11 @@ class HeadSearch {
   void compute(std::span<const std::uint32_t> rows, const float* x, std::span<float> logits) const;
   float least_wanted(const CandidateQuery& query, std::span<const std::uint32_t> computed,
                      std::span<const float> logits);
-  void refine(const Input& in, const float* x, float least, std::span<float> logits);
-  std::span<const std::uint32_t> gather();
+  std::size_t list_others(const Input& in, float least);
+  void list_block(const Input& in, float least, std::size_t block);
+  void refine_block(const Input& in, float least, std::size_t block);
+  std::span<const std::uint32_t> compute_listed(std::size_t n_computed, const float* x,
+                                                std::span<float> logits);
   std::span<const Candidate> choose(const CandidateQuery& query, std::span<const std::uint32_t> rows,
                                     std::span<const float> logits);
 
@@ -66,15 +69,22 @@ class HeadSearch {
   const kernels::Kernels& kernels_;
   ThreadPool& pool_;
   HeadSearchCounts counts_;
-  std::size_t n_blocks_ = 0;        // of kRows rows
+  std::size_t n_blocks_ = 0;  // of kRows rows
+  // How the next searches go: so many of them begin with two planes; so many of those that ask for at least
+  // left_out_from_ rows are left out.
+  std::uint32_t n_wide_ = 0;
+  std::uint32_t n_left_out_ = 0;
+  std::size_t left_out_from_ = 0;
   Buffer<std::int8_t> digits_;      // [2, screen's padded cols] high, low
   Buffer<float> estimate_;          // [rows]
+  Buffer<float> bound_;             // [rows] that the logit doesn't exceed; -infinity: it is known
   Buffer<float> block_best_;        // [n_blocks] highest estimate
+  Buffer<float> block_bound_;       // [n_blocks] highest bound
   Buffer<std::uint32_t> listed_;    // [rows] each block's remaining rows at its beginning
-  Buffer<std::uint32_t> n_one_;     // [n_blocks] how many reached the second plane,
-  Buffer<std::uint32_t> n_two_;     // [n_blocks] the third,
-  Buffer<std::uint32_t> n_full_;    // [n_blocks] the full computation
-  Buffer<std::uint32_t> best_;      // [rows]
+  Buffer<std::uint32_t> n_middle_;  // [n_blocks] how many of them had their middle plane read,
+  Buffer<std::uint32_t> n_lower_;   // [n_blocks] their lower plane,
+  Buffer<std::uint32_t> n_full_;    // [n_blocks] are still listed; in the end to be computed in full
+  Buffer<std::uint32_t> best_;      // [rows] those that are computed in full
   Buffer<Candidate> found_;         // [rows]
   std::size_t full_row_bytes_ = 0;  // of a row of the head
 };

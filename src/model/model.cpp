@@ -44,12 +44,14 @@ Weights read_weights_with(const gguf::File& file, const Config& config, const Lo
 
 }  // namespace
 
-// Screening needs weights as floats; a ternary head is small as it is.
+// Screening needs weights as floats; a ternary head is small as it is. So is one of hardly more bits than a
+// search reads of every row.
 void Model::Impl::make_head(HeadKind kind, unsigned n_threads) {
   const quant::Matrix& w = weights.output;
   const quant::TypeInfo& type = quant::info(w.type);
   info.head.stored_bytes = type.n_bytes(w.rows, w.cols);
   if (kind == HeadKind::exact || type.ternary) return;
+  if (kind == HeadKind::screened && info.head.stored_bytes * 8 < 5 * w.rows * w.cols) return;
   const auto start = std::chrono::steady_clock::now();
   ThreadPool pool(n_threads);
   if (kind == HeadKind::int8) {

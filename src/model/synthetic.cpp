@@ -20,6 +20,7 @@ using Random = std::mt19937_64;  // the standard fixes its bits; it doesn't fix 
 
 constexpr std::array kPresets{
     SyntheticShape{"2b-4t", "bitnet-b1.58", 30, 2560, 20, 5, 6912, 128256, 4096, 500000.0F},
+    SyntheticShape{"2b-4t-peaked", "bitnet-b1.58", 30, 2560, 20, 5, 6912, 128256, 4096, 500000.0F, 1.25F},
     SyntheticShape{"0.7b", "bitnet", 24, 1536, 16, 16, 4096, 32002, 2048, 10000.0F},
     SyntheticShape{"tiny", "bitnet-b1.58", 2, 256, 4, 2, 512, 320, 512, 10000.0F},
 };
@@ -27,7 +28,6 @@ constexpr std::array kPresets{
 // Each block of a tensor has a generator of its own, so that it doesn't matter which thread fills it.
 constexpr std::size_t kBlockBytes = 1U << 20;
 
-constexpr double kEmbeddingDeviation = 0.05;
 constexpr float kNormSpread = 0.1F;
 
 // Pairs of I2_S bytes, that is eight codes of 0 to 2: drawn by the number of the pair.
@@ -41,23 +41,26 @@ std::vector<std::uint16_t> ternary_pairs() {
   return pairs;
 }
 
-// Samples of N(0, kEmbeddingDeviation) in F16. Sums of twelve uniform numbers come close enough, and unlike
+// Samples of N(0, deviation) in F16. Sums of twelve uniform numbers come close enough, and unlike
 // logarithms they are the same on every machine.
-std::vector<std::uint16_t> normal_samples(std::size_t n, std::uint64_t seed) {
+std::vector<std::uint16_t> normal_samples(std::size_t n, std::uint64_t seed, float deviation) {
   Random random(seed);
   std::vector<std::uint16_t> samples;
   for (std::size_t i = 0; i < n; ++i) {
     double sum = -6.0;
     for (int k = 0; k < 12; ++k) sum += static_cast<double>(random() >> 11) * 0x1p-53;
-    samples.push_back(f32_to_f16(static_cast<float>(sum * kEmbeddingDeviation)));
+    samples.push_back(f32_to_f16(static_cast<float>(sum * static_cast<double>(deviation))));
   }
   return samples;
 }
 
 class Filler {
  public:
-  Filler(std::uint64_t seed, ThreadPool& pool)
-      : seed_(seed), pool_(pool), pairs_(ternary_pairs()), normals_(normal_samples(kNormals, seed)) {}
+  Filler(std::uint64_t seed, float embedding_deviation, ThreadPool& pool)
+      : seed_(seed),
+        pool_(pool),
+        pairs_(ternary_pairs()),
+        normals_(normal_samples(kNormals, seed, embedding_deviation)) {}
 
   // cols * rows / 4 bytes of codes, then the scale that keeps the product of normalised inputs normalised.
   void ternary(std::byte* data, std::uint64_t rows, std::uint64_t cols) {
@@ -210,7 +213,7 @@ AnonymousMemory make_synthetic_model(const SyntheticShape& shape, std::uint64_t 
   const std::vector<std::byte> header = plan.header.header();
   std::ranges::copy(header, file);
 
-  Filler fill(seed, pool);
+  Filler fill(seed, shape.embedding_deviation, pool);
   for (std::size_t i = 0; i < plan.tensors.size(); ++i) {
     const PlannedTensor& tensor = plan.tensors[i];
     std::byte* const data = file + plan.header.data_offset(i);

@@ -23,9 +23,14 @@ struct SyntheticShape {
   std::size_t vocab;
   std::size_t context_length;
   float rope_theta;
+  // Of the embedding's weights. What the layers add to a token's embedding is of order one for each of them,
+  // so this says how much of it is left in the end, and with it how far its own logit stands out.
+  float embedding_deviation = 0.05F;
 };
 
-// Shapes of published models, and a small one.
+// Shapes of published models, and a small one. The "peaked" one has a best logit that stands out as those of
+// trained models do, by some eight standard deviations; with the others it is the largest of so many random
+// numbers.
 std::span<const SyntheticShape> synthetic_presets();
 // nullptr for an unknown name.
 const SyntheticShape* find_synthetic_preset(std::string_view name);

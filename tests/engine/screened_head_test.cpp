@@ -10,6 +10,7 @@
 #include "bitnet/error.h"
 #include "bitnet/generate.h"
 #include "engine/session_impl.h"
+#include "support/block_types.h"
 #include "support/small_model.h"
 
 namespace bitnet {
@@ -104,22 +105,26 @@ TEST(ScreenedHead, GeneratesTheTokensOfTheExactHead) {
   }
 }
 
-// A ternary head has no screen: candidates come from all its logits.
-TEST(ScreenedHead, OfATernaryModelIsTheExactOne) {
-  test::SmallModel small("llama");
-  test::SmallTensor head{"output.weight", {128, 300}, test::kI2S, {}};
-  head.draw(5);
-  small.add(std::move(head));
-  const test::AlignedBytes file = small.build();
-  const Model model = Model::from_bytes(file.span(), "ternary head", {.head = HeadKind::screened});
-  ASSERT_EQ(model.info().head.kind, HeadKind::exact);
-  Session session(model);
-  const std::vector<TokenId> ids{TokenId{5}, TokenId{9}};
-  const CandidateQuery query{.n_best = 7};
-  session.advance(ids);
-  const auto found = session.candidates(query);
-  const std::vector<Candidate> kept(found.begin(), found.end());
-  EXPECT_TRUE(same(kept, by_sorting(session.logits(), query)));
+// Neither has a screen: candidates come from all logits.
+TEST(ScreenedHead, OfATernaryHeadOrOneOfFewBitsIsTheExactOne) {
+  test::SmallTensor ternary{"output.weight", {128, 300}, test::kI2S, {}};
+  ternary.draw(5);
+  test::SmallTensor four_bits{"output.weight", {128, 300}, test::kQ4_0, {}};
+  four_bits.data = test::random_blocks(test::kQ4_0, 128 * 300, 5).bytes;
+  for (const test::SmallTensor& head : {ternary, four_bits}) {
+    test::SmallModel small("llama");
+    small.add(head);
+    const test::AlignedBytes file = small.build();
+    const Model model = Model::from_bytes(file.span(), "small head", {.head = HeadKind::screened});
+    ASSERT_EQ(model.info().head.kind, HeadKind::exact);
+    Session session(model);
+    const std::vector<TokenId> ids{TokenId{5}, TokenId{9}};
+    const CandidateQuery query{.n_best = 7};
+    session.advance(ids);
+    const auto found = session.candidates(query);
+    const std::vector<Candidate> kept(found.begin(), found.end());
+    EXPECT_TRUE(same(kept, by_sorting(session.logits(), query)));
+  }
 }
 
 TEST(ScreenedHead, IsRefusedAQueryForNothing) {

@@ -42,9 +42,10 @@ constexpr Kernels kTable =
     generic::make_table<F32x16, decode_i2_s>({.name = "avx2",
                                               .decode_sequential = decode_sequential,
                                               .matmul_ternary = matmul_ternary<Dot>,
-                                              .four_bit_products = four_bit_products<Dot>,
-                                              .one_bit_products = one_bit_products<Dot>,
-                                              .two_bit_products = two_bit_products<Dot>,
+                                              .upper_products = upper_products<Dot>,
+                                              .upper_two_products = upper_two_products<Dot>,
+                                              .middle_products = middle_products<Dot>,
+                                              .lower_products = lower_products<Dot>,
                                               .read_all = read_all,
                                               .int8_products = int8_products});
 

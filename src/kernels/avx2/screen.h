@@ -1,8 +1,8 @@
 // Products of planes of few bits with whole-number activations, 256 bits at a time (kernels/screen.h): what
 // AVX2 and AVX-VNNI share, templates over the instructions that multiply, Dot (ternary.h).
 //
-// Codes of up to 15 times digits: a pair of products is at most 2 * 15 * 128 = 3840 in magnitude, and Dot
-// adds up the four of them that a block of 128 elements brings before they are widened to 32 bits.
+// Codes of up to 31 times digits: a pair of products is at most 2 * 31 * 128 = 7936 in magnitude, and Dot
+// adds up four of them before they are widened to 32 bits.
 #pragma once
 
 #include "kernels/avx2/ternary.h"
@@ -14,15 +14,15 @@ namespace bitnet::kernels::avx2 {
 // Rows that share each load of digits.
 inline constexpr std::size_t kScreenRows = 2;
 // How many rows of a list ahead are asked for.
-inline constexpr std::size_t kScreenRowsAhead = 4;
+inline constexpr std::size_t kScreenRowsAhead = 6;
 
-// The four quarters of a block of codes times one digit.
-template <typename Dot>
-static inline __m256i add_block(__m256i sum32, const __m256i (&codes)[4], const std::int8_t* digits) {
-  __m256i sum = _mm256_setzero_si256();
-  for (std::size_t k = 0; k < 4; ++k) sum = Dot::add(sum, codes[k], load_32(digits + 32 * k));
-  return Dot::widen_add(sum32, sum);
-}
+// Not a function of its own: GCC takes one that only prefetches for one without effect.
+#define BITNET_PREFETCH(p) _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T0)
+
+// Codes of 128 elements in four vectors; vector k belongs to the digits kStride k behind the first's.
+struct Quarters {
+  __m256i of[4];
+};
 
 // The two digits' sums of one row.
 template <typename Dot>
@@ -30,94 +30,166 @@ struct ScreenSum {
   __m256i high = _mm256_setzero_si256();
   __m256i low = _mm256_setzero_si256();
 
-  void add(const __m256i (&codes)[4], const Digits& digits, std::size_t at) {
-    high = add_block<Dot>(high, codes, digits.high + at);
-    low = add_block<Dot>(low, codes, digits.low + at);
+  template <std::size_t kStride>
+  void add(const Quarters& codes, const Digits& digits, std::size_t at) {
+    high = add_digit<kStride>(high, codes, digits.high + at);
+    low = add_digit<kStride>(low, codes, digits.low + at);
   }
-  std::int64_t total() const { return std::int64_t{256} * reduce_add(high) + reduce_add(low); }
+  float total() const { return static_cast<float>(std::int64_t{256} * reduce_add(high) + reduce_add(low)); }
+
+ private:
+  template <std::size_t kStride>
+  static __m256i add_digit(__m256i sum32, const Quarters& codes, const std::int8_t* digits) {
+    __m256i sum = _mm256_setzero_si256();
+    for (std::size_t k = 0; k < 4; ++k) sum = Dot::add(sum, codes.of[k], load_32(digits + kStride * k));
+    return Dot::widen_add(sum32, sum);
+  }
 };
 
-// Rows row, row + step, ...
-template <typename Dot, std::size_t N>
-void four_bit_rows(const Plane& plane, std::size_t row, std::size_t step, const Digits& digits,
-                   std::int64_t* sums) {
-  const std::uint8_t* codes = plane.codes + row * plane.row_bytes;
+// 64 bytes of the upper plane: 128 elements in their order.
+static inline Quarters upper_codes(const std::uint8_t* line) {
   const __m256i mask = _mm256_set1_epi8(15);
-  ScreenSum<Dot> sum[N];
-  for (std::size_t at = 0; at < plane.row_bytes; at += 64) {
-    for (std::size_t r = 0; r < N; ++r) {
-      const std::uint8_t* block = codes + r * step * plane.row_bytes + at;
-      _mm_prefetch(reinterpret_cast<const char*>(block + Dot::kPrefetchBytes), _MM_HINT_T0);
-      const __m256i first = load_32(block);
-      const __m256i second = load_32(block + 32);
-      const __m256i quarters[4] = {_mm256_and_si256(first, mask), _mm256_and_si256(second, mask),
-                                   _mm256_and_si256(_mm256_srli_epi16(first, 4), mask),
-                                   _mm256_and_si256(_mm256_srli_epi16(second, 4), mask)};
-      sum[r].add(quarters, digits, 2 * at);
-    }
-  }
-  for (std::size_t r = 0; r < N; ++r) sums[r * step] = sum[r].total();
+  const __m256i first = load_32(line);
+  const __m256i second = load_32(line + 32);
+  return {{_mm256_and_si256(first, mask), _mm256_and_si256(second, mask),
+           _mm256_and_si256(_mm256_srli_epi16(first, 4), mask),
+           _mm256_and_si256(_mm256_srli_epi16(second, 4), mask)}};
 }
 
-template <typename Dot>
-void four_bit_products(const Plane& plane, std::size_t row_begin, std::size_t row_end, const Digits& digits,
-                       std::int64_t* sums) {
-  const std::size_t part = (row_end - row_begin) / kScreenRows;
-  std::size_t row = row_begin;
-  for (; row < row_begin + part; ++row)
-    four_bit_rows<Dot, kScreenRows>(plane, row, part, digits, sums + (row - row_begin));
-  for (row = row_begin + kScreenRows * part; row < row_end; ++row)
-    four_bit_rows<Dot, 1>(plane, row, 0, digits, sums + (row - row_begin));
-}
-
-// unpack(codes of a block, its quarters) for each block of each row of the list.
-template <typename Dot, std::size_t kBlockBytes, typename Unpack>
-static inline void listed_rows(const Plane& plane, const std::uint32_t* rows, std::size_t n_rows,
-                               const Digits& digits, std::int64_t* sums, Unpack unpack) {
-  for (std::size_t i = 0; i < n_rows; ++i) {
-    if (i + kScreenRowsAhead < n_rows) {
-      const std::uint8_t* ahead = plane.codes + rows[i + kScreenRowsAhead] * plane.row_bytes;
-      for (std::size_t at = 0; at < plane.row_bytes; at += 64)
-        _mm_prefetch(reinterpret_cast<const char*>(ahead + at), _MM_HINT_T0);
-    }
-    const std::uint8_t* codes = plane.codes + rows[i] * plane.row_bytes;
-    ScreenSum<Dot> sum;
-    for (std::size_t at = 0; at < plane.row_bytes; at += kBlockBytes) {
-      __m256i quarters[4];
-      unpack(codes + at, quarters);
-      sum.add(quarters, digits, at / kBlockBytes * kScreenBlock);
-    }
-    sums[i] = sum.total();
-  }
-}
-
-template <typename Dot>
-void one_bit_products(const Plane& plane, const std::uint32_t* rows, std::size_t n_rows, const Digits& digits,
-                      std::int64_t* sums) {
+// 16 bytes of the middle plane: 128 elements in their order.
+static inline Quarters middle_codes(const std::uint8_t* bits) {
   // Byte k / 8 of four to lane k, and of that bit k % 8.
   const __m256i spread = _mm256_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1,  //
                                           2, 2, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3);
   const __m256i bit = _mm256_set1_epi64x(static_cast<long long>(0x8040201008040201U));
   const __m256i one = _mm256_set1_epi8(1);
-  listed_rows<Dot, 16>(plane, rows, n_rows, digits, sums, [&](const std::uint8_t* codes, __m256i* quarters) {
-    for (std::size_t k = 0; k < 4; ++k) {
-      const __m256i bytes = _mm256_shuffle_epi8(_mm256_set1_epi32(load_4_bytes(codes + 4 * k)), spread);
-      quarters[k] = _mm256_min_epu8(_mm256_and_si256(bytes, bit), one);
+  Quarters codes;
+  for (std::size_t k = 0; k < 4; ++k) {
+    const __m256i bytes = _mm256_shuffle_epi8(_mm256_set1_epi32(load_4_bytes(bits + 4 * k)), spread);
+    codes.of[k] = _mm256_min_epu8(_mm256_and_si256(bytes, bit), one);
+  }
+  return codes;
+}
+
+// 32 bytes of the lower plane: 4 x 32 elements, each 64 behind the one before.
+static inline Quarters lower_codes(const std::uint8_t* bytes) {
+  const __m256i mask = _mm256_set1_epi8(3);
+  const __m256i packed = load_32(bytes);
+  return {{_mm256_and_si256(packed, mask), _mm256_and_si256(_mm256_srli_epi16(packed, 2), mask),
+           _mm256_and_si256(_mm256_srli_epi16(packed, 4), mask),
+           _mm256_and_si256(_mm256_srli_epi16(packed, 6), mask)}};
+}
+
+// Rows row, row + step, ...
+template <typename Dot, std::size_t N>
+void upper_rows(const Plane& plane, std::size_t row, std::size_t step, const Digits& digits, float* sums) {
+  const std::uint8_t* codes = plane.codes + row * plane.row_bytes;
+  const std::size_t apart = step * plane.row_bytes;
+  ScreenSum<Dot> sum[N];
+  for (std::size_t at = 0; at < plane.row_bytes; at += 64) {
+    for (std::size_t r = 0; r < N; ++r) {
+      const std::uint8_t* line = codes + r * apart + at;
+      BITNET_PREFETCH(line + Dot::kPrefetchBytes);
+      sum[r].template add<32>(upper_codes(line), digits, 2 * at);
     }
+  }
+  for (std::size_t r = 0; r < N; ++r) sums[r * step] = sum[r].total();
+}
+
+template <typename Dot, std::size_t N>
+void upper_two_rows(const Planes& planes, std::size_t row, std::size_t step, const Digits& digits,
+                    float* sums) {
+  const std::uint8_t* upper = planes.upper.codes + row * planes.upper.row_bytes;
+  const std::uint8_t* middle = planes.middle.codes + row * planes.middle.row_bytes;
+  const std::size_t upper_apart = step * planes.upper.row_bytes;
+  const std::size_t middle_apart = step * planes.middle.row_bytes;
+  ScreenSum<Dot> sum[N];
+  for (std::size_t at = 0; at < planes.upper.row_bytes; at += 64) {
+    for (std::size_t r = 0; r < N; ++r) {
+      const std::uint8_t* line = upper + r * upper_apart + at;
+      const std::uint8_t* bits = middle + r * middle_apart + at / 4;
+      BITNET_PREFETCH(line + Dot::kPrefetchBytes);
+      if (at % 256 == 0) BITNET_PREFETCH(bits + Dot::kPrefetchBytes);
+      Quarters codes = upper_codes(line);
+      const Quarters below = middle_codes(bits);
+      for (std::size_t k = 0; k < 4; ++k)
+        codes.of[k] = _mm256_add_epi8(_mm256_add_epi8(codes.of[k], codes.of[k]), below.of[k]);
+      sum[r].template add<32>(codes, digits, 2 * at);
+    }
+  }
+  for (std::size_t r = 0; r < N; ++r) sums[r * step] = sum[r].total();
+}
+
+// Long sequential streams, as for ternary rows: group(first row, distance of the next, sums), single(row,
+// sum).
+template <typename Group, typename Single>
+static inline void all_rows(std::size_t row_begin, std::size_t row_end, float* sums, Group group,
+                            Single single) {
+  const std::size_t part = (row_end - row_begin) / kScreenRows;
+  std::size_t row = row_begin;
+  for (; row < row_begin + part; ++row) group(row, part, sums + (row - row_begin));
+  for (row = row_begin + kScreenRows * part; row < row_end; ++row) single(row, sums + (row - row_begin));
+}
+
+template <typename Dot>
+void upper_products(const Plane& upper, std::size_t row_begin, std::size_t row_end, const Digits& digits,
+                    float* sums) {
+  all_rows(
+      row_begin, row_end, sums,
+      [&](std::size_t row, std::size_t step, float* to) {
+        upper_rows<Dot, kScreenRows>(upper, row, step, digits, to);
+      },
+      [&](std::size_t row, float* to) { upper_rows<Dot, 1>(upper, row, 0, digits, to); });
+}
+
+template <typename Dot>
+void upper_two_products(const Planes& planes, std::size_t row_begin, std::size_t row_end,
+                        const Digits& digits, float* sums) {
+  all_rows(
+      row_begin, row_end, sums,
+      [&](std::size_t row, std::size_t step, float* to) {
+        upper_two_rows<Dot, kScreenRows>(planes, row, step, digits, to);
+      },
+      [&](std::size_t row, float* to) { upper_two_rows<Dot, 1>(planes, row, 0, digits, to); });
+}
+
+// add_row(row's codes, its sum) for each row of the list.
+template <typename Dot, typename AddRow>
+static inline void listed_rows(const Plane& plane, const std::uint32_t* rows, std::size_t n_rows, float* sums,
+                               AddRow add_row) {
+  const auto ask_for = [&](std::size_t i) {
+    const std::uint8_t* codes = plane.codes + rows[i] * plane.row_bytes;
+    for (std::size_t at = 0; at < plane.row_bytes; at += 64) BITNET_PREFETCH(codes + at);
+  };
+  for (std::size_t i = 0; i < n_rows && i < kScreenRowsAhead; ++i) ask_for(i);
+  for (std::size_t i = 0; i < n_rows; ++i) {
+    if (i + kScreenRowsAhead < n_rows) ask_for(i + kScreenRowsAhead);
+    ScreenSum<Dot> sum;
+    add_row(plane.codes + rows[i] * plane.row_bytes, sum);
+    sums[i] = sum.total();
+  }
+}
+
+template <typename Dot>
+void middle_products(const Plane& middle, const std::uint32_t* rows, std::size_t n_rows, const Digits& digits,
+                     float* sums) {
+  listed_rows<Dot>(middle, rows, n_rows, sums, [&](const std::uint8_t* codes, ScreenSum<Dot>& sum) {
+    for (std::size_t at = 0; at < middle.row_bytes; at += 16)
+      sum.template add<32>(middle_codes(codes + at), digits, 8 * at);
   });
 }
 
 template <typename Dot>
-void two_bit_products(const Plane& plane, const std::uint32_t* rows, std::size_t n_rows, const Digits& digits,
-                      std::int64_t* sums) {
-  const __m256i mask = _mm256_set1_epi8(3);
-  listed_rows<Dot, 32>(plane, rows, n_rows, digits, sums, [&](const std::uint8_t* codes, __m256i* quarters) {
-    const __m256i packed = load_32(codes);
-    quarters[0] = _mm256_and_si256(packed, mask);
-    quarters[1] = _mm256_and_si256(_mm256_srli_epi16(packed, 2), mask);
-    quarters[2] = _mm256_and_si256(_mm256_srli_epi16(packed, 4), mask);
-    quarters[3] = _mm256_and_si256(_mm256_srli_epi16(packed, 6), mask);
+void lower_products(const Plane& lower, const std::uint32_t* rows, std::size_t n_rows, const Digits& digits,
+                    float* sums) {
+  listed_rows<Dot>(lower, rows, n_rows, sums, [&](const std::uint8_t* codes, ScreenSum<Dot>& sum) {
+    for (std::size_t at = 0; at < lower.row_bytes; at += 64) {
+      sum.template add<64>(lower_codes(codes + at), digits, 4 * at);
+      sum.template add<64>(lower_codes(codes + at + 32), digits, 4 * at + 32);
+    }
   });
 }
+
+#undef BITNET_PREFETCH
 
 }  // namespace bitnet::kernels::avx2

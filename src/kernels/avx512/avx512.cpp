@@ -21,9 +21,10 @@ void matmul_ternary(const quant::Matrix& w, std::size_t row_begin, std::size_t r
 constexpr Kernels kTable = generic::make_table<F32x16, decode_i2_s>({.name = "avx512",
                                                                      .decode_sequential = decode_sequential,
                                                                      .matmul_ternary = matmul_ternary,
-                                                                     .four_bit_products = four_bit_products,
-                                                                     .one_bit_products = one_bit_products,
-                                                                     .two_bit_products = two_bit_products,
+                                                                     .upper_products = upper_products,
+                                                                     .upper_two_products = upper_two_products,
+                                                                     .middle_products = middle_products,
+                                                                     .lower_products = lower_products,
                                                                      .read_all = read_all,
                                                                      .int8_products = int8_products});
 

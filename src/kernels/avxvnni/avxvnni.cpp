@@ -42,9 +42,10 @@ Kernels make_table() {
   Kernels k = avx2::table();
   k.name = "avxvnni";
   k.matmul_ternary = avx2::matmul_ternary<Dot>;
-  k.four_bit_products = avx2::four_bit_products<Dot>;
-  k.one_bit_products = avx2::one_bit_products<Dot>;
-  k.two_bit_products = avx2::two_bit_products<Dot>;
+  k.upper_products = avx2::upper_products<Dot>;
+  k.upper_two_products = avx2::upper_two_products<Dot>;
+  k.middle_products = avx2::middle_products<Dot>;
+  k.lower_products = avx2::lower_products<Dot>;
   k.int8_products = int8_products;
   return k;
 }

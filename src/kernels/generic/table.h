@@ -15,9 +15,10 @@ struct OwnKernels {
   std::string_view name;
   decltype(Kernels::decode_sequential) decode_sequential;
   decltype(Kernels::matmul_ternary) matmul_ternary;
-  decltype(Kernels::four_bit_products) four_bit_products;
-  decltype(Kernels::one_bit_products) one_bit_products;
-  decltype(Kernels::two_bit_products) two_bit_products;
+  decltype(Kernels::upper_products) upper_products;
+  decltype(Kernels::upper_two_products) upper_two_products;
+  decltype(Kernels::middle_products) middle_products;
+  decltype(Kernels::lower_products) lower_products;
   decltype(Kernels::read_all) read_all;
   decltype(Kernels::int8_products) int8_products;
 };
@@ -44,9 +45,11 @@ constexpr Kernels make_table(const OwnKernels& own) {
       .matmul_ternary_f32 = matmul_decoded<V, decode>,
       .matmul_ternary = own.matmul_ternary,
       .screen_row = screen_row<V>,
-      .four_bit_products = own.four_bit_products,
-      .one_bit_products = own.one_bit_products,
-      .two_bit_products = own.two_bit_products,
+      .upper_products = own.upper_products,
+      .upper_two_products = own.upper_two_products,
+      .middle_products = own.middle_products,
+      .lower_products = own.lower_products,
+      .estimate_rows = estimate_rows<V>,
       .read_all = own.read_all,
       .int8_products = own.int8_products,
   };

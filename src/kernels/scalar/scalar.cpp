@@ -53,46 +53,61 @@ void decode_sequential(const std::uint8_t* codes, std::size_t n, const float* co
   for (std::size_t i = 0; i < n; ++i) out[i] = codebook[codes[i / 4] >> (2 * (i % 4)) & 3];
 }
 
-std::int64_t digit_at(const Digits& digits, std::size_t i) {
-  return 256 * std::int64_t{digits.high[i]} + digits.low[i];
+// Element i of a row of the upper, middle or lower plane.
+int upper_at(const std::uint8_t* row, std::size_t i) {
+  const std::size_t in_half = i % 128;
+  return row[i / 128 * 64 + in_half % 64] >> (in_half / 64 * 4) & 15;
 }
 
-// code(block, j): element j of a block of the plane.
-template <std::size_t kBlockBytes, typename Code>
-std::int64_t plane_product(const Plane& plane, std::size_t row, const Digits& digits, Code code) {
-  const std::uint8_t* block = plane.codes + row * plane.row_bytes;
+int middle_at(const std::uint8_t* row, std::size_t i) { return row[i / 8] >> (i % 8) & 1; }
+
+int lower_at(const std::uint8_t* row, std::size_t i) {
+  return row[i / kScreenBlock * kLowerBytes + i % 64] >> (i % kScreenBlock / 64 * 2) & 3;
+}
+
+// code(i): of element i.
+template <typename Code>
+float digit_product(const Digits& digits, std::size_t n_blocks, Code code) {
   std::int64_t sum = 0;
-  std::size_t at = 0;
-  for (const std::uint8_t* end = block + plane.row_bytes; block < end; block += kBlockBytes) {
-    for (std::size_t j = 0; j < kScreenBlock; ++j) sum += code(block, j) * digit_at(digits, at++);
-  }
-  return sum;
+  for (std::size_t i = 0; i < n_blocks * kScreenBlock; ++i)
+    sum += code(i) * (256 * std::int64_t{digits.high[i]} + digits.low[i]);
+  return static_cast<float>(sum);
 }
 
-void four_bit_products(const Plane& plane, std::size_t row_begin, std::size_t row_end, const Digits& digits,
-                       std::int64_t* sums) {
+void upper_products(const Plane& upper, std::size_t row_begin, std::size_t row_end, const Digits& digits,
+                    float* sums) {
   for (std::size_t row = row_begin; row < row_end; ++row) {
-    *sums++ = plane_product<64>(plane, row, digits, [](const std::uint8_t* block, std::size_t j) {
-      return block[j % 64] >> (j / 64 * 4) & 15;
-    });
+    const std::uint8_t* codes = upper.codes + row * upper.row_bytes;
+    *sums++ = digit_product(digits, upper.row_bytes / kUpperBytes,
+                            [&](std::size_t i) { return upper_at(codes, i); });
   }
 }
 
-void one_bit_products(const Plane& plane, const std::uint32_t* rows, std::size_t n_rows, const Digits& digits,
-                      std::int64_t* sums) {
-  for (std::size_t i = 0; i < n_rows; ++i) {
-    sums[i] = plane_product<16>(plane, rows[i], digits, [](const std::uint8_t* block, std::size_t j) {
-      return block[j / 8] >> (j % 8) & 1;
-    });
+void upper_two_products(const Planes& planes, std::size_t row_begin, std::size_t row_end,
+                        const Digits& digits, float* sums) {
+  for (std::size_t row = row_begin; row < row_end; ++row) {
+    const std::uint8_t* upper = planes.upper.codes + row * planes.upper.row_bytes;
+    const std::uint8_t* middle = planes.middle.codes + row * planes.middle.row_bytes;
+    *sums++ = digit_product(digits, planes.upper.row_bytes / kUpperBytes,
+                            [&](std::size_t i) { return 2 * upper_at(upper, i) + middle_at(middle, i); });
   }
 }
 
-void two_bit_products(const Plane& plane, const std::uint32_t* rows, std::size_t n_rows, const Digits& digits,
-                      std::int64_t* sums) {
+void middle_products(const Plane& middle, const std::uint32_t* rows, std::size_t n_rows, const Digits& digits,
+                     float* sums) {
   for (std::size_t i = 0; i < n_rows; ++i) {
-    sums[i] = plane_product<32>(plane, rows[i], digits, [](const std::uint8_t* block, std::size_t j) {
-      return block[j % 32] >> (j / 32 * 2) & 3;
-    });
+    const std::uint8_t* codes = middle.codes + rows[i] * middle.row_bytes;
+    sums[i] = digit_product(digits, middle.row_bytes / kMiddleBytes,
+                            [&](std::size_t j) { return middle_at(codes, j); });
+  }
+}
+
+void lower_products(const Plane& lower, const std::uint32_t* rows, std::size_t n_rows, const Digits& digits,
+                    float* sums) {
+  for (std::size_t i = 0; i < n_rows; ++i) {
+    const std::uint8_t* codes = lower.codes + rows[i] * lower.row_bytes;
+    sums[i] = digit_product(digits, lower.row_bytes / kLowerBytes,
+                            [&](std::size_t j) { return lower_at(codes, j); });
   }
 }
 
@@ -111,9 +126,10 @@ constexpr Kernels kTable =
     generic::make_table<F32x16, decode_ternary>({.name = "scalar",
                                                  .decode_sequential = decode_sequential,
                                                  .matmul_ternary = matmul_ternary,
-                                                 .four_bit_products = four_bit_products,
-                                                 .one_bit_products = one_bit_products,
-                                                 .two_bit_products = two_bit_products,
+                                                 .upper_products = upper_products,
+                                                 .upper_two_products = upper_two_products,
+                                                 .middle_products = middle_products,
+                                                 .lower_products = lower_products,
                                                  .read_all = read_all,
                                                  .int8_products = nullptr});
 
