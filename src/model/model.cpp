@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <future>
+#include <system_error>
 #include <utility>
 
 #include "base/printable.h"
@@ -42,6 +44,19 @@ Weights read_weights_with(const gguf::File& file, const Config& config, const Lo
   return weights;
 }
 
+// One thread's work, which goes on beside that for the weights: much of that waits for memory.
+std::future<Tokenizer> start_reading_tokenizer(const gguf::File& file, unsigned n_threads) {
+  const auto read = [&file] { return read_tokenizer(file); };
+  if (n_threads > 1) {
+    try {
+      return std::async(std::launch::async, read);
+    } catch (const std::system_error&) {
+      // No more threads: then it comes afterwards.
+    }
+  }
+  return std::async(std::launch::deferred, read);
+}
+
 }  // namespace
 
 // Screening needs weights as floats; a ternary head is small as it is. So is one of hardly more bits than a
@@ -69,8 +84,9 @@ void Model::Impl::make_head(HeadKind kind, unsigned n_threads) {
 Model::Impl::Impl(gguf::File opened, const LoadOptions& options)
     : file(std::move(opened)),
       config(read_config(file, info.notes)),
+      tokenizer_to_come(start_reading_tokenizer(file, options.n_threads)),
       weights(read_weights_with(file, config, options)),
-      tokenizer(read_tokenizer(file)) {
+      tokenizer(tokenizer_to_come.get()) {
   info.file = file.name();
   info.name = printable(file.get_string("general.name").value_or(""), kMaxPrintedName);
   info.architecture = config.architecture;

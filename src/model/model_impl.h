@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <future>
 #include <optional>
 #include <span>
 
@@ -29,6 +30,7 @@ struct Model::Impl {
   gguf::File file;  // everything below points into it
   ModelInfo info;
   Config config;
+  std::future<Tokenizer> tokenizer_to_come;  // while the weights are read
   Weights weights;
   std::optional<Int8Head> int8_head;  // where it is there, weights.output
   std::optional<HeadScreen> head_screen;
