@@ -80,10 +80,7 @@ std::function<ExitCode()> add_chat_command(CLI::App& app) {
   auto o = std::make_shared<ChatOptions>();
   CLI::App& c = *app.add_subcommand("chat", "A conversation in the terminal");
   auto* system = c.add_option("--system", o->system, "System message")->type_name("TEXT");
-  auto* chat_template = c.add_option("--template", o->chat_template,
-                                     "Chat template: auto (the model's), " + chat_template_names());
-  chat_template->type_name("NAME")->capture_default_str();
-  offer_choices(chat_template, "auto, " + chat_template_names());
+  auto* chat_template = add_template(c, o->chat_template);
   auto* n = add_number(c, "-n,--max-tokens", o->max_tokens, "Tokens of an answer at most; -1: until it ends");
   n->type_name("N");
   auto* no_history = c.add_flag("--no-history", o->no_history, "Don't remember what is typed");

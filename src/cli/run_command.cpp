@@ -31,28 +31,15 @@ std::string read_prompt(const RunOptions& o) {
   throw UsageError("no prompt: pass -p TEXT, -f FILE, or -f - to read it from stdin");
 }
 
-// The prompt's tokens, and what ends the text.
-std::vector<TokenId> encode_prompt(const RunOptions& o, ChatTemplate chat_template, const Model& model,
-                                   const std::string& prompt, GenerateOptions& generation) {
-  const Tokenizer& tokenizer = model.tokenizer();
+// What ends the text.
+void set_stops(const RunOptions& o, ChatTemplate chat_template, const Tokenizer& tokenizer,
+               GenerateOptions& generation) {
   ChatStops stops = stops_of(chat_template, tokenizer);
   generation.stop_strings = o.stop;
   generation.stop_strings.insert(generation.stop_strings.end(), stops.strings.begin(), stops.strings.end());
-  if (!o.ignore_eos) {
-    generation.stop_tokens.assign(tokenizer.end_tokens().begin(), tokenizer.end_tokens().end());
-    generation.stop_tokens.insert(generation.stop_tokens.end(), stops.tokens.begin(), stops.tokens.end());
-  }
-  if (chat_template == ChatTemplate::raw) {
-    if (!o.system.empty()) throw UsageError("--system needs a template: pass --template auto or a name");
-    return tokenizer.encode(prompt, {.add_bos = true, .parse_special = o.special});
-  }
-  if (o.special) {
-    throw UsageError("--special needs --template raw: the others put their control tokens themselves");
-  }
-  std::vector<Message> messages;
-  if (!o.system.empty()) messages.push_back({Role::system, o.system});
-  messages.push_back({Role::user, prompt});
-  return encode_chat(chat_template, tokenizer, messages);
+  if (o.ignore_eos) return;
+  generation.stop_tokens.assign(tokenizer.end_tokens().begin(), tokenizer.end_tokens().end());
+  generation.stop_tokens.insert(generation.stop_tokens.end(), stops.tokens.begin(), stops.tokens.end());
 }
 
 void report(const GenerateResult& r) {
@@ -95,7 +82,9 @@ ExitCode run(const RunOptions& o) {
   generation.show_special = o.special;
   generation.keep_going = [] { return !interrupted(); };
   const ChatTemplate chat_template = find_template(o.chat_template, model);
-  const std::vector<TokenId> tokens = encode_prompt(o, chat_template, model, prompt, generation);
+  set_stops(o, chat_template, model.tokenizer(), generation);
+  const std::vector<TokenId> tokens =
+      encode_prompt(chat_template, model.tokenizer(), prompt, o.system, o.special);
   Sampler sampler(o.sampling.sampler(), model.info().vocab);
   Session session = make_session(model, o.model);
   const RunPrompt run_prompt{.text = prompt, .ids = tokens};

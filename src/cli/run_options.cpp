@@ -4,10 +4,9 @@
 #include <system_error>
 
 #include "base/output_file.h"
-#include "bitnet/chat.h"
 #include "bitnet/error.h"
-#include "cli/choices.h"
 #include "cli/number_option.h"
+#include "cli/template_option.h"
 
 namespace bitnet::cli {
 namespace {
@@ -16,11 +15,7 @@ void add_prompt_options(CLI::App& c, RunOptions& o) {
   auto* prompt = c.add_option("-p,--prompt", o.prompt, "The prompt")->type_name("TEXT");
   auto* file = c.add_option("-f,--file", o.prompt_file, "Read the prompt from a file; - is stdin");
   file->type_name("FILE")->excludes(prompt);
-  // The default, raw, is the first of the names and shown as such.
-  auto* chat_template = c.add_option("--template", o.chat_template,
-                                     "auto" + chat_template_names().substr(chat_template_names().find(',')));
-  chat_template->type_name("NAME")->capture_default_str();
-  offer_choices(chat_template, "auto, " + chat_template_names());
+  auto* chat_template = add_template(c, o.chat_template);
   auto* system = c.add_option("--system", o.system, "System message; needs a template")->type_name("TEXT");
   auto* special = c.add_flag("--special", o.special, "Control tokens: parse in the prompt, show in the text");
   for (CLI::Option* option : {prompt, file, chat_template, system, special}) option->group("Prompt");

@@ -1,14 +1,26 @@
 // --template: the form in which a model wants a conversation.
 #pragma once
 
+#include <CLI/CLI.hpp>
 #include <string>
+#include <vector>
 
 #include "bitnet/chat.h"
 #include "bitnet/model.h"
 
 namespace bitnet::cli {
 
-// The template named, or the model's own for "auto". Throws UsageError.
+// Adds --template, `name` being its default: raw for a prompt that is taken as it stands, auto for a
+// conversation, which raw is no template for. A name that there is not is refused when the command line is
+// read.
+CLI::Option* add_template(CLI::App& command, std::string& name);
+
+// The template named, or the model's own for "auto". Throws UsageError if that is none of ours.
 ChatTemplate find_template(const std::string& name, const Model& model);
+
+// The tokens of a prompt: as it stands with raw, where control tokens may be `special`, otherwise as the
+// user's turn after the system message, if there is one. Throws UsageError.
+std::vector<TokenId> encode_prompt(ChatTemplate chat_template, const Tokenizer& tokenizer,
+                                   const std::string& prompt, const std::string& system, bool special);
 
 }  // namespace bitnet::cli

@@ -21,6 +21,7 @@
 #include "cli/number_option.h"
 #include "cli/output.h"
 #include "cli/prompt_input.h"
+#include "cli/template_option.h"
 #include "cli/token_ids.h"
 #include "cli/trace_run.h"
 #include "engine/trace_file.h"
@@ -33,6 +34,8 @@ struct TraceCommandOptions {
   std::optional<std::string> prompt;
   std::optional<std::string> prompt_file;
   std::optional<std::string> ids;
+  std::string chat_template = "raw";
+  std::string system;
   bool special = false;
   std::string output;
   std::vector<std::string> patterns;
@@ -45,8 +48,11 @@ void add_trace_options(CLI::App& c, TraceCommandOptions& o) {
   file->type_name("FILE")->excludes(prompt);
   auto* ids = c.add_option("--ids", o.ids, "Token ids instead of a text, as they are: no BOS is added");
   ids->type_name("ID,...")->excludes(prompt)->excludes(file);
+  auto* chat_template = add_template(c, o.chat_template)->excludes(ids);
+  auto* system = c.add_option("--system", o.system, "System message; needs a template")->excludes(ids);
+  system->type_name("TEXT");
   auto* special = c.add_flag("--special", o.special, "Recognise control tokens in the text")->excludes(ids);
-  for (CLI::Option* option : {prompt, file, ids, special}) option->group("Tokens");
+  for (CLI::Option* option : {prompt, file, ids, chat_template, system, special}) option->group("Tokens");
 
   auto* output = c.add_option("-o,--output", o.output, "Write the values to a .npz or .gguf; none: a table");
   output->type_name("FILE");
@@ -60,7 +66,9 @@ void add_trace_options(CLI::App& c, TraceCommandOptions& o) {
 }
 
 std::vector<TokenId> read_tokens(const TraceCommandOptions& o, const Model& model, const std::string& text) {
-  if (!o.ids) return model.tokenizer().encode(text, {.add_bos = true, .parse_special = o.special});
+  if (!o.ids) {
+    return encode_prompt(find_template(o.chat_template, model), model.tokenizer(), text, o.system, o.special);
+  }
   try {
     return parse_token_ids(*o.ids, "--ids");
   } catch (const ModelError& e) {

@@ -59,6 +59,14 @@ TEST(CliUsage, ListsTheNamesThereAreForAnUnknownOne) {
 
 TEST(CliUsage, RefusesNumbersThatAreNoneOrOutOfRange) {
   expect_refused({{{"run", "-p", "a", "-t", "99999"}, "--threads 99999"},
+// No time is lost on loading a model.
+TEST(CliUsage, RefusesAnUnknownTemplateBeforeAnythingElse) {
+  for (const char* command : {"run", "chat", "trace"}) {
+    const ChildResult result = run_bitnet(Args{command, "--template", "haiku", "-m", "/nowhere/m.gguf"});
+    EXPECT_PRED2(has, refusal(result, 2), "--template 'haiku' is unknown; choose from auto, ") << command;
+  }
+}
+
                   {{"run", "-p", "a", "-t", "1024", "--pin"}, "--pin: 1024 threads"},
                   {{"run", "-p", "a", "-t", "-1"}, "--threads '-1'"},
                   {{"run", "-p", "a", "-c", "100000"}, "at most 512"},

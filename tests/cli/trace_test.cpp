@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "cli/runner.h"
@@ -52,6 +53,32 @@ TEST(Trace, TakesTokensFromWhereverTheyAre) {
   EXPECT_PRED2(has, text_of({"trace", "-q", "-p", "<|eot_id|>", "--special"}), "inp_embd                 2 ");
 }
 
+std::vector<int> prompt_ids_of_run(const Args& prompt) {
+  const auto json = nlohmann::json::parse(text_of(with({"run", "-q", "--json", "-n", "0"}, prompt)));
+  return json.at("prompt").at("ids");
+}
+
+TEST(Trace, WrapsTheTextAsRunDoes) {
+  const TempDirectory folder;
+  const std::string file = folder.file("a.npz");
+  std::vector<std::vector<int>> seen;
+  for (const Args& prompt : {Args{"-p", "What is 2+2?"}, Args{"-p", "What is 2+2?", "--template", "auto"},
+                             Args{"-p", "What is 2+2?", "--template", "instruct"},
+                             Args{"-p", "What is 2+2?", "--template", "auto", "--system", "Be brief."}}) {
+    text_of(with({"trace", "-q", "--tensors", "logits", "-o", file}, prompt));
+    std::vector<int> ids;
+    const auto trace = open_trace(file);
+    for (const TokenId id : trace->info().ids) ids.push_back(to_int(id));
+    EXPECT_EQ(ids, prompt_ids_of_run(prompt)) << prompt.back();
+    seen.push_back(std::move(ids));
+  }
+  for (std::size_t i = 1; i < seen.size(); ++i) EXPECT_NE(seen[i], seen[i - 1]);
+  ChildOptions options;
+  options.args = {"trace", "-q", "--template", "auto", "-f", "-"};
+  options.stdin_text = "What is 2+2?\n";
+  EXPECT_EQ(run_bitnet(options).out, text_of(with(kShort, {"--template", "auto"})));
+}
+
 TEST(Trace, WritesTheSameBytesTodayAndTomorrow) {
   const TempDirectory folder;
   for (const char* form : {".npz", ".gguf"}) {
@@ -81,6 +108,11 @@ TEST(Trace, RefusesAWrongCommandLine) {
   says({"trace", "--ids", "1,x"}, "--ids: 'x'");
   says({"trace", "--ids", "1024"}, "1024 is outside the vocabulary of 1024");
   says({"trace", "--ids", ""}, "no tokens to trace");
+  says({"trace", "-p", "a", "--template", "frob"}, "--template 'frob' is unknown");
+  says({"trace", "-p", "a", "--system", "b"}, "--system needs a template");
+  says({"trace", "-p", "a", "--special", "--template", "auto"}, "--special needs --template raw");
+  says({"trace", "--ids", "1", "--template", "auto"}, "excludes");
+  says({"trace", "--ids", "1", "--system", "b"}, "excludes");
   says({"trace", "-p", "a b c d", "-c", "3"}, "--ctx-size");
   says({"trace", "-p", "a", "-n", "513"}, "--ctx-size");
   says({"trace", "-p", "a", "-n", "18446744073709551615"}, "--ctx-size");
