@@ -185,6 +185,7 @@ std::vector<BenchRow> plan_rows(const BenchOptions& o, const std::vector<Source>
           row.n_threads = threads == 0 ? usable_cores() : threads;
           row.kv_type = o.kv_type;
           row.prefill_chunk = o.prefill_chunk;
+          row.pin = o.pin;
           row.test = test;
           rows.push_back(std::move(row));
         }
@@ -285,6 +286,7 @@ bool measure_model(const Source& source, const BenchOptions& o, ProgressLine& pr
     row.head = loaded.model.info().head;
     row.head_work = result.head;
     if (row.test.kind == BenchmarkTest::Kind::decode)
+    row.weights = loaded.model.impl().weights.repacked.size() > 0 ? WeightMemory::repack : WeightMemory::mmap;
       row.work.set_head_bytes(static_cast<std::uint64_t>(row.head_work.bytes_per_token));
     row.load_seconds = loaded.load_seconds;
     row.peak_bytes = memory_use().peak_bytes;

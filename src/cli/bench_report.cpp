@@ -55,6 +55,8 @@ Rates rates_of(const BenchReport& report, const BenchRow& row, double tokens_per
 //   results  one object for each row:
 //     model, architecture, model_bytes            what ran
 //     backend, threads, kv_type, prefill_chunk    how
+//     weights                                     where they were: "mmap" in the file, "repack" copied
+//     pin                                         whether each thread was to stay on a core of its own
 //     test                                        "pp512", "tg128", "tg128@d1024"; with model, backend and
 //                                                 threads it names a row (see --gate)
 //     kind, n_tokens, depth                       the same in parts; kind is "prefill" or "decode"
@@ -121,6 +123,8 @@ Json row_json(const BenchReport& report, const BenchRow& row) {
       {"threads", row.n_threads},
       {"kv_type", row.kv_type == KvType::f16 ? "f16" : "f32"},
       {"prefill_chunk", row.prefill_chunk},
+      {"weights", name_of(row.weights)},
+      {"pin", row.pin},
       {"test", name_of(row.test)},
       {"kind", is_decode ? "decode" : "prefill"},
       {"n_tokens", row.test.n_tokens},

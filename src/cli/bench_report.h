@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "bitnet/model.h"
 #include "bitnet/session.h"
 #include "engine/benchmark.h"
 #include "engine/machine_limits.h"
@@ -24,6 +25,8 @@ struct BenchRow {
   unsigned n_threads = 0;
   KvType kv_type = KvType::f16;
   std::size_t prefill_chunk = 0;
+  WeightMemory weights = WeightMemory::mmap;
+  bool pin = false;
   BenchmarkTest test;
   HeadInfo head;
   HeadWork head_work;             // of decode tests

@@ -64,6 +64,8 @@ std::string_view name_of(HeadKind kind) {
   return "?";
 }
 
+std::string_view name_of(WeightMemory weights) { return weights == WeightMemory::mmap ? "mmap" : "repack"; }
+
 void log_profile(Session& session, std::string_view what) {
   const std::vector<WorkTime> times = session.take_profile();
   double total = 0;

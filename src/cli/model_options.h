@@ -31,6 +31,7 @@ ActivationType parse_activations(const std::string& name);
 WeightMemory parse_weights(const std::string& name);
 HeadKind parse_head(const std::string& name);
 std::string_view name_of(HeadKind kind);
+std::string_view name_of(WeightMemory weights);
 
 // What the session took the time of, a line for each kind of work, on stderr; nothing without --profile.
 void log_profile(Session& session, std::string_view what);

@@ -84,8 +84,8 @@ std::string read_text(const CommandOptions& o) {
 //   left_out_tokens     after the last whole window
 //   mean_nll            of -log(probability), in nats
 //   mean_nll_error      its standard error
-//   perplexity          exp(mean_nll)
-//   perplexity_error    its standard error
+//   perplexity          exp(mean_nll); null where that is too large for a number
+//   perplexity_error    its standard error; null with it
 std::string format_json(const PerplexityResult& r, const PerplexityOptions& options, const Session& session,
                         const Model& model, const SessionOptions& how) {
   const nlohmann::ordered_json json = {

@@ -101,7 +101,7 @@ Json machine_json(const Receipt::Run& run, std::uint64_t peak_bytes) {
           {"threads", run.session.n_threads()},
           {"pin", o.session.pin_threads},
           {"prefill_chunk", o.session.prefill_chunk},
-          {"weights", o.weights == WeightMemory::mmap ? "mmap" : "repack"},
+          {"weights", name_of(o.weights)},
           {"model_file", printable(run.model.info().file, kMaxPrintedPath)},
           {"peak_memory_bytes", peak_bytes}};
 }

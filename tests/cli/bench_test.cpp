@@ -86,6 +86,8 @@ TEST(Bench, JsonHasItsDocumentedFields) {
     EXPECT_NE(row.at("backend"), "auto");
     EXPECT_EQ(row.at("kv_type"), "f16");
     EXPECT_EQ(row.at("prefill_chunk"), 128);
+    EXPECT_EQ(row.at("weights"), "mmap");
+    EXPECT_EQ(row.at("pin"), false);
     EXPECT_EQ(row.at("depth"), 0);
     EXPECT_EQ(row.at("tokens_per_second_samples").size(), 2U);
     const double sum = row.at("tokens_per_second_samples").at(0).get<double>() +
@@ -118,6 +120,14 @@ TEST(Bench, JsonHasItsDocumentedFields) {
   EXPECT_GT(decode.at("bandwidth_percent"), 0);
   EXPECT_TRUE(decode.at("gigamacs_per_second").is_null());
   EXPECT_TRUE(decode.at("int8_peak_percent").is_null());
+}
+
+TEST(Bench, TellsWhereTheWeightsAndThreadsWere) {
+  const Json run = Json::parse(text_of(with(kShort, {"--weights", "repack", "--pin", "-o", "json"})));
+  for (const Json& row : run.at("results")) {
+    EXPECT_EQ(row.at("weights"), "repack");
+    EXPECT_EQ(row.at("pin"), true);
+  }
 }
 
 TEST(Bench, JsonLinesEachStandAlone) {

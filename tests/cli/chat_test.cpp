@@ -13,6 +13,7 @@
 #include <span>
 #include <thread>
 
+#include "cli/json_schema.h"
 #include "cli/runner.h"
 #include "support/pipe.h"
 #include "support/temp_directory.h"
@@ -96,6 +97,7 @@ TEST(Chat, SavesAndLoadsAConversation) {
   EXPECT_EQ(saving.exit_code, 0) << saving.err;
   EXPECT_PRED2(has, saving.err, "saved 2 turns to " + path);
   const Json file = json_of(path);
+  EXPECT_EQ(misfits("chat", file), "");
   EXPECT_EQ(file.size(), 5U);
   EXPECT_EQ(file.at("schema"), "bitnet.chat");
   EXPECT_EQ(file.at("version"), 1);

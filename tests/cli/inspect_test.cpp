@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <span>
 
+#include "cli/json_schema.h"
 #include "cli/runner.h"
 #include "support/pipe.h"
 #include "support/temp_file.h"
@@ -37,6 +38,7 @@ TEST(CliInspect, ShowsTheCanaryInEightyColumns) {
 
 TEST(CliInspect, JsonHasItsDocumentedFields) {
   const auto json = nlohmann::json::parse(text_of({"inspect", kRandom, "--json"}));
+  EXPECT_EQ(misfits("inspect", json), "");
   EXPECT_EQ(json.at("schema"), "bitnet.inspect");
   EXPECT_EQ(json.at("version"), 1);
   EXPECT_EQ(json.at("file"), kRandom);
@@ -102,6 +104,7 @@ TEST(CliInspect, PrintsWhatCanBeSaidOfAFileThatIsRefused) {
     EXPECT_EQ(lines_of(result.err).size(), 1U);
     const auto json = nlohmann::json::parse(run_bitnet({"inspect", path, "--json"}).out);
     EXPECT_EQ(json.at("parsed"), false);
+    EXPECT_EQ(misfits("inspect", json), "");
     EXPECT_EQ(json.at("loads"), false);
     EXPECT_EQ(json.at("usable"), false);
     EXPECT_PRED2(has, json.at("refusal"), path);

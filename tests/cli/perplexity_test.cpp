@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <span>
 
+#include "cli/json_schema.h"
 #include "cli/runner.h"
 #include "cli/terminal.h"
 #include "support/temp_file.h"
@@ -40,6 +41,7 @@ TEST(CliPerplexity, PrintsOneLineAndTheEstimatesSoFarOnStderr) {
 TEST(CliPerplexity, JsonHasItsDocumentedFields) {
   const auto json = nlohmann::json::parse(
       text_of(with(kShort, {"--json", "--stride", "50", "--kv-type", "f32", "--backend", "scalar"})));
+  EXPECT_EQ(misfits("perplexity", json), "");
   EXPECT_EQ(json.at("schema"), "bitnet.perplexity");
   EXPECT_EQ(json.at("version"), 1);
   EXPECT_EQ(json.at("model"), "built-in canary");

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <span>
 
+#include "cli/json_schema.h"
 #include "cli/runner.h"
 #include "support/temp_file.h"
 
@@ -57,6 +58,7 @@ TEST(Tokenize, ShowsPiecesAndPlacesALineEach) {
 
 TEST(Tokenize, JsonHasItsDocumentedFields) {
   const Json all = Json::parse(text_of({"tokenize", "-p", "2\xC3\xA9", "--json"}));
+  EXPECT_EQ(misfits("tokens", all), "");
   EXPECT_EQ(all.size(), 7U);
   EXPECT_EQ(all.at("schema"), "bitnet.tokens");
   EXPECT_EQ(all.at("version"), 1);
@@ -108,6 +110,7 @@ TEST(Detokenize, JsonHasItsDocumentedFields) {
                                                                               {"text", "22"},
                                                                               {"bytes", "3232"}}));
   const Json half = Json::parse(text_of({"detokenize", "127", "--json"}));
+  EXPECT_EQ(misfits("text", half), "");
   EXPECT_TRUE(half.at("text").is_null());
   EXPECT_EQ(half.at("bytes"), "c3");
 }

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <span>
 
+#include "cli/json_schema.h"
 #include "cli/runner.h"
 #include "gguf/gguf.h"
 #include "support/pipe.h"
@@ -22,6 +23,7 @@ const std::string kRandom = BITNET_TEST_DATA "/models/random-llama.gguf";
 
 TEST(CliVerify, TheCanaryPassesEverywhere) {
   const auto json = nlohmann::json::parse(text_of({"verify", "--json"}));
+  EXPECT_EQ(misfits("verify", json), "");
   EXPECT_EQ(json.at("schema"), "bitnet.verify");
   EXPECT_EQ(json.at("version"), 1);
   EXPECT_EQ(json.at("model"), "built-in canary");
@@ -75,10 +77,15 @@ TEST(CliVerify, FailsWithAPreciseLineWhereASingleBitDiffers) {
   ASSERT_EQ(::chmod(copy.path().c_str(), S_IRWXU), 0);
 
   ChildOptions options;
-  options.args = {"verify"};
+  options.args = {"verify", "--json"};
   const ChildResult result = ChildProcess(copy.path(), options).wait();
   EXPECT_EQ(result.exit_code, 4);
-  EXPECT_PRED2(has, lines_of(result.out).back(), "failed: ");
+  const auto json = nlohmann::json::parse(result.out);
+  EXPECT_EQ(misfits("verify", json), "");
+  EXPECT_EQ(json.at("passed"), false);
+  EXPECT_FALSE(json.at("failures").empty());
+  options.args = {"verify"};
+  EXPECT_PRED2(has, lines_of(ChildProcess(copy.path(), options).wait().out).back(), "failed: ");
   const std::vector<std::string> lines = lines_of(result.err);
   ASSERT_GE(lines.size(), 2U);
   EXPECT_TRUE(lines[1].starts_with(
@@ -97,6 +104,7 @@ TEST(CliVerify, ComparesTheKernelsOnAFilesTensors) {
   EXPECT_PRED2(has, lines.back(), kRandom);
   for (std::size_t i = 0; i + 1 < lines.size(); ++i) EXPECT_LE(lines[i].size(), 80U) << lines[i];
   EXPECT_PRED2(lacks, result.err, "error");
+  EXPECT_EQ(misfits("verify", nlohmann::json::parse(text_of({"verify", "-m", kRandom, "--json"}))), "");
 }
 
 TEST(CliVerify, RefusesWhatTheLoaderRefuses) {
