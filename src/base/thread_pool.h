@@ -22,9 +22,9 @@ class ThreadPool {
   // A range [begin, end) of the loop. Must not throw.
   using Body = FunctionRef<void(std::size_t begin, std::size_t end)>;
 
-  // n_threads counts the calling thread; at least 1. Given CPUs, one for each thread, the threads that are
-  // made here are bound to all but the first of them; that one is for the caller (pin_caller). Throws
-  // RuntimeError when threads cannot be made.
+  // n_threads counts the calling thread; at least 1. Those that are made take no signals. Given CPUs, one for
+  // each thread, the threads that are made here are bound to all but the first of them; that one is for the
+  // caller (pin_caller). Throws RuntimeError when threads cannot be made.
   explicit ThreadPool(unsigned n_threads, std::span<const int> cpus = {});
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;

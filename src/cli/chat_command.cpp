@@ -11,8 +11,6 @@
 #include "bitnet/conversation.h"
 #include "bitnet/error.h"
 #include "cli/chat_loop.h"
-#include "cli/choices.h"
-#include "cli/held_signals.h"
 #include "cli/input_history.h"
 #include "cli/interrupt.h"
 #include "cli/line_editor.h"
@@ -53,9 +51,7 @@ ExitCode chat(const ChatOptions& o) {
   const Model model = load_model(o.model, o.sampling.head());
   const ChatTemplate chat_template = find_template(o.chat_template, model);
   Sampler sampler(o.sampling.sampler(), model.info().vocab);
-  std::optional<HeldSignals> held(std::in_place);  // from the session's threads
   Session session = make_session(model, o.model);
-  held.reset();
   Conversation conversation(model, session, chat_template);
   conversation.set_system(o.system);
   if (interrupted()) return ExitCode::interrupted;

@@ -5,8 +5,8 @@
 
 namespace bitnet::cli {
 
-// While it lives the signals that this program catches wait, but for wait_for_input(). Threads that are
-// started meanwhile never get any, so that one sent to the process finds the thread that waits.
+// While it lives the signals that this program catches wait, but for wait_for_input(). A session's threads
+// take none, so that one sent to the process finds the thread that waits.
 class HeldSignals {
  public:
   HeldSignals();

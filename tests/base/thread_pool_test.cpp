@@ -7,12 +7,14 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <csignal>
 #include <numeric>
 #include <thread>
 #include <vector>
 
 #include "base/affinity.h"
 #include "base/cpu_count.h"
+#include "bitnet/error.h"
 
 namespace bitnet {
 namespace {
@@ -69,6 +71,54 @@ TEST(ThreadPool, RangesAreWholeBlocks) {
     if (begin % kGrain != 0 || (end % kGrain != 0 && end != kSize)) ++broken;
   });
   EXPECT_EQ(broken.load(), 0);
+}
+
+// Which signals the calling thread does not take, by number.
+std::vector<bool> held_signals() {
+  sigset_t mask;
+  sigemptyset(&mask);
+  EXPECT_EQ(pthread_sigmask(SIG_BLOCK, nullptr, &mask), 0);
+  std::vector<bool> held(NSIG, false);
+  for (int signal = 1; signal < NSIG; ++signal) {
+    held[static_cast<std::size_t>(signal)] = sigismember(&mask, signal) == 1;
+  }
+  return held;
+}
+
+TEST(ThreadPool, LeavesTheSignalsOfTheProcessToItsCaller) {
+  const std::vector<bool> before = held_signals();
+  ThreadPool pool(2);
+  EXPECT_EQ(held_signals(), before);
+  std::vector<std::vector<bool>> held(2);
+  std::atomic<int> both{0};
+  pool.parallel_for(2, 1, [&](std::size_t begin, std::size_t) {
+    held[begin] = held_signals();
+    both.fetch_add(1);
+    while (both.load() < 2) std::this_thread::yield();
+  });
+  // One of them was the caller.
+  if (held[0] == before) held[0].swap(held[1]);
+  EXPECT_EQ(held[1], before);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGWINCH, SIGCONT, SIGALRM, SIGUSR1, SIGCHLD, SIGRTMIN}) {
+    EXPECT_TRUE(held[0][static_cast<std::size_t>(signal)]) << signal;
+  }
+  // What a thread does wrong itself is told to whoever handles it: a sanitizer, a crash reporter.
+  for (const int signal : {SIGSEGV, SIGBUS, SIGILL, SIGFPE}) {
+    EXPECT_FALSE(held[0][static_cast<std::size_t>(signal)]) << signal;
+  }
+}
+
+TEST(ThreadPool, LeavesTheSignalsAsTheyWereWhenThreadsCannotBeMade) {
+  const std::vector<bool> before = held_signals();
+  pthread_attr_t usual;
+  ASSERT_EQ(pthread_getattr_default_np(&usual), 0);
+  pthread_attr_t impossible;
+  pthread_attr_init(&impossible);
+  pthread_attr_setstacksize(&impossible, std::size_t{1} << 50);
+  ASSERT_EQ(pthread_setattr_default_np(&impossible), 0);
+  EXPECT_THROW(ThreadPool(2), RuntimeError);
+  ASSERT_EQ(pthread_setattr_default_np(&usual), 0);
+  EXPECT_EQ(held_signals(), before);
 }
 
 // The CPUs that the calling thread may run on.
