@@ -170,7 +170,7 @@ TEST_P(CliSignal, EndsTheWaitForAPrompt) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Both, CliSignal, ::testing::Values(SIGINT, SIGTERM));
+INSTANTIATE_TEST_SUITE_P(Both, CliSignal, ::testing::Values(SIGINT, SIGTERM), name_of_signal);
 
 }  // namespace
 }  // namespace bitnet::test

@@ -246,7 +246,7 @@ TEST_P(RunJsonSignal, EndsWithAWholeObjectThatSaysSo) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Both, RunJsonSignal, ::testing::Values(SIGINT, SIGTERM));
+INSTANTIATE_TEST_SUITE_P(Both, RunJsonSignal, ::testing::Values(SIGINT, SIGTERM), name_of_signal);
 
 }  // namespace
 }  // namespace bitnet::test

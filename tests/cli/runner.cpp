@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <sstream>
@@ -71,6 +72,10 @@ void expect_lost_output_is_told(const std::vector<std::string>& args) {
   pipe.close_reader();
   options.stdout_fd = pipe.writer();
   EXPECT_PRED2(has, refusal(run_bitnet(options), 1), "Broken pipe");
+}
+
+std::string name_of_signal(const ::testing::TestParamInfo<int>& info) {
+  return info.param == SIGINT ? "SIGINT" : "SIGTERM";
 }
 
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }

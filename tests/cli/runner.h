@@ -1,6 +1,8 @@
 // Runs the built executable, for tests of what its user sees.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <map>
 #include <string>
 #include <vector>
@@ -26,6 +28,9 @@ ChildResult run_until_signal(std::vector<std::string> args, int signal);
 
 // Expects that a stdout which is full, or which nobody reads, is told as the reason of exit code 1.
 void expect_lost_output_is_told(const std::vector<std::string>& args);
+
+// "SIGINT" or "SIGTERM", for the names of tests that have either for a parameter.
+std::string name_of_signal(const ::testing::TestParamInfo<int>& info);
 
 bool has(const std::string& text, const std::string& part);
 bool lacks(const std::string& text, const std::string& part);

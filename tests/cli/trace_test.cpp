@@ -154,7 +154,7 @@ TEST_P(TraceSignal, EndsItWithoutAFile) {
   EXPECT_TRUE(folder.is_empty());
 }
 
-INSTANTIATE_TEST_SUITE_P(Both, TraceSignal, ::testing::Values(SIGINT, SIGTERM));
+INSTANTIATE_TEST_SUITE_P(Both, TraceSignal, ::testing::Values(SIGINT, SIGTERM), name_of_signal);
 
 }  // namespace
 }  // namespace bitnet::test

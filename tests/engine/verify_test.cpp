@@ -163,6 +163,7 @@ struct Break {
 };
 
 class VerifyModelFinds : public ::testing::TestWithParam<Break> {};
+  const char* kernel;
 
 TEST_P(VerifyModelFinds, ABrokenKernel) {
   Kernels broken = renamed();
@@ -210,63 +211,66 @@ void nudge_product(Kernels& k) {
   };
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Kernels, VerifyModelFinds,
-    ::testing::Values(
-        Break{"ternary product, int8", [](Kernels& k) { k.matmul_ternary = matmul_ternary_wrong_in_decode; }},
-        Break{"ternary product, f32", nudge_product<&Kernels::matmul_ternary_f32>},
-        Break{"float product", nudge_product<&Kernels::matmul_float>},
-        Break{"ternary decoding",
-              [](Kernels& k) {
-                k.decode_ternary = [](const quant::Matrix& w, std::size_t row, std::size_t begin,
-                                      std::size_t end, float* out) {
-                  good().decode_ternary(w, row, begin, end, out);
-                  if (row == w.rows - 1) out[end - 1] += 1;
-                };
-              }},
-        Break{"sequential decoding",
-              [](Kernels& k) {
-                k.decode_sequential = [](const std::uint8_t* codes, std::size_t n, const float* codebook,
-                                         float* out) {
-                  good().decode_sequential(codes, n, codebook, out);
-                  nudge(out[n - 1]);
-                };
-              }},
-        Break{"RMSNorm",
-              [](Kernels& k) {
-                k.rms_norm = [](const float* x, const float* weight, float eps, std::size_t n, float* y) {
-                  good().rms_norm(x, weight, eps, n, y);
-                  nudge(y[n - 1]);
-                };
-              }},
-        Break{"quantization",
-              [](Kernels& k) {
-                k.quantize = [](const float* x, std::size_t n, std::size_t padded_n, std::int8_t* q,
-                                float* scale, std::int32_t* sum) {
-                  good().quantize(x, n, padded_n, q, scale, sum);
-                  *sum += 1;
-                };
-              }},
-        Break{"elementwise", nudge_elementwise<&Kernels::add>},
-        Break{"elementwise", nudge_elementwise<&Kernels::relu2_mul>},
-        Break{"elementwise", nudge_elementwise<&Kernels::silu_mul>},
-        Break{"elementwise",
-              [](Kernels& k) {
-                k.exp = [](const float* x, float* y, std::size_t n) {
-                  good().exp(x, y, n);
-                  nudge(y[0]);
-                };
-              }},
-        Break{"elementwise",
-              [](Kernels& k) {
-                k.store_f16 = [](const float* x, std::uint16_t* y, std::size_t n) {
-                  good().store_f16(x, y, n);
-                  y[n - 1] ^= 1U;
-                };
-              }},
-        Break{"rope", nudge_rope<&Kernels::rope_neox>}, Break{"rope", nudge_rope<&Kernels::rope_norm>},
-        Break{"attention", nudge_attention<&Kernels::attention_f16>},
-        Break{"attention", nudge_attention<&Kernels::attention_f32>}));
+const Break kBreaks[] = {
+    {"ForTernaryProductsInDecoding", "ternary product, int8",
+     [](Kernels& k) { k.matmul_ternary = matmul_ternary_wrong_in_decode; }},
+    {"ForTernaryProductsOfFloats", "ternary product, f32", nudge_product<&Kernels::matmul_ternary_f32>},
+    {"ForFloatProducts", "float product", nudge_product<&Kernels::matmul_float>},
+    {"ForTernaryDecoding", "ternary decoding",
+     [](Kernels& k) {
+       k.decode_ternary = [](const quant::Matrix& w, std::size_t row, std::size_t begin, std::size_t end,
+                             float* out) {
+         good().decode_ternary(w, row, begin, end, out);
+         if (row == w.rows - 1) out[end - 1] += 1;
+       };
+     }},
+    {"ForSequentialDecoding", "sequential decoding",
+     [](Kernels& k) {
+       k.decode_sequential = [](const std::uint8_t* codes, std::size_t n, const float* codebook, float* out) {
+         good().decode_sequential(codes, n, codebook, out);
+         nudge(out[n - 1]);
+       };
+     }},
+    {"ForRmsNorm", "RMSNorm",
+     [](Kernels& k) {
+       k.rms_norm = [](const float* x, const float* weight, float eps, std::size_t n, float* y) {
+         good().rms_norm(x, weight, eps, n, y);
+         nudge(y[n - 1]);
+       };
+     }},
+    {"ForQuantization", "quantization",
+     [](Kernels& k) {
+       k.quantize = [](const float* x, std::size_t n, std::size_t padded_n, std::int8_t* q, float* scale,
+                       std::int32_t* sum) {
+         good().quantize(x, n, padded_n, q, scale, sum);
+         *sum += 1;
+       };
+     }},
+    {"ForAddition", "elementwise", nudge_elementwise<&Kernels::add>},
+    {"ForSquaredRelu", "elementwise", nudge_elementwise<&Kernels::relu2_mul>},
+    {"ForSilu", "elementwise", nudge_elementwise<&Kernels::silu_mul>},
+    {"ForExp", "elementwise",
+     [](Kernels& k) {
+       k.exp = [](const float* x, float* y, std::size_t n) {
+         good().exp(x, y, n);
+         nudge(y[0]);
+       };
+     }},
+    {"ForStoringHalfs", "elementwise",
+     [](Kernels& k) {
+       k.store_f16 = [](const float* x, std::uint16_t* y, std::size_t n) {
+         good().store_f16(x, y, n);
+         y[n - 1] ^= 1U;
+       };
+     }},
+    {"ForRopeNeox", "rope", nudge_rope<&Kernels::rope_neox>},
+    {"ForRopeNorm", "rope", nudge_rope<&Kernels::rope_norm>},
+    {"ForAttentionToF16", "attention", nudge_attention<&Kernels::attention_f16>},
+    {"ForAttentionToF32", "attention", nudge_attention<&Kernels::attention_f32>},
+};
+
+INSTANTIATE_TEST_SUITE_P(Kernels, VerifyModelFinds, ::testing::ValuesIn(kBreaks),
+                         [](const auto& info) { return std::string(info.param.kernel); });
 
 }  // namespace
 }  // namespace bitnet
