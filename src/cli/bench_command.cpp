@@ -208,9 +208,11 @@ LoadedModel load(const Source& source, const BenchOptions& o, ProgressLine& prog
   const unsigned n_cores = usable_cores();
   AnonymousMemory memory;
   if (source.shape != nullptr) {
-    progress.show("making the model " + source.label);
     ThreadPool pool(n_cores);
-    memory = make_synthetic_model(*source.shape, 1, pool);
+    memory = make_synthetic_model(*source.shape, 1, pool, [&](double done) {
+      progress.show(fmt::format("making the model {}: {:.0f} %", source.label, 100 * done));
+      return !interrupted();
+    });
   }
   progress.clear();  // loading may have something to say
   const auto start = std::chrono::steady_clock::now();
@@ -220,11 +222,13 @@ LoadedModel load(const Source& source, const BenchOptions& o, ProgressLine& prog
   options.verbose = o.verbose;
   options.weights = o.weights;
   options.head = o.head;
-  Model model =
-      source.shape == nullptr
-          ? load_model(options)
-          : Model::from_bytes({static_cast<const std::byte*>(memory.data()), memory.size()}, source.label,
-                              {.n_threads = n_cores, .weights = o.weights, .head = o.head});
+  const auto go_on = [](double) { return !interrupted(); };
+  const LoadOptions from_memory{
+      .n_threads = n_cores, .weights = o.weights, .head = o.head, .on_progress = go_on};
+  Model model = source.shape == nullptr
+                    ? load_model(options)
+                    : Model::from_bytes({static_cast<const std::byte*>(memory.data()), memory.size()},
+                                        source.label, from_memory);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   return {std::move(memory), std::move(model), seconds.count()};
 }
@@ -282,11 +286,11 @@ bool measure_model(const Source& source, const BenchOptions& o, ProgressLine& pr
     row.profile = std::move(result.profile);
     row.architecture = loaded.model.info().architecture;
     row.model_bytes = loaded.model.info().file_bytes;
+    row.weights = loaded.model.impl().weights.repacked.size() > 0 ? WeightMemory::repack : WeightMemory::mmap;
     row.work = work_per_token(loaded.model, o.kv_type);
     row.head = loaded.model.info().head;
     row.head_work = result.head;
     if (row.test.kind == BenchmarkTest::Kind::decode)
-    row.weights = loaded.model.impl().weights.repacked.size() > 0 ? WeightMemory::repack : WeightMemory::mmap;
       row.work.set_head_bytes(static_cast<std::uint64_t>(row.head_work.bytes_per_token));
     row.load_seconds = loaded.load_seconds;
     row.peak_bytes = memory_use().peak_bytes;

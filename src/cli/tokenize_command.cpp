@@ -111,7 +111,10 @@ bool print_json(const Tokenizer& tokenizer, const std::string& model, std::size_
             {"n_bytes", n_bytes},
             {"n_tokens", spans.size()},
             {"ids", Json::array()}};
-  for (const TokenSpan& span : spans) head["ids"].push_back(to_int(span.id));
+  for (const TokenSpan& span : spans) {
+    head["ids"].push_back(to_int(span.id));
+    if (interrupted()) return false;  // before anything is printed
+  }
   std::string text = head.dump();
   text.pop_back();  // the brace; what follows may be too large to be put together in memory
   Printer printer;
@@ -156,6 +159,7 @@ ExitCode tokenize(const Options& o) {
   bool complete = !interrupted();
   if (o.json || o.pieces) {
     const std::vector<TokenSpan> spans = tokenizer.encode_spans(text, encoding);
+    if (interrupted()) return ExitCode::interrupted;
     complete =
         o.json ? print_json(tokenizer, file.name(), text.size(), spans) : print_pieces(tokenizer, spans);
   } else if (complete) {

@@ -6,9 +6,11 @@
 #include <cstring>
 #include <initializer_list>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "base/half.h"
+#include "bitnet/error.h"
 #include "gguf/writer.h"
 #include "quant/tensor_type.h"
 
@@ -27,6 +29,7 @@ constexpr std::array kPresets{
 
 // Each block of a tensor has a generator of its own, so that it doesn't matter which thread fills it.
 constexpr std::size_t kBlockBytes = 1U << 20;
+constexpr std::size_t kReportedBlocks = 32;  // between two reports of progress: some tenths of a second
 
 constexpr float kNormSpread = 0.1F;
 
@@ -56,9 +59,12 @@ std::vector<std::uint16_t> normal_samples(std::size_t n, std::uint64_t seed, flo
 
 class Filler {
  public:
-  Filler(std::uint64_t seed, float embedding_deviation, ThreadPool& pool)
+  // keep_going is asked with the bytes filled so far.
+  Filler(std::uint64_t seed, float embedding_deviation, ThreadPool& pool,
+         std::function<bool(std::uint64_t)> keep_going)
       : seed_(seed),
         pool_(pool),
+        keep_going_(std::move(keep_going)),
         pairs_(ternary_pairs()),
         normals_(normal_samples(kNormals, seed, embedding_deviation)) {}
 
@@ -106,18 +112,28 @@ class Filler {
   void in_blocks(std::size_t n_bytes, const Fill& fill) {
     const std::uint32_t tensor = n_tensors_++;
     const std::size_t n_blocks = (n_bytes + kBlockBytes - 1) / kBlockBytes;
-    pool_.parallel_for(n_blocks, 1, [&](std::size_t first, std::size_t last) {
-      for (std::size_t block = first; block < last; ++block) {
-        std::seed_seq seeds{static_cast<std::uint32_t>(seed_), static_cast<std::uint32_t>(seed_ >> 32),
-                            tensor, static_cast<std::uint32_t>(block)};
-        Random random(seeds);
-        fill(block * kBlockBytes, std::min(n_bytes, (block + 1) * kBlockBytes), random);
+    const auto fill_block = [&](std::size_t block) {
+      std::seed_seq seeds{static_cast<std::uint32_t>(seed_), static_cast<std::uint32_t>(seed_ >> 32), tensor,
+                          static_cast<std::uint32_t>(block)};
+      Random random(seeds);
+      fill(block * kBlockBytes, std::min(n_bytes, (block + 1) * kBlockBytes), random);
+    };
+    for (std::size_t at = 0; at < n_blocks; at += kReportedBlocks) {
+      if (!keep_going_(n_filled_ + at * kBlockBytes)) {
+        throw RuntimeError("the synthetic model: making it was ended by request");
       }
-    });
+      const std::size_t n = std::min(kReportedBlocks, n_blocks - at);
+      pool_.parallel_for(n, 1, [&](std::size_t first, std::size_t last) {
+        for (std::size_t block = first; block < last; ++block) fill_block(at + block);
+      });
+    }
+    n_filled_ += n_bytes;
   }
 
   std::uint64_t seed_;
   ThreadPool& pool_;
+  std::function<bool(std::uint64_t)> keep_going_;
+  std::uint64_t n_filled_ = 0;
   std::vector<std::uint16_t> pairs_;
   std::vector<std::uint16_t> normals_;
   std::uint32_t n_tensors_ = 0;
@@ -205,7 +221,8 @@ std::string synthetic_preset_names() {
   return names;
 }
 
-AnonymousMemory make_synthetic_model(const SyntheticShape& shape, std::uint64_t seed, ThreadPool& pool) {
+AnonymousMemory make_synthetic_model(const SyntheticShape& shape, std::uint64_t seed, ThreadPool& pool,
+                                     const std::function<bool(double fraction)>& on_progress) {
   const Plan plan = make_plan(shape);
   AnonymousMemory memory(plan.header.file_size(), "the synthetic model");
   memory.prefer_huge_pages();
@@ -213,7 +230,9 @@ AnonymousMemory make_synthetic_model(const SyntheticShape& shape, std::uint64_t 
   const std::vector<std::byte> header = plan.header.header();
   std::ranges::copy(header, file);
 
-  Filler fill(seed, shape.embedding_deviation, pool);
+  Filler fill(seed, shape.embedding_deviation, pool, [&](std::uint64_t n_filled) {
+    return !on_progress || on_progress(static_cast<double>(n_filled) / static_cast<double>(memory.size()));
+  });
   for (std::size_t i = 0; i < plan.tensors.size(); ++i) {
     const PlannedTensor& tensor = plan.tensors[i];
     std::byte* const data = file + plan.header.data_offset(i);

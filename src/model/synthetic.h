@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -40,7 +41,9 @@ std::string synthetic_preset_names();
 // A GGUF file for Model::from_bytes: ternary layers in I2_S with every code equally likely, an F16 embedding
 // that serves as the LM head, F32 norms; scaled so that activations stay of order one through all layers. The
 // tokens are spelled "t0", "t1", ...: there is no text for it. Equal shapes and seeds give equal bytes,
-// whatever the number of threads. Throws RuntimeError when the memory cannot be had.
-AnonymousMemory make_synthetic_model(const SyntheticShape& shape, std::uint64_t seed, ThreadPool& pool);
+// whatever the number of threads. on_progress is called now and then, on the calling thread, with the share
+// that is done; false ends the work. Throws RuntimeError then, and when the memory cannot be had.
+AnonymousMemory make_synthetic_model(const SyntheticShape& shape, std::uint64_t seed, ThreadPool& pool,
+                                     const std::function<bool(double fraction)>& on_progress = {});
 
 }  // namespace bitnet

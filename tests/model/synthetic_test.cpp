@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "bitnet/error.h"
 #include "bitnet/model.h"
 #include "bitnet/session.h"
 #include "gguf/gguf.h"
@@ -44,6 +45,23 @@ TEST(SyntheticModel, GivesFiniteLogitsOfOrdinarySize) {
   const double expected = 0.05 * std::sqrt(256.0);  // 256 products of the embedding and a normalised state
   EXPECT_GT(std::sqrt(squares / static_cast<double>(n)), expected / 2);
   EXPECT_LT(std::sqrt(squares / static_cast<double>(n)), expected * 2);
+}
+
+TEST(SyntheticModel, TellsHowFarItIsAndIsGivenUpOnRequest) {
+  ThreadPool pool(1);
+  const SyntheticShape& shape = *find_synthetic_preset("tiny");
+  std::vector<double> shares;
+  make_synthetic_model(shape, 1, pool, [&](double share) {
+    shares.push_back(share);
+    return true;
+  });
+  ASSERT_GT(shares.size(), 10U);
+  EXPECT_TRUE(std::ranges::is_sorted(shares));
+  EXPECT_GE(shares.front(), 0);
+  EXPECT_LT(shares.back(), 1);
+  std::size_t n_asked = 0;
+  EXPECT_THROW(make_synthetic_model(shape, 1, pool, [&](double) { return ++n_asked < 5; }), RuntimeError);
+  EXPECT_EQ(n_asked, 5U);
 }
 
 TEST(SyntheticModel, SameSeedSameBytesWhateverTheThreads) {
