@@ -1,6 +1,7 @@
 #include "cli/line_editor.h"
 
 #include <histedit.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -8,6 +9,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <cwchar>
 #include <string_view>
 #include <utility>
 
@@ -38,6 +40,22 @@ void choose_locale() {
   if (MB_CUR_MAX == 1) std::setlocale(LC_CTYPE, "C.UTF-8");
 }
 
+// Rows from the prompt's to the cursor's where lines are broken at so many columns.
+std::size_t rows_to_cursor(std::wstring_view before_cursor, std::size_t columns) {
+  std::size_t row = 0;
+  std::size_t column = std::wcslen(kPrompt);
+  for (const wchar_t c : before_cursor) {
+    const int width = ::wcwidth(c);
+    const std::size_t wide = width < 0 ? 2 : static_cast<std::size_t>(width);  // a control is shown as ^X
+    if (c == L'\n' || column + wide > columns) {
+      ++row;
+      column = 0;
+    }
+    if (c != L'\n') column += wide;
+  }
+  return row;
+}
+
 bool is_simple_terminal() {
   const char* const term = std::getenv("TERM");
   return term == nullptr || std::string_view(term) == "dumb" || *term == '\0';
@@ -59,6 +77,7 @@ struct LineEditor::Impl {
   static unsigned char insert_line_break(EditLine* editor, wint_t);
 
   void add_keys();
+  void go_to_start_of_line();
   void remember(const std::string& line);
   void write_screen(const char* text) {
     std::fputs(text, out.get());
@@ -119,6 +138,20 @@ void LineEditor::Impl::add_keys() {
   for (const auto& [key, function] : kKeys) el_wset(e, EL_BIND, key, function, nullptr);
 }
 
+// From where libedit draws the line anew, for which it takes the cursor to be there. Most terminals have
+// broken the line into other rows by now.
+void LineEditor::Impl::go_to_start_of_line() {
+  winsize size{};
+  if (is_simple_terminal() || ::ioctl(fileno(out.get()), TIOCGWINSZ, &size) != 0 || size.ws_col == 0) {
+    return write_screen("\n");
+  }
+  const LineInfoW* const line = el_wline(editor.get());
+  const std::size_t n_rows =
+      rows_to_cursor({line->buffer, static_cast<std::size_t>(line->cursor - line->buffer)}, size.ws_col);
+  const std::string up = n_rows == 0 ? "" : "\033[" + std::to_string(n_rows) + "A";
+  write_screen(("\r" + up + "\033[J").c_str());
+}
+
 // 1 for a character, 0 at the end of input, -1 when a signal ends the waiting.
 int LineEditor::Impl::get_char(EditLine* editor, wchar_t* out) {
   Impl& self = of(editor);
@@ -130,6 +163,7 @@ int LineEditor::Impl::get_char(EditLine* editor, wchar_t* out) {
         return 1;
       case TerminalInput::Event::resized:
         el_resize(editor);
+        self.go_to_start_of_line();
         el_wset(editor, EL_REFRESH);
         break;
       case TerminalInput::Event::continued:

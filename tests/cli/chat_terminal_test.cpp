@@ -135,6 +135,28 @@ TEST_F(ChatTerminal, LetsALineBeEditedAndGivenUp) {
   EXPECT_EQ(end(), 0);
 }
 
+// The line begins where it began, whatever rows the terminal has broken it into, and is drawn over itself.
+TEST_F(ChatTerminal, DrawsTheLineInItsPlaceWhenTheWindowChanges) {
+  start();
+  const auto resize = [&](unsigned short columns, const std::string& to_its_start) {
+    terminal.resize(columns);
+    chat->send(SIGWINCH);
+    EXPECT_TRUE(terminal.shows("\r" + to_its_start + "\x1b[J")) << terminal.unseen();
+    EXPECT_TRUE(terminal.shows(">")) << terminal.unseen();
+  };
+  terminal.type("abc");
+  ASSERT_TRUE(terminal.shows("abc"));
+  resize(60, "");
+  terminal.type(std::string(96, 'd') + "e");  // 2 columns of the prompt, and a hundred
+  ASSERT_TRUE(terminal.shows("e"));
+  resize(40, "\x1b[2A");
+  ASSERT_TRUE(terminal.shows("e"));
+  resize(80, "\x1b[1A");
+  terminal.type("\x15");  // all of it away
+  say("What is 3+4?", "3+4=7.");
+  EXPECT_EQ(end(), 0);
+}
+
 TEST_F(ChatTerminal, EndsWithASecondCtrlCAtAnEmptyPrompt) {
   start();
   chat->send(SIGINT);

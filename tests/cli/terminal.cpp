@@ -17,13 +17,17 @@ namespace bitnet::test {
 Terminal::Terminal(unsigned short columns) : screen_(::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC)) {
   if (screen_ < 0 || ::grantpt(screen_) != 0 || ::unlockpt(screen_) != 0) return;
   if (const char* name = ::ptsname(screen_)) terminal_ = ::open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
-  const winsize size{.ws_row = 24, .ws_col = columns, .ws_xpixel = 0, .ws_ypixel = 0};
-  if (terminal_ >= 0) ::ioctl(terminal_, TIOCSWINSZ, &size);
+  if (terminal_ >= 0) resize(columns);
 }
 
 Terminal::~Terminal() {
   if (terminal_ >= 0) ::close(terminal_);
   if (screen_ >= 0) ::close(screen_);
+}
+
+void Terminal::resize(unsigned short columns) const {
+  const winsize size{.ws_row = 24, .ws_col = columns, .ws_xpixel = 0, .ws_ypixel = 0};
+  ::ioctl(terminal_, TIOCSWINSZ, &size);
 }
 
 void Terminal::type(const std::string& keys) const {

@@ -16,6 +16,7 @@ class Terminal {
   int descriptor() const { return terminal_; }  // for a child's streams
 
   void type(const std::string& keys) const;
+  void resize(unsigned short columns) const;  // no signal tells of it
   // Reads on until this has appeared after what the last call found; false when it does not come in time.
   bool shows(const std::string& text);
   // Everything that was shown and not read yet, once the children are gone.
