@@ -64,6 +64,7 @@ class Conversation {
   std::vector<TokenId> encode_without(std::size_t n_turns) const;
   std::vector<TokenId> make_room(const TurnOptions& options);
   std::size_t rewind_to_common(const std::vector<TokenId>& prompt);
+  void drop_what_is_gone();
   TurnResult answer(Sampler& sampler, const TurnOptions& options, const TextSink& sink);
 
   const Model& model_;

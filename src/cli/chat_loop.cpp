@@ -32,7 +32,12 @@ bool is_command(std::string_view line) {
          line.find('\n') == std::string_view::npos;
 }
 
-std::string turns(std::size_t n) { return fmt::format("{} turn{}", n, n == 1 ? "" : "s"); }
+std::string counted(std::size_t n, std::string_view what) {
+  return fmt::format("{} {}{}", n, what, n == 1 ? "" : "s");
+}
+
+std::string turns(std::size_t n) { return counted(n, "turn"); }
+std::string tokens(std::size_t n) { return counted(n, "token"); }
 
 std::string rate(std::size_t n, double seconds) {
   return n > 0 && seconds > 0 ? fmt::format(" ({:.1f}/s)", static_cast<double>(n) / seconds) : "";
@@ -163,8 +168,8 @@ void ChatLoop::take_turn(const std::optional<std::string>& message) {
 
 void ChatLoop::report(const TurnResult& result) const {
   const GenerateResult& g = result.generation;
-  spdlog::debug("{} tokens kept, {} run{}; answer {} tokens{}; ended by {}", result.n_kept, g.n_prompt,
-                rate(g.n_prompt, g.prefill_seconds), g.tokens.size(),
+  spdlog::debug("{} kept, {} run{}; answer {}{}; ended by {}", tokens(result.n_kept), g.n_prompt,
+                rate(g.n_prompt, g.prefill_seconds), tokens(g.tokens.size()),
                 rate(g.n_decode_steps, g.decode_seconds), name_of(g.reason));
   if (g.reason == StopReason::context_full) {
     spdlog::warn("the answer stopped because the context of {} tokens is full; the next turn makes room",
@@ -233,9 +238,9 @@ ChatLoop::Next ChatLoop::stats(const std::string& /*argument*/) {
                    conversation_.system().empty() ? "" : " and a system message"));
   if (last_) {
     const GenerateResult& g = last_->generation;
-    tell(fmt::format("last turn   {} tokens run{}, {} kept from before", g.n_prompt,
+    tell(fmt::format("last turn   {} run{}, {} kept from before", tokens(g.n_prompt),
                      rate(g.n_prompt, g.prefill_seconds), last_->n_kept));
-    tell(fmt::format("answer      {} tokens{}, ended by {}", g.tokens.size(),
+    tell(fmt::format("answer      {}{}, ended by {}", tokens(g.tokens.size()),
                      rate(g.n_decode_steps, g.decode_seconds), name_of(g.reason)));
   }
   tell(fmt::format("memory      {:.1f} MiB at most, {:.1f} MiB reserved for the context",

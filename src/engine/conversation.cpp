@@ -36,7 +36,8 @@ Conversation::Conversation(const Model& model, Session& session, ChatTemplate ch
       template_(chat_template),
       stops_(stops_of(chat_template, model.tokenizer())) {
   if (chat_template == ChatTemplate::raw) {
-    throw UsageError("template raw has no turns: choose another of " + chat_template_names());
+    const std::string names = chat_template_names();  // raw is the first
+    throw UsageError("template raw has no turns; choose from " + names.substr(names.find(' ') + 1));
   }
 }
 
@@ -55,7 +56,10 @@ void Conversation::set_system(std::string text) {
   if (!text.empty()) messages_.insert(messages_.begin(), {Role::system, std::move(text)});
 }
 
-void Conversation::clear() { messages_.resize(first_turn(), {Role::user, {}}); }
+void Conversation::clear() {
+  messages_.resize(first_turn(), {Role::user, {}});
+  drop_what_is_gone();
+}
 
 void Conversation::restore(std::vector<Message> messages) {
   const bool has_system = !messages.empty() && messages.front().role == Role::system;
@@ -68,6 +72,7 @@ void Conversation::restore(std::vector<Message> messages) {
     }
   }
   messages_ = std::move(messages);
+  drop_what_is_gone();
 }
 
 // The tokens of what is left when the oldest turns are forgotten.
@@ -121,6 +126,17 @@ std::size_t Conversation::rewind_to_common(const std::vector<TokenId>& prompt) {
   held_.erase(common, held_.end());
   session_.rewind(Position{static_cast<std::int32_t>(held_.size())});
   return held_.size();
+}
+
+// The next turn would do it as well, but n_tokens() tells before.
+void Conversation::drop_what_is_gone() {
+  if (held_.empty()) return;
+  if (!messages_.empty()) {
+    rewind_to_common(encode_without(0));
+  } else {
+    session_.rewind(Position{0});
+    held_.clear();
+  }
 }
 
 // Appends the answer to the messages, the last of which is the user's.

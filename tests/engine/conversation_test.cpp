@@ -137,11 +137,30 @@ TEST_F(ConversationTest, ChangesItsSystemMessageInPlace) {
 TEST_F(ConversationTest, ForgetsTurnsWhenClearedButNotTheSystemMessage) {
   start();
   conversation->set_system("Be kind.");
-  say(kSum);
+  const TurnResult first = say(kSum);
   conversation->clear();
   EXPECT_EQ(script_of(conversation->messages()), "S:Be kind.\n");
+  EXPECT_GT(conversation->n_tokens(), 1U);  // the system message's
+  EXPECT_LT(conversation->n_tokens(), first.generation.n_prompt);
+  const std::size_t n_system = conversation->n_tokens();
   conversation->clear();
   EXPECT_EQ(conversation->n_turns(), 0U);
+  EXPECT_EQ(say(kSky).n_kept, n_system);
+  conversation->set_system("");
+  conversation->clear();
+  EXPECT_EQ(conversation->n_tokens(), 0U);
+}
+
+TEST_F(ConversationTest, HoldsOfAConversationThatIsRestoredWhatItHadAlready) {
+  start();
+  say(kSum);
+  const std::vector<Message> saved = conversation->messages();
+  const std::size_t n_held = conversation->n_tokens();
+  say(kSky);
+  conversation->restore(saved);
+  EXPECT_EQ(conversation->n_tokens(), n_held + 1);  // the answer's last token was run since
+  conversation->restore({});
+  EXPECT_EQ(conversation->n_tokens(), 0U);
 }
 
 TEST_F(ConversationTest, ForgetsItsOldestTurnsWhenTheContextIsFull) {
