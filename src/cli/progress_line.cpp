@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::string_view kErase = "\r\x1b[K";  // to the start of the line, and what stands on it away
 constexpr std::size_t kUnknownWidth = 80;
+constexpr std::size_t kNarrow = 40;
 
 bool g_shown = false;  // a terminal has one line to redraw, whoever does so
 
@@ -52,7 +53,9 @@ void ProgressLine::clear() {
 std::size_t ProgressLine::width() {
   winsize size{};
   const bool known = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1;
-  return (known ? size.ws_col : kUnknownWidth) - 1;  // with the last column filled, some terminals wrap
+  const std::size_t columns = known ? size.ws_col : kUnknownWidth;
+  // With the last column filled some terminals wrap, and so does the ^C that is echoed behind the line.
+  return columns - (columns > kNarrow ? 3 : 1);
 }
 
 void erase_progress_line() {

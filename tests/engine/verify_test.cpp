@@ -60,8 +60,13 @@ const VerifyFailure* failure_of(const VerifyReport& report, const std::string& p
 
 TEST(VerifyCanary, KnowsEnoughPromptsByHeart) {
   const std::array<const Kernels*, 1> tables{&good()};
-  const VerifyReport report = verify_canary(canary(), tables);
+  std::vector<double> progress;
+  VerifyHooks hooks;
+  hooks.on_progress = [&](double fraction) { progress.push_back(fraction); };
+  const VerifyReport report = verify_canary(canary(), tables, hooks);
   EXPECT_TRUE(report.complete);
+  EXPECT_TRUE(std::ranges::is_sorted(progress));
+  EXPECT_EQ(progress.back(), 1);
   EXPECT_GE(verify_suite().size(), 20U);
   ASSERT_EQ(report.prompts.size(), verify_suite().size());
   for (std::size_t i = 0; i < report.prompts.size(); ++i) {
@@ -158,12 +163,12 @@ TEST(VerifyModel, NamesTheTensorAndTheRow) {
 }
 
 struct Break {
+  const char* kernel;
   const char* row;  // of the summary
   void (*apply)(Kernels&);
 };
 
 class VerifyModelFinds : public ::testing::TestWithParam<Break> {};
-  const char* kernel;
 
 TEST_P(VerifyModelFinds, ABrokenKernel) {
   Kernels broken = renamed();
