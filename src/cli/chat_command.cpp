@@ -83,6 +83,7 @@ std::function<ExitCode()> add_chat_command(CLI::App& app) {
   for (CLI::Option* option : {system, chat_template, n, no_history}) option->group("Conversation");
   o->sampling.add_to(c);
   o->model.add_to(c);
+  c.get_option("--head")->default_str("by sampler");
   c.set_help_flag("-h,--help", "Print this help and exit")->group("Messages");
   c.footer(
       "Where stdin is no terminal, each of its lines is a message or a command.\n"

@@ -8,6 +8,8 @@
 #include <memory>
 #include <new>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "bitnet/error.h"
 #include "cli/bench_command.h"
@@ -44,6 +46,24 @@ ExitCode fail(ExitCode code, const std::string& message) {
   return code;
 }
 
+// What is wrong with a command line.
+std::string describe(const CLI::App& app, const CLI::ParseError& e) {
+  const auto chosen = app.get_subcommands();
+  // What no command takes, and what stands before one, is left to the app.
+  std::vector<std::string> unknown = chosen.empty() ? app.remaining() : chosen.front()->remaining();
+  if (unknown.empty()) unknown = app.remaining();
+  if (!unknown.empty()) {
+    const bool is_command = chosen.empty() && !unknown.front().starts_with('-');
+    return std::string(is_command ? "unknown command '" : "unknown argument '") + unknown.front() + "'";
+  }
+  if (chosen.empty()) return "no command given";
+  // "--prompt: 1 required TEXT missing"
+  const std::string_view what = e.what();
+  const std::size_t missing = what.find(": 1 required ");
+  if (missing == std::string_view::npos || !what.ends_with(" missing")) return std::string(what);
+  return std::string(what.substr(0, missing)) + " needs a value";
+}
+
 // --help and --version are results; everything else that CLI11 throws is a wrong command line.
 ExitCode report_parse(const CLI::App& app, const CLI::ParseError& e) {
   if (e.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
@@ -56,11 +76,7 @@ ExitCode report_parse(const CLI::App& app, const CLI::ParseError& e) {
   }
   const auto chosen = app.get_subcommands();
   const std::string command = chosen.empty() ? "bitnet" : "bitnet " + chosen.front()->get_name();
-  const auto unknown = chosen.empty() ? app.remaining() : chosen.front()->remaining();
-  const std::string what = !unknown.empty() ? "unknown argument '" + unknown.front() + "'"
-                           : chosen.empty() ? "no command given"
-                                            : e.what();
-  return fail(ExitCode::usage, what + "; see " + command + " --help");
+  return fail(ExitCode::usage, describe(app, e) + "; see " + command + " --help");
 }
 
 ExitCode guarded(const std::function<ExitCode()>& action) {

@@ -94,7 +94,7 @@ void ModelOptions::add_to(CLI::App& command) {
   offer_choices(activations, "int8, f32");
   CLI::Option* head_kind = command.add_option_function<std::string>(
       "--head", [this](const std::string& name) { head = parse_head(name); }, "exact, screened or int8");
-  head_kind->type_name("KIND")->default_str("by sampler");
+  head_kind->type_name("KIND")->default_str("exact");
   offer_choices(head_kind, "exact, int8, screened");
   for (CLI::Option* option : {file, ctx_size, kv_type, activations, head_kind}) option->group("Model");
 

@@ -33,7 +33,7 @@ Number parse_number(std::string_view text, const std::string& source) {
     throw UsageError(source + " " + std::string(text) + " is too large or too small");
   }
   if (error != std::errc{} || end != text.data() + text.size()) {
-    throw UsageError(source + " '" + std::string(text) + "' is no such number: give " + kWanted);
+    throw UsageError(source + " '" + std::string(text) + "': give " + kWanted);
   }
   return value;
 }

@@ -24,7 +24,7 @@ class Input {
         is_stdin_(path == "-"),
         name_(is_stdin_ ? "stdin" : printable(path, kMaxPrintedPath)),
         descriptor_(is_stdin_ ? STDIN_FILENO : ::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
-    if (descriptor_ < 0) refuse("cannot open " + what_ + ": " + std::strerror(errno));
+    if (descriptor_ < 0) refuse("cannot open " + what_ + ": " + std::strerror(errno) + "; check the path");
   }
   Input(const Input&) = delete;
   Input& operator=(const Input&) = delete;
@@ -39,7 +39,9 @@ class Input {
     for (;;) {
       const ssize_t n = ::read(descriptor_, block.data(), block.size());
       if (n >= 0) return static_cast<std::size_t>(n);
-      if (errno != EINTR || interrupted()) refuse("cannot read " + what_ + ": " + std::strerror(errno));
+      if (errno != EINTR || interrupted()) {
+        refuse("cannot read " + what_ + ": " + std::strerror(errno) + "; name a file that can be read");
+      }
     }
   }
 

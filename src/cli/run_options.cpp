@@ -67,6 +67,7 @@ void RunOptions::add_to(CLI::App& command) {
   add_form_options(command, *this);
   sampling.add_to(command);
   model.add_to(command);
+  command.get_option("--head")->default_str("by sampler");
 }
 
 void RunOptions::check() const {

@@ -83,14 +83,15 @@ Session::Impl::Impl(const Model& model, const SessionOptions& options, const ker
 void Session::Impl::check(std::span<const TokenId> tokens) const {
   if (tokens.empty()) throw UsageError("no tokens to run: the prompt is empty");
   if (tokens.size() > ctx_size - position) {
-    throw UsageError(std::to_string(tokens.size()) + " tokens after " + std::to_string(position) +
-                     " do not fit a context of " + std::to_string(ctx_size) +
+    const std::string before = position > 0 ? " after " + std::to_string(position) : "";
+    throw UsageError(std::to_string(tokens.size()) + " tokens" + before + " do not fit a context of " +
+                     std::to_string(ctx_size) +
                      "; shorten the prompt or, if the model allows, raise --ctx-size");
   }
   for (const TokenId id : tokens) {
     if (to_int(id) < 0 || to_index(id) >= config.vocab) {
       throw UsageError("token id " + std::to_string(to_int(id)) + " is outside the vocabulary of " +
-                       std::to_string(config.vocab));
+                       std::to_string(config.vocab) + "; give ids of this model");
     }
   }
 }

@@ -99,6 +99,13 @@ void measure(Inspection& out, const gguf::File& file, const gguf::Tensor& t, Thr
   s.codes.nonzero_at = {};
 }
 
+// The loader's message, without the hint that leads here.
+std::string without_hint(std::string message) {
+  constexpr std::string_view kHint = ": bitnet inspect says more";
+  if (message.ends_with(kHint)) message.resize(message.size() - kHint.size());
+  return message;
+}
+
 // What loading the file comes to.
 void ask_loader(Inspection& out, const InspectionSource& source, const LoadOptions& options) {
   try {
@@ -111,8 +118,8 @@ void ask_loader(Inspection& out, const InspectionSource& source, const LoadOptio
             "architecture " + model.info().architecture +
                 ", every tensor has its place, every key that matters is understood");
   } catch (const Error& e) {
-    out.refusal = e.what();
-    out.add(FindingLevel::error, "loading", e.what(),
+    out.refusal = without_hint(e.what());
+    out.add(FindingLevel::error, "loading", *out.refusal,
             "the engine refuses this file with that message and exit code 3",
             "do what the message says; nothing can be run before");
   }
@@ -146,13 +153,14 @@ Inspection inspect(const InspectionSource& source, unsigned n_threads,
   } catch (const ModelError& e) {
     damage = e.what();
   }
+  const bool is_parsed = file && (file->n_keys() > 0 || !file->tensors().empty());
   if (!damage.empty()) {
     out.refusal = damage;
     out.add(FindingLevel::error, "file", damage,
-            "the engine refuses the file with that message and exit code 3; what stands before the damage is "
-            "shown, no tensor is looked into");
+            std::string("the engine refuses the file with that message and exit code 3") +
+                (is_parsed ? "; what stands before the damage is shown, no tensor is looked into" : ""));
   }
-  if (!file || (file->n_keys() == 0 && file->tensors().empty())) return out;
+  if (!is_parsed) return out;
   out.is_parsed = true;
   out.file_bytes = file->bytes().size();
   out.gguf_version = file->version();

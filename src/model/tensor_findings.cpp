@@ -72,7 +72,9 @@ void add_codes(Inspection& out) {
     return;
   }
   out.add(
-      error, "codes", std::to_string(n_codes) + " codes 3 " + in_tensors(n_tensors, first),
+      error, "codes",
+      "the code 3 occurs " + (n_codes == 1 ? "once " : std::to_string(n_codes) + " times ") +
+          in_tensors(n_tensors, first),
       "the code 3 stands for nothing in I2_S: the tensors are damaged, or hold another format; the engine "
       "refuses the file",
       "download it again and compare its checksum, or convert the original weights again");
@@ -177,7 +179,8 @@ struct NotFinite {
   void report(Inspection& out, const char* topic, const char* engine) const {
     if (n_tensors == 0) return;
     out.add(error, topic,
-            std::to_string(n_values) + " values are NaN or infinite " + in_tensors(n_tensors, first),
+            std::to_string(n_values) + (n_values == 1 ? " value is" : " values are") + " NaN or infinite " +
+                in_tensors(n_tensors, first),
             std::string("they would spread to every logit; ") + engine, "download the file again");
   }
 };

@@ -100,11 +100,12 @@ TEST(CliInspect, PrintsWhatCanBeSaidOfAFileThatIsRefused) {
     EXPECT_EQ(result.exit_code, 3);
     EXPECT_TRUE(result.out.starts_with(path + ": refused: ")) << result.out;
     EXPECT_PRED2(has, result.out, "error: file: ");
+    EXPECT_PRED2(lacks, result.out, "stands before the damage");
     EXPECT_TRUE(result.err.starts_with("error: " + path + ": ")) << result.err;
     EXPECT_EQ(lines_of(result.err).size(), 1U);
     const auto json = nlohmann::json::parse(run_bitnet({"inspect", path, "--json"}).out);
-    EXPECT_EQ(json.at("parsed"), false);
     EXPECT_EQ(misfits("inspect", json), "");
+    EXPECT_EQ(json.at("parsed"), false);
     EXPECT_EQ(json.at("loads"), false);
     EXPECT_EQ(json.at("usable"), false);
     EXPECT_PRED2(has, json.at("refusal"), path);

@@ -29,8 +29,10 @@ void expect_refused(const std::vector<Wrong>& command_lines) {
 
 TEST(CliUsage, RefusesWhatItDoesNotKnow) {
   expect_refused({{{}, "see bitnet --help"},
-                  {{"rum"}, "'rum'"},
-                  {{"--frob"}, "'--frob'"},
+                  {{"rum"}, "unknown command 'rum'; see bitnet --help"},
+                  {{"--frob"}, "unknown argument '--frob'; see bitnet --help"},
+                  {{"-v", "run"}, "unknown argument '-v'; see bitnet run --help"},
+                  {{"rum", "--frob"}, "unknown command 'rum'"},
                   {{"-p", "hi"}, "'-p'"},
                   {{"run", "--frob"}, "'--frob'; see bitnet run --help"},
                   {{"run", "-p", "a", "b"}, "'b'; see bitnet run --help"},
@@ -40,7 +42,7 @@ TEST(CliUsage, RefusesWhatItDoesNotKnow) {
 
 TEST(CliUsage, RefusesPromptsThatCannotBe) {
   expect_refused({{{"run"}, "pass -p TEXT, -f FILE, or -f -"},
-                  {{"run", "-p"}, "--prompt"},
+                  {{"run", "-p"}, "--prompt needs a value; see bitnet run --help"},
                   {{"run", "-p", "a", "-f", "b"}, "--file"},
                   {{"run", "-p", "a b c d e f g", "-c", "4"}, "--ctx-size"},
                   {{"run", "--echo", "-p", "a b c d", "-c", "4"}, "--ctx-size"},
@@ -57,8 +59,6 @@ TEST(CliUsage, ListsTheNamesThereAreForAnUnknownOne) {
                   {{"bench", "--weights", "copy"}, "mmap, repack"}});
 }
 
-TEST(CliUsage, RefusesNumbersThatAreNoneOrOutOfRange) {
-  expect_refused({{{"run", "-p", "a", "-t", "99999"}, "--threads 99999"},
 // No time is lost on loading a model.
 TEST(CliUsage, RefusesAnUnknownTemplateBeforeAnythingElse) {
   for (const char* command : {"run", "chat", "trace"}) {
@@ -67,6 +67,8 @@ TEST(CliUsage, RefusesAnUnknownTemplateBeforeAnythingElse) {
   }
 }
 
+TEST(CliUsage, RefusesNumbersThatAreNoneOrOutOfRange) {
+  expect_refused({{{"run", "-p", "a", "-t", "99999"}, "--threads 99999"},
                   {{"run", "-p", "a", "-t", "1024", "--pin"}, "--pin: 1024 threads"},
                   {{"run", "-p", "a", "-t", "-1"}, "--threads '-1'"},
                   {{"run", "-p", "a", "-c", "100000"}, "at most 512"},
@@ -98,7 +100,8 @@ TEST(CliUsage, RefusesAPromptFromStdinThatIsLongerThanTheContext) {
   ChildOptions options;
   options.args = {"run", "-f", "-", "--echo"};
   for (int i = 0; i < 2000; ++i) options.stdin_text += "one two ";
-  EXPECT_PRED2(has, refusal(run_bitnet(options), 2), "context of 512");
+  EXPECT_PRED2(has, refusal(run_bitnet(options), 2),
+               "tokens do not fit a context of 512; shorten the prompt");
 }
 
 // The error line of a run with this model file; there is no other line.

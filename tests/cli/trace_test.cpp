@@ -106,7 +106,7 @@ TEST(Trace, RefusesAWrongCommandLine) {
   says({"trace"}, "pass -p TEXT, -f FILE");
   says({"trace", "-p", "a", "--ids", "1"}, "--ids");
   says({"trace", "--ids", "1,x"}, "--ids: 'x'");
-  says({"trace", "--ids", "1024"}, "1024 is outside the vocabulary of 1024");
+  says({"trace", "--ids", "1024"}, "1024 is outside the vocabulary of 1024; give ids of this model");
   says({"trace", "--ids", ""}, "no tokens to trace");
   says({"trace", "-p", "a", "--template", "frob"}, "--template 'frob' is unknown");
   says({"trace", "-p", "a", "--system", "b"}, "--system needs a template");

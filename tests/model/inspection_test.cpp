@@ -210,10 +210,12 @@ TEST(InspectedTensors, ReportWhatIsWrongWithThem) {
   };
   const Inspection code3 =
       changed("blk.1.ffn_up.weight", [](SmallTensor& t) { t.data[100] = std::byte{0xFF}; });
-  EXPECT_TRUE(finds(code3, FindingLevel::error, "codes", "4 codes 3 in tensor blk.1.ffn_up.weight"));
+  EXPECT_TRUE(
+      finds(code3, FindingLevel::error, "codes", "the code 3 occurs 4 times in tensor blk.1.ffn_up.weight"));
   EXPECT_TRUE(finds(code3, FindingLevel::error, "loading", "code 3"));
   EXPECT_FALSE(code3.is_usable());
-  EXPECT_TRUE(code3.refusal.has_value());
+  ASSERT_TRUE(code3.refusal.has_value());
+  EXPECT_EQ(code3.refusal->find("bitnet inspect"), std::string::npos);  // that is where one is
 
   const auto with_scale = [&](float scale) {
     return changed("blk.0.attn_q.weight", [=](SmallTensor& t) {
