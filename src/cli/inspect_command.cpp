@@ -5,16 +5,22 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/cpu_count.h"
+#include "bitnet/error.h"
+#include "bitnet/model.h"
 #include "cli/builtin_model.h"
+#include "cli/choices.h"
 #include "cli/inspect_report.h"
 #include "cli/interrupt.h"
 #include "cli/log.h"
+#include "cli/model_options.h"
 #include "cli/number_option.h"
 #include "cli/output.h"
 #include "cli/progress_bar.h"
+#include "engine/head_effect.h"
 #include "model/inspection.h"
 
 namespace bitnet::cli {
@@ -26,16 +32,30 @@ struct CommandOptions {
   std::string model;
   bool all_tensors = false;
   bool json = false;
+  bool int8_head = false;
   unsigned n_threads = 0;
   bool quiet = false;
   bool verbose = false;
 };
+
+// The other kinds have nothing to measure.
+bool wants_int8(const std::string& name) {
+  if (parse_head(name) == HeadKind::int8) return true;
+  throw UsageError("--head " + name +
+                   ": its logits are those of the stored head, bit for bit; to see what int8 does "
+                   "to them, pass --head int8");
+}
 
 void add_options(CLI::App& c, CommandOptions& o) {
   auto* file = c.add_option("-m,--model,file", o.model, "GGUF file; none: the built-in canary");
   file->type_name("FILE")->envname("BITNET_MODEL")->group("Model");
   c.add_flag("--tensors", o.all_tensors, "Every tensor by itself, not by kind")->group("Output");
   c.add_flag("--json", o.json, "Everything as JSON")->group("Output");
+  auto* head = c.add_option_function<std::string>(
+      "--head", [&o](const std::string& name) { o.int8_head = wants_int8(name); },
+      "int8: measure too what run --head int8 does to logits");
+  head->type_name("KIND")->group("Output");
+  offer_choices(head, "int8");
   auto* threads = add_number(c, "-t,--threads", o.n_threads, "Threads; 0: one per physical core");
   threads->type_name("N")->envname("BITNET_THREADS")->group("Machine");
   c.add_flag("-q,--quiet", o.quiet, "Only errors on stderr")->group("Messages");
@@ -45,6 +65,15 @@ void add_options(CLI::App& c, CommandOptions& o) {
       "Says what is in the file, what is unusual about it, what the engine will do\n"
       "and what you should do. Exit code 3 if the file would be refused, or would\n"
       "load and write nonsense (I2_S in the ARM layout).");
+}
+
+// What the int8 copy of the head does to the logits of a file that loads; nullopt when interrupted.
+std::optional<HeadEffect> measure_head(const InspectionSource& source, unsigned n_threads) {
+  const auto keep_going = [] { return !interrupted(); };
+  const LoadOptions load{.n_threads = n_threads, .on_progress = [&](double) { return keep_going(); }};
+  const Model model = source.bytes.empty() ? Model::load(source.path, load)
+                                           : Model::from_bytes(source.bytes, source.path, load);
+  return measure_int8_head(model, n_threads, keep_going);
 }
 
 ExitCode inspect_file(const CommandOptions& o) {
@@ -57,13 +86,20 @@ ExitCode inspect_file(const CommandOptions& o) {
   ProgressBar bar(o.quiet, "inspect", kLongRead);
   // Reading gains nothing from more threads than cores.
   const unsigned n_threads = o.n_threads == 0 ? usable_cores() : std::min(o.n_threads, usable_cores());
-  const Inspection inspection = inspect(source, n_threads, [&](double fraction) {
+  Inspection inspection = inspect(source, n_threads, [&](double fraction) {
     bar.update(fraction);
     return !interrupted();
   });
   bar.clear();
   if (interrupted()) return ExitCode::interrupted;
-  write_stdout(o.json ? inspection_json(inspection) : format_inspection(inspection, o.all_tensors));
+  InspectionExtras extras{.wants_head = o.int8_head, .head = {}};
+  if (o.int8_head && !inspection.refusal) {
+    extras.head = measure_head(source, n_threads);
+    if (!extras.head) return ExitCode::interrupted;
+    inspection.findings.push_back(finding_of(*extras.head));
+  }
+  write_stdout(o.json ? inspection_json(inspection, extras)
+                      : format_inspection(inspection, extras, o.all_tensors));
   if (interrupted()) return ExitCode::interrupted;
   if (inspection.is_usable()) return ExitCode::done;
   for (const Finding& f : inspection.findings) {

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "cli/inspect_report_head.h"
 #include "cli/memory_use.h"
 
 namespace bitnet::cli {
@@ -198,6 +199,13 @@ std::string verdict_of(const Inspection& in) {
 //   tensors       [{name, shape, type, type_id, bytes,
 //                   scale, zero_rate, plus_rate, minus_rate, invalid_codes      of ternary ones
 //                   min, max, rms, zeros, not_finite}]                          of others that are read
+//   int8_head     with --head int8 only; null if the file is refused:
+//                   {stored_type, stored_bytes, copy_bytes, seconds: to make the copy, sample: "text", "ids"
+//                   or null, positions, compared: of them, those whose logits are finite, same_best:
+//                   positions with the same best token, n_best, same_best_set: positions with the same best
+//                   n_best tokens, max_difference, rms_difference: of logits, deviation: of the stored head's
+//                   logits, lowest_cosine}; copy_bytes and positions are 0 for a ternary head, which has no
+//                   copy, and what was not measured is null
 // What is not a finite number is null.
 
 Json number(double value) { return std::isfinite(value) ? Json(value) : Json(); }
@@ -238,7 +246,7 @@ std::string_view name_of(LayoutVerdict verdict) {
 
 }  // namespace
 
-std::string format_inspection(const Inspection& in, bool all_tensors) {
+std::string format_inspection(const Inspection& in, const InspectionExtras& extras, bool all_tensors) {
   std::string text = wrapped("", in.file + ": " + verdict_of(in), 2);
   if (in.is_parsed) {
     text += fmt::format("GGUF version {}, {:.1f} MiB, {} keys, {} tensors\n", in.gguf_version,
@@ -246,10 +254,11 @@ std::string format_inspection(const Inspection& in, bool all_tensors) {
   }
   text += format_findings(in);
   if (!in.is_parsed) return text;
+  if (extras.head) text += format_head_effect(*extras.head);
   return text + format_sizes(in) + format_tensors(in, all_tensors) + format_keys(in);
 }
 
-std::string inspection_json(const Inspection& in) {
+std::string inspection_json(const Inspection& in, const InspectionExtras& extras) {
   Json findings = Json::array();
   for (const Finding& f : in.findings) {
     findings.push_back({{"level", bitnet::name_of(f.level)},
@@ -267,27 +276,28 @@ std::string inspection_json(const Inspection& in) {
     metadata.push_back({{"key", k.name}, {"type", k.type}, {"value", k.value}});
   Json tensors = Json::array();
   for (const TensorSummary& t : in.tensors) tensors.push_back(tensor_json(t));
-  const Json all = {{"schema", "bitnet.inspect"},
-                    {"version", 1},
-                    {"file", in.file},
-                    {"file_bytes", in.file_bytes},
-                    {"gguf_version", in.gguf_version},
-                    {"alignment", in.alignment},
-                    {"name", in.name},
-                    {"architecture", in.architecture},
-                    {"parsed", in.is_parsed},
-                    {"loads", !in.refusal.has_value()},
-                    {"refusal", in.refusal ? Json(*in.refusal) : Json()},
-                    {"usable", in.is_usable()},
-                    {"layout",
-                     {{"verdict", name_of(in.layout.verdict())},
-                      {"evidence_x86", in.layout.evidence(I2sLayout::x86)},
-                      {"evidence_arm", in.layout.evidence(I2sLayout::arm)},
-                      {"pairs", in.layout.n_pairs()}}},
-                    {"findings", std::move(findings)},
-                    {"sizes", std::move(sizes)},
-                    {"metadata", std::move(metadata)},
-                    {"tensors", std::move(tensors)}};
+  Json all = {{"schema", "bitnet.inspect"},
+              {"version", 1},
+              {"file", in.file},
+              {"file_bytes", in.file_bytes},
+              {"gguf_version", in.gguf_version},
+              {"alignment", in.alignment},
+              {"name", in.name},
+              {"architecture", in.architecture},
+              {"parsed", in.is_parsed},
+              {"loads", !in.refusal.has_value()},
+              {"refusal", in.refusal ? Json(*in.refusal) : Json()},
+              {"usable", in.is_usable()},
+              {"layout",
+               {{"verdict", name_of(in.layout.verdict())},
+                {"evidence_x86", in.layout.evidence(I2sLayout::x86)},
+                {"evidence_arm", in.layout.evidence(I2sLayout::arm)},
+                {"pairs", in.layout.n_pairs()}}},
+              {"findings", std::move(findings)},
+              {"sizes", std::move(sizes)},
+              {"metadata", std::move(metadata)},
+              {"tensors", std::move(tensors)}};
+  if (extras.wants_head) all["int8_head"] = extras.head ? head_effect_json(*extras.head) : Json();
   return all.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

@@ -3,14 +3,18 @@
 
 #include <nlohmann/json.hpp>
 #include <span>
+#include <utility>
 
 #include "cli/json_schema.h"
 #include "cli/runner.h"
 #include "support/pipe.h"
+#include "support/small_model.h"
 #include "support/temp_file.h"
 
 namespace bitnet::test {
 namespace {
+
+using Args = std::vector<std::string>;
 
 const std::string kRandom = BITNET_TEST_DATA "/models/random-llama.gguf";
 
@@ -110,6 +114,79 @@ TEST(CliInspect, PrintsWhatCanBeSaidOfAFileThatIsRefused) {
     EXPECT_EQ(json.at("usable"), false);
     EXPECT_PRED2(has, json.at("refusal"), path);
   }
+}
+
+TEST(CliInspect, ShowsWhatTheInt8HeadDoesToTheLogits) {
+  for (const bool named : {false, true}) {
+    Args args{"inspect", "-q", "--head", "int8"};
+    if (named) args.push_back(kRandom);
+    const std::string text = text_of(args);
+    for (const std::string& line : lines_of(text)) EXPECT_LE(columns_of(line), 80U) << line;
+    for (const char* part :
+         {": int8 head: the best token is the same at ",
+          "\nLogits with --head int8 against the stored F16 head\n", "\n  positions            32 of ",
+          "\n  same best token      at ", "\n  same best 10         at ", "\n  largest difference   ",
+          " standard deviations\n", "\n  RMS difference       ", "\n  lowest cosine        0.999",
+          "\n  memory               ", "\n  made in              "}) {
+      EXPECT_PRED2(has, text, part);
+    }
+  }
+  EXPECT_PRED2(lacks, text_of({"inspect", "-q"}), "--head int8");
+}
+
+TEST(CliInspect, JsonHasTheInt8HeadIfAskedFor) {
+  EXPECT_FALSE(nlohmann::json::parse(text_of({"inspect", "-q", "--json"})).contains("int8_head"));
+  const auto json = nlohmann::json::parse(text_of({"inspect", "-q", "--json", "--head", "int8"}));
+  EXPECT_EQ(json.at("findings").back().at("topic"), "int8 head");
+  const auto& head = json.at("int8_head");
+  EXPECT_EQ(head.at("stored_type"), "F16");
+  EXPECT_EQ(head.at("stored_bytes"), 1024 * 256 * 2);
+  EXPECT_EQ(head.at("copy_bytes"), 1024 * 260);
+  EXPECT_GT(head.at("seconds"), 0);
+  EXPECT_EQ(head.at("sample"), "text");
+  EXPECT_EQ(head.at("positions"), 32);
+  EXPECT_EQ(head.at("compared"), 32);
+  EXPECT_LE(head.at("same_best"), 32);
+  EXPECT_EQ(head.at("n_best"), 10);
+  EXPECT_LE(head.at("same_best_set"), 32);
+  EXPECT_GT(head.at("rms_difference"), 0);
+  EXPECT_GT(head.at("max_difference"), head.at("rms_difference"));
+  EXPECT_GT(head.at("deviation"), head.at("max_difference"));
+  EXPECT_GT(head.at("lowest_cosine"), 0.99);
+  EXPECT_LT(head.at("lowest_cosine"), 1);
+}
+
+TEST(CliInspect, SaysOfATernaryHeadThatItIsUsedAsItIs) {
+  SmallModel small("llama");
+  SmallTensor tensor{"output.weight", {128, 300}, kI2S, {}};
+  tensor.draw(5);
+  small.add(std::move(tensor));
+  const TempFile file(small.to_gguf().build());
+  const std::string text = text_of({"inspect", file.path(), "--head", "int8"});
+  EXPECT_PRED2(has, text, "ok: int8 head: the head is ternary (I2_S)\n");
+  EXPECT_PRED2(lacks, text, "\nLogits");
+  const auto head =
+      nlohmann::json::parse(text_of({"inspect", file.path(), "--json", "--head", "int8"})).at("int8_head");
+  EXPECT_EQ(head.at("copy_bytes"), 0);
+  EXPECT_EQ(head.at("positions"), 0);
+  for (const char* field : {"sample", "same_best", "same_best_set", "max_difference", "rms_difference",
+                            "deviation", "lowest_cosine"}) {
+    EXPECT_TRUE(head.at(field).is_null()) << field;
+  }
+}
+
+TEST(CliInspect, HasNoHeadToShowOfAFileThatIsRefused) {
+  const std::string hello = "GGUF";
+  const TempFile file(std::as_bytes(std::span(hello)));
+  const ChildResult result = run_bitnet({"inspect", file.path(), "--json", "--head", "int8"});
+  EXPECT_EQ(result.exit_code, 3);
+  EXPECT_TRUE(nlohmann::json::parse(result.out).at("int8_head").is_null());
+}
+
+TEST(CliInspect, RefusesHeadsThatChangeNothing) {
+  EXPECT_PRED2(has, refusal(run_bitnet({"inspect", "--head", "screened"}), 2), "bit for bit");
+  EXPECT_PRED2(has, refusal(run_bitnet({"inspect", "--head", "exact"}), 2), "pass --head int8");
+  EXPECT_PRED2(has, refusal(run_bitnet({"inspect", "--head", "int9"}), 2), "'int9' is unknown");
 }
 
 TEST(CliInspect, HelpFitsAScreen) {
