@@ -21,11 +21,21 @@ enum class HeadKind {
   screened,  // where a sampler asks for the best tokens only, a copy in few bits tells which rows can matter
 };
 
+// The int8 copy in a file beside the model's: LoadOptions::cache_head.
+struct HeadCacheInfo {
+  std::string file;         // its path; empty: none was asked for, or the head is ternary
+  bool used = false;        // the copy is what the file held, mapped: processes share its memory
+  std::string notice;       // why the file that was there was not used; empty otherwise
+  std::string failure;      // why the copy could not be written to it; empty otherwise
+  double save_seconds = 0;  // that writing it took
+};
+
 struct HeadInfo {
   HeadKind kind = HeadKind::exact;  // exact for a ternary head, whatever was asked for
   std::uint64_t stored_bytes = 0;   // in the file
   std::uint64_t extra_bytes = 0;    // of the copy
-  double seconds = 0;               // that making it took
+  double seconds = 0;               // that making it, or reading it from the cache, took
+  HeadCacheInfo cache;
 };
 
 // What a model is, for people.
@@ -57,6 +67,10 @@ struct LoadOptions {
   unsigned n_threads = 1;  // that check the ternary codes, and copy the weights if that is asked for
   WeightMemory weights = WeightMemory::mmap;
   HeadKind head = HeadKind::exact;
+  // With HeadKind::int8: uses the copy in FILE.int8-head if that is whole and of this very file, otherwise
+  // makes the copy and puts it there. Nothing that is wrong with that file ends the loading; HeadCacheInfo
+  // tells. A model from memory refuses it (UsageError).
+  bool cache_head = false;
   // Called now and then, on the loading thread, with the share of the work that is done, 0 to 1. False ends
   // the loading with a RuntimeError.
   std::function<bool(double fraction)> on_progress{};

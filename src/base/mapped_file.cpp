@@ -70,15 +70,19 @@ MappedFile::MappedFile(const std::string& path) {
   if (address == MAP_FAILED) refuse_errno(path, "cannot map the file", errno);
   data_ = static_cast<const std::byte*>(address);
   size_ = size;
+  modified_ = std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec;
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+    : data_(std::exchange(other.data_, nullptr)),
+      size_(std::exchange(other.size_, 0)),
+      modified_(other.modified_) {}
 
 MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   MappedFile moved(std::move(other));
   std::swap(data_, moved.data_);
   std::swap(size_, moved.size_);
+  std::swap(modified_, moved.modified_);
   return *this;
 }
 

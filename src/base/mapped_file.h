@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 
@@ -23,6 +24,9 @@ class MappedFile {
   // Valid until this object, or the one it was moved to, is destroyed.
   std::span<const std::byte> bytes() const { return {data_, size_}; }
 
+  // When the file was last changed, by its own word at opening: nanoseconds since 1970.
+  std::int64_t modified() const { return modified_; }
+
   // Brings the whole pages among `bytes` in, where the system can do that at once (Linux 5.14).
   void populate(std::span<const std::byte> bytes) const;
   // Lets go of the whole pages among `bytes`; they are read anew when they are touched.
@@ -33,6 +37,7 @@ class MappedFile {
 
   const std::byte* data_ = nullptr;
   std::size_t size_ = 0;
+  std::int64_t modified_ = 0;
 };
 
 }  // namespace bitnet

@@ -14,7 +14,8 @@
 
 namespace bitnet {
 
-OutputFile::OutputFile(const std::string& path) : path_(path), target_(path) {
+OutputFile::OutputFile(const std::string& path, std::string_view advice)
+    : path_(path), advice_(advice), target_(path) {
   std::error_code error;
   if (const auto resolved = std::filesystem::weakly_canonical(path, error); !error) target_ = resolved;
   struct stat status {};
@@ -80,7 +81,7 @@ void OutputFile::commit() {
 
 void OutputFile::fail(std::string_view action, int error) const {
   throw RuntimeError(printable(path_, kMaxPrintedPath) + ": " + std::string(action) + ": " +
-                     std::generic_category().message(error) + "; choose another place for it");
+                     std::generic_category().message(error) + "; " + advice_);
 }
 
 }  // namespace bitnet

@@ -13,7 +13,8 @@ namespace bitnet {
 class OutputFile {
  public:
   // Throws RuntimeError when the file cannot be made; an existing file keeps its content until commit().
-  explicit OutputFile(const std::string& path);
+  // `advice` ends the messages of all errors.
+  explicit OutputFile(const std::string& path, std::string_view advice = "choose another place for it");
   // Throws as the constructor would now, and leaves nothing behind: for work that is only worth doing if its
   // result can be saved.
   static void check(const std::string& path);
@@ -33,7 +34,8 @@ class OutputFile {
   [[noreturn]] void fail(std::string_view action, int error) const;
   void open_temporary();
 
-  std::string path_;       // the name asked for, for messages
+  std::string path_;  // the name asked for, for messages
+  std::string advice_;
   std::string target_;     // with links followed
   std::string temporary_;  // empty: target_ is a pipe or device
   int descriptor_ = -1;

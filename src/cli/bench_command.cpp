@@ -59,7 +59,7 @@ struct BenchOptions {
   bool profile = false;
   bool pin = false;
   WeightMemory weights = WeightMemory::mmap;
-  HeadKind head = HeadKind::exact;
+  HeadChoice head;
 };
 
 void add_test_options(CLI::App& c, BenchOptions& o) {
@@ -107,9 +107,9 @@ void add_machine_options(CLI::App& c, BenchOptions& o) {
   offer_choices(weights, "mmap, repack");
   auto* head = c.add_option_function<std::string>(
       "--head", [&o](const std::string& name) { o.head = parse_head(name); },
-      "LM head in decoding: exact, int8 or screened");
+      "LM head in decoding: exact, screened, int8[-cached]");
   head->type_name("KIND")->default_str("exact");
-  offer_choices(head, "exact, int8, screened");
+  offer_choices(head, kHeadNames);
   for (CLI::Option* option : {threads, backend, chunk, pin, weights, head}) option->group("Machine");
 }
 
@@ -223,8 +223,11 @@ LoadedModel load(const Source& source, const BenchOptions& o, ProgressLine& prog
   options.weights = o.weights;
   options.head = o.head;
   const auto go_on = [](double) { return !interrupted(); };
-  const LoadOptions from_memory{
-      .n_threads = n_cores, .weights = o.weights, .head = o.head, .on_progress = go_on};
+  const LoadOptions from_memory{.n_threads = n_cores,
+                                .weights = o.weights,
+                                .head = o.head.kind,
+                                .cache_head = o.head.cached,
+                                .on_progress = go_on};
   Model model = source.shape == nullptr
                     ? load_model(options)
                     : Model::from_bytes({static_cast<const std::byte*>(memory.data()), memory.size()},
@@ -313,10 +316,11 @@ void log_head(const BenchRow& row) {
   const HeadWork& work = row.head_work;
   spdlog::info(
       "{} {}, threads {}, {}: {} head: {:.1f} of {:.1f} MB read a token; {:.1f} rows in full, at most {}; "
-      "{:.1f} MiB made in {:.3f} s",
+      "{:.1f} MiB {} in {:.3f} s",
       row.model, row.backend, row.n_threads, name_of(row.test), name_of(row.head.kind),
       work.bytes_per_token / 1e6, static_cast<double>(row.head.stored_bytes) / 1e6, work.rows_in_full,
-      work.most_rows_in_full, to_mib(row.head.extra_bytes), row.head.seconds);
+      work.most_rows_in_full, to_mib(row.head.extra_bytes), row.head.cache.used ? "mapped" : "made",
+      row.head.seconds);
 }
 
 ExitCode bench(const BenchOptions& o) {
@@ -325,6 +329,11 @@ ExitCode bench(const BenchOptions& o) {
   if (!(o.gate_tolerance >= 0 && o.gate_tolerance < 100)) {
     throw UsageError("--gate-tolerance " + digits_of(o.gate_tolerance) +
                      " is not between 0 and 100 per cent");
+  }
+  if (o.head.cached && !o.synthetic.empty()) {
+    throw UsageError(
+        "--head int8-cached keeps its copy beside the model's file, and --synthetic makes none; pass --head "
+        "int8");
   }
   const std::vector<Source> sources = find_sources(o);
   BenchReport report;

@@ -40,7 +40,7 @@ struct CommandOptions {
 
 // The other kinds have nothing to measure.
 bool wants_int8(const std::string& name) {
-  if (parse_head(name) == HeadKind::int8) return true;
+  if (parse_head(name).kind == HeadKind::int8) return true;
   throw UsageError("--head " + name +
                    ": its logits are those of the stored head, bit for bit; to see what int8 does "
                    "to them, pass --head int8");

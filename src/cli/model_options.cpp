@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "base/cpu_count.h"
+#include "base/printable.h"
 #include "bitnet/error.h"
 #include "cli/builtin_model.h"
 #include "cli/choices.h"
@@ -23,6 +24,22 @@ void log_memory(const char* when) {
   const MemoryUse m = memory_use();
   spdlog::debug("memory {}: peak {:.1f} MiB; own {:.1f} MiB, mapped {:.1f} MiB", when, to_mib(m.peak_bytes),
                 to_mib(m.own_bytes), to_mib(m.mapped_bytes));
+}
+
+void log_head(const ModelInfo& info) {
+  const HeadInfo& head = info.head;
+  const HeadCacheInfo& cache = head.cache;
+  const std::string file = printable(cache.file, kMaxPrintedPath);
+  if (!cache.failure.empty()) {
+    spdlog::warn("{}", cache.failure);  // whatever was wrong with an earlier file
+  } else if (!cache.file.empty() && !cache.used) {
+    if (!cache.notice.empty()) spdlog::info("{}", cache.notice);
+    spdlog::info("{}: {:.1f} MiB, the int8 copy of the head, written in {:.3f} s", file,
+                 to_mib(head.extra_bytes), cache.save_seconds);
+  }
+  spdlog::debug("head {}: {:.1f} MiB stored, {:.1f} MiB more {} in {:.3f} s", name_of(head.kind),
+                to_mib(head.stored_bytes), to_mib(head.extra_bytes),
+                cache.used ? "mapped from " + file : "made", head.seconds);
 }
 
 }  // namespace
@@ -45,11 +62,14 @@ WeightMemory parse_weights(const std::string& name) {
   throw UsageError("--weights '" + name + "' is unknown; choose from mmap, repack");
 }
 
-HeadKind parse_head(const std::string& name) {
+const char* const kHeadNames = "exact, int8, int8-cached, screened";
+
+HeadChoice parse_head(const std::string& name) {
+  if (name == "int8-cached") return {HeadKind::int8, true};
   for (const HeadKind kind : {HeadKind::exact, HeadKind::int8, HeadKind::screened}) {
-    if (name == name_of(kind)) return kind;
+    if (name == name_of(kind)) return {kind, false};
   }
-  throw UsageError("--head '" + name + "' is unknown; choose from exact, int8, screened");
+  throw UsageError("--head '" + name + "' is unknown; choose from " + kHeadNames);
 }
 
 std::string_view name_of(HeadKind kind) {
@@ -93,9 +113,10 @@ void ModelOptions::add_to(CLI::App& command) {
   activations->type_name("TYPE")->default_str("int8");
   offer_choices(activations, "int8, f32");
   CLI::Option* head_kind = command.add_option_function<std::string>(
-      "--head", [this](const std::string& name) { head = parse_head(name); }, "exact, screened or int8");
+      "--head", [this](const std::string& name) { head = parse_head(name); },
+      "exact, screened, int8[-cached]");
   head_kind->type_name("KIND")->default_str("exact");
-  offer_choices(head_kind, "exact, int8, screened");
+  offer_choices(head_kind, kHeadNames);
   for (CLI::Option* option : {file, ctx_size, kv_type, activations, head_kind}) option->group("Model");
 
   CLI::Option* threads =
@@ -128,10 +149,12 @@ Model load_model(const ModelOptions& options, HeadKind head_kind) {
   const unsigned wanted = options.session.n_threads;
   const unsigned threads = wanted == 0 ? n_cores : std::min(wanted, n_cores);
   if (options.model.empty()) spdlog::info("no model given: using the {} model", kBuiltinModelName);
+  const HeadChoice head_choice = options.head.value_or(HeadChoice{head_kind});
   ProgressBar bar(options.quiet, "loading", kLongLoad);
   const LoadOptions load{.n_threads = threads,
                          .weights = options.weights,
-                         .head = options.head.value_or(head_kind),
+                         .head = head_choice.kind,
+                         .cache_head = head_choice.cached,
                          .on_progress = [&](double done) {
                            bar.update(done);
                            return !interrupted();
@@ -147,9 +170,11 @@ Model load_model(const ModelOptions& options, HeadKind head_kind) {
       info.file, info.name, info.architecture, info.n_layers, info.hidden, info.n_heads, info.n_kv_heads,
       info.ffn, info.vocab, info.context_length, info.tied_output ? "tied" : "separate");
   spdlog::debug("loaded {:.1f} MiB in {:.3f} s", to_mib(info.file_bytes), seconds.count());
-  const HeadInfo& head = info.head;
-  spdlog::debug("head {}: {:.1f} MiB stored, {:.1f} MiB more made in {:.3f} s", name_of(head.kind),
-                to_mib(head.stored_bytes), to_mib(head.extra_bytes), head.seconds);
+  if (options.head && options.head->kind != info.head.kind) {
+    spdlog::info("the head of {} is used as it is: its type is so small that --head {} gains nothing",
+                 printable(info.file, kMaxPrintedPath), name_of(options.head->kind));
+  }
+  log_head(info);
   log_memory("after loading");
   return model;
 }

@@ -12,11 +12,16 @@
 
 namespace bitnet::cli {
 
+struct HeadChoice {
+  HeadKind kind = HeadKind::exact;
+  bool cached = false;  // the copy is kept in a file
+};
+
 struct ModelOptions {
   std::string model;  // empty: the built-in one
   WeightMemory weights = WeightMemory::mmap;
   // Without a value the command chooses: screened where its sampler asks for the best tokens only.
-  std::optional<HeadKind> head;
+  std::optional<HeadChoice> head;
   SessionOptions session;
   bool quiet = false;
   bool verbose = false;
@@ -29,7 +34,8 @@ struct ModelOptions {
 KvType parse_kv_type(const std::string& name);
 ActivationType parse_activations(const std::string& name);
 WeightMemory parse_weights(const std::string& name);
-HeadKind parse_head(const std::string& name);
+HeadChoice parse_head(const std::string& name);
+extern const char* const kHeadNames;  // that it takes, as offer_choices() wants them
 std::string_view name_of(HeadKind kind);
 std::string_view name_of(WeightMemory weights);
 

@@ -52,6 +52,11 @@ void File::parse_what_is_there(std::string& damage) {
   }
 }
 
+std::optional<std::int64_t> File::modified() const {
+  if (!mapping_) return std::nullopt;
+  return mapping_->modified();
+}
+
 void File::populate(std::span<const std::byte> bytes) const {
   if (mapping_) mapping_->populate(bytes);
 }

@@ -80,6 +80,9 @@ class File {
   std::optional<StringArray> get_strings(std::string_view key) const;
   std::optional<NumberArray> get_numbers(std::string_view key) const;
 
+  // When a mapped file was last changed: nanoseconds since 1970. nullopt: the bytes are someone else's.
+  std::optional<std::int64_t> modified() const;
+
   // Brings the pages of a mapped file in at once: far cheaper than one by one as they are touched.
   void populate(std::span<const std::byte> bytes) const;
   // The bytes won't be read again soon: their pages of a mapped file may go, and come back when they are.

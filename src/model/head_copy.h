@@ -1,7 +1,12 @@
 // A copy of the LM head in int8: half the bytes of F16, and other logits.
 #pragma once
 
+#include <cstddef>
+#include <optional>
+#include <span>
+
 #include "base/buffer.h"
+#include "base/mapped_file.h"
 #include "base/thread_pool.h"
 #include "quant/tensor_type.h"
 
@@ -12,8 +17,15 @@ struct Int8Head {
   // stands for 127), in parallel. Throws RuntimeError when the memory cannot be had.
   Int8Head(const quant::Matrix& w, ThreadPool& pool);
 
-  AnonymousMemory memory;
-  quant::Matrix matrix;  // in memory
+  // The copy of w that was made before and begins at `offset`, a multiple of 64, of a file that holds all of
+  // it.
+  Int8Head(const quant::Matrix& w, MappedFile copy, std::size_t offset);
+
+  std::span<const std::byte> bytes() const;
+
+  AnonymousMemory memory;          // holds the copy,
+  std::optional<MappedFile> file;  // or this does
+  quant::Matrix matrix;
 };
 
 }  // namespace bitnet

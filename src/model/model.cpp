@@ -20,13 +20,17 @@ namespace {
 constexpr std::size_t kPopulatedBytes = std::size_t{16} << 20;  // at a time: a few tenths of a millisecond
 constexpr std::size_t kReportedBytes = std::size_t{128} << 20;  // between two reports of progress
 
+[[noreturn]] void refuse_to_go_on(const gguf::File& file) {
+  throw RuntimeError(printable(file.name(), kMaxPrintedPath) + ": loading was ended by request");
+}
+
 // Bringing the file in from the disk is what loading takes its time for.
 void populate(const gguf::File& file, ThreadPool& pool, const LoadOptions& options) {
   const std::span<const std::byte> bytes = file.bytes();
   for (std::size_t at = 0; at < bytes.size(); at += kReportedBytes) {
     if (options.on_progress &&
         !options.on_progress(static_cast<double>(at) / static_cast<double>(bytes.size()))) {
-      throw RuntimeError(printable(file.name(), kMaxPrintedPath) + ": loading was ended by request");
+      refuse_to_go_on(file);
     }
     const auto stretch = bytes.subspan(at, std::min(kReportedBytes, bytes.size() - at));
     pool.parallel_for(stretch.size(), kPopulatedBytes, [&](std::size_t begin, std::size_t end) {
@@ -57,28 +61,65 @@ std::future<Tokenizer> start_reading_tokenizer(const gguf::File& file, unsigned 
   return std::async(std::launch::deferred, read);
 }
 
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
 }  // namespace
 
 // Screening needs weights as floats; a ternary head is small as it is. So is one of hardly more bits than a
 // search reads of every row.
-void Model::Impl::make_head(HeadKind kind, unsigned n_threads) {
+void Model::Impl::make_head(const LoadOptions& options) {
   const quant::Matrix& w = weights.output;
   const quant::TypeInfo& type = quant::info(w.type);
   info.head.stored_bytes = type.n_bytes(w.rows, w.cols);
-  if (kind == HeadKind::exact || type.ternary) return;
-  if (kind == HeadKind::screened && info.head.stored_bytes * 8 < 5 * w.rows * w.cols) return;
+  if (options.head == HeadKind::exact || type.ternary) return;
+  if (options.head == HeadKind::screened && info.head.stored_bytes * 8 < 5 * w.rows * w.cols) return;
   const auto start = std::chrono::steady_clock::now();
-  ThreadPool pool(n_threads);
-  if (kind == HeadKind::int8) {
-    int8_head.emplace(w, pool);
+  ThreadPool pool(options.n_threads);
+  if (options.head == HeadKind::int8) {
+    std::optional<HeadCache> cache;
+    if (options.cache_head) cache.emplace(file.name(), head_origin(), w);
+    if (cache) int8_head = cache->open(pool);
+    const bool is_made = !int8_head;
+    if (is_made) int8_head.emplace(w, pool);
+    info.head.extra_bytes = int8_head->bytes().size();
+    info.head.seconds = seconds_since(start);
+    if (cache) {
+      info.head.cache.file = cache->path();
+      info.head.cache.used = !is_made;
+      info.head.cache.notice = cache->notice();
+      if (is_made) keep_head(*cache, options, pool);
+    }
     weights.output = int8_head->matrix;
-    info.head.extra_bytes = int8_head->memory.size();
   } else {
     head_screen.emplace(w, pool);
     info.head.extra_bytes = head_screen->bytes();
+    info.head.seconds = seconds_since(start);
   }
-  info.head.kind = kind;
-  info.head.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  info.head.kind = options.head;
+}
+
+// A copy that cannot be kept is no reason not to run.
+void Model::Impl::keep_head(const HeadCache& cache, const LoadOptions& options, ThreadPool& pool) {
+  const auto start = std::chrono::steady_clock::now();
+  const auto keep_going = [&] { return !options.on_progress || options.on_progress(1); };
+  bool is_kept = false;
+  try {
+    is_kept = cache.save(*int8_head, pool, keep_going);
+  } catch (const RuntimeError& e) {
+    info.head.cache.failure = e.what();
+    return;
+  }
+  if (!is_kept) refuse_to_go_on(file);
+  info.head.cache.save_seconds = seconds_since(start);
+}
+
+HeadOrigin Model::Impl::head_origin() const {
+  const gguf::Tensor* tensor = file.find_tensor(weights.tied_output ? "token_embd.weight" : "output.weight");
+  return {.file_bytes = file.bytes().size(),
+          .file_modified = file.modified().value_or(0),
+          .tensor_offset = tensor != nullptr ? tensor->file_offset : 0};
 }
 
 Model::Impl::Impl(gguf::File opened, const LoadOptions& options)
@@ -100,7 +141,7 @@ Model::Impl::Impl(gguf::File opened, const LoadOptions& options)
   info.context_length = config.context_length;
   info.file_bytes = file.bytes().size();
   info.tied_output = weights.tied_output;
-  make_head(options.head, options.n_threads);
+  make_head(options);
   chat_hints = {.architecture = config.architecture,
                 .chat_template = file.get_string("tokenizer.chat_template").value_or("")};
 }
@@ -113,6 +154,10 @@ Model Model::from_bytes(std::span<const std::byte> bytes, const std::string& nam
                         const LoadOptions& options) {
   if (reinterpret_cast<std::uintptr_t>(bytes.data()) % 64 != 0) {
     throw UsageError(name + ": a model in memory must be aligned to 64 bytes");
+  }
+  if (options.cache_head) {
+    throw UsageError("--head int8-cached keeps its copy beside the model's file, and the " + name +
+                     " has none; pass -m FILE, or --head int8");
   }
   return Model(std::make_unique<Impl>(gguf::File::from_bytes(bytes, name), options));
 }

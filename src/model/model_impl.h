@@ -9,6 +9,7 @@
 #include "bitnet/model.h"
 #include "gguf/gguf.h"
 #include "model/config.h"
+#include "model/head_cache.h"
 #include "model/head_copy.h"
 #include "model/head_screen.h"
 #include "model/weights.h"
@@ -18,7 +19,9 @@ namespace bitnet {
 struct Model::Impl {
   Impl(gguf::File opened, const LoadOptions& options);
 
-  void make_head(HeadKind kind, unsigned n_threads);
+  void make_head(const LoadOptions& options);
+  HeadOrigin head_origin() const;
+  void keep_head(const HeadCache& cache, const LoadOptions& options, ThreadPool& pool);
 
   // All of the file, or the copies of its matrices.
   std::span<const std::byte> weight_memory() const {
