@@ -137,6 +137,7 @@ TEST(CliInspect, ShowsWhatTheInt8HeadDoesToTheLogits) {
 TEST(CliInspect, JsonHasTheInt8HeadIfAskedFor) {
   EXPECT_FALSE(nlohmann::json::parse(text_of({"inspect", "-q", "--json"})).contains("int8_head"));
   const auto json = nlohmann::json::parse(text_of({"inspect", "-q", "--json", "--head", "int8"}));
+  EXPECT_EQ(violations(load_schema("inspect"), json), "");
   EXPECT_EQ(json.at("findings").back().at("topic"), "int8 head");
   const auto& head = json.at("int8_head");
   EXPECT_EQ(head.at("stored_type"), "F16");
@@ -165,8 +166,9 @@ TEST(CliInspect, SaysOfATernaryHeadThatItIsUsedAsItIs) {
   const std::string text = text_of({"inspect", file.path(), "--head", "int8"});
   EXPECT_PRED2(has, text, "ok: int8 head: the head is ternary (I2_S)\n");
   EXPECT_PRED2(lacks, text, "\nLogits");
-  const auto head =
-      nlohmann::json::parse(text_of({"inspect", file.path(), "--json", "--head", "int8"})).at("int8_head");
+  const auto json = nlohmann::json::parse(text_of({"inspect", file.path(), "--json", "--head", "int8"}));
+  EXPECT_EQ(violations(load_schema("inspect"), json), "");
+  const auto& head = json.at("int8_head");
   EXPECT_EQ(head.at("copy_bytes"), 0);
   EXPECT_EQ(head.at("positions"), 0);
   for (const char* field : {"sample", "same_best", "same_best_set", "max_difference", "rms_difference",
