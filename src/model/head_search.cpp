@@ -36,7 +36,7 @@
 namespace bitnet {
 namespace {
 
-constexpr std::size_t kRows = 256;  // in a block: what a thread claims, and 2 KiB of sums
+constexpr std::size_t kRows = 256;  // in a block: what a thread claims, and 1 KiB of sums
 constexpr std::size_t kBlocksAtATime = 2;
 constexpr std::size_t kComputedRows = 4;  // that a thread claims where few are computed in full
 constexpr std::size_t kLineBytes = 64;
