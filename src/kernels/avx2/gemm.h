@@ -92,7 +92,9 @@ void multiply_rows(const quant::Matrix& w, std::size_t row, std::size_t n_rows, 
       multiply_panel<Dot, 1>(panel, n_rows, q + t * x.stride, x.stride, n_cols, sum + t);
   }
   for (std::size_t t = 0; t < n_tokens; ++t) {
-    for (std::size_t r = 0; r < n_rows; ++r) finish(w, row + r, x, first_token + t, sum[t][r], y);
+    const Finish finish(w, x, first_token + t);
+    float* const to = y.y + (first_token + t) * y.stride + row;
+    for (std::size_t r = 0; r < n_rows; ++r) to[r] = finish(sum[t][r]);
   }
 }
 

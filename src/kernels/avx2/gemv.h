@@ -55,7 +55,9 @@ void rows_times_token(const quant::Matrix& w, std::size_t row, std::size_t step,
     }
     for (std::size_t r = 0; r < N; ++r) sum32[r] = Dot::widen_add(sum32[r], ones[r], fours[r]);
   }
-  for (std::size_t r = 0; r < N; ++r) finish(w, row + r * step, x, token, sum32[r], y);
+  const Finish finish(w, x, token);
+  float* const to = y.y + token * y.stride + row;
+  for (std::size_t r = 0; r < N; ++r) to[r * step] = finish(sum32[r]);
 }
 
 // Of the four streams: what rows_times_token asks for from then on lies behind it.

@@ -41,10 +41,15 @@ static inline std::int32_t reduce_add(__m256i v) {
   return _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32(two, 1)));
 }
 
-static inline void finish(const quant::Matrix& w, std::size_t row, const QuantizedRows& x, std::size_t token,
-                          __m256i sum, const OutputRows& y) {
-  const std::int32_t total = reduce_add(sum) - x.sum[token];
-  y.y[token * y.stride + row] = (w.scale / x.scale[token]) * static_cast<float>(total);
-}
+// Products of one token's row from their sums: code c stands for c - 1.
+struct Finish {
+  Finish(const quant::Matrix& w, const QuantizedRows& x, std::size_t token)
+      : factor(w.scale / x.scale[token]), activation_sum(x.sum[token]) {}
+  float operator()(__m256i sum) const {
+    return factor * static_cast<float>(reduce_add(sum) - activation_sum);
+  }
+  float factor;
+  std::int32_t activation_sum;
+};
 
 }  // namespace bitnet::kernels::avx2
