@@ -188,7 +188,8 @@ bool HeadSearch::screens(const CandidateQuery& query, const float* x, Input& in)
   // Doubles err by some 2^-40 of these at most.
   const double norm = std::sqrt(squares) * (1 + 0x1p-30);
   const double d = std::sqrt(lost) * (1 + 0x1p-30) + norm * 0x1p-40;
-  const double g = (static_cast<double>(n / 16) + 256) * 0x1p-24;
+  const std::size_t n_steps = n / 16;
+  const double g = (static_cast<double>(n_steps) + 256) * 0x1p-24;
   in.error_weight = round_up((norm + d) * kSlack);
   in.norm_weight = round_up((d + g * norm) * kSlack);
   in.tiny = round_up(static_cast<double>(n) * 0x1p-140);
