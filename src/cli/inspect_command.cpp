@@ -70,10 +70,8 @@ void add_options(CLI::App& c, CommandOptions& o) {
 // What the int8 copy of the head does to the logits of a file that loads; nullopt when interrupted.
 std::optional<HeadEffect> measure_head(const InspectionSource& source, unsigned n_threads) {
   const auto keep_going = [] { return !interrupted(); };
-  const LoadOptions load{.n_threads = n_threads, .on_progress = [&](double) { return keep_going(); }};
-  const Model model = source.bytes.empty() ? Model::load(source.path, load)
-                                           : Model::from_bytes(source.bytes, source.path, load);
-  return measure_int8_head(model, n_threads, keep_going);
+  const LoadOptions options{.n_threads = n_threads, .on_progress = [&](double) { return keep_going(); }};
+  return measure_int8_head(load(source, options), n_threads, keep_going);
 }
 
 ExitCode inspect_file(const CommandOptions& o) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/seconds_since.h"
 #include "bitnet/error.h"
 #include "bitnet/tokenizer.h"
 #include "engine/stop_strings.h"
@@ -11,10 +12,6 @@ namespace bitnet {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 // Carries tokens to the sink: bytes to valid UTF-8, then past the stop strings.
 class TextStream {

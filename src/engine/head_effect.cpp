@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/seconds_since.h"
 #include "base/thread_pool.h"
 #include "bitnet/error.h"
 #include "bitnet/session.h"
@@ -141,7 +142,7 @@ std::optional<HeadEffect> measure_int8_head(const Model& model, unsigned n_threa
   Session::Impl& impl = session.impl();
   const auto start = std::chrono::steady_clock::now();
   const Int8Head copy(head, impl.pool);
-  effect.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  effect.seconds = seconds_since(start);
   effect.copy_bytes = quant::i8_rows::n_bytes(head.rows, head.cols);
 
   Comparison comparison(effect.n_best);

@@ -10,6 +10,7 @@
 
 #include "base/buffer.h"
 #include "base/function_ref.h"
+#include "base/seconds_since.h"
 #include "kernels/kernels.h"
 
 namespace bitnet {
@@ -25,7 +26,7 @@ double best_seconds(FunctionRef<void()> work) {
   for (int round = 0; round < 5; ++round) {
     const auto start = std::chrono::steady_clock::now();
     work();
-    best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    best = std::min(best, seconds_since(start));
   }
   return best;
 }
@@ -75,7 +76,7 @@ std::string cpu_name() {
 double ReadProbe::sample() {
   const auto start = std::chrono::steady_clock::now();
   const auto n_bytes = static_cast<double>(read_through(array_, pool_));
-  return n_bytes / std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return n_bytes / seconds_since(start);
 }
 
 double read_bandwidth(std::span<const std::byte> array, unsigned n_threads) {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/cpu_count.h"
+#include "base/seconds_since.h"
 #include "base/thread_pool.h"
 #include "bitnet/session.h"
 #include "engine/benchmark.h"
@@ -58,7 +59,7 @@ class ModelCheck {
         for (std::size_t i = begin; i < end; ++i) {
           const auto start = std::chrono::steady_clock::now();
           found[i] = some[i].compare(tables_);
-          seconds[i] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+          seconds[i] = seconds_since(start);
         }
       });
       for (std::size_t i = 0; i < some.size(); ++i) {
@@ -123,7 +124,7 @@ class ModelCheck {
         }
         session.run_all(std::span(ids).subspan(i, 1), look);
       }
-      row.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      row.seconds = seconds_since(start);
       if (t == 0) continue;
       row.n_checks = n;
       if (differs_at < n) {

@@ -113,12 +113,12 @@ HeadSearch::HeadSearch(const quant::Matrix& head, const HeadScreen* screen, cons
 std::optional<std::span<const Candidate>> HeadSearch::find(const CandidateQuery& query, const float* x,
                                                            std::span<float> logits) {
   assert(logits.size() == head_.rows && query.n_best > 0);
-  Input in;
-  if (!screens(query, x, in)) return std::nullopt;
   if (n_left_out_ > 0 && query.n_best >= left_out_from_) {
     --n_left_out_;
     return std::nullopt;
   }
+  Input in;
+  if (!screens(query, x, in)) return std::nullopt;
   in.wide = n_wide_ > 0;
   if (in.wide) --n_wide_;
   estimate_all(in);

@@ -8,7 +8,6 @@
 #include "base/printable.h"
 #include "base/thread_pool.h"
 #include "bitnet/error.h"
-#include "bitnet/model.h"
 #include "model/inspection_findings.h"
 #include "quant/i2_s.h"
 
@@ -109,8 +108,7 @@ std::string without_hint(std::string message) {
 // What loading the file comes to.
 void ask_loader(Inspection& out, const InspectionSource& source, const LoadOptions& options) {
   try {
-    const Model model = source.bytes.empty() ? Model::load(source.path, options)
-                                             : Model::from_bytes(source.bytes, source.path, options);
+    const Model model = load(source, options);
     for (const std::string& note : model.info().notes) {
       out.add(FindingLevel::note, "metadata", note, "it has no bearing on what this engine computes");
     }
@@ -126,6 +124,11 @@ void ask_loader(Inspection& out, const InspectionSource& source, const LoadOptio
 }
 
 }  // namespace
+
+Model load(const InspectionSource& source, const LoadOptions& options) {
+  return source.bytes.empty() ? Model::load(source.path, options)
+                              : Model::from_bytes(source.bytes, source.path, options);
+}
 
 std::string_view name_of(FindingLevel level) {
   static constexpr std::array<std::string_view, 4> kNames{"ok", "note", "warning", "error"};

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "bitnet/model.h"
 #include "gguf/gguf.h"
 #include "model/i2s_layout.h"
 #include "model/tensor_statistics.h"
@@ -76,6 +77,9 @@ struct InspectionSource {
   std::string path;
   std::span<const std::byte> bytes;  // used instead of the path if not empty
 };
+
+// Loads it. Throws as Model::load does.
+Model load(const InspectionSource& source, const LoadOptions& options);
 
 // Never throws for what is in the file; RuntimeError when threads or memory cannot be had. Now and then it
 // calls on_progress, on the calling thread, and ends early on false.

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/printable.h"
+#include "base/seconds_since.h"
 #include "base/thread_pool.h"
 #include "bitnet/error.h"
 #include "model/model_impl.h"
@@ -59,10 +60,6 @@ std::future<Tokenizer> start_reading_tokenizer(const gguf::File& file, unsigned 
     }
   }
   return std::async(std::launch::deferred, read);
-}
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
 }  // namespace

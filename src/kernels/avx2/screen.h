@@ -16,9 +16,6 @@ inline constexpr std::size_t kScreenRows = 2;
 // How many rows of a list ahead are asked for.
 inline constexpr std::size_t kScreenRowsAhead = 6;
 
-// Not a function of its own: GCC takes one that only prefetches for one without effect.
-#define BITNET_PREFETCH(p) _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T0)
-
 // Codes of 128 elements in four vectors; vector k belongs to the digits kStride k behind the first's.
 struct Quarters {
   __m256i of[4];
@@ -89,7 +86,7 @@ void upper_rows(const Plane& plane, std::size_t row, std::size_t step, const Dig
   for (std::size_t at = 0; at < plane.row_bytes; at += 64) {
     for (std::size_t r = 0; r < N; ++r) {
       const std::uint8_t* line = codes + r * apart + at;
-      BITNET_PREFETCH(line + Dot::kPrefetchBytes);
+      _mm_prefetch(reinterpret_cast<const char*>(line + Dot::kPrefetchBytes), _MM_HINT_T0);
       sum[r].template add<32>(upper_codes(line), digits, 2 * at);
     }
   }
@@ -108,8 +105,8 @@ void upper_two_rows(const Planes& planes, std::size_t row, std::size_t step, con
     for (std::size_t r = 0; r < N; ++r) {
       const std::uint8_t* line = upper + r * upper_apart + at;
       const std::uint8_t* bits = middle + r * middle_apart + at / 4;
-      BITNET_PREFETCH(line + Dot::kPrefetchBytes);
-      if (at % 256 == 0) BITNET_PREFETCH(bits + Dot::kPrefetchBytes);
+      _mm_prefetch(reinterpret_cast<const char*>(line + Dot::kPrefetchBytes), _MM_HINT_T0);
+      if (at % 256 == 0) _mm_prefetch(reinterpret_cast<const char*>(bits + Dot::kPrefetchBytes), _MM_HINT_T0);
       Quarters codes = upper_codes(line);
       const Quarters below = middle_codes(bits);
       for (std::size_t k = 0; k < 4; ++k)
@@ -159,7 +156,8 @@ static inline void listed_rows(const Plane& plane, const std::uint32_t* rows, st
                                AddRow add_row) {
   const auto ask_for = [&](std::size_t i) {
     const std::uint8_t* codes = plane.codes + rows[i] * plane.row_bytes;
-    for (std::size_t at = 0; at < plane.row_bytes; at += 64) BITNET_PREFETCH(codes + at);
+    for (std::size_t at = 0; at < plane.row_bytes; at += 64)
+      _mm_prefetch(reinterpret_cast<const char*>(codes + at), _MM_HINT_T0);
   };
   for (std::size_t i = 0; i < n_rows && i < kScreenRowsAhead; ++i) ask_for(i);
   for (std::size_t i = 0; i < n_rows; ++i) {
@@ -189,7 +187,5 @@ void lower_products(const Plane& lower, const std::uint32_t* rows, std::size_t n
     }
   });
 }
-
-#undef BITNET_PREFETCH
 
 }  // namespace bitnet::kernels::avx2
