@@ -142,10 +142,9 @@ struct Screened {
       at += rows * p.row_bytes;
       return p;
     };
-    rows = kStreamed / (n_blocks * (kernels::kUpperBytes + kernels::kMiddleBytes + kernels::kLowerBytes));
+    rows = kStreamed / (n_blocks * (kernels::kUpperBytes + kernels::kBitPlanes * kernels::kBitBytes));
     planes.upper = plane(kernels::kUpperBytes);
-    planes.lower = plane(kernels::kLowerBytes);
-    planes.middle = plane(kernels::kMiddleBytes);
+    for (kernels::Plane& bits : planes.bits) bits = plane(kernels::kBitBytes);
     digits.resize(2 * n_blocks * kernels::kScreenBlock, 3);
   }
   kernels::Digits input() const { return {digits.data(), digits.data() + digits.size() / 2}; }
@@ -156,34 +155,36 @@ struct Screened {
   std::size_t at = 0;
 };
 
-void screen(benchmark::State& state, const Kernels& k, bool two_planes) {
+void screen(benchmark::State& state, const Kernels& k, bool five_bits) {
   const Screened s;
   constexpr std::size_t kPart = 256;
   std::vector<float> sums(kPart);
   std::size_t row = 0;
   for (auto _ : state) {
-    if (two_planes) {
-      k.upper_two_products(s.planes, row, row + kPart, s.input(), sums.data());
+    if (five_bits) {
+      k.five_bit_products(s.planes, row, row + kPart, s.input(), sums.data());
     } else {
       k.upper_products(s.planes.upper, row, row + kPart, s.input(), sums.data());
     }
     benchmark::DoNotOptimize(sums.data());
     row = row + 2 * kPart <= s.rows ? row + kPart : 0;
   }
-  report_bytes(state, kPart * (s.planes.upper.row_bytes + (two_planes ? s.planes.middle.row_bytes : 0)));
+  report_bytes(state, kPart * (s.planes.upper.row_bytes + (five_bits ? s.planes.bits[0].row_bytes : 0)));
 }
 
-// A row of the head to the three planes.
+// A row of the head to the planes.
 void screen_row(benchmark::State& state, const Kernels& k) {
   const std::size_t n_blocks = (kHidden + kernels::kScreenBlock - 1) / kernels::kScreenBlock;
   const auto row = random_row(kHidden);
   std::vector<float> values(kHidden);
   std::vector<std::uint8_t> codes(n_blocks * kernels::kScreenBlock);
   std::vector<std::uint8_t> upper(n_blocks * kernels::kUpperBytes);
-  std::vector<std::uint8_t> middle(n_blocks * kernels::kMiddleBytes);
-  std::vector<std::uint8_t> lower(n_blocks * kernels::kLowerBytes);
-  const kernels::Planes planes{
-      {upper.data(), upper.size()}, {middle.data(), middle.size()}, {lower.data(), lower.size()}};
+  std::array<std::vector<std::uint8_t>, kernels::kBitPlanes> bits;
+  kernels::Planes planes{{upper.data(), upper.size()}, {}};
+  for (std::size_t i = 0; i < bits.size(); ++i) {
+    bits[i].resize(n_blocks * kernels::kBitBytes);
+    planes.bits[i] = {bits[i].data(), bits[i].size()};
+  }
   kernels::RowBounds bounds{};
   for (auto _ : state) {
     std::ranges::copy(row, values.begin());
@@ -285,8 +286,8 @@ void add_benchmarks(const Kernels& k) {
         std::pair{"head_q4_0", quant::TensorType::q4_0}}) {
     add(name, [&k, type](benchmark::State& s) { head(s, k, type); });
   }
-  add("screen/planes:1", [&k](benchmark::State& s) { screen(s, k, false); });
-  add("screen/planes:2", [&k](benchmark::State& s) { screen(s, k, true); });
+  add("screen/bits:4", [&k](benchmark::State& s) { screen(s, k, false); });
+  add("screen/bits:5", [&k](benchmark::State& s) { screen(s, k, true); });
   add("screen_row", [&k](benchmark::State& s) { screen_row(s, k); });
   for (const std::size_t n : {std::size_t{64}, std::size_t{512}, std::size_t{4096}}) {
     add("attention/keys:" + std::to_string(n), [&k, n](benchmark::State& s) { attention(s, k, n); });

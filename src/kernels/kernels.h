@@ -109,18 +109,17 @@ struct Kernels {
   void (*screen_row)(float* values, std::size_t n, std::size_t row, std::uint8_t* codes, const Planes& planes,
                      RowBounds* bounds);
   // Sums over a row of codes times 256 high + low, each off by at most 2^-21 of the sum of its products'
-  // magnitudes. u of the upper plane and 2 u + m of the upper two: sums[i] for row row_begin + i ...
+  // magnitudes. u of the upper plane, or 2 u + b0 with the first bit: sums[i] for row row_begin + i ...
   void (*upper_products)(const Plane& upper, std::size_t row_begin, std::size_t row_end, const Digits& digits,
                          float* sums);
-  void (*upper_two_products)(const Planes& planes, std::size_t row_begin, std::size_t row_end,
-                             const Digits& digits, float* sums);
-  // ... m or l, for row rows[i].
-  void (*middle_products)(const Plane& middle, const std::uint32_t* rows, std::size_t n_rows,
-                          const Digits& digits, float* sums);
-  void (*lower_products)(const Plane& lower, const std::uint32_t* rows, std::size_t n_rows,
-                         const Digits& digits, float* sums);
+  void (*five_bit_products)(const Planes& planes, std::size_t row_begin, std::size_t row_end,
+                            const Digits& digits, float* sums);
+  // ... or of one bit, for row rows[i].
+  void (*bit_products)(const Plane& bits, const std::uint32_t* rows, std::size_t n_rows, const Digits& digits,
+                       float* sums);
 
-  // For n rows: the sums of their codes, and what is known of them. Roundings aside; a handful of them.
+  // For n rows: the sums of their codes, and what is known of them. Roundings aside; a handful of them. The
+  // sums may lie where the estimates go.
   void (*estimate_rows)(const Estimator& with, const float* sums, const float* scale, const float* error,
                         const float* norm, std::size_t n, Estimates* to);
 

@@ -1,11 +1,13 @@
-// Rows of a matrix in few bits, in three planes: the upper four bits of every code, the middle one, the lower
-// two. A search over all rows reads the upper plane, or the upper and the middle one, and the others only
-// where they still matter.
+// Rows of a matrix in few bits, in four planes: the upper four bits of every code, and the next three of a
+// bit each. A search over all rows reads the upper plane, or that and the first bit, and the others only
+// where they still matter: few bits of few rows at a time.
 //
-// A row is close to scale * (code - 63.5) for codes 0..127, code = 8 u + 4 m + l. Without the lower plane it
-// is scale * (8 u + 4 m - 62), without the middle one too scale * (8 u - 60): their middles.
+// A row is close to scale * (code - 63.5) for codes 0..127, code = 8 u + 4 b0 + 2 b1 + b2. Where the bits
+// from some plane on are not known their middle stands for them: scale * (8 u - 60), scale * (8 u + 4 b0 -
+// 62), ...
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -14,30 +16,26 @@ namespace bitnet::kernels {
 // Codes come in blocks; the last block of a row is filled up with zeros.
 inline constexpr std::size_t kScreenBlock = 256;
 // Bytes of a block in the planes. Upper: elements j and j + 64 in byte j, the low half first, and j + 128 and
-// j + 192 in byte j + 64. Middle: element j in byte j / 8, bit j % 8. Lower: elements j, j + 64, j + 128 and
-// j + 192 in byte j, lowest bits first.
+// j + 192 in byte j + 64. A bit's: element j in byte j / 8, bit j % 8.
 inline constexpr std::size_t kUpperBytes = 128;
-inline constexpr std::size_t kMiddleBytes = 32;
-inline constexpr std::size_t kLowerBytes = 64;
+inline constexpr std::size_t kBitBytes = 32;
+inline constexpr std::size_t kBitPlanes = 3;
 
 struct Plane {
-  std::uint8_t* codes;    // [n_rows, row_bytes], on a cache line
+  std::uint8_t* codes;    // [n_rows, row_bytes]; the upper plane's on a cache line
   std::size_t row_bytes;  // whole blocks
 };
 
 struct Planes {
   Plane upper;
-  Plane middle;
-  Plane lower;
+  std::array<Plane, kBitPlanes> bits;
 };
 
 // What is known of one row of the planes, rounded up where it is a bound. All in units of the weights.
 struct RowBounds {
   float scale;
-  float norm;          // of the row: sqrt(sum of squares)
-  float error_upper;   // norm of the row less its approximation by the upper plane,
-  float error_middle;  // by the upper two,
-  float error_lower;   // by all three
+  float norm;                               // of the row: sqrt(sum of squares)
+  std::array<float, kBitPlanes + 1> error;  // norm of the row less what the upper plane and so many bits give
 };
 
 // Activations as whole numbers 256 high + low.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
+#include <utility>
 
 namespace bitnet {
 namespace {
@@ -11,7 +12,6 @@ constexpr std::size_t kRowsAtATime = 512;
 // Rows that the scales of columns are taken from, evenly spread.
 constexpr std::size_t kSampledRows = 2048;
 constexpr int kLeastExponent = -15;
-constexpr std::size_t kBounds = sizeof(kernels::RowBounds) / sizeof(float);
 
 // Each column's root mean square as a power of two, the largest 1.
 std::vector<float> scales_of_columns(const quant::Matrix& w, const kernels::Kernels& kernels) {
@@ -40,7 +40,7 @@ std::vector<float> scales_of_columns(const quant::Matrix& w, const kernels::Kern
 HeadScreen::HeadScreen(const quant::Matrix& w, ThreadPool& pool)
     : n_blocks((w.cols + kernels::kScreenBlock - 1) / kernels::kScreenBlock) {
   assert(!quant::info(w.type).ternary && w.scale == 1.0F);
-  constexpr std::size_t kBlockBytes = kernels::kUpperBytes + kernels::kMiddleBytes + kernels::kLowerBytes;
+  constexpr std::size_t kBlockBytes = kernels::kUpperBytes + kernels::kBitPlanes * kernels::kBitBytes;
   memory = AnonymousMemory(w.rows * (n_blocks * kBlockBytes + sizeof(kernels::RowBounds)),
                            "the screen of the LM head (--head screened)");
   memory.prefer_huge_pages();
@@ -52,11 +52,12 @@ HeadScreen::HeadScreen(const quant::Matrix& w, ThreadPool& pool)
   };
   // Whole cache lines to each row first.
   planes.upper = take(kernels::kUpperBytes);
-  planes.lower = take(kernels::kLowerBytes);
-  planes.middle = take(kernels::kMiddleBytes);
-  const std::span floats(reinterpret_cast<float*>(at), kBounds * w.rows);
-  rows = {floats.subspan(0, w.rows), floats.subspan(w.rows, w.rows), floats.subspan(2 * w.rows, w.rows),
-          floats.subspan(3 * w.rows, w.rows), floats.subspan(4 * w.rows, w.rows)};
+  for (kernels::Plane& plane : planes.bits) plane = take(kernels::kBitBytes);
+  auto* floats = reinterpret_cast<float*>(at);
+  const auto take_floats = [&] { return std::span(std::exchange(floats, floats + w.rows), w.rows); };
+  rows.scale = take_floats();
+  rows.norm = take_floats();
+  for (std::span<float>& error : rows.error) error = take_floats();
 
   const kernels::Kernels& kernels = kernels::find("auto");
   column_scale = scales_of_columns(w, kernels);
@@ -72,13 +73,11 @@ HeadScreen::HeadScreen(const quant::Matrix& w, ThreadPool& pool)
       kernels.screen_row(values.data(), w.cols, row, codes.data(), planes, &bounds);
       rows.scale[row] = bounds.scale;
       rows.norm[row] = bounds.norm;
-      rows.error_upper[row] = bounds.error_upper;
-      rows.error_middle[row] = bounds.error_middle;
-      rows.error_lower[row] = bounds.error_lower;
+      for (std::size_t k = 0; k < bounds.error.size(); ++k) rows.error[k][row] = bounds.error[k];
     }
   });
   for (std::size_t row = 0; row < w.rows; ++row)
-    largest = std::max(largest, rows.norm[row] + rows.error_upper[row]);
+    largest = std::max(largest, rows.norm[row] + rows.error[0][row]);
 }
 
 }  // namespace bitnet

@@ -2,6 +2,7 @@
 // among the best.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <span>
 #include <vector>
@@ -19,9 +20,7 @@ struct HeadScreen {
   struct Bounds {
     std::span<float> scale;
     std::span<float> norm;
-    std::span<float> error_upper;
-    std::span<float> error_middle;
-    std::span<float> error_lower;
+    std::array<std::span<float>, kernels::kBitPlanes + 1> error;
   };
 
   // Reads every row of w once, in parallel; w must not be ternary. Throws RuntimeError when the memory cannot
@@ -37,7 +36,7 @@ struct HeadScreen {
   AnonymousMemory memory;
   kernels::Planes planes;  // in memory, [rows, n_blocks] each
   Bounds rows;             // in memory
-  float largest = 0;       // of all rows: norm plus error_upper; infinite if a weight is not finite
+  float largest = 0;       // of all rows: norm plus error[0]; infinite if a weight is not finite
 };
 
 }  // namespace bitnet

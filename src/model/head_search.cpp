@@ -22,12 +22,13 @@
 // smallest normal float. Rows computed in full from the best estimates give a logit that the worst of those
 // asked for reaches; a row whose bound stays below it is not among them.
 //
-// Searches differ only in what they read: with one plane of every row or two at first, or not at all where
+// Searches differ only in what they read: four bits of every row at first or five, or none where
 // the last ones showed that they cost more than computing every row. What is found is always the same.
 #include "model/head_search.h"
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cassert>
 #include <cmath>
 #include <limits>
@@ -39,9 +40,8 @@ namespace {
 constexpr std::size_t kRows = 256;  // in a block: what a thread claims, and 1 KiB of sums
 constexpr std::size_t kBlocksAtATime = 2;
 constexpr std::size_t kComputedRows = 4;  // that a thread claims where few are computed in full
-constexpr std::size_t kLineBytes = 64;
-constexpr double kSlack = 1 + 0x1p-20;  // for bounds that are computed in floats
-constexpr double kMostDigits = 32512;   // 256 * 127: both digits stay in [-128, 127]
+constexpr double kSlack = 1 + 0x1p-20;    // for bounds that are computed in floats
+constexpr double kMostDigits = 32512;     // 256 * 127: both digits stay in [-128, 127]
 // Outside of these a float's range comes near; all rows are computed.
 constexpr float kLeastInput = 1e-30F;
 constexpr float kMostInput = 1e30F;
@@ -50,10 +50,12 @@ constexpr double kMostLogit = 1e37;
 constexpr std::size_t kWorthwhile = 8;
 // A search that leaves more than this part of the rows costs more than none: the next ones are left out.
 constexpr std::size_t kTooMany = 3;
-// With more than this part of the rows left by the upper plane, both planes of all rows are read faster than
-// the middle plane of those; the next searches begin with both.
+// With more than this part of the rows left by the upper plane, five bits of all rows are read faster than
+// the fifth of those; where the last searches had that on average, the next begin with five.
 constexpr double kManyOfUpper = 0.35;
+constexpr double kWeightOfLast = 0.25;  // in that average
 constexpr std::uint32_t kSearchesUntilNextTry = 32;
+constexpr float kWeightOfFirstBit = 4;  // in a code
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
@@ -63,19 +65,13 @@ bool outranks(const Candidate& a, const Candidate& b) {
 
 float round_up(double x) { return std::nextafter(static_cast<float>(x), kInfinity); }
 
-// For reading soon, into the second cache.
-inline void ask_for(const void* data, std::size_t n_bytes) {
-  const auto* bytes = static_cast<const char*>(data);
-  for (std::size_t at = 0; at < n_bytes; at += kLineBytes) __builtin_prefetch(bytes + at, 0, 2);
-}
-
 }  // namespace
 
 struct HeadSearch::Input {
   kernels::Digits digits{};
   float digit_sum = 0;
   float unit = 0;     // of the digits
-  bool wide = false;  // begins with two planes
+  bool wide = false;  // begins with five bits of every row, not four
   // estimate + error_weight * e + norm_weight * |w| + tiny is a bound of the logit.
   float error_weight = 0;
   float norm_weight = 0;
@@ -105,9 +101,7 @@ HeadSearch::HeadSearch(const quant::Matrix& head, const HeadScreen* screen, cons
   block_best_ = Buffer<float>(n_blocks_, kPurpose);
   block_bound_ = Buffer<float>(n_blocks_, kPurpose);
   listed_ = Buffer<std::uint32_t>(head.rows, kPurpose);
-  n_middle_ = Buffer<std::uint32_t>(n_blocks_, kPurpose);
-  n_lower_ = Buffer<std::uint32_t>(n_blocks_, kPurpose);
-  n_full_ = Buffer<std::uint32_t>(n_blocks_, kPurpose);
+  n_listed_ = Buffer<std::uint32_t>(n_blocks_, kPurpose);
 }
 
 std::optional<std::span<const Candidate>> HeadSearch::find(const CandidateQuery& query, const float* x,
@@ -198,23 +192,22 @@ bool HeadSearch::screens(const CandidateQuery& query, const float* x, Input& in)
 
 void HeadSearch::estimate_all(const Input& in) {
   const HeadScreen& screen = *screen_;
-  const std::span<const float> error = in.wide ? screen.rows.error_middle : screen.rows.error_upper;
+  const std::span<const float> error = screen.rows.error[in.wide ? 1 : 0];
   const kernels::Estimator estimator = in.wide ? in.estimator(4, 62) : in.estimator(8, 60);
   pool_.parallel_for(n_blocks_, kBlocksAtATime, [&](std::size_t begin, std::size_t end) {
-    std::array<float, kRows> sums;
+    // All that was claimed at once: the longer its streams, the faster memory serves them.
+    float* const sums = &estimate_[begin * kRows];
+    const std::size_t end_row = std::min(end * kRows, head_.rows);
+    if (in.wide) {
+      kernels_.five_bit_products(screen.planes, begin * kRows, end_row, in.digits, sums);
+    } else {
+      kernels_.upper_products(screen.planes.upper, begin * kRows, end_row, in.digits, sums);
+    }
     for (std::size_t block = begin; block < end; ++block) {
       const std::size_t first = block * kRows;
-      const std::size_t n = std::min(kRows, head_.rows - first);
-      const float* const about_rows[] = {&screen.rows.scale[first], &error[first], &screen.rows.norm[first]};
-      for (const float* of_row : about_rows) ask_for(of_row, n * sizeof(float));
-      if (in.wide) {
-        kernels_.upper_two_products(screen.planes, first, first + n, in.digits, sums.data());
-      } else {
-        kernels_.upper_products(screen.planes.upper, first, first + n, in.digits, sums.data());
-      }
       kernels::Estimates estimates{&estimate_[first], &bound_[first], 0, 0};
-      kernels_.estimate_rows(estimator, sums.data(), about_rows[0], about_rows[1], about_rows[2], n,
-                             &estimates);
+      kernels_.estimate_rows(estimator, &estimate_[first], &screen.rows.scale[first], &error[first],
+                             &screen.rows.norm[first], std::min(kRows, head_.rows - first), &estimates);
       block_best_[block] = estimates.best;
       block_bound_[block] = estimates.highest;
     }
@@ -272,81 +265,84 @@ float HeadSearch::least_wanted(const CandidateQuery& query, std::span<const std:
   return std::min(last->logit, best - *query.within);
 }
 
-// Leaves in listed_ and n_full_ the rows beside those already computed whose logits may reach `least`; says
+// Leaves in listed_ and n_listed_ the rows beside those already computed whose logits may reach `least`; says
 // how many they are.
 std::size_t HeadSearch::list_others(const Input& in, float least) {
-  pool_.parallel_for(n_blocks_, kBlocksAtATime, [&](std::size_t begin, std::size_t end) {
-    // What the next block needs of the planes comes while this one is worked on.
-    list_block(in, least, begin);
-    for (std::size_t block = begin; block < end; ++block) {
-      if (block + 1 < end) list_block(in, least, block + 1);
-      refine_block(in, least, block);
-    }
-  });
-  std::size_t n_middle = 0;
-  std::size_t n_lower = 0;
-  std::size_t n_full = 0;
-  for (std::size_t block = 0; block < n_blocks_; ++block) {
-    n_middle += n_middle_[block];
-    n_lower += n_lower_[block];
-    n_full += n_full_[block];
-  }
+  constexpr std::size_t kBits = kernels::kBitPlanes;
   const kernels::Planes& planes = screen_->planes;
-  const std::size_t of_all = planes.upper.row_bytes + (in.wide ? planes.middle.row_bytes : 0);
-  counts_.wide += in.wide ? 1 : 0;
-  counts_.middle += n_middle;
-  counts_.lower += n_lower;
-  counts_.bytes += head_.rows * (of_all + 3 * sizeof(float)) + n_middle * planes.middle.row_bytes +
-                   n_lower * planes.lower.row_bytes;
-  if (static_cast<double>(n_middle) > kManyOfUpper * static_cast<double>(head_.rows))
-    n_wide_ = kSearchesUntilNextTry;
-  return n_full;
-}
-
-// Lists the rows whose bounds reach `least`, and asks for their codes.
-void HeadSearch::list_block(const Input& in, float least, std::size_t block) {
-  std::uint32_t n = 0;
-  if (block_bound_[block] >= least) {
-    const std::size_t first = block * kRows;
-    std::uint32_t* list = listed_.data() + first;
-    for (std::size_t row = first; row < std::min(first + kRows, head_.rows); ++row) {
-      list[n] = static_cast<std::uint32_t>(row);
-      n += bound_[row] >= least ? 1 : 0;
+  std::array<std::atomic<std::size_t>, kBits + 1> n_left{};  // that have so many bits read for them
+  std::ranges::fill(n_listed_.span(), 0U);
+  pool_.parallel_for(n_blocks_, kBlocksAtATime, [&](std::size_t begin, std::size_t end) {
+    std::uint32_t* const list = &listed_[begin * kRows];
+    std::size_t n = 0;
+    for (std::size_t block = begin; block < end; ++block) n = add_reaching(block, least, list, n);
+    for (std::size_t bit = in.wide ? 1 : 0; bit < kBits; ++bit) {
+      n_left[bit].fetch_add(n, std::memory_order_relaxed);
+      n = refine(in, least, bit, list, n);
     }
-    const kernels::Plane& plane = in.wide ? screen_->planes.lower : screen_->planes.middle;
-    for (std::uint32_t i = 0; i < n; ++i) ask_for(plane.codes + list[i] * plane.row_bytes, plane.row_bytes);
+    n_left[kBits].fetch_add(n, std::memory_order_relaxed);
+    n_listed_[begin] = static_cast<std::uint32_t>(n);
+  });
+  if (in.wide) {
+    ++counts_.wide;
+  } else {
+    pace_by_upper(n_left[0]);
   }
-  n_middle_[block] = in.wide ? 0 : n;
-  n_lower_[block] = n_full_[block] = n;
+  const std::size_t of_all = planes.upper.row_bytes + (in.wide ? planes.bits[0].row_bytes : 0);
+  counts_.bytes += head_.rows * (of_all + 3 * sizeof(float));
+  for (std::size_t bit = 0; bit < kBits; ++bit) {
+    counts_.bits[bit] += n_left[bit];
+    counts_.bytes += n_left[bit] * planes.bits[bit].row_bytes;
+  }
+  return n_left[kBits];
 }
 
-// Adds the planes that were not read yet to the estimates of the listed rows, one after the other, and keeps
-// those that may still reach `least`.
-void HeadSearch::refine_block(const Input& in, float least, std::size_t block) {
-  const HeadScreen& screen = *screen_;
-  std::uint32_t* list = listed_.data() + block * kRows;
-  std::uint32_t n = n_full_[block];
+// After a search whose upper plane left n_rows: one alone that left many changes nothing, as the first token
+// of a text, which is often unlike the others.
+void HeadSearch::pace_by_upper(std::size_t n_rows) {
+  const double part = static_cast<double>(n_rows) / static_cast<double>(head_.rows);
+  left_by_upper_ += kWeightOfLast * (part - left_by_upper_);
+  if (left_by_upper_ <= kManyOfUpper) return;
+  left_by_upper_ = 0;
+  n_wide_ = kSearchesUntilNextTry;
+}
+
+// Adds a block's rows whose bounds reach `least` to the n of a list; gives how many it holds then.
+std::size_t HeadSearch::add_reaching(std::size_t block, float least, std::uint32_t* list,
+                                     std::size_t n) const {
+  if (block_bound_[block] < least) return n;
+  const std::size_t end = std::min((block + 1) * kRows, head_.rows);
+  for (std::size_t row = block * kRows; row < end; ++row) {
+    list[n] = static_cast<std::uint32_t>(row);
+    n += bound_[row] >= least ? 1 : 0;
+  }
+  return n;
+}
+
+// Adds one of the single bits to the estimates of the n listed rows, and keeps those that may still reach
+// `least`; gives how many they are.
+std::size_t HeadSearch::refine(const Input& in, float least, std::size_t bit, std::uint32_t* list,
+                               std::size_t n) {
+  const HeadScreen::Bounds& about = screen_->rows;
+  const std::span<const float> error = about.error[bit + 1];
+  // Half of what it stands for has been in the estimates.
+  const float weight = kWeightOfFirstBit / static_cast<float>(1U << bit);
+  const kernels::Estimator with = in.estimator(weight, weight / 2);
   std::array<float, kRows> sums;
-  const auto refine = [&](const kernels::Estimator& with, std::span<const float> error) {
-    std::uint32_t kept = 0;
-    for (std::size_t i = 0; i < n; ++i) {
-      const std::uint32_t row = list[i];
-      estimate_[row] += screen.rows.scale[row] * (with.weight * sums[i] - with.offset);
-      const float slack =
-          with.error_weight * error[row] + (with.norm_weight * screen.rows.norm[row] + with.tiny);
-      list[kept] = row;
-      kept += estimate_[row] + slack >= least ? 1 : 0;
+  std::size_t n_kept = 0;
+  for (std::size_t begin = 0; begin < n; begin += kRows) {
+    const std::size_t n_rows = std::min(kRows, n - begin);
+    const std::uint32_t* rows = list + begin;
+    kernels_.bit_products(screen_->planes.bits[bit], rows, n_rows, in.digits, sums.data());
+    for (std::size_t i = 0; i < n_rows; ++i) {
+      const std::uint32_t row = rows[i];
+      estimate_[row] += about.scale[row] * (with.weight * sums[i] - with.offset);
+      const float slack = with.error_weight * error[row] + (with.norm_weight * about.norm[row] + with.tiny);
+      list[n_kept] = row;
+      n_kept += estimate_[row] + slack >= least ? 1 : 0;
     }
-    n = kept;
-  };
-  if (!in.wide) {
-    kernels_.middle_products(screen.planes.middle, list, n, in.digits, sums.data());
-    refine(in.estimator(4, 2), screen.rows.error_middle);
-    n_lower_[block] = n;
   }
-  kernels_.lower_products(screen.planes.lower, list, n, in.digits, sums.data());
-  refine(in.estimator(1, 1.5F), screen.rows.error_lower);
-  n_full_[block] = n;
+  return n_kept;
 }
 
 // Adds the rows in listed_ to the n_computed in best_; returns them all.
@@ -355,8 +351,8 @@ std::span<const std::uint32_t> HeadSearch::compute_listed(std::size_t n_computed
   std::size_t n = n_computed;
   for (std::size_t block = 0; block < n_blocks_; ++block) {
     const std::uint32_t* list = listed_.data() + block * kRows;
-    std::copy(list, list + n_full_[block], best_.data() + n);
-    n += n_full_[block];
+    std::copy(list, list + n_listed_[block], best_.data() + n);
+    n += n_listed_[block];
   }
   const std::span listed = best_.span().subspan(n_computed, n - n_computed);
   pool_.parallel_for(listed.size(), kComputedRows, [&](std::size_t begin, std::size_t end) {

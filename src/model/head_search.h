@@ -1,6 +1,7 @@
 // The highest logits of one token, found without computing them all: the same rows and the same bits as if.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -20,10 +21,9 @@ namespace bitnet {
 struct HeadSearchCounts {
   std::uint64_t searches = 0;
   std::uint64_t whole = 0;  // of them, those that computed every row: asked for much, or no bound was usable
-  std::uint64_t wide = 0;   // of the others, those that began with two planes of every row
-  // Rows of the others, by what was read of them beyond that.
-  std::uint64_t middle = 0;
-  std::uint64_t lower = 0;
+  std::uint64_t wide = 0;   // of the others, those that began with five bits of every row
+  // Rows of the others, by what was read of them beyond that: each of the single bits, everything.
+  std::array<std::uint64_t, kernels::kBitPlanes> bits{};
   std::uint64_t full = 0;
   std::uint64_t most_full = 0;  // in one search
   std::uint64_t bytes = 0;      // of the head and its screen
@@ -57,8 +57,9 @@ class HeadSearch {
   float least_wanted(const CandidateQuery& query, std::span<const std::uint32_t> computed,
                      std::span<const float> logits);
   std::size_t list_others(const Input& in, float least);
-  void list_block(const Input& in, float least, std::size_t block);
-  void refine_block(const Input& in, float least, std::size_t block);
+  void pace_by_upper(std::size_t n_rows);
+  std::size_t add_reaching(std::size_t block, float least, std::uint32_t* list, std::size_t n) const;
+  std::size_t refine(const Input& in, float least, std::size_t bit, std::uint32_t* list, std::size_t n);
   std::span<const std::uint32_t> compute_listed(std::size_t n_computed, const float* x,
                                                 std::span<float> logits);
   std::span<const Candidate> choose(const CandidateQuery& query, std::span<const std::uint32_t> rows,
@@ -70,20 +71,21 @@ class HeadSearch {
   ThreadPool& pool_;
   HeadSearchCounts counts_;
   std::size_t n_blocks_ = 0;  // of kRows rows
-  // How the next searches go: so many of them begin with two planes; so many of those that ask for at least
+  // How the next searches go: so many of them begin with five bits; so many of those that ask for at least
   // left_out_from_ rows are left out.
   std::uint32_t n_wide_ = 0;
+  double left_by_upper_ = 0;  // part of the rows, an average of the last searches
   std::uint32_t n_left_out_ = 0;
   std::size_t left_out_from_ = 0;
-  Buffer<std::int8_t> digits_;      // [2, screen's padded cols] high, low
-  Buffer<float> estimate_;          // [rows]
-  Buffer<float> bound_;             // [rows] that the logit doesn't exceed; -infinity: it is known
-  Buffer<float> block_best_;        // [n_blocks] highest estimate
-  Buffer<float> block_bound_;       // [n_blocks] highest bound
-  Buffer<std::uint32_t> listed_;    // [rows] each block's remaining rows at its beginning
-  Buffer<std::uint32_t> n_middle_;  // [n_blocks] how many of them had their middle plane read,
-  Buffer<std::uint32_t> n_lower_;   // [n_blocks] their lower plane,
-  Buffer<std::uint32_t> n_full_;    // [n_blocks] are still listed; in the end to be computed in full
+  Buffer<std::int8_t> digits_;  // [2, screen's padded cols] high, low
+  Buffer<float> estimate_;      // [rows]
+  Buffer<float> bound_;         // [rows] that the logit doesn't exceed; -infinity: it is known
+  Buffer<float> block_best_;    // [n_blocks] highest estimate
+  Buffer<float> block_bound_;   // [n_blocks] highest bound
+  // The rows that remain of the blocks that a thread claimed together, at the beginning of the first, which
+  // alone has a number of them.
+  Buffer<std::uint32_t> listed_;    // [rows]
+  Buffer<std::uint32_t> n_listed_;  // [n_blocks]
   Buffer<std::uint32_t> best_;      // [rows] those that are computed in full
   Buffer<Candidate> found_;         // [rows]
   std::size_t full_row_bytes_ = 0;  // of a row of the head

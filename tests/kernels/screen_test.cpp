@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <functional>
@@ -22,12 +23,12 @@ struct TestPlanes {
       : cols(n_cols),
         n_blocks((n_cols + kScreenBlock - 1) / kScreenBlock),
         upper(n_rows * n_blocks * kUpperBytes + 64),
-        middle(n_rows * n_blocks * kMiddleBytes + 64),
-        lower(n_rows * n_blocks * kLowerBytes + 64),
         bounds(n_rows) {
-    planes = {{upper.data(), n_blocks * kUpperBytes},
-              {middle.data(), n_blocks * kMiddleBytes},
-              {lower.data(), n_blocks * kLowerBytes}};
+    planes.upper = {upper.data(), n_blocks * kUpperBytes};
+    for (std::size_t k = 0; k < kBitPlanes; ++k) {
+      bits[k].resize(n_rows * n_blocks * kBitBytes + 64);
+      planes.bits[k] = {bits[k].data(), n_blocks * kBitBytes};
+    }
   }
 
   void set(const Kernels& k, std::size_t row, std::vector<float> values) {
@@ -42,18 +43,22 @@ struct TestPlanes {
     const std::size_t byte = at < 128 ? at % 64 : 64 + at % 64;
     return at % 128 < 64 ? block[byte] & 15 : block[byte] >> 4;
   }
-  int m(std::size_t row, std::size_t i) const {
-    const std::uint8_t* block = planes.middle.codes + row * planes.middle.row_bytes + i / 256 * 32;
+  int b(std::size_t k, std::size_t row, std::size_t i) const {
+    const std::uint8_t* block = planes.bits[k].codes + row * planes.bits[k].row_bytes + i / 256 * 32;
     return block[i % 256 / 8] >> (i % 8) & 1;
   }
-  int l(std::size_t row, std::size_t i) const {
-    const std::uint8_t* block = planes.lower.codes + row * planes.lower.row_bytes + i / 256 * 64;
-    return block[i % 64] >> (2 * (i % 256 / 64)) & 3;
+  // What the upper plane and the first n_bits of the others say of it, less 63.5.
+  double level(std::size_t n_bits, std::size_t row, std::size_t i) const {
+    constexpr double kMiddles[] = {-60, -62, -63, -63.5};
+    int code = 8 * u(row, i);
+    for (std::size_t k = 0; k < n_bits; ++k) code += (4 >> k) * b(k, row, i);
+    return code + kMiddles[n_bits];
   }
 
   std::size_t cols;
   std::size_t n_blocks;
-  std::vector<std::uint8_t> upper, middle, lower;
+  std::vector<std::uint8_t> upper;
+  std::array<std::vector<std::uint8_t>, kBitPlanes> bits;
   Planes planes;
   std::vector<RowBounds> bounds;
 };
@@ -92,23 +97,21 @@ TEST_P(Screen, BoundsHoldForRowsOfEverySizeAndKind) {
       p.set(kernels(), 0, rows[r]);
       const RowBounds& bounds = p.bounds[0];
       const double norm = true_error(rows[r], 0, [](std::size_t) { return 0; });
-      const double upper =
-          true_error(rows[r], bounds.scale, [&](std::size_t i) { return 8 * p.u(0, i) - 60.0; });
-      const double middle = true_error(rows[r], bounds.scale,
-                                       [&](std::size_t i) { return 8 * p.u(0, i) + 4 * p.m(0, i) - 62.0; });
-      const double lower = true_error(rows[r], bounds.scale, [&](std::size_t i) {
-        return 8 * p.u(0, i) + 4 * p.m(0, i) + p.l(0, i) - 63.5;
-      });
-      EXPECT_GE(static_cast<double>(bounds.norm), norm);
-      EXPECT_GE(static_cast<double>(bounds.error_upper), upper);
-      EXPECT_GE(static_cast<double>(bounds.error_middle), middle);
-      EXPECT_GE(static_cast<double>(bounds.error_lower), lower);
-      // And are no idle ones: close but for a subnormal's own precision.
+      // Bounds, and no idle ones: close but for a subnormal's own precision.
       const double room = norm * 1e-5 + 1e-44;
-      if (norm > 0 && norm < 1e38) {
+      const bool is_ordinary = norm > 0 && norm < 1e38;
+      EXPECT_GE(static_cast<double>(bounds.norm), norm);
+      if (is_ordinary) {
         EXPECT_LE(static_cast<double>(bounds.norm), norm * 1.001 + room);
-        EXPECT_LE(static_cast<double>(bounds.error_upper), upper * 1.001 + room);
-        EXPECT_LE(static_cast<double>(bounds.error_lower), lower * 1.001 + room);
+      }
+      for (std::size_t n_bits = 0; n_bits <= kBitPlanes; ++n_bits) {
+        SCOPED_TRACE(std::to_string(n_bits) + " single bits");
+        const double error =
+            true_error(rows[r], bounds.scale, [&](std::size_t i) { return p.level(n_bits, 0, i); });
+        EXPECT_GE(static_cast<double>(bounds.error[n_bits]), error);
+        if (is_ordinary) {
+          EXPECT_LE(static_cast<double>(bounds.error[n_bits]), error * 1.001 + room);
+        }
       }
     }
   }
@@ -118,9 +121,10 @@ TEST_P(Screen, FewBitsComeCloseToNormallyDistributedRows) {
   TestPlanes p(1, 2560);
   p.set(kernels(), 0, random_floats(2560, 9));
   const RowBounds& bounds = p.bounds[0];
-  EXPECT_LT(bounds.error_upper, 0.13F * bounds.norm);
-  EXPECT_LT(bounds.error_middle, 0.07F * bounds.norm);
-  EXPECT_LT(bounds.error_lower, 0.04F * bounds.norm);
+  EXPECT_LT(bounds.error[0], 0.13F * bounds.norm);
+  EXPECT_LT(bounds.error[1], 0.07F * bounds.norm);
+  EXPECT_LT(bounds.error[2], 0.05F * bounds.norm);
+  EXPECT_LT(bounds.error[3], 0.04F * bounds.norm);
 }
 
 TEST_P(Screen, RowsAreTheSameBytesAsTheScalarBackends) {
@@ -133,8 +137,7 @@ TEST_P(Screen, RowsAreTheSameBytesAsTheScalarBackends) {
       reference.set(scalar(), r, rows[r]);
     }
     EXPECT_EQ(mine.upper, reference.upper) << n;
-    EXPECT_EQ(mine.middle, reference.middle) << n;
-    EXPECT_EQ(mine.lower, reference.lower) << n;
+    EXPECT_EQ(mine.bits, reference.bits) << n;
     EXPECT_EQ(std::memcmp(mine.bounds.data(), reference.bounds.data(), rows.size() * sizeof(RowBounds)), 0)
         << n;
   }
@@ -147,7 +150,7 @@ TEST_P(Screen, WeightsThatAreNotFiniteHaveNoBound) {
     row[170] = bad;
     p.set(kernels(), 0, row);
     EXPECT_EQ(p.bounds[0].norm, kInfinity);
-    EXPECT_EQ(p.bounds[0].error_lower, kInfinity);
+    EXPECT_EQ(p.bounds[0].error[kBitPlanes], kInfinity);
   }
 }
 
@@ -158,7 +161,7 @@ TEST_P(Screen, ProductsAreOffByLittleOfTheirMagnitude) {
     constexpr std::size_t kRows = 15;
     TestPlanes p(kRows, n);
     std::mt19937 rng(7);
-    for (auto* plane : {&p.upper, &p.middle, &p.lower}) {
+    for (auto* plane : {&p.upper, &p.bits[0], &p.bits[1], &p.bits[2]}) {
       for (std::uint8_t& byte : *plane) byte = static_cast<std::uint8_t>(rng());
       std::fill(plane->begin(), plane->begin() + static_cast<std::ptrdiff_t>(plane->size() / kRows), 0xFF);
     }
@@ -188,17 +191,16 @@ TEST_P(Screen, ProductsAreOffByLittleOfTheirMagnitude) {
         kernels().upper_products(p.planes.upper, first, kRows, digits, sums.data());
         for (std::size_t row = first; row < kRows; ++row)
           expect_sum(sums[row - first], row, [&](auto r, auto i) { return p.u(r, i); });
-        kernels().upper_two_products(p.planes, first, kRows, digits, sums.data());
+        kernels().five_bit_products(p.planes, first, kRows, digits, sums.data());
         for (std::size_t row = first; row < kRows; ++row)
-          expect_sum(sums[row - first], row, [&](auto r, auto i) { return 2 * p.u(r, i) + p.m(r, i); });
+          expect_sum(sums[row - first], row, [&](auto r, auto i) { return 2 * p.u(r, i) + p.b(0, r, i); });
       }
       const std::vector<std::uint32_t> listed{0, 10, 2, 3, 4, 5, 9, 14};
-      kernels().middle_products(p.planes.middle, listed.data(), listed.size(), digits, sums.data());
-      for (std::size_t k = 0; k < listed.size(); ++k)
-        expect_sum(sums[k], listed[k], [&](auto r, auto i) { return p.m(r, i); });
-      kernels().lower_products(p.planes.lower, listed.data(), listed.size(), digits, sums.data());
-      for (std::size_t k = 0; k < listed.size(); ++k)
-        expect_sum(sums[k], listed[k], [&](auto r, auto i) { return p.l(r, i); });
+      for (std::size_t bit = 0; bit < kBitPlanes; ++bit) {
+        kernels().bit_products(p.planes.bits[bit], listed.data(), listed.size(), digits, sums.data());
+        for (std::size_t k = 0; k < listed.size(); ++k)
+          expect_sum(sums[k], listed[k], [&](auto r, auto i) { return p.b(bit, r, i); });
+      }
     }
   }
 }

@@ -111,7 +111,7 @@ TEST(HeadSearch, ComputesFewRowsInFull) {
   const HeadSearchCounts forty = expect_exact(head.w, {.n_best = 40}, x.data());
   EXPECT_EQ(forty.whole, 0U);
   EXPECT_LT(forty.full, 1500U);
-  EXPECT_LT(forty.lower, 6000U);
+  EXPECT_LT(forty.bits[1], 6000U);
 }
 
 TEST(HeadSearch, FindsTheBestAmongRowsOfVeryDifferentNorms) {
@@ -214,17 +214,17 @@ TEST(HeadSearch, LeavesSearchesOutWhereTheyDoNotPay) {
   EXPECT_LT(n_tried, 10U);
 }
 
-// The same rows whether the middle plane is read for those that the upper one leaves, or for all at once.
-TEST(HeadSearch, FindsTheSameHoweverManyPlanesItBeginsWith) {
-  const Head head(3001, 1024);  // so many columns that the upper plane alone excludes few rows
+// The same rows whether the fifth bit is read for those that four leave, or for all at once.
+TEST(HeadSearch, FindsTheSameHoweverManyBitsItBeginsWith) {
+  const Head head(1501, 2048);  // so many columns that four bits exclude few rows
   ThreadPool pool(2);
   const HeadScreen screen(head.w, pool);
   for (const kernels::Kernels* k : kernels::available()) {
     HeadSearch search(head.w, &screen, *k, pool);
-    std::vector<float> logits(3001);
+    std::vector<float> logits(1501);
     std::uint64_t n_wide = 0;
     for (unsigned i = 0; i < 6; ++i) {
-      const auto x = random_input(1024, 20 + i);
+      const auto x = random_input(2048, 20 + i);
       const CandidateQuery query{.n_best = 3};
       const auto found = find(search, head.w, query, x.data(), logits);
       const auto expected = by_sorting(head.w, query, x.data());
@@ -235,7 +235,25 @@ TEST(HeadSearch, FindsTheSameHoweverManyPlanesItBeginsWith) {
       }
       n_wide += search.take_counts().wide;
     }
-    EXPECT_EQ(n_wide, 5U) << k->name;  // all but the first
+    EXPECT_EQ(n_wide, 4U) << k->name;  // all but the first two
+  }
+}
+
+TEST(HeadSearch, GoesOnWithFourBitsAfterASingleInputThatLeavesManyRows) {
+  Head head(1501, 2048);
+  ThreadPool pool(2);
+  const HeadScreen screen(head.w, pool);
+  HeadSearch search(head.w, &screen, kernels::find("auto"), pool);
+  std::vector<float> logits(1501);
+  const auto unlike_any_row = random_input(2048, 20);
+  for (unsigned i = 0; i < 40; ++i) {
+    const auto row = head.row(i);
+    const std::vector<float> like_a_row(row.begin(), row.end());
+    const auto& x = i % 10 == 0 ? unlike_any_row : like_a_row;
+    ASSERT_TRUE(search.find({.n_best = 1}, x.data(), logits));
+    const HeadSearchCounts counts = search.take_counts();
+    EXPECT_EQ(counts.wide, 0U) << i;
+    EXPECT_EQ(counts.bits[0] > 1501 / 2, i % 10 == 0) << i;
   }
 }
 

@@ -43,9 +43,8 @@ constexpr Kernels kTable =
                                               .decode_sequential = decode_sequential,
                                               .matmul_ternary = matmul_ternary<Dot>,
                                               .upper_products = upper_products<Dot>,
-                                              .upper_two_products = upper_two_products<Dot>,
-                                              .middle_products = middle_products<Dot>,
-                                              .lower_products = lower_products<Dot>,
+                                              .five_bit_products = five_bit_products<Dot>,
+                                              .bit_products = bit_products<Dot>,
                                               .read_all = read_all,
                                               .int8_products = int8_products});
 

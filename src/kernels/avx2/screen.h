@@ -16,7 +16,7 @@ inline constexpr std::size_t kScreenRows = 2;
 // How many rows of a list ahead are asked for.
 inline constexpr std::size_t kScreenRowsAhead = 6;
 
-// Codes of 128 elements in four vectors; vector k belongs to the digits kStride k behind the first's.
+// Codes of 128 elements in four vectors, in their order.
 struct Quarters {
   __m256i of[4];
 };
@@ -27,18 +27,16 @@ struct ScreenSum {
   __m256i high = _mm256_setzero_si256();
   __m256i low = _mm256_setzero_si256();
 
-  template <std::size_t kStride>
   void add(const Quarters& codes, const Digits& digits, std::size_t at) {
-    high = add_digit<kStride>(high, codes, digits.high + at);
-    low = add_digit<kStride>(low, codes, digits.low + at);
+    high = add_digit(high, codes, digits.high + at);
+    low = add_digit(low, codes, digits.low + at);
   }
   float total() const { return static_cast<float>(std::int64_t{256} * reduce_add(high) + reduce_add(low)); }
 
  private:
-  template <std::size_t kStride>
   static __m256i add_digit(__m256i sum32, const Quarters& codes, const std::int8_t* digits) {
     __m256i sum = _mm256_setzero_si256();
-    for (std::size_t k = 0; k < 4; ++k) sum = Dot::add(sum, codes.of[k], load_32(digits + kStride * k));
+    for (std::size_t k = 0; k < 4; ++k) sum = Dot::add(sum, codes.of[k], load_32(digits + 32 * k));
     return Dot::widen_add(sum32, sum);
   }
 };
@@ -53,8 +51,8 @@ static inline Quarters upper_codes(const std::uint8_t* line) {
            _mm256_and_si256(_mm256_srli_epi16(second, 4), mask)}};
 }
 
-// 16 bytes of the middle plane: 128 elements in their order.
-static inline Quarters middle_codes(const std::uint8_t* bits) {
+// 16 bytes of a bit's plane: 128 elements in their order.
+static inline Quarters bit_codes(const std::uint8_t* bits) {
   // Byte k / 8 of four to lane k, and of that bit k % 8.
   const __m256i spread = _mm256_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1,  //
                                           2, 2, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3);
@@ -68,15 +66,6 @@ static inline Quarters middle_codes(const std::uint8_t* bits) {
   return codes;
 }
 
-// 32 bytes of the lower plane: 4 x 32 elements, each 64 behind the one before.
-static inline Quarters lower_codes(const std::uint8_t* bytes) {
-  const __m256i mask = _mm256_set1_epi8(3);
-  const __m256i packed = load_32(bytes);
-  return {{_mm256_and_si256(packed, mask), _mm256_and_si256(_mm256_srli_epi16(packed, 2), mask),
-           _mm256_and_si256(_mm256_srli_epi16(packed, 4), mask),
-           _mm256_and_si256(_mm256_srli_epi16(packed, 6), mask)}};
-}
-
 // Rows row, row + step, ...
 template <typename Dot, std::size_t N>
 void upper_rows(const Plane& plane, std::size_t row, std::size_t step, const Digits& digits, float* sums) {
@@ -87,31 +76,31 @@ void upper_rows(const Plane& plane, std::size_t row, std::size_t step, const Dig
     for (std::size_t r = 0; r < N; ++r) {
       const std::uint8_t* line = codes + r * apart + at;
       _mm_prefetch(reinterpret_cast<const char*>(line + Dot::kPrefetchBytes), _MM_HINT_T0);
-      sum[r].template add<32>(upper_codes(line), digits, 2 * at);
+      sum[r].add(upper_codes(line), digits, 2 * at);
     }
   }
   for (std::size_t r = 0; r < N; ++r) sums[r * step] = sum[r].total();
 }
 
 template <typename Dot, std::size_t N>
-void upper_two_rows(const Planes& planes, std::size_t row, std::size_t step, const Digits& digits,
-                    float* sums) {
+void five_bit_rows(const Planes& planes, std::size_t row, std::size_t step, const Digits& digits,
+                   float* sums) {
   const std::uint8_t* upper = planes.upper.codes + row * planes.upper.row_bytes;
-  const std::uint8_t* middle = planes.middle.codes + row * planes.middle.row_bytes;
+  const std::uint8_t* first_bit = planes.bits[0].codes + row * planes.bits[0].row_bytes;
   const std::size_t upper_apart = step * planes.upper.row_bytes;
-  const std::size_t middle_apart = step * planes.middle.row_bytes;
+  const std::size_t bit_apart = step * planes.bits[0].row_bytes;
   ScreenSum<Dot> sum[N];
   for (std::size_t at = 0; at < planes.upper.row_bytes; at += 64) {
     for (std::size_t r = 0; r < N; ++r) {
       const std::uint8_t* line = upper + r * upper_apart + at;
-      const std::uint8_t* bits = middle + r * middle_apart + at / 4;
+      const std::uint8_t* bits = first_bit + r * bit_apart + at / 4;
       _mm_prefetch(reinterpret_cast<const char*>(line + Dot::kPrefetchBytes), _MM_HINT_T0);
       if (at % 256 == 0) _mm_prefetch(reinterpret_cast<const char*>(bits + Dot::kPrefetchBytes), _MM_HINT_T0);
       Quarters codes = upper_codes(line);
-      const Quarters below = middle_codes(bits);
+      const Quarters below = bit_codes(bits);
       for (std::size_t k = 0; k < 4; ++k)
         codes.of[k] = _mm256_add_epi8(_mm256_add_epi8(codes.of[k], codes.of[k]), below.of[k]);
-      sum[r].template add<32>(codes, digits, 2 * at);
+      sum[r].add(codes, digits, 2 * at);
     }
   }
   for (std::size_t r = 0; r < N; ++r) sums[r * step] = sum[r].total();
@@ -140,52 +129,32 @@ void upper_products(const Plane& upper, std::size_t row_begin, std::size_t row_e
 }
 
 template <typename Dot>
-void upper_two_products(const Planes& planes, std::size_t row_begin, std::size_t row_end,
-                        const Digits& digits, float* sums) {
+void five_bit_products(const Planes& planes, std::size_t row_begin, std::size_t row_end, const Digits& digits,
+                       float* sums) {
   all_rows(
       row_begin, row_end, sums,
       [&](std::size_t row, std::size_t step, float* to) {
-        upper_two_rows<Dot, kScreenRows>(planes, row, step, digits, to);
+        five_bit_rows<Dot, kScreenRows>(planes, row, step, digits, to);
       },
-      [&](std::size_t row, float* to) { upper_two_rows<Dot, 1>(planes, row, 0, digits, to); });
+      [&](std::size_t row, float* to) { five_bit_rows<Dot, 1>(planes, row, 0, digits, to); });
 }
 
-// add_row(row's codes, its sum) for each row of the list.
-template <typename Dot, typename AddRow>
-static inline void listed_rows(const Plane& plane, const std::uint32_t* rows, std::size_t n_rows, float* sums,
-                               AddRow add_row) {
+template <typename Dot>
+void bit_products(const Plane& bits, const std::uint32_t* rows, std::size_t n_rows, const Digits& digits,
+                  float* sums) {
   const auto ask_for = [&](std::size_t i) {
-    const std::uint8_t* codes = plane.codes + rows[i] * plane.row_bytes;
-    for (std::size_t at = 0; at < plane.row_bytes; at += 64)
+    const std::uint8_t* codes = bits.codes + rows[i] * bits.row_bytes;
+    for (std::size_t at = 0; at < bits.row_bytes; at += 64)
       _mm_prefetch(reinterpret_cast<const char*>(codes + at), _MM_HINT_T0);
   };
   for (std::size_t i = 0; i < n_rows && i < kScreenRowsAhead; ++i) ask_for(i);
   for (std::size_t i = 0; i < n_rows; ++i) {
     if (i + kScreenRowsAhead < n_rows) ask_for(i + kScreenRowsAhead);
+    const std::uint8_t* codes = bits.codes + rows[i] * bits.row_bytes;
     ScreenSum<Dot> sum;
-    add_row(plane.codes + rows[i] * plane.row_bytes, sum);
+    for (std::size_t at = 0; at < bits.row_bytes; at += 16) sum.add(bit_codes(codes + at), digits, 8 * at);
     sums[i] = sum.total();
   }
-}
-
-template <typename Dot>
-void middle_products(const Plane& middle, const std::uint32_t* rows, std::size_t n_rows, const Digits& digits,
-                     float* sums) {
-  listed_rows<Dot>(middle, rows, n_rows, sums, [&](const std::uint8_t* codes, ScreenSum<Dot>& sum) {
-    for (std::size_t at = 0; at < middle.row_bytes; at += 16)
-      sum.template add<32>(middle_codes(codes + at), digits, 8 * at);
-  });
-}
-
-template <typename Dot>
-void lower_products(const Plane& lower, const std::uint32_t* rows, std::size_t n_rows, const Digits& digits,
-                    float* sums) {
-  listed_rows<Dot>(lower, rows, n_rows, sums, [&](const std::uint8_t* codes, ScreenSum<Dot>& sum) {
-    for (std::size_t at = 0; at < lower.row_bytes; at += 64) {
-      sum.template add<64>(lower_codes(codes + at), digits, 4 * at);
-      sum.template add<64>(lower_codes(codes + at + 32), digits, 4 * at + 32);
-    }
-  });
 }
 
 }  // namespace bitnet::kernels::avx2

@@ -22,9 +22,8 @@ constexpr Kernels kTable = generic::make_table<F32x16, decode_i2_s>({.name = "av
                                                                      .decode_sequential = decode_sequential,
                                                                      .matmul_ternary = matmul_ternary,
                                                                      .upper_products = upper_products,
-                                                                     .upper_two_products = upper_two_products,
-                                                                     .middle_products = middle_products,
-                                                                     .lower_products = lower_products,
+                                                                     .five_bit_products = five_bit_products,
+                                                                     .bit_products = bit_products,
                                                                      .read_all = read_all,
                                                                      .int8_products = int8_products});
 

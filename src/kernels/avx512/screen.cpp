@@ -4,6 +4,8 @@
 
 #include <immintrin.h>
 
+#include <algorithm>
+
 #include "kernels/avx512/ternary.h"
 
 namespace bitnet::kernels::avx512 {
@@ -11,12 +13,15 @@ namespace {
 
 // Rows that share each load of digits; each is a stream of its own, or two.
 constexpr std::size_t kUpperRows = 4;
-constexpr std::size_t kUpperTwoRows = 3;
+constexpr std::size_t kFiveBitRows = 3;
 // How far ahead of its use a line is asked for in each stream. On a Zen 5 both products then read at 90 % of
 // its bandwidth. Always in place: GCC leaves out the call of a function that only prefetches.
-constexpr std::size_t kPrefetchBytes = 2560;
-// How many rows of a list ahead are asked for.
-constexpr std::size_t kPrefetchRows = 6;
+constexpr std::size_t kPrefetchBytes = 1792;
+// Rows of a list: that share each load of digits; that are brought near together; how many further on one's
+// beginning is asked for.
+constexpr std::size_t kListedRows = 4;
+constexpr std::size_t kBroughtRows = 64;
+constexpr std::size_t kPrefetchRows = 16;
 
 // The digits of 64 elements.
 struct Step {
@@ -68,12 +73,12 @@ void upper_rows(const Plane& plane, std::size_t row, std::size_t step, const Dig
 }
 
 template <std::size_t N>
-void upper_two_rows(const Planes& planes, std::size_t row, std::size_t step, const Digits& digits,
-                    float* sums) {
+void five_bit_rows(const Planes& planes, std::size_t row, std::size_t step, const Digits& digits,
+                   float* sums) {
   const std::uint8_t* upper = planes.upper.codes + row * planes.upper.row_bytes;
-  const std::uint8_t* middle = planes.middle.codes + row * planes.middle.row_bytes;
+  const std::uint8_t* first_bit = planes.bits[0].codes + row * planes.bits[0].row_bytes;
   const std::size_t upper_apart = step * planes.upper.row_bytes;
-  const std::size_t middle_apart = step * planes.middle.row_bytes;
+  const std::size_t bit_apart = step * planes.bits[0].row_bytes;
   const __m512i mask = _mm512_set1_epi8(15 << 1);
   const __m512i one = _mm512_set1_epi8(1);
   Sum sum[N];
@@ -82,7 +87,7 @@ void upper_two_rows(const Planes& planes, std::size_t row, std::size_t step, con
     const Step second(digits, 2 * at + 64);
     for (std::size_t r = 0; r < N; ++r) {
       const std::uint8_t* line = upper + r * upper_apart + at;
-      const std::uint8_t* bits = middle + r * middle_apart + at / 4;
+      const std::uint8_t* bits = first_bit + r * bit_apart + at / 4;
       _mm_prefetch(reinterpret_cast<const char*>(line + kPrefetchBytes), _MM_HINT_T0);
       if (at % 256 == 0) _mm_prefetch(reinterpret_cast<const char*>(bits + kPrefetchBytes), _MM_HINT_T0);
       const __m512i packed = load_64(line);
@@ -95,22 +100,37 @@ void upper_two_rows(const Planes& planes, std::size_t row, std::size_t step, con
   for (std::size_t r = 0; r < N; ++r) sums[r * step] = sum[r].total();
 }
 
-// add_row(row's codes, its sum) for each row of the list.
-template <typename AddRow>
-void listed_rows(const Plane& plane, const std::uint32_t* rows, std::size_t n_rows, float* sums,
-                 AddRow add_row) {
-  const auto ask_for = [&](std::size_t i) {
+// Brings rows [begin, end) of a list near. Loads that nothing waits for do that faster than asking for the
+// same lines while others are worked on.
+void bring(const Plane& plane, const std::uint32_t* rows, std::size_t begin, std::size_t end,
+           std::size_t n_rows) {
+  __m512i all = _mm512_setzero_si512();
+  for (std::size_t i = begin; i < end; ++i) {
+    const std::uint8_t* ahead = plane.codes + rows[std::min(i + kPrefetchRows, n_rows - 1)] * plane.row_bytes;
+    _mm_prefetch(reinterpret_cast<const char*>(ahead), _MM_HINT_T0);
     const std::uint8_t* codes = plane.codes + rows[i] * plane.row_bytes;
-    for (std::size_t at = 0; at < plane.row_bytes; at += 64)
-      _mm_prefetch(reinterpret_cast<const char*>(codes + at), _MM_HINT_T0);
-  };
-  for (std::size_t i = 0; i < n_rows && i < kPrefetchRows; ++i) ask_for(i);
-  for (std::size_t i = 0; i < n_rows; ++i) {
-    if (i + kPrefetchRows < n_rows) ask_for(i + kPrefetchRows);
-    Sum sum;
-    add_row(plane.codes + rows[i] * plane.row_bytes, sum);
-    sums[i] = sum.total();
+    for (std::size_t at = 0; at + 64 <= plane.row_bytes; at += 64)
+      all = _mm512_or_si512(all, load_64(codes + at));
   }
+  __asm__ volatile("" : : "v"(all));  // they are loaded, though for nothing
+}
+
+// N rows of a list together, so that their sums are chains of their own.
+template <std::size_t N>
+void bit_rows(const Plane& plane, const std::uint32_t* rows, const Digits& digits, float* sums) {
+  const std::uint8_t* codes[N];
+  for (std::size_t r = 0; r < N; ++r) codes[r] = plane.codes + rows[r] * plane.row_bytes;
+  const __m512i one = _mm512_set1_epi8(1);
+  Sum sum[N];
+  for (std::size_t block = 0; block < plane.row_bytes; block += kBitBytes) {
+#pragma GCC unroll 4
+    for (std::size_t at = block; at < block + kBitBytes; at += 8) {
+      const Step step(digits, 8 * at);
+      for (std::size_t r = 0; r < N; ++r)
+        sum[r].add(_mm512_maskz_mov_epi8(load_mask(codes[r] + at), one), step);
+    }
+  }
+  for (std::size_t r = 0; r < N; ++r) sums[r] = sum[r].total();
 }
 
 // Long sequential streams, as for ternary rows: group(first row, distance of the next, sums) for n rows
@@ -136,37 +156,24 @@ void upper_products(const Plane& upper, std::size_t row_begin, std::size_t row_e
       [&](std::size_t row, float* to) { upper_rows<1>(upper, row, 0, digits, to); });
 }
 
-void upper_two_products(const Planes& planes, std::size_t row_begin, std::size_t row_end,
-                        const Digits& digits, float* sums) {
+void five_bit_products(const Planes& planes, std::size_t row_begin, std::size_t row_end, const Digits& digits,
+                       float* sums) {
   all_rows(
-      kUpperTwoRows, row_begin, row_end, sums,
+      kFiveBitRows, row_begin, row_end, sums,
       [&](std::size_t row, std::size_t step, float* to) {
-        upper_two_rows<kUpperTwoRows>(planes, row, step, digits, to);
+        five_bit_rows<kFiveBitRows>(planes, row, step, digits, to);
       },
-      [&](std::size_t row, float* to) { upper_two_rows<1>(planes, row, 0, digits, to); });
+      [&](std::size_t row, float* to) { five_bit_rows<1>(planes, row, 0, digits, to); });
 }
 
-void middle_products(const Plane& middle, const std::uint32_t* rows, std::size_t n_rows, const Digits& digits,
-                     float* sums) {
-  const __m512i one = _mm512_set1_epi8(1);
-  listed_rows(middle, rows, n_rows, sums, [&](const std::uint8_t* codes, Sum& sum) {
-    for (std::size_t at = 0; at < middle.row_bytes; at += 8)
-      sum.add(_mm512_maskz_mov_epi8(load_mask(codes + at), one), Step(digits, 8 * at));
-  });
-}
-
-void lower_products(const Plane& lower, const std::uint32_t* rows, std::size_t n_rows, const Digits& digits,
-                    float* sums) {
-  const __m512i mask = _mm512_set1_epi8(3);
-  listed_rows(lower, rows, n_rows, sums, [&](const std::uint8_t* codes, Sum& sum) {
-    for (std::size_t at = 0; at < lower.row_bytes; at += 64) {
-      const __m512i packed = load_64(codes + at);
-      sum.add(_mm512_and_si512(packed, mask), Step(digits, 4 * at));
-      sum.add(_mm512_and_si512(_mm512_srli_epi16(packed, 2), mask), Step(digits, 4 * at + 64));
-      sum.add(_mm512_and_si512(_mm512_srli_epi16(packed, 4), mask), Step(digits, 4 * at + 128));
-      sum.add(_mm512_and_si512(_mm512_srli_epi16(packed, 6), mask), Step(digits, 4 * at + 192));
-    }
-  });
+void bit_products(const Plane& bits, const std::uint32_t* rows, std::size_t n_rows, const Digits& digits,
+                  float* sums) {
+  for (std::size_t i = 0; i < n_rows;) {
+    const std::size_t end = std::min(i + kBroughtRows, n_rows);
+    bring(bits, rows, i, end, n_rows);
+    for (; i + kListedRows <= end; i += kListedRows) bit_rows<kListedRows>(bits, rows + i, digits, sums + i);
+    for (; i < end; ++i) bit_rows<1>(bits, rows + i, digits, sums + i);
+  }
 }
 
 }  // namespace bitnet::kernels::avx512

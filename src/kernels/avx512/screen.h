@@ -11,11 +11,9 @@ namespace bitnet::kernels::avx512 {
 // See Kernels.
 void upper_products(const Plane& upper, std::size_t row_begin, std::size_t row_end, const Digits& digits,
                     float* sums);
-void upper_two_products(const Planes& planes, std::size_t row_begin, std::size_t row_end,
-                        const Digits& digits, float* sums);
-void middle_products(const Plane& middle, const std::uint32_t* rows, std::size_t n_rows, const Digits& digits,
-                     float* sums);
-void lower_products(const Plane& lower, const std::uint32_t* rows, std::size_t n_rows, const Digits& digits,
-                    float* sums);
+void five_bit_products(const Planes& planes, std::size_t row_begin, std::size_t row_end, const Digits& digits,
+                       float* sums);
+void bit_products(const Plane& bits, const std::uint32_t* rows, std::size_t n_rows, const Digits& digits,
+                  float* sums);
 
 }  // namespace bitnet::kernels::avx512

@@ -43,9 +43,8 @@ Kernels make_table() {
   k.name = "avxvnni";
   k.matmul_ternary = avx2::matmul_ternary<Dot>;
   k.upper_products = avx2::upper_products<Dot>;
-  k.upper_two_products = avx2::upper_two_products<Dot>;
-  k.middle_products = avx2::middle_products<Dot>;
-  k.lower_products = avx2::lower_products<Dot>;
+  k.five_bit_products = avx2::five_bit_products<Dot>;
+  k.bit_products = avx2::bit_products<Dot>;
   k.int8_products = int8_products;
   return k;
 }

@@ -15,7 +15,7 @@
 namespace bitnet::kernels::generic {
 
 // Clipping at this many times the root mean square of a row: for normally distributed weights the errors of
-// four, five and seven bits are 0.11, 0.058 and 0.024 of the norm. More would cost the first, less the last.
+// four to seven bits are 0.11, 0.058, 0.034 and 0.024 of the norm. More would cost the first, less the last.
 inline constexpr float kScreenClip = 3.0F;
 
 static inline std::uint64_t load_8_bytes(const std::uint8_t* p) {
@@ -24,23 +24,23 @@ static inline std::uint64_t load_8_bytes(const std::uint8_t* p) {
   return word;
 }
 
-// One block of codes to the three planes.
-static inline void pack_screen_block(const std::uint8_t* codes, std::uint8_t* upper, std::uint8_t* middle,
-                                     std::uint8_t* lower) {
+// One block of codes, number `block` of the row, to the planes.
+static inline void pack_screen_block(const std::uint8_t* codes, std::size_t row, std::size_t block,
+                                     const Planes& planes) {
+  std::uint8_t* upper = planes.upper.codes + row * planes.upper.row_bytes + block * kUpperBytes;
   for (std::size_t half = 0; half < 2; ++half) {
     const std::uint8_t* of_half = codes + 128 * half;
     for (std::size_t j = 0; j < 64; ++j)
       upper[64 * half + j] = static_cast<std::uint8_t>(of_half[j] >> 3 | (of_half[j + 64] >> 3) << 4);
   }
-  for (std::size_t j = 0; j < kMiddleBytes; ++j) {
-    // Eight bits from eight bytes: the multiplication adds bit 0 of byte k to bit 56 + k, and no other two
-    // products meet.
-    const std::uint64_t bits = load_8_bytes(codes + 8 * j) >> 2 & 0x0101010101010101U;
-    middle[j] = static_cast<std::uint8_t>((bits * 0x0102040810204080U) >> 56);
-  }
-  for (std::size_t j = 0; j < kLowerBytes; ++j) {
-    lower[j] = static_cast<std::uint8_t>((codes[j] & 3) | (codes[j + 64] & 3) << 2 |
-                                         (codes[j + 128] & 3) << 4 | (codes[j + 192] & 3) << 6);
+  for (std::size_t k = 0; k < kBitPlanes; ++k) {
+    std::uint8_t* to = planes.bits[k].codes + row * planes.bits[k].row_bytes + block * kBitBytes;
+    for (std::size_t j = 0; j < kBitBytes; ++j) {
+      // Eight bits from eight bytes: the multiplication adds bit 0 of byte k to bit 56 + k, and no other two
+      // products meet.
+      const std::uint64_t bits = load_8_bytes(codes + 8 * j) >> (kBitPlanes - 1 - k) & 0x0101010101010101U;
+      to[j] = static_cast<std::uint8_t>((bits * 0x0102040810204080U) >> 56);
+    }
   }
 }
 
@@ -76,7 +76,7 @@ void screen_row(float* values, std::size_t n, std::size_t row, std::uint8_t* cod
   });
   const float largest = reduce_max(largest_lanes);
   if (reduce_add(poison) != 0.0F || !(largest < kInfinity)) {
-    *bounds = {0, kInfinity, kInfinity, kInfinity, kInfinity};
+    *bounds = {0, kInfinity, {kInfinity, kInfinity, kInfinity, kInfinity}};
     return;
   }
   int exponent = 0;
@@ -95,21 +95,24 @@ void screen_row(float* values, std::size_t n, std::size_t row, std::uint8_t* cod
   const float scale = std::ldexp(rms * (kScreenClip / 63.5F), exponent);
   const float step = std::ldexp(scale, -exponent);
   const float inverse = step > 0 ? 1 / step : 0;
-  V error[3] = {V::zero(), V::zero(), V::zero()};
+  constexpr std::size_t kErrors = kBitPlanes + 1;
+  V error[kErrors] = {V::zero(), V::zero(), V::zero(), V::zero()};
   for_each_16(n, [&](std::size_t i, std::size_t m) {
     const auto constant = [](float x) { return V::broadcast(x); };
     const V v = load_up_to_16<V>(values + i, m);
     const V code =
         round_even(min(max(fma(v, constant(inverse), constant(63.5F)), V::zero()), constant(127.0F)));
     code.store_i8(reinterpret_cast<std::int8_t*>(codes + i), m);
-    // Whole numbers of 4 and 8 codes: off the middle by less than a half, so rounding is the integer part.
+    // Whole numbers of 2, 4 and 8 codes: off the middle by less than a half, so rounding is the integer part.
+    const V twos = round_even((code - constant(0.5F)) * constant(0.5F));
     const V fours = round_even((code - constant(1.5F)) * constant(0.25F));
     const V eights = round_even((code - constant(3.5F)) * constant(0.125F));
-    const V distance[3] = {v - constant(step) * (constant(8) * eights - constant(60)),
-                           v - constant(step) * (constant(4) * fours - constant(62)),
-                           v - constant(step) * (code - constant(63.5F))};
+    const V distance[kErrors] = {v - constant(step) * (constant(8) * eights - constant(60)),
+                                 v - constant(step) * (constant(4) * fours - constant(62)),
+                                 v - constant(step) * (constant(2) * twos - constant(63)),
+                                 v - constant(step) * (code - constant(63.5F))};
     // Lanes behind the end of the row count nothing: their value is 0, their approximation isn't.
-    for (std::size_t k = 0; k < 3; ++k) {
+    for (std::size_t k = 0; k < kErrors; ++k) {
       if (m == 16) {
         error[k] = fma(distance[k], distance[k], error[k]);
       } else {
@@ -121,12 +124,7 @@ void screen_row(float* values, std::size_t n, std::size_t row, std::uint8_t* cod
     }
   });
   const std::size_t n_blocks = (n + kScreenBlock - 1) / kScreenBlock;
-  for (std::size_t b = 0; b < n_blocks; ++b) {
-    pack_screen_block(codes + b * kScreenBlock,
-                      planes.upper.codes + row * planes.upper.row_bytes + b * kUpperBytes,
-                      planes.middle.codes + row * planes.middle.row_bytes + b * kMiddleBytes,
-                      planes.lower.codes + row * planes.lower.row_bytes + b * kLowerBytes);
-  }
+  for (std::size_t b = 0; b < n_blocks; ++b) pack_screen_block(codes + b * kScreenBlock, row, b, planes);
   const double norm = norm_above(square_sum, n);
   const auto bound = [&](double x) { return round_up(std::ldexp(x, exponent)); };
   // A distance is off by a rounding of itself and two of the approximation, whose norm is at most the sum of
@@ -135,11 +133,10 @@ void screen_row(float* values, std::size_t n, std::size_t row, std::uint8_t* cod
     const double distance = norm_above(reduce_add(lanes), n);
     return bound(distance + (norm + 2 * distance) * 0x1p-22);
   };
-  *bounds = {.scale = scale,
-             .norm = bound(norm),
-             .error_upper = error_bound(error[0]),
-             .error_middle = error_bound(error[1]),
-             .error_lower = error_bound(error[2])};
+  *bounds = {
+      .scale = scale,
+      .norm = bound(norm),
+      .error = {error_bound(error[0]), error_bound(error[1]), error_bound(error[2]), error_bound(error[3])}};
 }
 
 template <typename V>

@@ -16,9 +16,8 @@ struct OwnKernels {
   decltype(Kernels::decode_sequential) decode_sequential;
   decltype(Kernels::matmul_ternary) matmul_ternary;
   decltype(Kernels::upper_products) upper_products;
-  decltype(Kernels::upper_two_products) upper_two_products;
-  decltype(Kernels::middle_products) middle_products;
-  decltype(Kernels::lower_products) lower_products;
+  decltype(Kernels::five_bit_products) five_bit_products;
+  decltype(Kernels::bit_products) bit_products;
   decltype(Kernels::read_all) read_all;
   decltype(Kernels::int8_products) int8_products;
 };
@@ -46,9 +45,8 @@ constexpr Kernels make_table(const OwnKernels& own) {
       .matmul_ternary = own.matmul_ternary,
       .screen_row = screen_row<V>,
       .upper_products = own.upper_products,
-      .upper_two_products = own.upper_two_products,
-      .middle_products = own.middle_products,
-      .lower_products = own.lower_products,
+      .five_bit_products = own.five_bit_products,
+      .bit_products = own.bit_products,
       .estimate_rows = estimate_rows<V>,
       .read_all = own.read_all,
       .int8_products = own.int8_products,

@@ -53,17 +53,13 @@ void decode_sequential(const std::uint8_t* codes, std::size_t n, const float* co
   for (std::size_t i = 0; i < n; ++i) out[i] = codebook[codes[i / 4] >> (2 * (i % 4)) & 3];
 }
 
-// Element i of a row of the upper, middle or lower plane.
+// Element i of a row of the upper plane, or of a bit's.
 int upper_at(const std::uint8_t* row, std::size_t i) {
   const std::size_t in_half = i % 128;
   return row[i / 128 * 64 + in_half % 64] >> (in_half / 64 * 4) & 15;
 }
 
-int middle_at(const std::uint8_t* row, std::size_t i) { return row[i / 8] >> (i % 8) & 1; }
-
-int lower_at(const std::uint8_t* row, std::size_t i) {
-  return row[i / kScreenBlock * kLowerBytes + i % 64] >> (i % kScreenBlock / 64 * 2) & 3;
-}
+int bit_at(const std::uint8_t* row, std::size_t i) { return row[i / 8] >> (i % 8) & 1; }
 
 // code(i): of element i.
 template <typename Code>
@@ -83,31 +79,22 @@ void upper_products(const Plane& upper, std::size_t row_begin, std::size_t row_e
   }
 }
 
-void upper_two_products(const Planes& planes, std::size_t row_begin, std::size_t row_end,
-                        const Digits& digits, float* sums) {
+void five_bit_products(const Planes& planes, std::size_t row_begin, std::size_t row_end, const Digits& digits,
+                       float* sums) {
   for (std::size_t row = row_begin; row < row_end; ++row) {
     const std::uint8_t* upper = planes.upper.codes + row * planes.upper.row_bytes;
-    const std::uint8_t* middle = planes.middle.codes + row * planes.middle.row_bytes;
+    const std::uint8_t* bits = planes.bits[0].codes + row * planes.bits[0].row_bytes;
     *sums++ = digit_product(digits, planes.upper.row_bytes / kUpperBytes,
-                            [&](std::size_t i) { return 2 * upper_at(upper, i) + middle_at(middle, i); });
+                            [&](std::size_t i) { return 2 * upper_at(upper, i) + bit_at(bits, i); });
   }
 }
 
-void middle_products(const Plane& middle, const std::uint32_t* rows, std::size_t n_rows, const Digits& digits,
-                     float* sums) {
+void bit_products(const Plane& bits, const std::uint32_t* rows, std::size_t n_rows, const Digits& digits,
+                  float* sums) {
   for (std::size_t i = 0; i < n_rows; ++i) {
-    const std::uint8_t* codes = middle.codes + rows[i] * middle.row_bytes;
-    sums[i] = digit_product(digits, middle.row_bytes / kMiddleBytes,
-                            [&](std::size_t j) { return middle_at(codes, j); });
-  }
-}
-
-void lower_products(const Plane& lower, const std::uint32_t* rows, std::size_t n_rows, const Digits& digits,
-                    float* sums) {
-  for (std::size_t i = 0; i < n_rows; ++i) {
-    const std::uint8_t* codes = lower.codes + rows[i] * lower.row_bytes;
-    sums[i] = digit_product(digits, lower.row_bytes / kLowerBytes,
-                            [&](std::size_t j) { return lower_at(codes, j); });
+    const std::uint8_t* codes = bits.codes + rows[i] * bits.row_bytes;
+    sums[i] =
+        digit_product(digits, bits.row_bytes / kBitBytes, [&](std::size_t j) { return bit_at(codes, j); });
   }
 }
 
@@ -127,9 +114,8 @@ constexpr Kernels kTable =
                                                  .decode_sequential = decode_sequential,
                                                  .matmul_ternary = matmul_ternary,
                                                  .upper_products = upper_products,
-                                                 .upper_two_products = upper_two_products,
-                                                 .middle_products = middle_products,
-                                                 .lower_products = lower_products,
+                                                 .five_bit_products = five_bit_products,
+                                                 .bit_products = bit_products,
                                                  .read_all = read_all,
                                                  .int8_products = nullptr});
 
