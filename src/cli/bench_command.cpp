@@ -18,6 +18,7 @@
 #include "base/printable.h"
 #include "bitnet/error.h"
 #include "cli/bench_gate.h"
+#include "cli/bench_measure.h"
 #include "cli/bench_profile.h"
 #include "cli/bench_report.h"
 #include "cli/choices.h"
@@ -35,32 +36,6 @@
 
 namespace bitnet::cli {
 namespace {
-
-struct BenchOptions {
-  std::string model;
-  std::vector<std::string> synthetic;
-  KvType kv_type = KvType::f16;
-
-  std::vector<std::size_t> prompt{512};
-  std::vector<std::size_t> generate{128};
-  std::vector<std::size_t> depth{0};
-  std::size_t repetitions = 5;
-
-  std::vector<unsigned> threads{0};
-  std::vector<std::string> backends{"auto"};
-  std::size_t prefill_chunk = SessionOptions{}.prefill_chunk;
-
-  ReportFormat format = ReportFormat::md;
-  std::optional<std::string> gate;
-  double gate_tolerance = 10;  // per cent
-
-  bool quiet = false;
-  bool verbose = false;
-  bool profile = false;
-  bool pin = false;
-  WeightMemory weights = WeightMemory::mmap;
-  HeadChoice head;
-};
 
 void add_test_options(CLI::App& c, BenchOptions& o) {
   auto* prompt =
@@ -106,9 +81,13 @@ void add_machine_options(CLI::App& c, BenchOptions& o) {
   weights->type_name("HOW")->default_str("mmap");
   offer_choices(weights, "mmap, repack");
   auto* head = c.add_option_function<std::string>(
-      "--head", [&o](const std::string& name) { o.head = parse_head(name); },
-      "LM head in decoding: exact, screened, int8[-cached]");
-  head->type_name("KIND")->default_str("exact");
+      "--head",
+      [&o](const std::string& names) {
+        o.heads.clear();
+        for (const std::string& name : split_list(names)) o.heads.push_back(parse_head(name));
+      },
+      "LM head in decoding: exact, screened, int8[-cached]; several are measured in turns");
+  head->type_name("KINDS")->default_str("exact");
   offer_choices(head, kHeadNames);
   for (CLI::Option* option : {threads, backend, chunk, pin, weights, head}) option->group("Machine");
 }
@@ -132,14 +111,7 @@ void add_output_options(CLI::App& c, BenchOptions& o) {
   c.set_help_flag("-h,--help", "Print this help and exit")->group("Messages");
 }
 
-// What is to be measured: a file, a shape, or neither for the built-in model.
-struct Source {
-  std::string label;  // as it stands in the results
-  std::string path;
-  const SyntheticShape* shape = nullptr;
-};
-
-std::vector<Source> find_sources(const BenchOptions& o) {
+std::vector<BenchSource> find_sources(const BenchOptions& o) {
   if (o.synthetic.empty()) {
     if (o.model.empty()) return {{"canary", {}, nullptr}};
     return {
@@ -149,7 +121,7 @@ std::vector<Source> find_sources(const BenchOptions& o) {
   if (!o.model.empty() && (from_environment == nullptr || o.model != from_environment)) {
     throw UsageError("--model and --synthetic exclude each other; pass one of them");
   }
-  std::vector<Source> sources;
+  std::vector<BenchSource> sources;
   for (const std::string& name : o.synthetic) {
     const SyntheticShape* shape = find_synthetic_preset(name);
     if (shape == nullptr) {
@@ -172,133 +144,32 @@ std::vector<BenchmarkTest> find_tests(const BenchOptions& o) {
 }
 
 // The rows of the report, in order, with all that is known before they are measured.
-std::vector<BenchRow> plan_rows(const BenchOptions& o, const std::vector<Source>& sources) {
+std::vector<BenchRow> plan_rows(const BenchOptions& o, const std::vector<BenchSource>& sources) {
   const std::vector<BenchmarkTest> tests = find_tests(o);
   std::vector<BenchRow> rows;
-  for (const Source& source : sources) {
+  for (const BenchSource& source : sources) {
     for (const std::string& backend : o.backends) {
       for (const unsigned threads : o.threads) {
         for (const BenchmarkTest& test : tests) {
-          BenchRow row;
-          row.model = source.label;
-          row.backend = kernels::find(backend).name;
-          row.n_threads = threads == 0 ? usable_cores() : threads;
-          row.kv_type = o.kv_type;
-          row.prefill_chunk = o.prefill_chunk;
-          row.pin = o.pin;
-          row.test = test;
-          rows.push_back(std::move(row));
+          for (const HeadChoice& head : o.heads) {
+            BenchRow row;
+            row.model = source.label;
+            row.backend = kernels::find(backend).name;
+            row.n_threads = threads == 0 ? usable_cores() : threads;
+            row.kv_type = o.kv_type;
+            row.prefill_chunk = o.prefill_chunk;
+            row.pin = o.pin;
+            row.test = test;
+            row.head.kind = head.kind;
+            rows.push_back(std::move(row));
+            // Of a prompt's tokens one alone comes to the head.
+            if (test.kind == BenchmarkTest::Kind::prefill) break;
+          }
         }
       }
     }
   }
   return rows;
-}
-
-// Smaller models are read from the caches.
-constexpr std::uint64_t kProbedBytes = std::uint64_t{256} << 20;
-
-struct LoadedModel {
-  AnonymousMemory memory;  // of a synthetic one
-  Model model;
-  double load_seconds;
-};
-
-LoadedModel load(const Source& source, const BenchOptions& o, ProgressLine& progress) {
-  const unsigned n_cores = usable_cores();
-  AnonymousMemory memory;
-  if (source.shape != nullptr) {
-    ThreadPool pool(n_cores);
-    memory = make_synthetic_model(*source.shape, 1, pool, [&](double done) {
-      progress.show(fmt::format("making the model {}: {:.0f} %", source.label, 100 * done));
-      return !interrupted();
-    });
-  }
-  progress.clear();  // loading may have something to say
-  const auto start = std::chrono::steady_clock::now();
-  ModelOptions options;
-  options.model = source.path;
-  options.quiet = o.quiet;
-  options.verbose = o.verbose;
-  options.weights = o.weights;
-  options.head = o.head;
-  const auto go_on = [](double) { return !interrupted(); };
-  const LoadOptions from_memory{.n_threads = n_cores,
-                                .weights = o.weights,
-                                .head = o.head.kind,
-                                .cache_head = o.head.cached,
-                                .on_progress = go_on};
-  Model model = source.shape == nullptr
-                    ? load_model(options)
-                    : Model::from_bytes({static_cast<const std::byte*>(memory.data()), memory.size()},
-                                        source.label, from_memory);
-  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-  return {std::move(memory), std::move(model), seconds.count()};
-}
-
-// Tokens that the longest test takes.
-std::size_t context_for(const std::vector<BenchRow>& rows, const Model& model) {
-  std::size_t n = 0;
-  for (const BenchRow& row : rows) {
-    const std::size_t most = model.info().context_length;
-    if (row.test.depth > most || row.test.n_tokens > most - row.test.depth) {
-      throw UsageError("test " + name_of(row.test) + " does not fit the context of " + std::to_string(most) +
-                       " tokens that " + row.model + " was made for; give smaller numbers to -p, -n or -d");
-    }
-    n = std::max(n, row.test.depth + row.test.n_tokens);
-  }
-  return n;
-}
-
-// Fills the rows of one model. False when interrupted.
-bool measure_model(const Source& source, const BenchOptions& o, ProgressLine& progress,
-                   std::vector<BenchRow>& rows) {
-  restart_peak();
-  const LoadedModel loaded = load(source, o, progress);
-  SessionOptions options;
-  options.ctx_size = context_for(rows, loaded.model);
-  options.kv_type = o.kv_type;
-  options.prefill_chunk = o.prefill_chunk;
-  options.profile = o.profile;
-  options.pin_threads = o.pin;
-  std::optional<Session> session;
-  std::optional<ReadProbe> probe;
-  for (BenchRow& row : rows) {
-    if (row.model != source.label) continue;
-    if (interrupted()) return false;
-    if (!session || session->backend() != row.backend || session->n_threads() != row.n_threads) {
-      options.backend = row.backend;
-      options.n_threads = row.n_threads;
-      session.reset();  // its memory goes before the next one's comes
-      session.emplace(loaded.model, options);
-      const std::span<const std::byte> bytes = loaded.model.impl().weight_memory();
-      if (bytes.size() >= kProbedBytes) probe.emplace(bytes, row.n_threads);
-    }
-    const std::string what =
-        fmt::format("{} {}, threads {}, {}", row.model, row.backend, row.n_threads, name_of(row.test));
-    progress.show(what + ": warming up");
-    BenchmarkHooks hooks;
-    hooks.keep_going = [] { return !interrupted(); };
-    hooks.on_repetition = [&](std::size_t i) {
-      progress.show(fmt::format("{}: {} of {}", what, i + 1, o.repetitions));
-      if (probe) row.read_samples.push_back(probe->sample());
-    };
-    BenchmarkResult result = run_benchmark(*session, loaded.model, row.test, o.repetitions, hooks);
-    if (result.rates.empty()) return false;
-    row.rates = std::move(result.rates);
-    row.profile = std::move(result.profile);
-    row.architecture = loaded.model.info().architecture;
-    row.model_bytes = loaded.model.info().file_bytes;
-    row.weights = loaded.model.impl().weights.repacked.size() > 0 ? WeightMemory::repack : WeightMemory::mmap;
-    row.work = work_per_token(loaded.model, o.kv_type);
-    row.head = loaded.model.info().head;
-    row.head_work = result.head;
-    if (row.test.kind == BenchmarkTest::Kind::decode)
-      row.work.set_head_bytes(static_cast<std::uint64_t>(row.head_work.bytes_per_token));
-    row.load_seconds = loaded.load_seconds;
-    row.peak_bytes = memory_use().peak_bytes;
-  }
-  return true;
 }
 
 void measure_limits(BenchReport& report, ProgressLine& progress) {
@@ -323,6 +194,17 @@ void log_head(const BenchRow& row) {
       row.head.seconds);
 }
 
+// Of two rows that were measured in turns.
+void log_ratio(const BenchRow& row, const BenchRow& to) {
+  std::vector<double> ratios;
+  for (std::size_t i = 0; i < row.rates.size(); ++i) ratios.push_back(row.rates[i] / to.rates[i]);
+  const Statistics s = statistics_of(ratios);
+  spdlog::info("{} {}, threads {}, {}: {} head {:.2f} times as fast as {}, {:.2f} to {:.2f} in {} turns",
+               row.model, row.backend, row.n_threads, name_of(row.test), name_of(row.head.kind), s.median,
+               name_of(to.head.kind), *std::ranges::min_element(ratios), *std::ranges::max_element(ratios),
+               ratios.size());
+}
+
 ExitCode bench(const BenchOptions& o) {
   set_verbosity(o.quiet, o.verbose);
   if (o.repetitions == 0) throw UsageError("--repetitions 0 measures nothing; pass 1 or more");
@@ -330,12 +212,12 @@ ExitCode bench(const BenchOptions& o) {
     throw UsageError("--gate-tolerance " + digits_of(o.gate_tolerance) +
                      " is not between 0 and 100 per cent");
   }
-  if (o.head.cached && !o.synthetic.empty()) {
+  if (!o.synthetic.empty() && std::ranges::any_of(o.heads, &HeadChoice::cached)) {
     throw UsageError(
         "--head int8-cached keeps its copy beside the model's file, and --synthetic makes none; pass --head "
         "int8");
   }
-  const std::vector<Source> sources = find_sources(o);
+  const std::vector<BenchSource> sources = find_sources(o);
   BenchReport report;
   report.cpu = printable(cpu_name(), kMaxPrintedName);
   report.n_cores = usable_cores();
@@ -347,7 +229,7 @@ ExitCode bench(const BenchOptions& o) {
   }
 
   ProgressLine progress(o.quiet);
-  for (const Source& source : sources) {
+  for (const BenchSource& source : sources) {
     if (!measure_model(source, o, progress, report.rows)) return ExitCode::interrupted;
   }
   // Last, so that the memory this takes is in nobody's peak.
@@ -358,9 +240,12 @@ ExitCode bench(const BenchOptions& o) {
     spdlog::debug("{}, threads {}: memory reads {:.1f} GB/s, int8 products {:.0f} GMAC/s", l.backend,
                   l.n_threads, l.read_bytes_per_second / 1e9, l.int8_macs_per_second / 1e9);
   }
-  for (const BenchRow& row : report.rows) {
-    log_head(row);
-    log_profile(report, row);
+  for (std::size_t i = 0; i < report.rows.size(); ++i) {
+    log_head(report.rows[i]);
+    log_profile(report, report.rows[i]);
+    std::size_t first = i;
+    while (first > 0 && differ_in_head_alone(report.rows[first - 1], report.rows[i])) --first;
+    if (first < i) log_ratio(report.rows[i], report.rows[first]);
   }
   write_stdout(format_report(report, o.format));
   if (!gate) return ExitCode::done;

@@ -9,6 +9,7 @@
 #include "base/mapped_file.h"
 #include "base/printable.h"
 #include "bitnet/error.h"
+#include "cli/model_options.h"
 #include "cli/saved_json.h"
 
 namespace bitnet::cli {
@@ -40,6 +41,7 @@ BenchGate::BenchGate(const std::string& path) : path_(printable(path, kMaxPrinte
       if (!threads.is_number_unsigned()) refuse_result("has no number of threads");
       threads.get_to(row.n_threads);
       result.at("test").get_to(row.test);
+      result.at("head").at("kind").get_to(row.head);
       result.at("tokens_per_second_median").get_to(row.median);
       if (!(std::isfinite(row.median) && row.median > 0)) refuse_result("has no speed above 0");
       rows_.push_back(std::move(row));
@@ -51,16 +53,17 @@ BenchGate::BenchGate(const std::string& path) : path_(printable(path, kMaxPrinte
 
 const BenchGate::SavedRow* BenchGate::find(const BenchRow& row) const {
   const std::string test = name_of(row.test);
+  const bool is_decode = row.test.kind == BenchmarkTest::Kind::decode;
   const auto found = std::ranges::find_if(rows_, [&](const SavedRow& saved) {
     return saved.model == row.model && saved.backend == row.backend && saved.n_threads == row.n_threads &&
-           saved.test == test;
+           saved.test == test && (!is_decode || saved.head == name_of(row.head.kind));
   });
   return found == rows_.end() ? nullptr : &*found;
 }
 
 void BenchGate::require_common_row(const std::vector<BenchRow>& rows) const {
   if (std::ranges::any_of(rows, [&](const BenchRow& row) { return find(row) != nullptr; })) return;
-  throw ModelError(path_, "has no row with a model, backend, number of threads and test of this run",
+  throw ModelError(path_, "has no row with a model, backend, number of threads, test and head of this run",
                    "pass the options with which it was saved");
 }
 

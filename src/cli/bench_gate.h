@@ -26,6 +26,7 @@ class BenchGate {
     std::string backend;
     std::uint64_t n_threads = 0;
     std::string test;
+    std::string head;
     double median = 0;  // tokens/s
   };
   const SavedRow* find(const BenchRow& row) const;

@@ -3,7 +3,6 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
-#include <array>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string_view>
@@ -57,8 +56,9 @@ Rates rates_of(const BenchReport& report, const BenchRow& row, double tokens_per
 //     backend, threads, kv_type, prefill_chunk    how
 //     weights                                     where they were: "mmap" in the file, "repack" copied
 //     pin                                         whether each thread was to stay on a core of its own
-//     test                                        "pp512", "tg128", "tg128@d1024"; with model, backend and
-//                                                 threads it names a row (see --gate)
+//     test                                        "pp512", "tg128", "tg128@d1024"; with model, backend,
+//                                                 threads and, for decode, the head's kind it names a row
+//                                                 (see --gate)
 //     kind, n_tokens, depth                       the same in parts; kind is "prefill" or "decode"
 //     tokens_per_second                           mean of the repetitions
 //     tokens_per_second_deviation, tokens_per_second_median, tokens_per_second_samples
@@ -81,7 +81,7 @@ Rates rates_of(const BenchReport& report, const BenchRow& row, double tokens_per
 // A percentage is null where the limit isn't known.
 //
 // -o jsonl prints for each row {schema, version, cpu, cores, and the row's fields}. -o csv has the same
-// columns without schema, version, samples, head and profile; null is an empty cell.
+// columns without schema, version, samples and profile; of the head its kind; null is an empty cell.
 
 Json or_null(double value) { return value < 0 ? Json() : Json(value); }
 Json or_null(const std::optional<double>& value) { return value ? Json(*value) : Json(); }
@@ -202,7 +202,7 @@ std::string format_csv(const BenchReport& report) {
     Json fields = {{"cpu", report.cpu}, {"cores", report.n_cores}};
     fields.update(row_json(report, row));
     fields.erase("tokens_per_second_samples");
-    fields.erase("head");
+    fields["head"] = name_of(row.head.kind);
     fields.erase("profile");
     header.clear();
     std::string line;
@@ -218,8 +218,7 @@ std::string format_csv(const BenchReport& report) {
 // --- Markdown
 // -----------------------------------------------------------------------------------------------
 
-constexpr std::size_t kColumns = 10;
-using Cells = std::array<std::string, kColumns>;
+using Cells = std::vector<std::string>;
 
 // Characters, not bytes: file names and the sign between mean and deviation need not be ASCII.
 std::size_t width_of(std::string_view text) {
@@ -243,6 +242,7 @@ Cells md_cells(const BenchReport& report, const BenchRow& row) {
           row.backend,
           std::to_string(row.n_threads),
           name_of(row.test),
+          std::string(name_of(row.head.kind)),
           fmt::format("{:.2f} ± {:.2f}", s.mean, s.deviation),
           with_percent(rates.gigabytes, rates.bandwidth_percent),
           with_percent(rates.gigamacs, rates.int8_peak_percent),
@@ -252,26 +252,29 @@ Cells md_cells(const BenchReport& report, const BenchRow& row) {
 
 std::string format_md(const BenchReport& report) {
   // Of the memory's bandwidth and of the int8 peak, measured in the same run.
-  const Cells heads{"model", "size",           "backend",          "threads", "test",
-                    "tok/s", "GB/s (of read)", "GMAC/s (of int8)", "load",    "peak memory"};
-  constexpr std::array<bool, kColumns> kLeft{true, false, true, false, true};
-  std::vector<Cells> lines{heads};
+  std::vector<Cells> lines{{"model", "size", "backend", "threads", "test", "head", "tok/s", "GB/s (of read)",
+                            "GMAC/s (of int8)", "load", "peak memory"}};
   for (const BenchRow& row : report.rows) lines.push_back(md_cells(report, row));
-  std::array<std::size_t, kColumns> widths{};
+  const std::size_t n_columns = lines[0].size();
+  const auto is_left = [&](std::size_t column) {
+    const std::string& name = lines[0][column];
+    return name == "model" || name == "backend" || name == "test" || name == "head";
+  };
+  std::vector<std::size_t> widths(n_columns);
   for (const Cells& cells : lines) {
-    for (std::size_t i = 0; i < kColumns; ++i) widths[i] = std::max(widths[i], width_of(cells[i]));
+    for (std::size_t i = 0; i < n_columns; ++i) widths[i] = std::max(widths[i], width_of(cells[i]));
   }
   const auto format_line = [&](const Cells& cells) {
     std::string line = "|";
-    for (std::size_t i = 0; i < kColumns; ++i) {
+    for (std::size_t i = 0; i < n_columns; ++i) {
       const std::string space(widths[i] - width_of(cells[i]), ' ');
-      line += " " + (kLeft[i] ? cells[i] + space : space + cells[i]) + " |";
+      line += " " + (is_left(i) ? cells[i] + space : space + cells[i]) + " |";
     }
     return line + "\n";
   };
-  std::string text = format_line(heads) + "|";
-  for (std::size_t i = 0; i < kColumns; ++i) {
-    text += (kLeft[i] ? ":" : "-") + std::string(widths[i], '-') + (kLeft[i] ? "-|" : ":|");
+  std::string text = format_line(lines[0]) + "|";
+  for (std::size_t i = 0; i < n_columns; ++i) {
+    text += (is_left(i) ? ":" : "-") + std::string(widths[i], '-') + (is_left(i) ? "-|" : ":|");
   }
   text += "\n";
   for (std::size_t i = 1; i < lines.size(); ++i) text += format_line(lines[i]);
@@ -279,6 +282,10 @@ std::string format_md(const BenchReport& report) {
 }
 
 }  // namespace
+
+bool differ_in_head_alone(const BenchRow& a, const BenchRow& b) {
+  return a.model == b.model && a.backend == b.backend && a.n_threads == b.n_threads && a.test == b.test;
+}
 
 const MachineLimits* limits_of(const BenchReport& report, const BenchRow& row) {
   for (const MachineLimits& l : report.limits) {

@@ -28,7 +28,7 @@ struct BenchRow {
   WeightMemory weights = WeightMemory::mmap;
   bool pin = false;
   BenchmarkTest test;
-  HeadInfo head;
+  HeadInfo head;                  // before it is measured its kind alone
   HeadWork head_work;             // of decode tests
   std::vector<double> rates;      // tokens/s of each repetition
   std::vector<WorkTime> profile;  // of all repetitions together; empty unless asked for
@@ -39,6 +39,9 @@ struct BenchRow {
   double load_seconds = 0;
   std::uint64_t peak_bytes = 0;  // resident at most since loading the model began
 };
+
+// Rows of one test with different heads, which are measured in turns.
+bool differ_in_head_alone(const BenchRow& a, const BenchRow& b);
 
 struct BenchReport {
   std::string cpu;

@@ -5,7 +5,9 @@
 #include <chrono>
 #include <cmath>
 #include <random>
+#include <utility>
 
+#include "base/seconds_since.h"
 #include "bitnet/error.h"
 #include "engine/session_impl.h"
 #include "model/model_impl.h"
@@ -24,24 +26,6 @@ std::vector<TokenId> random_tokens(std::size_t n, std::size_t vocab) {
   return tokens;
 }
 
-// Both give false when stopped.
-bool prefill(Session& session, std::span<const TokenId> tokens, const BenchmarkHooks& hooks) {
-  return tokens.empty() || !session.run(tokens, hooks.keep_going).empty();
-}
-bool decode(Session& session, std::span<const TokenId> tokens, const BenchmarkHooks& hooks) {
-  for (const TokenId& token : tokens) {
-    if (hooks.keep_going && !hooks.keep_going()) return false;
-    // As generation does, and as greedy sampling asks for it.
-    if (session.head() == HeadKind::screened) {
-      session.advance({&token, 1});
-      session.candidates({});
-    } else {
-      session.run({&token, 1});
-    }
-  }
-  return true;
-}
-
 // Of n_tokens that were decoded.
 HeadWork head_work(const HeadSearchCounts& counts, const quant::Matrix& w, std::size_t n_tokens) {
   const double full_bytes = static_cast<double>(quant::info(w.type).n_bytes(w.rows, w.cols));
@@ -49,13 +33,6 @@ HeadWork head_work(const HeadSearchCounts& counts, const quant::Matrix& w, std::
   const auto n = static_cast<double>(n_tokens);
   const auto rows = static_cast<double>(counts.full + counts.whole * w.rows);
   return {static_cast<double>(counts.bytes) / n, rows / n, counts.whole > 0 ? w.rows : counts.most_full};
-}
-
-// The sequence holds the first `depth` tokens, and what was there of them already is kept.
-bool go_to_depth(Session& session, std::span<const TokenId> tokens, const BenchmarkHooks& hooks) {
-  const std::size_t present = std::min(to_index(session.position()), tokens.size());
-  session.rewind(Position{static_cast<std::int32_t>(present)});
-  return prefill(session, tokens.subspan(present), hooks);
 }
 
 void add_times(std::vector<WorkTime>& total, std::vector<WorkTime> times) {
@@ -76,38 +53,66 @@ std::string name_of(const BenchmarkTest& test) {
   return kind + std::to_string(test.n_tokens) + (test.depth == 0 ? "" : "@d" + std::to_string(test.depth));
 }
 
-BenchmarkResult run_benchmark(Session& session, const Model& model, const BenchmarkTest& test,
-                              std::size_t repetitions, const BenchmarkHooks& hooks) {
+Benchmark::Benchmark(Session& session, const Model& model, const BenchmarkTest& test,
+                     std::function<bool()> keep_going)
+    : session_(session), model_(model), test_(test), keep_going_(std::move(keep_going)) {
   assert(test.n_tokens > 0);
   if (test.depth > session.ctx_size() || test.n_tokens > session.ctx_size() - test.depth) {
     throw UsageError("test " + name_of(test) + " does not fit a context of " +
                      std::to_string(session.ctx_size()) + " tokens; give fewer");
   }
-  const bool is_prefill = test.kind == BenchmarkTest::Kind::prefill;
-  const auto run = is_prefill ? prefill : decode;
-  const std::vector<TokenId> tokens = random_tokens(test.depth + test.n_tokens, model.info().vocab);
-  const auto before = std::span(tokens).first(test.depth);
-  const auto measured = std::span(tokens).subspan(test.depth);
-  const auto warm_up = is_prefill ? measured : measured.first(std::min(kWarmUpTokens, measured.size()));
+  tokens_ = random_tokens(test.depth + test.n_tokens, model.info().vocab);
+}
 
-  if (!go_to_depth(session, before, hooks) || !run(session, warm_up, hooks)) return {};
-  BenchmarkResult result;
-  session.impl().search.take_counts();
-  for (std::size_t i = 0; i < repetitions; ++i) {
-    if (hooks.on_repetition) hooks.on_repetition(i);
-    if (!go_to_depth(session, before, hooks)) return {};
-    session.take_profile();
-    const auto start = std::chrono::steady_clock::now();
-    if (!run(session, measured, hooks)) return {};
-    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-    result.rates.push_back(static_cast<double>(test.n_tokens) / std::max(seconds.count(), 1e-9));
-    add_times(result.profile, session.take_profile());
+bool Benchmark::warm_up() {
+  const auto measured = std::span(tokens_).subspan(test_.depth);
+  const bool is_prefill = test_.kind == BenchmarkTest::Kind::prefill;
+  const auto some = is_prefill ? measured : measured.first(std::min(kWarmUpTokens, measured.size()));
+  const bool done = go_to_depth() && run(some);
+  session_.impl().search.take_counts();
+  return done;
+}
+
+bool Benchmark::repeat() {
+  if (!go_to_depth()) return false;
+  session_.take_profile();
+  const auto start = std::chrono::steady_clock::now();
+  if (!run(std::span(tokens_).subspan(test_.depth))) return false;
+  const double seconds = seconds_since(start);
+  result_.rates.push_back(static_cast<double>(test_.n_tokens) / std::max(seconds, 1e-9));
+  add_times(result_.profile, session_.take_profile());
+  return true;
+}
+
+BenchmarkResult Benchmark::take_result() {
+  if (test_.kind == BenchmarkTest::Kind::decode) {
+    result_.head = head_work(session_.impl().search.take_counts(), model_.impl().weights.output,
+                             result_.rates.size() * test_.n_tokens);
   }
-  if (!is_prefill) {
-    result.head = head_work(session.impl().search.take_counts(), model.impl().weights.output,
-                            repetitions * test.n_tokens);
+  return std::exchange(result_, {});
+}
+
+bool Benchmark::run(std::span<const TokenId> tokens) {
+  if (test_.kind == BenchmarkTest::Kind::prefill) return !session_.run(tokens, keep_going_).empty();
+  for (const TokenId& token : tokens) {
+    if (keep_going_ && !keep_going_()) return false;
+    // As generation does, and as greedy sampling asks for it.
+    if (session_.head() == HeadKind::screened) {
+      session_.advance({&token, 1});
+      session_.candidates({});
+    } else {
+      session_.run({&token, 1});
+    }
   }
-  return result;
+  return true;
+}
+
+// The sequence then holds the first `depth` tokens; what was there of them already is kept.
+bool Benchmark::go_to_depth() {
+  const std::size_t present = std::min(to_index(session_.position()), test_.depth);
+  session_.rewind(Position{static_cast<std::int32_t>(present)});
+  const auto missing = std::span(tokens_).subspan(present, test_.depth - present);
+  return missing.empty() || !session_.run(missing, keep_going_).empty();
 }
 
 Statistics statistics_of(std::span<const double> values) {

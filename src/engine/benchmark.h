@@ -30,11 +30,6 @@ struct BenchmarkTest {
 // "pp512", "tg128", "tg128@d1024"
 std::string name_of(const BenchmarkTest& test);
 
-struct BenchmarkHooks {
-  std::function<bool()> keep_going;                           // asked between chunks and between tokens
-  std::function<void(std::size_t repetition)> on_repetition;  // before each, from 0; not for the warm-up
-};
-
 // What the LM head's part in decoding took, on average over the tokens.
 struct HeadWork {
   double bytes_per_token = 0;  // of the head, its copy and its screen
@@ -48,11 +43,33 @@ struct BenchmarkResult {
   HeadWork head;                  // of decode tests
 };
 
-// Runs the test `repetitions` times, after a warm-up that isn't counted. The tokens are random and each run
-// starts from the same place in the sequence. No rates if keep_going said no. Throws UsageError when the
-// session's context has no room for the test.
-BenchmarkResult run_benchmark(Session& session, const Model& model, const BenchmarkTest& test,
-                              std::size_t repetitions, const BenchmarkHooks& hooks = {});
+// A test that is measured one repetition at a time, so that several can take turns. The tokens are random,
+// and each repetition starts from the same place in the sequence.
+class Benchmark {
+ public:
+  // Asks keep_going between chunks and between tokens. Throws UsageError when the session's context has no
+  // room for the test. Session and model must outlive the object.
+  Benchmark(Session& session, const Model& model, const BenchmarkTest& test,
+            std::function<bool()> keep_going = {});
+
+  // Once, before the first repetition; it isn't counted. Both return false when keep_going said no.
+  bool warm_up();
+  bool repeat();
+
+  // Of the repetitions so far.
+  BenchmarkResult take_result();
+
+ private:
+  bool run(std::span<const TokenId> tokens);
+  bool go_to_depth();
+
+  Session& session_;
+  const Model& model_;
+  BenchmarkTest test_;
+  std::function<bool()> keep_going_;
+  std::vector<TokenId> tokens_;  // [depth + n_tokens]
+  BenchmarkResult result_;
+};
 
 struct Statistics {
   double mean = 0;

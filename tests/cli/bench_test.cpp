@@ -165,7 +165,7 @@ TEST(Bench, MarkdownIsATableOfEveryCombination) {
   ASSERT_EQ(lines.size(), 2U + 2 * 6);
   std::set<std::string> tests;
   for (const std::string& line : lines) {
-    EXPECT_EQ(std::ranges::count(line, '|'), 11) << line;
+    EXPECT_EQ(std::ranges::count(line, '|'), 12) << line;
     EXPECT_TRUE(line.starts_with('|') && line.ends_with('|')) << line;
     for (const char* test : {" pp4 ", " tg2 ", " tg3 ", " pp4@d5 ", " tg2@d5 ", " tg3@d5 "}) {
       if (has(line, test)) tests.insert(test);
@@ -174,6 +174,22 @@ TEST(Bench, MarkdownIsATableOfEveryCombination) {
   EXPECT_EQ(tests.size(), 6U);
   EXPECT_PRED2(has, lines[0], "tok/s");
   EXPECT_PRED2(has, lines[2], "| synthetic:tiny |");
+}
+
+TEST(Bench, MeasuresHeadsInTurnsAndSaysHowTheyCompare) {
+  const Args heads{"--head", "exact,screened,int8"};
+  const ChildResult result = run_bitnet(with(kShort, with(heads, {"-o", "json"})));
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const Json run = Json::parse(result.out);
+  std::vector<std::pair<std::string, std::string>> rows;
+  for (const Json& row : run.at("results")) rows.emplace_back(row.at("test"), row.at("head").at("kind"));
+  EXPECT_EQ(rows, (std::vector<std::pair<std::string, std::string>>{
+                      {"pp4", "exact"}, {"tg2", "exact"}, {"tg2", "screened"}, {"tg2", "int8"}}));
+  EXPECT_PRED2(has, result.err, "tg2: screened head ");
+  EXPECT_PRED2(has, result.err, "tg2: int8 head ");
+  EXPECT_PRED2(has, result.err, " times as fast as exact, ");
+  EXPECT_PRED2(has, result.err, " in 2 turns");
+  EXPECT_PRED2(has, text_of(with(kShort, with(heads, {"-q", "-o", "csv"}))), ",screened");
 }
 
 TEST(Bench, RunsFilesAndTheBuiltInModel) {
@@ -232,6 +248,16 @@ TEST(BenchGate, ComparesOnlyRowsThatBothHave) {
   EXPECT_EQ(run_bitnet(with(kShort, {"--gate", file.path()})).exit_code, 0);
 }
 
+// Another head is another thing to decode with; prefill has next to nothing to do with it.
+TEST(BenchGate, ComparesDecodingWithTheSameHead) {
+  const TempFile faster = file_with(scaled_run(1000));
+  const ChildResult result = run_bitnet(with(kShort, {"--gate", faster.path(), "-q", "--head", "screened"}));
+  EXPECT_EQ(result.exit_code, 4);
+  const std::vector<std::string> lines = lines_of(result.err);
+  ASSERT_EQ(lines.size(), 1U) << result.err;
+  EXPECT_PRED2(has, lines[0], "pp4");
+}
+
 TEST(BenchGate, ToleratesWhatItIsToldTo) {
   const TempFile faster = file_with(scaled_run(1000));
   EXPECT_EQ(run_bitnet(with(kShort, {"--gate", faster.path(), "--gate-tolerance", "99.9999"})).exit_code, 0);
@@ -261,6 +287,8 @@ TEST(BenchGate, RefusesWhatIsNoSavedRun) {
         run["results"] = {1, 2};
       }),
       changed([](Json& run) { run.at("results").at(1).erase("test"); }),
+      changed([](Json& run) { run.at("results").at(1).erase("head"); }),
+      in_row("head", "exact"),
       in_row("threads", -1),
       in_row("threads", 1e300),
       in_row("tokens_per_second_median", "fast"),
@@ -296,6 +324,9 @@ TEST(Bench, RefusesAWrongCommandLine) {
       {{"--backend", "avx1024"}, "--backend avx1024"},
       {{"--synthetic", "tiny,gigantic"}, "gigantic"},
       {{"--kv-type", "f8"}, "--kv-type 'f8'"},
+      {{"--head", "exact,sorted"}, "--head 'sorted'"},
+      {{"--head", "exact,"}, "--head ''"},
+      {{"--head", "exact,int8-cached"}, "--synthetic makes none"},
       {{"--prefill-chunk", "0"}, "--prefill-chunk"},
       {{"-o", "xml"}, "--output 'xml'"},
       {{"--gate-tolerance", "100"}, "--gate-tolerance"},

@@ -41,7 +41,7 @@ class PlotBench : public ::testing::Test {
 TEST_F(PlotBench, DrawsSavedRuns) {
   if (run_python({"-c", "import matplotlib"}).exit_code != 0) GTEST_SKIP() << "no matplotlib here";
   const std::string run = text_of({"bench", "--synthetic", "tiny", "-p", "4", "-n", "2", "-d", "0,8", "-r",
-                                   "2", "-t", "1,2", "-o", "json"});
+                                   "2", "-t", "1,2", "--head", "exact,screened", "-q", "-o", "json"});
   const TempFile file(std::as_bytes(std::span(run)));
   for (const auto& [name, magic] : {std::pair("a.svg", "<?xml"), std::pair("a.png", "\x89PNG")}) {
     const std::string picture = directory.file(name);

@@ -73,12 +73,12 @@ TEST(Benchmark, GivesOneRateForEachRepetition) {
   for (const BenchmarkTest& test : {BenchmarkTest{Kind::prefill, 20, 0}, BenchmarkTest{Kind::decode, 3, 0},
                                     BenchmarkTest{Kind::prefill, 20, 20}, BenchmarkTest{Kind::decode, 10, 30},
                                     BenchmarkTest{Kind::decode, 6, 5}}) {
-    std::vector<std::size_t> seen;
-    const BenchmarkHooks hooks{.keep_going = {}, .on_repetition = [&](std::size_t i) { seen.push_back(i); }};
-    const std::vector<double> rates = run_benchmark(session, tiny.model, test, 3, hooks).rates;
+    Benchmark benchmark(session, tiny.model, test);
+    ASSERT_TRUE(benchmark.warm_up());
+    for (int i = 0; i < 3; ++i) ASSERT_TRUE(benchmark.repeat());
+    const std::vector<double> rates = benchmark.take_result().rates;
     ASSERT_EQ(rates.size(), 3U) << name_of(test);
     for (const double rate : rates) EXPECT_GT(rate, 0) << name_of(test);
-    EXPECT_EQ(seen, (std::vector<std::size_t>{0, 1, 2}));
     EXPECT_EQ(to_index(session.position()), test.depth + test.n_tokens) << name_of(test);
   }
 }
@@ -86,10 +86,9 @@ TEST(Benchmark, GivesOneRateForEachRepetition) {
 TEST(Benchmark, RefusesATestThatDoesNotFitTheContext) {
   const TinyModel tiny;
   Session session(tiny.model, {.ctx_size = 40, .n_threads = 1});
-  EXPECT_THROW(run_benchmark(session, tiny.model, {Kind::prefill, 41, 0}, 1), UsageError);
-  EXPECT_THROW(run_benchmark(session, tiny.model, {Kind::decode, 20, 21}, 1), UsageError);
-  EXPECT_THROW(run_benchmark(session, tiny.model, {Kind::decode, 20, static_cast<std::size_t>(-1)}, 1),
-               UsageError);
+  EXPECT_THROW(Benchmark(session, tiny.model, {Kind::prefill, 41, 0}), UsageError);
+  EXPECT_THROW(Benchmark(session, tiny.model, {Kind::decode, 20, 21}), UsageError);
+  EXPECT_THROW(Benchmark(session, tiny.model, {Kind::decode, 20, static_cast<std::size_t>(-1)}), UsageError);
 }
 
 TEST(Benchmark, StopsWhereverItIsAsked) {
@@ -99,8 +98,10 @@ TEST(Benchmark, StopsWhereverItIsAsked) {
     for (int stop_at = 1; stop_at <= 8; ++stop_at) {
       Session session(tiny.model, {.ctx_size = 40, .n_threads = 1, .prefill_chunk = 5});
       int asked = 0;
-      const BenchmarkHooks hooks{.keep_going = [&] { return ++asked < stop_at; }, .on_repetition = {}};
-      EXPECT_TRUE(run_benchmark(session, tiny.model, test, 5, hooks).rates.empty());
+      Benchmark benchmark(session, tiny.model, test, [&] { return ++asked < stop_at; });
+      bool goes_on = benchmark.warm_up();
+      for (int i = 0; i < 5 && goes_on; ++i) goes_on = benchmark.repeat();
+      EXPECT_FALSE(goes_on);
       EXPECT_EQ(asked, stop_at) << name_of(test);
     }
   }
