@@ -4,7 +4,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
@@ -31,7 +30,6 @@
 #include "cli/output.h"
 #include "cli/progress_line.h"
 #include "kernels/kernels.h"
-#include "model/model_impl.h"
 #include "model/synthetic.h"
 
 namespace bitnet::cli {
@@ -186,12 +184,11 @@ void log_head(const BenchRow& row) {
   if (row.head.kind == HeadKind::exact || row.test.kind != BenchmarkTest::Kind::decode) return;
   const HeadWork& work = row.head_work;
   spdlog::info(
-      "{} {}, threads {}, {}: {} head: {:.1f} of {:.1f} MB read a token; {:.1f} rows in full, at most {}; "
-      "{:.1f} MiB {} in {:.3f} s",
-      row.model, row.backend, row.n_threads, name_of(row.test), name_of(row.head.kind),
-      work.bytes_per_token / 1e6, static_cast<double>(row.head.stored_bytes) / 1e6, work.rows_in_full,
-      work.most_rows_in_full, to_mib(row.head.extra_bytes), row.head.cache.used ? "mapped" : "made",
-      row.head.seconds);
+      "{}: {} head: {:.1f} of {:.1f} MB read a token; {:.1f} rows in full, at most {}; {:.1f} MiB {} in "
+      "{:.3f} s",
+      name_of(row), name_of(row.head.kind), work.bytes_per_token / 1e6,
+      static_cast<double>(row.head.stored_bytes) / 1e6, work.rows_in_full, work.most_rows_in_full,
+      to_mib(row.head.extra_bytes), row.head.cache.used ? "mapped" : "made", row.head.seconds);
 }
 
 // Of two rows that were measured in turns.
@@ -199,10 +196,9 @@ void log_ratio(const BenchRow& row, const BenchRow& to) {
   std::vector<double> ratios;
   for (std::size_t i = 0; i < row.rates.size(); ++i) ratios.push_back(row.rates[i] / to.rates[i]);
   const Statistics s = statistics_of(ratios);
-  spdlog::info("{} {}, threads {}, {}: {} head {:.2f} times as fast as {}, {:.2f} to {:.2f} in {} turns",
-               row.model, row.backend, row.n_threads, name_of(row.test), name_of(row.head.kind), s.median,
-               name_of(to.head.kind), *std::ranges::min_element(ratios), *std::ranges::max_element(ratios),
-               ratios.size());
+  spdlog::info("{}: {} head {:.2f} times as fast as {}, {:.2f} to {:.2f} in {} turns", name_of(row),
+               name_of(row.head.kind), s.median, name_of(to.head.kind), *std::ranges::min_element(ratios),
+               *std::ranges::max_element(ratios), ratios.size());
 }
 
 ExitCode bench(const BenchOptions& o) {
@@ -240,12 +236,15 @@ ExitCode bench(const BenchOptions& o) {
     spdlog::debug("{}, threads {}: memory reads {:.1f} GB/s, int8 products {:.0f} GMAC/s", l.backend,
                   l.n_threads, l.read_bytes_per_second / 1e9, l.int8_macs_per_second / 1e9);
   }
-  for (std::size_t i = 0; i < report.rows.size(); ++i) {
-    log_head(report.rows[i]);
-    log_profile(report, report.rows[i]);
-    std::size_t first = i;
-    while (first > 0 && differ_in_head_alone(report.rows[first - 1], report.rows[i])) --first;
-    if (first < i) log_ratio(report.rows[i], report.rows[first]);
+  const BenchRow* first = nullptr;  // of those that differ in the head alone
+  for (const BenchRow& row : report.rows) {
+    log_head(row);
+    log_profile(report, row);
+    if (first != nullptr && differ_in_head_alone(*first, row)) {
+      log_ratio(row, *first);
+    } else {
+      first = &row;
+    }
   }
   write_stdout(format_report(report, o.format));
   if (!gate) return ExitCode::done;

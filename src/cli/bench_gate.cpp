@@ -74,8 +74,7 @@ std::vector<std::string> BenchGate::regressions(const std::vector<BenchRow>& row
     if (saved == nullptr) continue;
     const double median = statistics_of(row.rates).median;
     if (median >= saved->median * (1 - tolerance / 100)) continue;
-    lines.push_back(fmt::format("{} {}, threads {}, {}: {:.2f} tok/s, {:.1f} % below the {:.2f} of {}",
-                                row.model, row.backend, row.n_threads, name_of(row.test), median,
+    lines.push_back(fmt::format("{}: {:.2f} tok/s, {:.1f} % below the {:.2f} of {}", name_of(row), median,
                                 (1 - median / saved->median) * 100, saved->median, path_));
   }
   return lines;

@@ -122,10 +122,8 @@ class Measurement {
   }
 
   std::string what(const BenchRow& row) const {
-    const std::string head =
-        models_.size() > 1 ? fmt::format(", {} head", name_of(row.head.kind)) : std::string();
-    return fmt::format("{} {}, threads {}, {}{}", row.model, row.backend, row.n_threads, name_of(row.test),
-                       head);
+    return models_.size() > 1 ? fmt::format("{}, {} head", name_of(row), name_of(row.head.kind))
+                              : name_of(row);
   }
 
   void fill(BenchRow& row, const LoadedModel& loaded, BenchmarkResult result) const {

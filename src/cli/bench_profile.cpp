@@ -69,8 +69,7 @@ std::vector<WorkRate> profile_of(const BenchReport& report, const BenchRow& row)
 }
 
 void log_profile(const BenchReport& report, const BenchRow& row) {
-  const std::string what =
-      fmt::format("{} {}, threads {}, {}", row.model, row.backend, row.n_threads, name_of(row.test));
+  const std::string what = name_of(row);
   const auto percent_of = [](const std::optional<double>& percent, const char* limit) {
     return percent ? fmt::format(", {:.0f} % of {}", *percent, limit) : "";
   };

@@ -283,6 +283,10 @@ std::string format_md(const BenchReport& report) {
 
 }  // namespace
 
+std::string name_of(const BenchRow& row) {
+  return fmt::format("{} {}, threads {}, {}", row.model, row.backend, row.n_threads, name_of(row.test));
+}
+
 bool differ_in_head_alone(const BenchRow& a, const BenchRow& b) {
   return a.model == b.model && a.backend == b.backend && a.n_threads == b.n_threads && a.test == b.test;
 }

@@ -40,6 +40,8 @@ struct BenchRow {
   std::uint64_t peak_bytes = 0;  // resident at most since loading the model began
 };
 
+// "model avx512, threads 2, tg128": for messages. The head isn't in it.
+std::string name_of(const BenchRow& row);
 // Rows of one test with different heads, which are measured in turns.
 bool differ_in_head_alone(const BenchRow& a, const BenchRow& b);
 

@@ -37,11 +37,11 @@
 namespace bitnet {
 namespace {
 
-constexpr std::size_t kRows = 256;  // in a block: what a thread claims, and 1 KiB of sums
-constexpr std::size_t kBlocksAtATime = 2;
-constexpr std::size_t kComputedRows = 4;  // that a thread claims where few are computed in full
-constexpr double kSlack = 1 + 0x1p-20;    // for bounds that are computed in floats
-constexpr double kMostDigits = 32512;     // 256 * 127: both digits stay in [-128, 127]
+constexpr std::size_t kRows = 256;         // in a block
+constexpr std::size_t kBlocksAtATime = 2;  // that a thread claims at least
+constexpr std::size_t kComputedRows = 4;   // that a thread claims where few are computed in full
+constexpr double kSlack = 1 + 0x1p-20;     // for bounds that are computed in floats
+constexpr double kMostDigits = 32512;      // 256 * 127: both digits stay in [-128, 127]
 // Outside of these a float's range comes near; all rows are computed.
 constexpr float kLeastInput = 1e-30F;
 constexpr float kMostInput = 1e30F;
