@@ -14,7 +14,7 @@
 
 #include "base/buffer.h"
 #include "base/half.h"
-#include "engine/machine_limits.h"
+#include "diagnostics/machine_limits.h"
 #include "kernels/kernels.h"
 #include "kernels/qk256.h"
 #include "kernels/screen.h"

@@ -13,14 +13,14 @@
 
 #include "base/printable.h"
 #include "bitnet/error.h"
-#include "cli/interrupt.h"
-#include "cli/log.h"
-#include "cli/model_options.h"
-#include "cli/number_option.h"
-#include "cli/output.h"
-#include "cli/progress_bar.h"
-#include "cli/prompt_input.h"
-#include "engine/perplexity.h"
+#include "cli/options/model_options.h"
+#include "cli/options/number_option.h"
+#include "cli/options/prompt_input.h"
+#include "cli/terminal/interrupt.h"
+#include "cli/terminal/log.h"
+#include "cli/terminal/output.h"
+#include "cli/terminal/progress_bar.h"
+#include "diagnostics/perplexity.h"
 #include "tokenizer/utf8.h"
 
 namespace bitnet::cli {

@@ -4,7 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <functional>
 
-#include "cli/exit_code.h"
+#include "cli/terminal/exit_code.h"
 
 namespace bitnet::cli {
 

@@ -6,7 +6,7 @@
 #include "kernels/kernels.h"
 #include "model/activations.h"
 #include "model/forward.h"
-#include "model/head_search.h"
+#include "model/head/head_search.h"
 #include "model/kv_cache.h"
 
 namespace bitnet {

@@ -9,9 +9,9 @@
 #include "bitnet/model.h"
 #include "gguf/gguf.h"
 #include "model/config.h"
-#include "model/head_cache.h"
-#include "model/head_copy.h"
-#include "model/head_screen.h"
+#include "model/head/head_cache.h"
+#include "model/head/head_copy.h"
+#include "model/head/head_screen.h"
 #include "model/weights.h"
 
 namespace bitnet {

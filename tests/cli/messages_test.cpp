@@ -1,8 +1,8 @@
 // What stands on stderr and in the help, and how it looks on a terminal.
 #include <gtest/gtest.h>
 
+#include "cli/chat/terminal.h"
 #include "cli/runner.h"
-#include "cli/terminal.h"
 
 namespace bitnet::test {
 namespace {

@@ -6,9 +6,9 @@
 #include <nlohmann/json.hpp>
 #include <span>
 
+#include "cli/chat/terminal.h"
 #include "cli/json_schema.h"
 #include "cli/runner.h"
-#include "cli/terminal.h"
 #include "support/temp_file.h"
 
 namespace bitnet::test {

@@ -1,0 +1,268 @@
+#include "cli/bench/bench_command.h"
+
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/cpu_count.h"
+#include "base/printable.h"
+#include "bitnet/error.h"
+#include "cli/bench/bench_gate.h"
+#include "cli/bench/bench_measure.h"
+#include "cli/bench/bench_profile.h"
+#include "cli/bench/bench_report.h"
+#include "cli/options/choices.h"
+#include "cli/options/list_option.h"
+#include "cli/options/model_options.h"
+#include "cli/options/number_option.h"
+#include "cli/terminal/interrupt.h"
+#include "cli/terminal/log.h"
+#include "cli/terminal/memory_use.h"
+#include "cli/terminal/output.h"
+#include "cli/terminal/progress_line.h"
+#include "kernels/kernels.h"
+#include "model/synthetic.h"
+
+namespace bitnet::cli {
+namespace {
+
+void add_test_options(CLI::App& c, BenchOptions& o) {
+  auto* prompt =
+      add_number_list(c, "-p,--n-prompt", o.prompt, "Prompt tokens to run at once; 0: no such test");
+  auto* generate = add_number_list(c, "-n,--n-gen", o.generate, "Tokens to generate; 0: no such test");
+  auto* depth = add_number_list(c, "-d,--n-depth", o.depth, "Tokens in the context before each test");
+  auto* repetitions = add_number(c, "-r,--repetitions", o.repetitions, "Of each test, after a warm-up");
+  for (CLI::Option* option : {prompt, generate, depth}) option->type_name("N,...");
+  repetitions->type_name("N");
+  for (CLI::Option* option : {prompt, generate, depth, repetitions}) option->group("Tests");
+}
+
+void add_model_options(CLI::App& c, BenchOptions& o) {
+  auto* file = c.add_option("-m,--model", o.model, "GGUF file; none: the canary");
+  file->type_name("FILE")->envname("BITNET_MODEL");
+  auto* synthetic = c.add_option_function<std::string>(
+      "--synthetic", [&o](const std::string& names) { o.synthetic = split_list(names); },
+      "Random models instead, no file needed: " + synthetic_preset_names());
+  synthetic->type_name("NAMES");
+  offer_choices(synthetic, synthetic_preset_names());
+  auto* kv_type = c.add_option_function<std::string>(
+      "--kv-type", [&o](const std::string& name) { o.kv_type = parse_kv_type(name); },
+      "Precision of the KV cache: f16 or f32");
+  kv_type->type_name("TYPE")->default_str("f16");
+  offer_choices(kv_type, "f16, f32");
+  for (CLI::Option* option : {file, synthetic, kv_type}) option->group("Model");
+}
+
+void add_machine_options(CLI::App& c, BenchOptions& o) {
+  auto* threads = add_number_list(c, "-t,--threads", o.threads, "Threads; 0: one per physical core");
+  threads->type_name("N,...")->envname("BITNET_THREADS");
+  auto* backend = c.add_option_function<std::string>(
+      "--backend", [&o](const std::string& names) { o.backends = split_list(names); },
+      "Instruction sets: " + backend_names());
+  backend->type_name("NAMES")->envname("BITNET_BACKEND")->default_str("auto");
+  offer_choices(backend, backend_names());
+  auto* chunk = add_number(c, "--prefill-chunk", o.prefill_chunk, "Prompt tokens computed together");
+  chunk->type_name("N");
+  auto* pin = c.add_flag("--pin", o.pin, "Keep each thread on a core of its own");
+  auto* weights = c.add_option_function<std::string>(
+      "--weights", [&o](const std::string& name) { o.weights = parse_weights(name); },
+      "mmap, or repack: copied to large pages");
+  weights->type_name("HOW")->default_str("mmap");
+  offer_choices(weights, "mmap, repack");
+  auto* head = c.add_option_function<std::string>(
+      "--head",
+      [&o](const std::string& names) {
+        o.heads.clear();
+        for (const std::string& name : split_list(names)) o.heads.push_back(parse_head(name));
+      },
+      "LM head in decoding: exact, screened, int8[-cached]; several are measured in turns");
+  head->type_name("KINDS")->default_str("exact");
+  offer_choices(head, kHeadNames);
+  for (CLI::Option* option : {threads, backend, chunk, pin, weights, head}) option->group("Machine");
+}
+
+void add_output_options(CLI::App& c, BenchOptions& o) {
+  auto* output = c.add_option_function<std::string>(
+      "-o,--output", [&o](const std::string& name) { o.format = parse_report_format(name); },
+      "Form of the results: md, csv, json or jsonl");
+  output->type_name("FORMAT")->default_str("md");
+  offer_choices(output, "md, csv, json, jsonl");
+  auto* gate = c.add_option("--gate", o.gate, "Results saved with -o json; exit code 4 if these are slower");
+  gate->type_name("FILE");
+  auto* tolerance = add_number(c, "--gate-tolerance", o.gate_tolerance,
+                               "Per cent that a median may lie below the saved one");
+  tolerance->type_name("P");
+  for (CLI::Option* option : {output, gate, tolerance}) option->group("Output");
+
+  c.add_flag("-q,--quiet", o.quiet, "Only errors on stderr")->group("Messages");
+  c.add_flag("-v,--verbose", o.verbose, "More detail on stderr")->group("Messages");
+  c.add_flag("--profile", o.profile, "Time and rate by kind of work, on stderr")->group("Messages");
+  c.set_help_flag("-h,--help", "Print this help and exit")->group("Messages");
+}
+
+std::vector<BenchSource> find_sources(const BenchOptions& o) {
+  if (o.synthetic.empty()) {
+    if (o.model.empty()) return {{"canary", {}, nullptr}};
+    return {
+        {printable(std::filesystem::path(o.model).filename().string(), kMaxPrintedName), o.model, nullptr}};
+  }
+  const char* from_environment = std::getenv("BITNET_MODEL");
+  if (!o.model.empty() && (from_environment == nullptr || o.model != from_environment)) {
+    throw UsageError("--model and --synthetic exclude each other; pass one of them");
+  }
+  std::vector<BenchSource> sources;
+  for (const std::string& name : o.synthetic) {
+    const SyntheticShape* shape = find_synthetic_preset(name);
+    if (shape == nullptr) {
+      throw UsageError("--synthetic '" + name + "' is unknown; choose from " + synthetic_preset_names());
+    }
+    sources.push_back({"synthetic:" + name, {}, shape});
+  }
+  return sources;
+}
+
+std::vector<BenchmarkTest> find_tests(const BenchOptions& o) {
+  std::vector<BenchmarkTest> tests;
+  for (const std::size_t depth : o.depth) {
+    for (const std::size_t n : o.prompt) tests.push_back({BenchmarkTest::Kind::prefill, n, depth});
+    for (const std::size_t n : o.generate) tests.push_back({BenchmarkTest::Kind::decode, n, depth});
+  }
+  std::erase_if(tests, [](const BenchmarkTest& test) { return test.n_tokens == 0; });
+  if (tests.empty()) throw UsageError("no tests: pass a number above 0 to -p or -n");
+  return tests;
+}
+
+// The rows of the report, in order, with all that is known before they are measured.
+std::vector<BenchRow> plan_rows(const BenchOptions& o, const std::vector<BenchSource>& sources) {
+  const std::vector<BenchmarkTest> tests = find_tests(o);
+  std::vector<BenchRow> rows;
+  for (const BenchSource& source : sources) {
+    for (const std::string& backend : o.backends) {
+      for (const unsigned threads : o.threads) {
+        for (const BenchmarkTest& test : tests) {
+          for (const HeadChoice& head : o.heads) {
+            BenchRow row;
+            row.model = source.label;
+            row.backend = kernels::find(backend).name;
+            row.n_threads = threads == 0 ? usable_cores() : threads;
+            row.kv_type = o.kv_type;
+            row.prefill_chunk = o.prefill_chunk;
+            row.pin = o.pin;
+            row.test = test;
+            row.head.kind = head.kind;
+            rows.push_back(std::move(row));
+            // Of a prompt's tokens one alone comes to the head.
+            if (test.kind == BenchmarkTest::Kind::prefill) break;
+          }
+        }
+      }
+    }
+  }
+  return rows;
+}
+
+void measure_limits(BenchReport& report, ProgressLine& progress) {
+  for (const BenchRow& row : report.rows) {
+    if (interrupted()) return;
+    if (limits_of(report, row) != nullptr) continue;
+    progress.show(fmt::format("the machine's limits, {}, threads {}", row.backend, row.n_threads));
+    report.limits.push_back(measure_machine_limits(row.backend, row.n_threads));
+  }
+}
+
+// What a head other than the exact one read, and what it costs.
+void log_head(const BenchRow& row) {
+  if (row.head.kind == HeadKind::exact || row.test.kind != BenchmarkTest::Kind::decode) return;
+  const HeadWork& work = row.head_work;
+  spdlog::info(
+      "{}: {} head: {:.1f} of {:.1f} MB read a token; {:.1f} rows in full, at most {}; {:.1f} MiB {} in "
+      "{:.3f} s",
+      name_of(row), name_of(row.head.kind), work.bytes_per_token / 1e6,
+      static_cast<double>(row.head.stored_bytes) / 1e6, work.rows_in_full, work.most_rows_in_full,
+      to_mib(row.head.extra_bytes), row.head.cache.used ? "mapped" : "made", row.head.seconds);
+}
+
+// Of two rows that were measured in turns.
+void log_ratio(const BenchRow& row, const BenchRow& to) {
+  std::vector<double> ratios;
+  for (std::size_t i = 0; i < row.rates.size(); ++i) ratios.push_back(row.rates[i] / to.rates[i]);
+  const Statistics s = statistics_of(ratios);
+  spdlog::info("{}: {} head {:.2f} times as fast as {}, {:.2f} to {:.2f} in {} turns", name_of(row),
+               name_of(row.head.kind), s.median, name_of(to.head.kind), *std::ranges::min_element(ratios),
+               *std::ranges::max_element(ratios), ratios.size());
+}
+
+ExitCode bench(const BenchOptions& o) {
+  set_verbosity(o.quiet, o.verbose);
+  if (o.repetitions == 0) throw UsageError("--repetitions 0 measures nothing; pass 1 or more");
+  if (!(o.gate_tolerance >= 0 && o.gate_tolerance < 100)) {
+    throw UsageError("--gate-tolerance " + digits_of(o.gate_tolerance) +
+                     " is not between 0 and 100 per cent");
+  }
+  if (!o.synthetic.empty() && std::ranges::any_of(o.heads, &HeadChoice::cached)) {
+    throw UsageError(
+        "--head int8-cached keeps its copy beside the model's file, and --synthetic makes none; pass --head "
+        "int8");
+  }
+  const std::vector<BenchSource> sources = find_sources(o);
+  BenchReport report;
+  report.cpu = printable(cpu_name(), kMaxPrintedName);
+  report.n_cores = usable_cores();
+  report.rows = plan_rows(o, sources);
+  std::optional<BenchGate> gate;
+  if (o.gate) {
+    gate.emplace(*o.gate);
+    gate->require_common_row(report.rows);  // not after minutes of measuring
+  }
+
+  ProgressLine progress(o.quiet);
+  for (const BenchSource& source : sources) {
+    if (!measure_model(source, o, progress, report.rows)) return ExitCode::interrupted;
+  }
+  // Last, so that the memory this takes is in nobody's peak.
+  measure_limits(report, progress);
+  progress.clear();
+  if (interrupted()) return ExitCode::interrupted;
+  for (const MachineLimits& l : report.limits) {
+    spdlog::debug("{}, threads {}: memory reads {:.1f} GB/s, int8 products {:.0f} GMAC/s", l.backend,
+                  l.n_threads, l.read_bytes_per_second / 1e9, l.int8_macs_per_second / 1e9);
+  }
+  const BenchRow* first = nullptr;  // of those that differ in the head alone
+  for (const BenchRow& row : report.rows) {
+    log_head(row);
+    log_profile(report, row);
+    if (first != nullptr && differ_in_head_alone(*first, row)) {
+      log_ratio(row, *first);
+    } else {
+      first = &row;
+    }
+  }
+  write_stdout(format_report(report, o.format));
+  if (!gate) return ExitCode::done;
+  const std::vector<std::string> regressions = gate->regressions(report.rows, o.gate_tolerance);
+  for (const std::string& line : regressions) spdlog::error("{}", line);
+  return regressions.empty() ? ExitCode::done : ExitCode::check_failed;
+}
+
+}  // namespace
+
+std::function<ExitCode()> add_bench_command(CLI::App& app) {
+  auto options = std::make_shared<BenchOptions>();
+  CLI::App* command = app.add_subcommand("bench", "Measure how fast models run here");
+  add_test_options(*command, *options);
+  add_model_options(*command, *options);
+  add_machine_options(*command, *options);
+  add_output_options(*command, *options);
+  return [options] { return bench(*options); };
+}
+
+}  // namespace bitnet::cli

@@ -1,0 +1,55 @@
+// The measuring itself: what bitnet bench does between its command line and its report.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/bench/bench_report.h"
+#include "cli/options/model_options.h"
+#include "cli/terminal/progress_line.h"
+#include "model/synthetic.h"
+
+namespace bitnet::cli {
+
+struct BenchOptions {
+  std::string model;
+  std::vector<std::string> synthetic;
+  KvType kv_type = KvType::f16;
+
+  std::vector<std::size_t> prompt{512};
+  std::vector<std::size_t> generate{128};
+  std::vector<std::size_t> depth{0};
+  std::size_t repetitions = 5;
+
+  std::vector<unsigned> threads{0};
+  std::vector<std::string> backends{"auto"};
+  std::size_t prefill_chunk = SessionOptions{}.prefill_chunk;
+
+  ReportFormat format = ReportFormat::md;
+  std::optional<std::string> gate;
+  double gate_tolerance = 10;  // per cent
+
+  bool quiet = false;
+  bool verbose = false;
+  bool profile = false;
+  bool pin = false;
+  WeightMemory weights = WeightMemory::mmap;
+  std::vector<HeadChoice> heads{{}};
+};
+
+// What is to be measured: a file, a shape, or neither for the built-in model.
+struct BenchSource {
+  std::string label;  // as it stands in the results
+  std::string path;
+  const SyntheticShape* shape = nullptr;
+};
+
+// Fills the rows of one model, which stand together and in the order of the options. Rows that differ in the
+// head alone are measured in turns, one repetition of each after the other: the machine's moods are then the
+// same for all. False when interrupted.
+bool measure_model(const BenchSource& source, const BenchOptions& o, ProgressLine& progress,
+                   std::vector<BenchRow>& rows);
+
+}  // namespace bitnet::cli

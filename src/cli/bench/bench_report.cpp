@@ -1,0 +1,329 @@
+#include "cli/bench/bench_report.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "bitnet/error.h"
+#include "cli/bench/bench_profile.h"
+#include "cli/options/model_options.h"
+#include "cli/terminal/memory_use.h"
+
+namespace bitnet::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// Speed in the units of the machine's limits; a negative number: does not apply, or the limit isn't known.
+struct Rates {
+  double gigabytes = -1;          // of weights and cache read per second, decoding
+  double bandwidth_percent = -1;  // of what as many threads can read
+  double gigamacs = -1;           // of the layers' products per second, prefill
+  double int8_peak_percent = -1;  // of what as many threads can multiply
+};
+
+Rates rates_of(const BenchReport& report, const BenchRow& row, double tokens_per_second) {
+  Rates rates;
+  const MachineLimits* limits = limits_of(report, row);
+  const auto percent = [](double value, double limit) { return limit > 0 ? value / limit * 100 : -1; };
+  if (row.test.kind == BenchmarkTest::Kind::decode) {
+    const double bytes =
+        tokens_per_second * (static_cast<double>(row.work.weight_bytes) + row.work.kv_bytes_read(row.test));
+    rates.gigabytes = bytes / 1e9;
+    rates.bandwidth_percent = percent(bytes, read_limit_of(report, row));
+  } else {
+    const double macs = tokens_per_second * static_cast<double>(row.work.layer_macs);
+    rates.gigamacs = macs / 1e9;
+    if (limits != nullptr) rates.int8_peak_percent = percent(macs, limits->int8_macs_per_second);
+  }
+  return rates;
+}
+
+// --- JSON
+// ---------------------------------------------------------------------------------------------------
+//
+// -o json prints one object:
+//   schema   "bitnet.bench"
+//   version  1; it changes when a field changes its name or meaning, not when one is added
+//   machine  {cpu, cores, limits: [{backend, threads, read_bytes_per_second,
+//            int8_macs_per_second or null}]}
+//   results  one object for each row:
+//     model, architecture, model_bytes            what ran
+//     backend, threads, kv_type, prefill_chunk    how
+//     weights                                     where they were: "mmap" in the file, "repack" copied
+//     pin                                         whether each thread was to stay on a core of its own
+//     test                                        "pp512", "tg128", "tg128@d1024"; with model, backend,
+//                                                 threads and, for decode, the head's kind it names a row
+//                                                 (see --gate)
+//     kind, n_tokens, depth                       the same in parts; kind is "prefill" or "decode"
+//     tokens_per_second                           mean of the repetitions
+//     tokens_per_second_deviation, tokens_per_second_median, tokens_per_second_samples
+//     weight_bytes_per_token                      read once for a decoded token: layers, norms, head
+//     kv_bytes_per_token                          keys and values read for one, on average over the test
+//     layer_macs_per_token, head_macs_per_token   multiply-adds of the matrix products
+//     gigabytes_per_second, bandwidth_percent     decode: weights and cache; null for prefill
+//     read_bytes_per_second                       what bandwidth_percent is of: as many threads reading the
+//                                                 model's bytes, median of a sample before each repetition;
+//                                                 null for small models, where it is of the machine's limit
+//     gigamacs_per_second, int8_peak_percent      prefill: layers only; null for decode
+//     head                                        {kind: "exact", "int8" or "screened"; stored_bytes,
+//                                                 extra_bytes of its copy, seconds that making it took; and
+//                                                 for decode, null for prefill, means over the tokens:
+//                                                 bytes_per_token, rows_in_full, and most_rows_in_full}
+//     load_seconds, peak_memory_bytes
+//     profile                                     with --profile alone, by kind of work: [{work,
+//                                                 seconds_per_token, gigabytes_per_second, bandwidth_percent,
+//                                                 gigamacs_per_second, int8_peak_percent}]
+// A percentage is null where the limit isn't known.
+//
+// -o jsonl prints for each row {schema, version, cpu, cores, and the row's fields}. -o csv has the same
+// columns without schema, version, samples and profile; of the head its kind; null is an empty cell.
+
+Json or_null(double value) { return value < 0 ? Json() : Json(value); }
+Json or_null(const std::optional<double>& value) { return value ? Json(*value) : Json(); }
+
+Json profile_json(const BenchReport& report, const BenchRow& row) {
+  Json profile = Json::array();
+  for (const WorkRate& r : profile_of(report, row)) {
+    profile.push_back({{"work", r.work},
+                       {"seconds_per_token", r.seconds_per_token},
+                       {"gigabytes_per_second", or_null(r.gigabytes_per_second)},
+                       {"bandwidth_percent", or_null(r.bandwidth_percent)},
+                       {"gigamacs_per_second", or_null(r.gigamacs_per_second)},
+                       {"int8_peak_percent", or_null(r.int8_peak_percent)}});
+  }
+  return profile;
+}
+
+Json head_json(const BenchRow& row) {
+  const bool is_decode = row.test.kind == BenchmarkTest::Kind::decode;
+  const HeadWork& work = row.head_work;
+  return {{"kind", name_of(row.head.kind)},
+          {"stored_bytes", row.head.stored_bytes},
+          {"extra_bytes", row.head.extra_bytes},
+          {"seconds", row.head.seconds},
+          {"bytes_per_token", is_decode ? Json(work.bytes_per_token) : Json()},
+          {"rows_in_full", is_decode ? Json(work.rows_in_full) : Json()},
+          {"most_rows_in_full", is_decode ? Json(work.most_rows_in_full) : Json()}};
+}
+
+Json row_json(const BenchReport& report, const BenchRow& row) {
+  const Statistics s = statistics_of(row.rates);
+  const Rates rates = rates_of(report, row, s.mean);
+  const bool is_decode = row.test.kind == BenchmarkTest::Kind::decode;
+  Json json = {
+      {"model", row.model},
+      {"architecture", row.architecture},
+      {"model_bytes", row.model_bytes},
+      {"backend", row.backend},
+      {"threads", row.n_threads},
+      {"kv_type", row.kv_type == KvType::f16 ? "f16" : "f32"},
+      {"prefill_chunk", row.prefill_chunk},
+      {"weights", name_of(row.weights)},
+      {"pin", row.pin},
+      {"test", name_of(row.test)},
+      {"kind", is_decode ? "decode" : "prefill"},
+      {"n_tokens", row.test.n_tokens},
+      {"depth", row.test.depth},
+      {"tokens_per_second", s.mean},
+      {"tokens_per_second_deviation", s.deviation},
+      {"tokens_per_second_median", s.median},
+      {"tokens_per_second_samples", row.rates},
+      {"weight_bytes_per_token", row.work.weight_bytes},
+      {"kv_bytes_per_token", row.work.kv_bytes_read(row.test)},
+      {"layer_macs_per_token", row.work.layer_macs},
+      {"head_macs_per_token", row.work.head_macs},
+      {"gigabytes_per_second", or_null(rates.gigabytes)},
+      {"bandwidth_percent", or_null(rates.bandwidth_percent)},
+      {"read_bytes_per_second",
+       row.read_samples.empty() ? Json() : Json(statistics_of(row.read_samples).median)},
+      {"gigamacs_per_second", or_null(rates.gigamacs)},
+      {"int8_peak_percent", or_null(rates.int8_peak_percent)},
+      {"head", head_json(row)},
+      {"load_seconds", row.load_seconds},
+      {"peak_memory_bytes", row.peak_bytes},
+  };
+  if (!row.profile.empty()) json["profile"] = profile_json(report, row);
+  return json;
+}
+
+std::string format_json(const BenchReport& report) {
+  Json limits = Json::array();
+  for (const MachineLimits& l : report.limits) {
+    limits.push_back(
+        {{"backend", l.backend},
+         {"threads", l.n_threads},
+         {"read_bytes_per_second", l.read_bytes_per_second},
+         {"int8_macs_per_second", l.int8_macs_per_second > 0 ? Json(l.int8_macs_per_second) : Json()}});
+  }
+  Json results = Json::array();
+  for (const BenchRow& row : report.rows) results.push_back(row_json(report, row));
+  const Json all = {
+      {"schema", kBenchSchema},
+      {"version", kBenchVersion},
+      {"machine", {{"cpu", report.cpu}, {"cores", report.n_cores}, {"limits", std::move(limits)}}},
+      {"results", std::move(results)}};
+  return all.dump(2) + "\n";
+}
+
+std::string format_jsonl(const BenchReport& report) {
+  std::string text;
+  for (const BenchRow& row : report.rows) {
+    Json line = {
+        {"schema", kBenchSchema}, {"version", kBenchVersion}, {"cpu", report.cpu}, {"cores", report.n_cores}};
+    line.update(row_json(report, row));
+    text += line.dump() + "\n";
+  }
+  return text;
+}
+
+// --- CSV
+// ----------------------------------------------------------------------------------------------------
+
+// RFC 4180: quotes around what would be taken apart, and doubled inside.
+std::string csv_cell(const Json& value) {
+  if (value.is_null()) return "";
+  if (!value.is_string()) return value.dump();
+  const auto& text = value.get_ref<const std::string&>();
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return quoted + "\"";
+}
+
+std::string format_csv(const BenchReport& report) {
+  std::string header;
+  std::string lines;
+  for (const BenchRow& row : report.rows) {
+    Json fields = {{"cpu", report.cpu}, {"cores", report.n_cores}};
+    fields.update(row_json(report, row));
+    fields.erase("tokens_per_second_samples");
+    fields["head"] = name_of(row.head.kind);
+    fields.erase("profile");
+    header.clear();
+    std::string line;
+    for (const auto& [name, value] : fields.items()) {
+      header += (header.empty() ? "" : ",") + name;
+      line += (line.empty() ? "" : ",") + csv_cell(value);
+    }
+    lines += line + "\n";
+  }
+  return header + "\n" + lines;
+}
+
+// --- Markdown
+// -----------------------------------------------------------------------------------------------
+
+using Cells = std::vector<std::string>;
+
+// Characters, not bytes: file names and the sign between mean and deviation need not be ASCII.
+std::size_t width_of(std::string_view text) {
+  return static_cast<std::size_t>(std::ranges::count_if(text, [](char c) { return (c & 0xC0) != 0x80; }));
+}
+
+std::string mib(std::uint64_t bytes) { return fmt::format("{:.1f} MiB", to_mib(bytes)); }
+
+std::string with_percent(double value, double percent) {
+  if (value < 0) return "";
+  return percent < 0 ? fmt::format("{:.2f}", value) : fmt::format("{:.2f} ({:.0f} %)", value, percent);
+}
+
+Cells md_cells(const BenchReport& report, const BenchRow& row) {
+  const Statistics s = statistics_of(row.rates);
+  const Rates rates = rates_of(report, row, s.mean);
+  std::string model;  // a bar would end the cell
+  for (const char c : row.model) model += c == '|' ? std::string("\\|") : std::string(1, c);
+  return {model,
+          mib(row.model_bytes),
+          row.backend,
+          std::to_string(row.n_threads),
+          name_of(row.test),
+          std::string(name_of(row.head.kind)),
+          fmt::format("{:.2f} ± {:.2f}", s.mean, s.deviation),
+          with_percent(rates.gigabytes, rates.bandwidth_percent),
+          with_percent(rates.gigamacs, rates.int8_peak_percent),
+          fmt::format("{:.3f} s", row.load_seconds),
+          mib(row.peak_bytes)};
+}
+
+std::string format_md(const BenchReport& report) {
+  // Of the memory's bandwidth and of the int8 peak, measured in the same run.
+  std::vector<Cells> lines{{"model", "size", "backend", "threads", "test", "head", "tok/s", "GB/s (of read)",
+                            "GMAC/s (of int8)", "load", "peak memory"}};
+  for (const BenchRow& row : report.rows) lines.push_back(md_cells(report, row));
+  const std::size_t n_columns = lines[0].size();
+  const auto is_left = [&](std::size_t column) {
+    const std::string& name = lines[0][column];
+    return name == "model" || name == "backend" || name == "test" || name == "head";
+  };
+  std::vector<std::size_t> widths(n_columns);
+  for (const Cells& cells : lines) {
+    for (std::size_t i = 0; i < n_columns; ++i) widths[i] = std::max(widths[i], width_of(cells[i]));
+  }
+  const auto format_line = [&](const Cells& cells) {
+    std::string line = "|";
+    for (std::size_t i = 0; i < n_columns; ++i) {
+      const std::string space(widths[i] - width_of(cells[i]), ' ');
+      line += " " + (is_left(i) ? cells[i] + space : space + cells[i]) + " |";
+    }
+    return line + "\n";
+  };
+  std::string text = format_line(lines[0]) + "|";
+  for (std::size_t i = 0; i < n_columns; ++i) {
+    text += (is_left(i) ? ":" : "-") + std::string(widths[i], '-') + (is_left(i) ? "-|" : ":|");
+  }
+  text += "\n";
+  for (std::size_t i = 1; i < lines.size(); ++i) text += format_line(lines[i]);
+  return text;
+}
+
+}  // namespace
+
+std::string name_of(const BenchRow& row) {
+  return fmt::format("{} {}, threads {}, {}", row.model, row.backend, row.n_threads, name_of(row.test));
+}
+
+bool differ_in_head_alone(const BenchRow& a, const BenchRow& b) {
+  return a.model == b.model && a.backend == b.backend && a.n_threads == b.n_threads && a.test == b.test;
+}
+
+const MachineLimits* limits_of(const BenchReport& report, const BenchRow& row) {
+  for (const MachineLimits& l : report.limits) {
+    if (l.backend == row.backend && l.n_threads == row.n_threads) return &l;
+  }
+  return nullptr;
+}
+
+double read_limit_of(const BenchReport& report, const BenchRow& row) {
+  if (!row.read_samples.empty()) return statistics_of(row.read_samples).median;
+  const MachineLimits* limits = limits_of(report, row);
+  return limits == nullptr ? 0 : limits->read_bytes_per_second;
+}
+
+ReportFormat parse_report_format(const std::string& name) {
+  if (name == "md") return ReportFormat::md;
+  if (name == "csv") return ReportFormat::csv;
+  if (name == "json") return ReportFormat::json;
+  if (name == "jsonl") return ReportFormat::jsonl;
+  throw UsageError("--output '" + name + "' is unknown; choose from md, csv, json, jsonl");
+}
+
+std::string format_report(const BenchReport& report, ReportFormat format) {
+  switch (format) {
+    case ReportFormat::csv:
+      return format_csv(report);
+    case ReportFormat::json:
+      return format_json(report);
+    case ReportFormat::jsonl:
+      return format_jsonl(report);
+    case ReportFormat::md:
+      break;
+  }
+  return format_md(report);
+}
+
+}  // namespace bitnet::cli

@@ -1,0 +1,69 @@
+// What bitnet bench measured, and the forms in which it is printed.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "bitnet/model.h"
+#include "bitnet/session.h"
+#include "diagnostics/benchmark.h"
+#include "diagnostics/machine_limits.h"
+
+namespace bitnet::cli {
+
+inline constexpr const char* kBenchSchema = "bitnet.bench";
+inline constexpr int kBenchVersion = 1;
+
+// One test of one model under one set of options.
+struct BenchRow {
+  std::string model;  // file name, "canary", or "synthetic:PRESET"
+  std::string architecture;
+  std::uint64_t model_bytes = 0;
+  std::string backend;  // the one that ran, never "auto"
+  unsigned n_threads = 0;
+  KvType kv_type = KvType::f16;
+  std::size_t prefill_chunk = 0;
+  WeightMemory weights = WeightMemory::mmap;
+  bool pin = false;
+  BenchmarkTest test;
+  HeadInfo head;                  // before it is measured its kind alone
+  HeadWork head_work;             // of decode tests
+  std::vector<double> rates;      // tokens/s of each repetition
+  std::vector<WorkTime> profile;  // of all repetitions together; empty unless asked for
+  // Of as many threads as the row's, reading the model's own bytes: one sample before each repetition. Empty
+  // for models that are too small to tell the memory's speed.
+  std::vector<double> read_samples;
+  WorkPerToken work;
+  double load_seconds = 0;
+  std::uint64_t peak_bytes = 0;  // resident at most since loading the model began
+};
+
+// "model avx512, threads 2, tg128": for messages. The head isn't in it.
+std::string name_of(const BenchRow& row);
+// Rows of one test with different heads, which are measured in turns.
+bool differ_in_head_alone(const BenchRow& a, const BenchRow& b);
+
+struct BenchReport {
+  std::string cpu;
+  unsigned n_cores = 0;
+  std::vector<MachineLimits> limits;  // one for each backend and number of threads among the rows
+  std::vector<BenchRow> rows;
+};
+
+// Those of the row's backend and threads; nullptr: not measured.
+const MachineLimits* limits_of(const BenchReport& report, const BenchRow& row);
+// What the row's decoding is held against: the median of its samples, or failing these the machine's limit. 0
+// when neither is there.
+double read_limit_of(const BenchReport& report, const BenchRow& row);
+
+enum class ReportFormat { md, csv, json, jsonl };
+
+// Throws UsageError.
+ReportFormat parse_report_format(const std::string& name);
+
+// The whole report, ending in a line break.
+std::string format_report(const BenchReport& report, ReportFormat format);
+
+}  // namespace bitnet::cli

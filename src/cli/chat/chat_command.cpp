@@ -1,0 +1,94 @@
+#include "cli/chat/chat_command.h"
+
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "bitnet/conversation.h"
+#include "bitnet/error.h"
+#include "cli/chat/chat_loop.h"
+#include "cli/chat/input_history.h"
+#include "cli/chat/line_editor.h"
+#include "cli/chat/stdin_lines.h"
+#include "cli/options/model_options.h"
+#include "cli/options/number_option.h"
+#include "cli/options/sampling_options.h"
+#include "cli/options/template_option.h"
+#include "cli/terminal/interrupt.h"
+#include "cli/terminal/log.h"
+#include "cli/terminal/output.h"
+
+namespace bitnet::cli {
+namespace {
+
+struct ChatOptions {
+  ModelOptions model;
+  std::string system;
+  std::string chat_template = "auto";
+  std::int64_t max_tokens = -1;
+  bool no_history = false;
+  SamplingOptions sampling{{.temperature = 0.7F, .top_p = 0.95F}};
+};
+
+// The descriptor of a terminal to draw the line being typed on: not stdout if stderr will do, for stdout is
+// for the answers. Nullopt: stdin is no terminal, or nothing could be shown on it.
+std::optional<int> find_screen() {
+  if (::isatty(STDIN_FILENO) == 0) return std::nullopt;
+  for (const int descriptor : {STDERR_FILENO, STDOUT_FILENO}) {
+    if (::isatty(descriptor) != 0) return descriptor;
+  }
+  return std::nullopt;
+}
+
+ExitCode chat(const ChatOptions& o) {
+  set_verbosity(o.model.quiet, o.model.verbose);
+  if (o.max_tokens < -1) throw UsageError("--max-tokens: give a count, or -1 to go on until an answer ends");
+  o.sampling.warn_of_idle();
+  const Model model = load_model(o.model, o.sampling.head());
+  const ChatTemplate chat_template = find_template(o.chat_template, model);
+  Sampler sampler(o.sampling.sampler(), model.info().vocab);
+  Session session = make_session(model, o.model);
+  Conversation conversation(model, session, chat_template);
+  conversation.set_system(o.system);
+  if (interrupted()) return ExitCode::interrupted;
+
+  const std::optional<int> screen = find_screen();
+  ChatLoop loop(model, session, conversation, chat_template, sampler, screen.has_value());
+  if (o.max_tokens >= 0) loop.set_max_tokens(static_cast<std::size_t>(o.max_tokens));
+  if (!screen) {
+    StdinLines lines;
+    return loop.run(lines);
+  }
+  let_interrupts_be_taken_back();
+  InputHistory history(o.no_history ? std::nullopt : history_path());
+  LineEditor editor(*screen, history);
+  spdlog::info("/help lists the commands; Ctrl-C stops an answer, Ctrl-D ends the talk");
+  return loop.run(editor);
+}
+
+}  // namespace
+
+std::function<ExitCode()> add_chat_command(CLI::App& app) {
+  auto o = std::make_shared<ChatOptions>();
+  CLI::App& c = *app.add_subcommand("chat", "A conversation in the terminal");
+  auto* system = c.add_option("--system", o->system, "System message")->type_name("TEXT");
+  auto* chat_template = add_template(c, o->chat_template);
+  auto* n = add_number(c, "-n,--max-tokens", o->max_tokens, "Tokens of an answer at most; -1: until it ends");
+  n->type_name("N");
+  auto* no_history = c.add_flag("--no-history", o->no_history, "Don't remember what is typed");
+  for (CLI::Option* option : {system, chat_template, n, no_history}) option->group("Conversation");
+  o->sampling.add_to(c);
+  o->model.add_to(c);
+  c.get_option("--head")->default_str("by sampler");
+  c.set_help_flag("-h,--help", "Print this help and exit")->group("Messages");
+  c.footer(
+      "Where stdin is no terminal, each of its lines is a message or a command.\n"
+      "What is typed is remembered in $XDG_STATE_HOME/bitnet/chat_history.");
+  return [o] { return chat(*o); };
+}
+
+}  // namespace bitnet::cli

@@ -1,0 +1,71 @@
+#include "cli/chat/chat_file.h"
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "base/output_file.h"
+#include "base/printable.h"
+#include "bitnet/error.h"
+#include "cli/options/prompt_input.h"
+#include "cli/terminal/saved_json.h"
+
+namespace bitnet::cli {
+namespace {
+
+using Json = nlohmann::json;
+using OrderedJson = nlohmann::ordered_json;
+
+constexpr std::string_view kSaveOne = "save one with /save FILE";
+constexpr SavedForm kForm{"bitnet.chat", 1, "conversation", kSaveOne};
+
+struct RoleName {
+  Role role;
+  std::string_view name;
+};
+constexpr std::array<RoleName, 3> kRoles = {
+    {{Role::system, "system"}, {Role::user, "user"}, {Role::assistant, "assistant"}}};
+
+}  // namespace
+
+void save_chat(const std::string& path, std::string_view model, ChatTemplate chat_template,
+               std::span<const Message> messages) {
+  OrderedJson list = OrderedJson::array();
+  for (const Message& message : messages) {
+    const auto* const role = std::ranges::find(kRoles, message.role, &RoleName::role);
+    list.push_back({{"role", role->name}, {"content", message.content}});
+  }
+  const OrderedJson all{{"schema", kForm.schema},
+                        {"version", kForm.version},
+                        {"model", model},
+                        {"template", name_of(chat_template)},
+                        {"messages", std::move(list)}};
+  OutputFile file(path);
+  file.write(all.dump(2, ' ', false, OrderedJson::error_handler_t::replace) + "\n");
+  file.commit();
+}
+
+std::vector<Message> load_chat(const std::string& path) {
+  const std::string shown = printable(path, kMaxPrintedPath);
+  // A name and not stdin, which the conversation itself is held on.
+  const std::string text = read_input(path == "-" ? "./-" : path, "the conversation");
+  const Json json = parse_saved(text, shown, kForm);
+  const Json list = json.value("messages", Json());
+  if (!list.is_array()) throw ModelError(shown, "has no list of messages", kSaveOne);
+  std::vector<Message> messages;
+  for (const Json& entry : list) {
+    const auto refuse = [&](const char* what) {
+      throw ModelError(shown, "message " + std::to_string(messages.size() + 1) + " " + what, kSaveOne);
+    };
+    if (!entry.is_object()) refuse("is no object");
+    const Json name = entry.value("role", Json());
+    const Json content = entry.value("content", Json());
+    const auto* const role = std::ranges::find_if(kRoles, [&](const RoleName& r) { return name == r.name; });
+    if (role == kRoles.end()) refuse("has no role that is system, user or assistant");
+    if (!content.is_string()) refuse("has no content that is text");
+    messages.push_back({role->role, content.get<std::string>()});
+  }
+  return messages;
+}
+
+}  // namespace bitnet::cli

@@ -1,0 +1,251 @@
+#include "cli/chat/line_editor.h"
+
+#include <histedit.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <clocale>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <cwchar>
+#include <string_view>
+#include <utility>
+
+#include "bitnet/error.h"
+#include "cli/chat/terminal_input.h"
+#include "cli/chat/wide_text.h"
+#include "cli/terminal/interrupt.h"
+#include "cli/terminal/log.h"
+
+namespace bitnet::cli {
+namespace {
+
+constexpr std::wstring_view kPasteEnd = L"\033[201~";
+constexpr const wchar_t* kPrompt = L"> ";
+constexpr const wchar_t* kBoldPrompt = L"\1\033[1m\1>\1\033[0m\1 ";  // a code needs a character after it
+
+struct Free {
+  void operator()(EditLine* editor) const { el_end(editor); }
+  void operator()(HistoryW* history) const { history_wend(history); }
+  void operator()(std::FILE* file) const { std::fclose(file); }
+};
+template <typename T>
+using Owned = std::unique_ptr<T, Free>;
+
+// libedit measures and converts characters by the locale. Without one that knows UTF-8, C.UTF-8 does.
+void choose_locale() {
+  std::setlocale(LC_CTYPE, "");
+  if (MB_CUR_MAX == 1) std::setlocale(LC_CTYPE, "C.UTF-8");
+}
+
+// Rows from the prompt's to the cursor's where lines are broken at so many columns.
+std::size_t rows_to_cursor(std::wstring_view before_cursor, std::size_t columns) {
+  std::size_t row = 0;
+  std::size_t column = std::wcslen(kPrompt);
+  for (const wchar_t c : before_cursor) {
+    const int width = ::wcwidth(c);
+    const std::size_t wide = width < 0 ? 2 : static_cast<std::size_t>(width);  // a control is shown as ^X
+    if (c == L'\n' || column + wide > columns) {
+      ++row;
+      column = 0;
+    }
+    if (c != L'\n') column += wide;
+  }
+  return row;
+}
+
+bool is_simple_terminal() {
+  const char* const term = std::getenv("TERM");
+  return term == nullptr || std::string_view(term) == "dumb" || *term == '\0';
+}
+
+}  // namespace
+
+struct LineEditor::Impl {
+  Impl(int screen, InputHistory& history);
+
+  static Impl& of(EditLine* editor) {
+    void* self = nullptr;
+    el_wget(editor, EL_CLIENTDATA, &self);
+    return *static_cast<Impl*>(self);
+  }
+  static wchar_t* prompt(EditLine* editor) { return const_cast<wchar_t*>(of(editor).prompt_text); }
+  static int get_char(EditLine* editor, wchar_t* out);
+  static unsigned char insert_paste(EditLine* editor, wint_t);
+  static unsigned char insert_line_break(EditLine* editor, wint_t);
+
+  void add_keys();
+  void go_to_start_of_line();
+  void remember(const std::string& line);
+  void write_screen(const char* text) {
+    std::fputs(text, out.get());
+    std::fflush(out.get());
+  }
+
+  InputHistory& kept;
+  TerminalInput input;
+  Owned<std::FILE> in;
+  Owned<std::FILE> out;
+  const wchar_t* prompt_text;
+  bool brackets_pastes;
+  bool was_interrupted = false;
+  bool had_text = false;  // when it was interrupted
+  Owned<HistoryW> history;
+  Owned<EditLine> editor;
+};
+
+LineEditor::Impl::Impl(int screen, InputHistory& history_file)
+    : kept(history_file),
+      in(::fdopen(::dup(STDIN_FILENO), "r")),
+      out(::fdopen(::dup(screen), "w")),
+      prompt_text(no_color() || is_simple_terminal() ? kPrompt : kBoldPrompt),
+      brackets_pastes(!is_simple_terminal()) {
+  if (in == nullptr || out == nullptr) {
+    throw RuntimeError(std::string("the terminal cannot be opened: ") + std::strerror(errno));
+  }
+  choose_locale();
+  history.reset(history_winit());
+  editor.reset(el_init("bitnet", in.get(), out.get(), out.get()));
+  if (history == nullptr || editor == nullptr) throw RuntimeError("the line editor cannot be started");
+  HistEventW event;
+  history_w(history.get(), &event, H_SETSIZE, static_cast<int>(InputHistory::kMaxEntries));
+  history_w(history.get(), &event, H_SETUNIQUE, 1);
+  for (const std::string& line : kept.entries()) {
+    history_w(history.get(), &event, H_ENTER, wide_of(line).c_str());
+  }
+  EditLine* const e = editor.get();
+  el_wset(e, EL_CLIENTDATA, this);
+  el_wset(e, EL_GETCFN, &Impl::get_char);
+  el_wset(e, EL_PROMPT_ESC, &Impl::prompt, L'\1');
+  el_wset(e, EL_HIST, history_w, history.get());
+  el_wset(e, EL_EDITOR, L"emacs");
+  add_keys();
+  el_source(e, nullptr);
+}
+
+void LineEditor::Impl::add_keys() {
+  EditLine* const e = editor.get();
+  el_wset(e, EL_ADDFN, L"bitnet-paste", L"Insert what is pasted", &Impl::insert_paste);
+  el_wset(e, EL_ADDFN, L"bitnet-line-break", L"Insert a line break", &Impl::insert_line_break);
+  constexpr std::pair<const wchar_t*, const wchar_t*> kKeys[] = {
+      {L"\\e[200~", L"bitnet-paste"}, {L"\\e\\r", L"bitnet-line-break"},   {L"\\e\\n", L"bitnet-line-break"},
+      {L"^R", L"em-inc-search-prev"}, {L"\\e[3~", L"ed-delete-next-char"}, {L"\\e[H", L"ed-move-to-beg"},
+      {L"\\e[F", L"ed-move-to-end"},  {L"\\e[1~", L"ed-move-to-beg"},      {L"\\e[4~", L"ed-move-to-end"},
+      {L"\\e[1;5C", L"em-next-word"}, {L"\\e[1;5D", L"ed-prev-word"},
+  };
+  for (const auto& [key, function] : kKeys) el_wset(e, EL_BIND, key, function, nullptr);
+}
+
+// From where libedit draws the line anew, for which it takes the cursor to be there. Most terminals have
+// broken the line into other rows by now.
+void LineEditor::Impl::go_to_start_of_line() {
+  winsize size{};
+  if (is_simple_terminal() || ::ioctl(fileno(out.get()), TIOCGWINSZ, &size) != 0 || size.ws_col == 0) {
+    return write_screen("\n");
+  }
+  const LineInfoW* const line = el_wline(editor.get());
+  const std::size_t n_rows =
+      rows_to_cursor({line->buffer, static_cast<std::size_t>(line->cursor - line->buffer)}, size.ws_col);
+  const std::string up = n_rows == 0 ? "" : "\033[" + std::to_string(n_rows) + "A";
+  write_screen(("\r" + up + "\033[J").c_str());
+}
+
+// 1 for a character, 0 at the end of input, -1 when a signal ends the waiting.
+int LineEditor::Impl::get_char(EditLine* editor, wchar_t* out) {
+  Impl& self = of(editor);
+  for (;;) {
+    char32_t c = 0;
+    switch (self.input.next(c)) {
+      case TerminalInput::Event::character:
+        *out = static_cast<wchar_t>(c);
+        return 1;
+      case TerminalInput::Event::resized:
+        el_resize(editor);
+        self.go_to_start_of_line();
+        el_wset(editor, EL_REFRESH);
+        break;
+      case TerminalInput::Event::continued:
+        el_wset(editor, EL_PREP_TERM, 0);  // it believes to be prepared still
+        el_wset(editor, EL_PREP_TERM, 1);
+        el_wset(editor, EL_REFRESH);
+        break;
+      case TerminalInput::Event::interrupted: {
+        const LineInfoW* const line = el_wline(editor);
+        self.had_text = line->lastchar != line->buffer;
+        self.was_interrupted = true;
+        return -1;
+      }
+      case TerminalInput::Event::end:
+        return 0;
+    }
+  }
+}
+
+// All of it becomes part of the line, line breaks too. Other controls would be taken for keys.
+unsigned char LineEditor::Impl::insert_paste(EditLine* editor, wint_t /*key*/) {
+  std::wstring text;
+  for (wchar_t c = 0; el_wgetc(editor, &c) == 1;) {
+    if (text.size() < kMaxMessageBytes) {
+      text.push_back(c);
+    } else {  // the end is still to be found
+      text.erase(text.size() - kPasteEnd.size(), 1).push_back(c);
+    }
+    if (text.ends_with(kPasteEnd)) {
+      text.resize(text.size() - kPasteEnd.size());
+      break;
+    }
+  }
+  std::wstring clean;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const wchar_t c = text[i];
+    if (c == L'\r' && i + 1 < text.size() && text[i + 1] == L'\n') continue;
+    if (c == L'\r' || c == L'\n') {
+      clean.push_back(L'\n');
+    } else if (c == L'\t' || (c >= 0x20 && c != 0x7F)) {
+      clean.push_back(c);
+    }
+  }
+  while (clean.ends_with(L'\n')) clean.pop_back();
+  el_winsertstr(editor, clean.c_str());
+  return CC_REFRESH;
+}
+
+unsigned char LineEditor::Impl::insert_line_break(EditLine* editor, wint_t /*key*/) {
+  el_winsertstr(editor, L"\n");
+  return CC_REFRESH;
+}
+
+void LineEditor::Impl::remember(const std::string& line) {
+  HistEventW event;
+  history_w(history.get(), &event, H_ENTER, wide_of(line).c_str());
+  kept.add(line);
+}
+
+LineEditor::LineEditor(int screen, InputHistory& history) : impl_(std::make_unique<Impl>(screen, history)) {}
+LineEditor::~LineEditor() = default;
+
+LineSource::Event LineEditor::next(std::string& line) {
+  Impl& e = *impl_;
+  e.was_interrupted = false;
+  el_wset(e.editor.get(), EL_PREP_TERM, 1);  // or what is typed at the sight of the prompt comes too soon
+  if (e.brackets_pastes) e.write_screen("\033[?2004h");
+  int n = 0;
+  const wchar_t* const text = el_wgets(e.editor.get(), &n);
+  if (e.brackets_pastes) e.write_screen("\033[?2004l");
+  if (e.was_interrupted) {
+    e.write_screen("\n");
+    return e.had_text && !terminated() ? Event::abandoned : Event::interrupted;
+  }
+  if (text == nullptr || n <= 0) {
+    e.write_screen("\n");
+    return Event::end;
+  }
+  line = utf8_of({text, static_cast<std::size_t>(n)});
+  if (line.ends_with('\n')) line.pop_back();
+  if (line.find_first_not_of(" \t\n") != std::string::npos) e.remember(line);
+  return Event::line;
+}
+
+}  // namespace bitnet::cli

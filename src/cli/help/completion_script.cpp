@@ -1,0 +1,201 @@
+#include "cli/help/completion_script.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <string_view>
+#include <vector>
+
+#include "cli/help/command_list.h"
+
+namespace bitnet::cli {
+namespace {
+
+std::string joined(const std::vector<std::string>& words, std::string_view separator) {
+  return fmt::format("{}", fmt::join(words, separator));
+}
+
+std::string with_backslashes(std::string_view text, std::string_view special) {
+  std::string out;
+  for (const char c : text) {
+    if (special.find(c) != std::string_view::npos) out += '\\';
+    out += c;
+  }
+  return out;
+}
+
+// In single quotes, for bash and zsh.
+std::string in_quotes(std::string_view text) {
+  std::string out = "'";
+  for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return out + "'";
+}
+
+// --- bash
+
+// What may follow an option, as the branch of a case.
+std::string bash_value(const std::string& command, const OptionInfo& option) {
+  std::vector<std::string> patterns;
+  for (const std::string& name : option.names)
+    patterns.push_back(in_quotes(fmt::format("{} {}", command, name)));
+  const std::string action = !option.choices.empty()
+                                 ? "_bitnet_words " + in_quotes(joined(option.choices, " "))
+                             : option.takes_file() ? "_bitnet_files"
+                                                   : ":";
+  return fmt::format("    {}) {}; return ;;\n", joined(patterns, "|"), action);
+}
+
+std::string bash_command(const CommandInfo& command) {
+  std::vector<std::string> words;
+  bool takes_files = false;
+  for (const OptionInfo& option : command.options) {
+    words.insert(words.end(), option.names.begin(), option.names.end());
+    if (!option.names.empty()) continue;
+    words.insert(words.end(), option.choices.begin(), option.choices.end());
+    takes_files = takes_files || option.takes_file();
+  }
+  return fmt::format("    {}) words={}{} ;;\n", in_quotes(command.name), in_quotes(joined(words, " ")),
+                     takes_files ? "; files=1" : "");
+}
+
+constexpr std::string_view kBashHead = R"(# bash completion for bitnet; made by: bitnet completions bash
+
+_bitnet_words() { mapfile -t COMPREPLY < <(compgen -W "$1" -- "$cur"); }
+_bitnet_files() {
+  compopt -o filenames 2>/dev/null
+  mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+}
+
+_bitnet() {
+  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} command='' words='' files='' i
+  # bash takes --name=value apart
+  if [[ $cur == '=' ]]; then
+    cur=''
+  elif [[ $prev == '=' ]]; then
+    prev=${COMP_WORDS[COMP_CWORD-2]}
+  fi
+  for ((i = 1; i < COMP_CWORD; i++)); do
+    if [[ ${COMP_WORDS[i]} != -* ]]; then
+      command=${COMP_WORDS[i]}
+      break
+    fi
+  done
+  COMPREPLY=()
+  case "$command $prev" in
+)";
+
+constexpr std::string_view kBashTail = R"(  esac
+  if [[ -n $files && $cur != -* ]]; then
+    _bitnet_files
+  else
+    _bitnet_words "$words"
+  fi
+}
+
+complete -F _bitnet bitnet
+)";
+
+// --- zsh
+
+// One option as _arguments wants it.
+std::string zsh_option(const OptionInfo& option) {
+  std::string spec;
+  if (option.may_repeat && !option.names.empty()) {
+    spec = "'*'";
+  } else if (option.names.size() > 1) {
+    spec = in_quotes("(" + joined(option.names, " ") + ")");
+  }
+  if (!option.names.empty()) {
+    spec += option.names.size() > 1 ? "{" + joined(option.names, ",") + "}" : option.names.front();
+    spec += in_quotes("[" + with_backslashes(option.description, "\\[]:") + "]");
+  }
+  if (option.value.empty()) return spec;
+  const std::string action = !option.choices.empty() ? "(" + joined(option.choices, " ") + ")"
+                             : option.takes_file()   ? "_files"
+                                                     : " ";
+  const std::string place = option.names.empty() ? (option.choices.empty() ? "*" : "1") : "";
+  return spec + in_quotes(place + ":" + with_backslashes(option.value, "\\:") + ":" + action);
+}
+
+// The call that completes some options.
+std::string zsh_arguments(const std::vector<OptionInfo>& options, std::string_view indent) {
+  std::string call = "_arguments";
+  for (const OptionInfo& option : options) call += fmt::format(" \\\n{}  {}", indent, zsh_option(option));
+  return call;
+}
+
+// --- fish
+
+std::string fish_quoted(std::string_view text) { return "'" + with_backslashes(text, "\\'") + "'"; }
+
+std::string fish_option(const OptionInfo& option, const std::string& condition) {
+  std::string line = "complete -c bitnet -n " + fish_quoted(condition);
+  for (const std::string& name : option.names) {
+    line += name.starts_with("--") ? " -l " + name.substr(2) : " -s " + name.substr(1);
+  }
+  const bool has_choices = !option.choices.empty();
+  if (!option.value.empty()) line += option.takes_file() && !has_choices ? " -r -F" : " -x";
+  if (option.names.empty())
+    line = "complete -c bitnet -n " + fish_quoted(condition) + (option.takes_file() ? " -F" : "");
+  if (has_choices) line += " -a " + fish_quoted(joined(option.choices, " "));
+  return line + " -d " + fish_quoted(option.description) + "\n";
+}
+
+}  // namespace
+
+std::string bash_completions(const CLI::App& app) {
+  CommandInfo program = describe(app);
+  const std::vector<CommandInfo> commands = describe_commands(app);
+  std::string values;
+  std::string words;
+  for (const CommandInfo& command : commands) {
+    for (const OptionInfo& option : command.options) {
+      if (!option.names.empty() && !option.value.empty()) values += bash_value(command.name, option);
+    }
+    words += bash_command(command);
+  }
+  OptionInfo names;  // of the commands: a first argument with choices
+  for (const CommandInfo& command : commands) names.choices.push_back(command.name);
+  program.options.insert(program.options.begin(), names);
+  program.name.clear();
+  return fmt::format("{}{}  esac\n  case $command in\n{}{}{}", kBashHead, values, bash_command(program),
+                     words, kBashTail);
+}
+
+std::string zsh_completions(const CLI::App& app) {
+  const std::vector<CommandInfo> commands = describe_commands(app);
+  std::string text =
+      "#compdef bitnet\n# zsh completion for bitnet; made by: bitnet completions zsh\n\n_bitnet() {\n"
+      "  local context state state_descr line\n  local -A opt_args\n  local -a commands\n  commands=(\n";
+  for (const CommandInfo& command : commands) {
+    text += "    " + in_quotes(command.name + ":" + with_backslashes(command.description, "\\:")) + "\n";
+  }
+  std::string program = zsh_arguments(describe(app).options, "  ");
+  program.insert(std::string_view("_arguments").size(), " -C");
+  text += "  )\n  " + program +
+          " \\\n    '1:command:->command' \\\n    '*::argument:->argument'\n  case $state in\n";
+  text += "    command) _describe command commands ;;\n    argument)\n      case $words[1] in\n";
+  for (const CommandInfo& command : commands) {
+    text += fmt::format("        {})\n          {} ;;\n", command.name,
+                        zsh_arguments(command.options, "          "));
+  }
+  text += "      esac ;;\n  esac\n}\n\n";
+  // Found by its name in $fpath it is called at once; otherwise it was sourced.
+  return text +
+         "if [[ $funcstack[1] == _bitnet ]]; then\n  _bitnet \"$@\"\nelse\n  compdef _bitnet bitnet\nfi\n";
+}
+
+std::string fish_completions(const CLI::App& app) {
+  std::string text =
+      "# fish completion for bitnet; made by: bitnet completions fish\ncomplete -c bitnet -f\n";
+  for (const OptionInfo& option : describe(app).options) text += fish_option(option, "__fish_use_subcommand");
+  for (const CommandInfo& command : describe_commands(app)) {
+    text += fmt::format("complete -c bitnet -n __fish_use_subcommand -a {} -d {}\n", command.name,
+                        fish_quoted(command.description));
+    for (const OptionInfo& option : command.options) {
+      text += fish_option(option, "__fish_seen_subcommand_from " + command.name);
+    }
+  }
+  return text;
+}
+
+}  // namespace bitnet::cli

@@ -1,0 +1,139 @@
+#include "cli/help/man_page.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <string_view>
+#include <vector>
+
+#include "cli/help/command_list.h"
+
+namespace bitnet::cli {
+namespace {
+
+// Text of ours as roff takes it: a hyphen that is to be typed is not one that is to be read.
+std::string roff(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '\\') {
+      out += "\\e";
+    } else if (c == '-') {
+      out += "\\-";
+    } else {
+      out += c;
+    }
+  }
+  if (out.starts_with('.') || out.starts_with('\'')) out.insert(0, "\\&");
+  return out;
+}
+
+std::string bold(std::string_view text) { return "\\fB" + roff(text) + "\\fR"; }
+std::string italic(std::string_view text) { return "\\fI" + roff(text) + "\\fR"; }
+
+std::string entry(const OptionInfo& option) {
+  std::string names;
+  for (const std::string& name : option.names) names += (names.empty() ? "" : ", ") + bold(name);
+  if (!option.value.empty()) names += (names.empty() ? "" : " ") + italic(option.value);
+  std::string text = roff(option.description);
+  if (!option.default_value.empty()) text += " [default: " + roff(option.default_value) + "]";
+  if (!option.variable.empty()) text += " [environment: " + roff(option.variable) + "]";
+  return ".TP\n" + names + "\n" + text + "\n";
+}
+
+std::string command_section(const CommandInfo& command) {
+  std::string text = ".SS " + bold("bitnet " + command.name) + " [\\fIOPTIONS\\fR]";
+  for (const OptionInfo& option : command.options) {
+    if (option.names.empty()) text += " " + italic(option.value);
+  }
+  text += "\n" + roff(command.description) + ".\n";
+  for (const std::string& group : command.groups) {
+    text += ".P\n" + roff(group) + ":\n";
+    for (const OptionInfo& option : command.options) {
+      if (option.group == group) text += entry(option);
+    }
+  }
+  if (command.footer.empty()) return text;
+  return text + ".P\n.nf\n" + roff(command.footer) + "\n.fi\n";
+}
+
+constexpr std::string_view kDescription = R"(.SH DESCRIPTION
+Runs ternary (1.58\-bit) language models on CPUs.
+Without a model, of \fB\-m\fR or \fBBITNET_MODEL\fR, every command uses a
+small one that is compiled in and says so on stderr.
+.P
+stdout carries the result and nothing else.
+Progress, statistics and warnings go to stderr.
+The same command prints the same bytes every time: the default seed is fixed.
+)";
+
+constexpr std::string_view kEnd = R"(.SH EXIT STATUS
+.TP
+.B 0
+Done.
+.TP
+.B 1
+Failed while running; output that could not be written, for one.
+.TP
+.B 2
+Wrong usage.
+.TP
+.B 3
+The model or an input file was refused.
+.TP
+.B 4
+A check did not hold.
+.TP
+.B 130
+Interrupted.
+.P
+An error is one line on stderr: what, where, and what to do.
+.SH ENVIRONMENT
+.TP
+.B BITNET_MODEL
+The model file; stands in for \fB\-m\fR.
+.TP
+.B BITNET_THREADS
+Stands in for \fB\-t\fR.
+.TP
+.B BITNET_BACKEND
+Stands in for \fB\-\-backend\fR.
+.TP
+.B NO_COLOR
+If not empty, no colour and no redrawn lines.
+.SH FILES
+.TP
+.I $XDG_STATE_HOME/bitnet/chat_history
+What was typed in \fBbitnet chat\fR. \fB\-\-no\-history\fR keeps it as it is.
+.TP
+.I MODEL.int8\-head
+The int8 copy of the head of the model file \fIMODEL\fR, beside it: written and
+used by \fB\-\-head int8\-cached\fR, made anew when the model changes. It may be
+deleted at any time.
+.TP
+.I ~/.editrc
+Keys of the line editor in \fBbitnet chat\fR; see \fBeditrc\fR(5).
+.SH EXAMPLES
+.EX
+bitnet run \-p "The capital of France is"
+bitnet run \-m model.gguf \-f prompt.txt \-\-stop "User:" > answer.txt
+bitnet chat \-m model.gguf \-\-system "Answer in one sentence."
+bitnet bench \-\-synthetic 2b\-4t \-p 128,512 \-n 32 \-t 1,2
+bitnet inspect model.gguf && bitnet verify \-m model.gguf
+bitnet perplexity \-m model.gguf \-f text.txt \-c 2048
+.EE
+)";
+
+}  // namespace
+
+std::string man_page(const CLI::App& app) {
+  std::string text = ".\\\" Made by: bitnet completions man\n.TH BITNET 1 \"\" \"bitnet " BITNET_VERSION
+                     "\" \"User Commands\"\n.SH NAME\nbitnet \\- run ternary language models on CPUs\n"
+                     ".SH SYNOPSIS\n\\fBbitnet\\fR \\fICOMMAND\\fR [\\fIOPTIONS\\fR]\n";
+  text += kDescription;
+  text += ".SH OPTIONS\n";
+  for (const OptionInfo& option : describe(app).options) text += entry(option);
+  text += ".SH COMMANDS\n";
+  for (const CommandInfo& command : describe_commands(app)) text += command_section(command);
+  return text.append(kEnd);
+}
+
+}  // namespace bitnet::cli

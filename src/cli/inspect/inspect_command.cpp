@@ -1,0 +1,122 @@
+#include "cli/inspect/inspect_command.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/cpu_count.h"
+#include "bitnet/error.h"
+#include "bitnet/model.h"
+#include "cli/inspect/inspect_report.h"
+#include "cli/options/builtin_model.h"
+#include "cli/options/choices.h"
+#include "cli/options/model_options.h"
+#include "cli/options/number_option.h"
+#include "cli/terminal/interrupt.h"
+#include "cli/terminal/log.h"
+#include "cli/terminal/output.h"
+#include "cli/terminal/progress_bar.h"
+#include "diagnostics/head_effect.h"
+#include "model/inspect/inspection.h"
+
+namespace bitnet::cli {
+namespace {
+
+constexpr std::chrono::milliseconds kLongRead{500};  // from here on it is worth a progress bar
+
+struct CommandOptions {
+  std::string model;
+  bool all_tensors = false;
+  bool json = false;
+  bool int8_head = false;
+  unsigned n_threads = 0;
+  bool quiet = false;
+  bool verbose = false;
+};
+
+// The other kinds have nothing to measure.
+bool wants_int8(const std::string& name) {
+  if (parse_head(name).kind == HeadKind::int8) return true;
+  throw UsageError("--head " + name +
+                   ": its logits are those of the stored head, bit for bit; to see what int8 does "
+                   "to them, pass --head int8");
+}
+
+void add_options(CLI::App& c, CommandOptions& o) {
+  auto* file = c.add_option("-m,--model,file", o.model, "GGUF file; none: the built-in canary");
+  file->type_name("FILE")->envname("BITNET_MODEL")->group("Model");
+  c.add_flag("--tensors", o.all_tensors, "Every tensor by itself, not by kind")->group("Output");
+  c.add_flag("--json", o.json, "Everything as JSON")->group("Output");
+  auto* head = c.add_option_function<std::string>(
+      "--head", [&o](const std::string& name) { o.int8_head = wants_int8(name); },
+      "int8: measure too what run --head int8 does to logits");
+  head->type_name("KIND")->group("Output");
+  offer_choices(head, "int8");
+  auto* threads = add_number(c, "-t,--threads", o.n_threads, "Threads; 0: one per physical core");
+  threads->type_name("N")->envname("BITNET_THREADS")->group("Machine");
+  c.add_flag("-q,--quiet", o.quiet, "Only errors on stderr")->group("Messages");
+  c.add_flag("-v,--verbose", o.verbose, "More detail on stderr")->group("Messages");
+  c.set_help_flag("-h,--help", "Print this help and exit")->group("Messages");
+  c.footer(
+      "Says what is in the file, what is unusual about it, what the engine will do\n"
+      "and what you should do. Exit code 3 if the file would be refused, or would\n"
+      "load and write nonsense (I2_S in the ARM layout).");
+}
+
+// What the int8 copy of the head does to the logits of a file that loads; nullopt when interrupted.
+std::optional<HeadEffect> measure_head(const InspectionSource& source, unsigned n_threads) {
+  const auto keep_going = [] { return !interrupted(); };
+  const LoadOptions options{.n_threads = n_threads, .on_progress = [&](double) { return keep_going(); }};
+  return measure_int8_head(load(source, options), n_threads, keep_going);
+}
+
+ExitCode inspect_file(const CommandOptions& o) {
+  set_verbosity(o.quiet, o.verbose);
+  InspectionSource source{.path = o.model, .bytes = {}};
+  if (o.model.empty()) {
+    spdlog::info("no model given: using the {} model", kBuiltinModelName);
+    source = {.path = kBuiltinModelName, .bytes = builtin_model()};
+  }
+  ProgressBar bar(o.quiet, "inspect", kLongRead);
+  // Reading gains nothing from more threads than cores.
+  const unsigned n_threads = o.n_threads == 0 ? usable_cores() : std::min(o.n_threads, usable_cores());
+  Inspection inspection = inspect(source, n_threads, [&](double fraction) {
+    bar.update(fraction);
+    return !interrupted();
+  });
+  bar.clear();
+  if (interrupted()) return ExitCode::interrupted;
+  InspectionExtras extras{.wants_head = o.int8_head, .head = {}};
+  if (o.int8_head && !inspection.refusal) {
+    extras.head = measure_head(source, n_threads);
+    if (!extras.head) return ExitCode::interrupted;
+    inspection.findings.push_back(finding_of(*extras.head));
+  }
+  write_stdout(o.json ? inspection_json(inspection, extras)
+                      : format_inspection(inspection, extras, o.all_tensors));
+  if (interrupted()) return ExitCode::interrupted;
+  if (inspection.is_usable()) return ExitCode::done;
+  for (const Finding& f : inspection.findings) {
+    if (f.level != FindingLevel::error) continue;
+    // The loader's own message names the file already.
+    spdlog::error(
+        "{}", inspection.refusal ? *inspection.refusal : inspection.file + ": " + f.what + "; " + f.advice);
+    break;
+  }
+  return ExitCode::refused;
+}
+
+}  // namespace
+
+std::function<ExitCode()> add_inspect_command(CLI::App& app) {
+  auto options = std::make_shared<CommandOptions>();
+  CLI::App* command = app.add_subcommand("inspect", "Show what is in a model file and whether it is healthy");
+  add_options(*command, *options);
+  return [options] { return inspect_file(*options); };
+}
+
+}  // namespace bitnet::cli

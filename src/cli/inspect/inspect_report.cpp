@@ -1,0 +1,304 @@
+#include "cli/inspect/inspect_report.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "cli/inspect/inspect_report_head.h"
+#include "cli/terminal/memory_use.h"
+
+namespace bitnet::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::size_t kWidth = 80;
+
+// --- for people -----------------------------------------------------------------------------------------
+
+// Words in lines of at most kWidth, all but the first behind an indent. A word that is longer than a line
+// stands alone.
+std::string wrapped(std::string line, const std::string& text, std::size_t indent) {
+  std::string out;
+  std::istringstream words(text);
+  bool is_first = true;
+  for (std::string word; words >> word;) {
+    const bool starts_line = line.size() <= indent && is_first;
+    if (!starts_line && line.size() + 1 + word.size() > kWidth) {
+      out += line + "\n";
+      line = std::string(indent, ' ') + word;
+    } else {
+      line += (is_first ? "" : " ") + word;
+    }
+    is_first = false;
+  }
+  return out + line + "\n";
+}
+
+std::string heading(std::string_view text) { return fmt::format("\n{}\n", text); }
+
+// "token_embd" for token_embd.weight, "attn_q" for blk.7.attn_q.weight: tensors of one kind in all layers.
+std::string kind_of(const std::string& name) {
+  std::size_t begin = 0;
+  if (name.starts_with("blk.")) {
+    const std::size_t dot = name.find('.', 4);
+    if (dot != std::string::npos) begin = dot + 1;
+  }
+  const std::size_t end = name.ends_with(".weight") ? name.size() - 7 : name.size();
+  return begin < end ? name.substr(begin, end - begin) : name;
+}
+
+std::string shape_of(const TensorSummary& t) {
+  std::string shape;
+  for (std::uint32_t d = 0; d < t.n_dims; ++d) shape += (d == 0 ? "" : "x") + std::to_string(t.dims[d]);
+  return shape;
+}
+
+using Tensors = std::vector<const TensorSummary*>;
+
+std::string range(double least, double greatest, const char* format) {
+  const std::string low = fmt::format(fmt::runtime(format), least);
+  const std::string high = fmt::format(fmt::runtime(format), greatest);
+  return low == high ? low : low + ".." + high;
+}
+
+// "a" or "a..b", over tensors of one kind.
+template <typename Value>
+std::string range_over(const Tensors& tensors, Value value, const char* format) {
+  std::vector<double> values;
+  for (const TensorSummary* t : tensors) values.push_back(static_cast<double>(value(*t)));
+  const auto [least, greatest] = std::ranges::minmax(values);
+  return range(least, greatest, format);
+}
+
+std::string values_of(const Tensors& tensors) {
+  const TensorSummary& first = *tensors.front();
+  if (first.codes.total() > 0) {
+    const auto zero_rate = [](const TensorSummary& t) { return 100 * t.codes.rate(t.codes.zero); };
+    const auto scale = [](const TensorSummary& t) { return t.scale.value_or(0); };
+    return fmt::format("0: {} %  scale {}", range_over(tensors, zero_rate, "{:.1f}"),
+                       range_over(tensors, scale, "{:.3g}"));
+  }
+  if (!first.range) return "";
+  float least = first.range->min;
+  float greatest = first.range->max;
+  for (const TensorSummary* t : tensors) {
+    least = std::min(least, t->range->min);
+    greatest = std::max(greatest, t->range->max);
+  }
+  return range(static_cast<double>(least), static_cast<double>(greatest), "{:.3g}");
+}
+
+std::string tensor_line(const std::string& name, std::size_t n, const std::string& shape,
+                        const std::string& type, const std::string& values) {
+  const std::string count = n > 1 ? fmt::format("{} x ", n) : "";
+  std::string line = fmt::format("  {:<14} {:<15} {:<5} {}", name, count + shape, type, values);
+  line.erase(line.find_last_not_of(' ') + 1);
+  return line + "\n";
+}
+
+std::string format_tensors(const Inspection& in, bool all) {
+  std::string text = heading("Tensors: shape, type, share of zeros and scale, or range of values");
+  if (all) {
+    for (const TensorSummary& t : in.tensors) {
+      text += fmt::format("  {}\n", t.name) + tensor_line("", 1, shape_of(t), t.type, values_of({&t}));
+    }
+    return text;
+  }
+  // Those that are alike in kind, shape and type on one line, in the order of their first.
+  std::vector<std::string> order;
+  std::map<std::string, Tensors> groups;
+  for (const TensorSummary& t : in.tensors) {
+    const bool is_measured = t.codes.total() > 0 || t.range.has_value();
+    const std::string key = kind_of(t.name) + "|" + shape_of(t) + "|" + t.type + (is_measured ? "" : "|");
+    auto& group = groups[key];
+    if (group.empty()) order.push_back(key);
+    group.push_back(&t);
+  }
+  for (const std::string& key : order) {
+    const auto& group = groups[key];
+    text += tensor_line(kind_of(group.front()->name), group.size(), shape_of(*group.front()),
+                        group.front()->type, values_of(group));
+  }
+  return text;
+}
+
+struct TypeSize {
+  std::size_t n = 0;
+  std::uint64_t bytes = 0;
+};
+
+std::map<std::string, TypeSize> sizes_by_type(const Inspection& in) {
+  std::map<std::string, TypeSize> sizes;
+  for (const TensorSummary& t : in.tensors) {
+    TypeSize& size = sizes[t.type];
+    ++size.n;
+    size.bytes += t.bytes;
+  }
+  return sizes;
+}
+
+std::string format_sizes(const Inspection& in) {
+  std::string text = heading("Sizes by type");
+  for (const auto& [type, size] : sizes_by_type(in)) {
+    const double share = static_cast<double>(size.bytes) / static_cast<double>(in.file_bytes);
+    text += size.bytes == 0 ? fmt::format("  {:<8} {:>5} tensors, not read\n", type, size.n)
+                            : fmt::format("  {:<8} {:>5} tensors {:>12.3f} MiB {:>6.1f} %\n", type, size.n,
+                                          to_mib(size.bytes), 100 * share);
+  }
+  return text;
+}
+
+std::string format_keys(const Inspection& in) {
+  std::string text = heading("Metadata");
+  for (const KeySummary& key : in.keys) {
+    text += wrapped("  ", key.name + " = " + key.value, 6);
+  }
+  return text;
+}
+
+std::string format_findings(const Inspection& in) {
+  std::string text = heading("Findings");
+  for (const Finding& f : in.findings) {
+    text += wrapped("  ", fmt::format("{}: {}: {}", name_of(f.level), f.topic, f.what), 4);
+    text += wrapped("    ", f.meaning + ".", 4);
+    if (!f.advice.empty()) text += wrapped("    ", "What to do: " + f.advice + ".", 4);
+  }
+  return text;
+}
+
+std::string verdict_of(const Inspection& in) {
+  if (in.refusal) return "refused: this file cannot be run here";
+  if (!in.is_usable()) return "do not use: it would load, and write nonsense";
+  const bool has_warning =
+      std::ranges::any_of(in.findings, [](const Finding& f) { return f.level == FindingLevel::warning; });
+  return has_warning ? "usable, with warnings" : "healthy";
+}
+
+// --- JSON -----------------------------------------------------------------------------------------------
+//
+// --json prints one object:
+//   schema        "bitnet.inspect"
+//   version       1; it changes when a field changes its name or meaning, not when one is added
+//   file, file_bytes, gguf_version, alignment, name, architecture
+//   parsed        false: the header is broken, and all but file, refusal and findings is empty
+//   loads         whether the engine takes the file; refusal: its message if not, or null
+//   usable        no finding is an error; exit code 0
+//   layout        {verdict: "x86", "arm" or "unknown", evidence_x86, evidence_arm, pairs}: see
+//                 src/model/inspect/i2s_layout.h
+//   findings      [{level: "ok", "note", "warning" or "error", topic, what, meaning, advice: text or null}]
+//   sizes         [{type, tensors, bytes}]; bytes is 0 for types that are not read
+//   metadata      [{key, type, value}]; value is cut, for people
+//   tensors       [{name, shape, type, type_id, bytes,
+//                   scale, zero_rate, plus_rate, minus_rate, invalid_codes      of ternary ones
+//                   min, max, rms, zeros, not_finite}]                          of others that are read
+//   int8_head     with --head int8 only; null if the file is refused:
+//                   {stored_type, stored_bytes, copy_bytes, seconds: to make the copy, sample: "text", "ids"
+//                   or null, positions, compared: of them, those whose logits are finite, same_best:
+//                   positions with the same best token, n_best, same_best_set: positions with the same best
+//                   n_best tokens, max_difference, rms_difference: of logits, deviation: of the stored head's
+//                   logits, lowest_cosine}; copy_bytes and positions are 0 for a ternary head, which has no
+//                   copy, and what was not measured is null
+// What is not a finite number is null.
+
+Json number(double value) { return std::isfinite(value) ? Json(value) : Json(); }
+
+Json tensor_json(const TensorSummary& t) {
+  Json shape = Json::array();
+  for (std::uint32_t d = 0; d < t.n_dims; ++d) shape.push_back(t.dims[d]);
+  Json json = {
+      {"name", t.name}, {"shape", shape}, {"type", t.type}, {"type_id", t.type_id}, {"bytes", t.bytes}};
+  if (t.scale) json["scale"] = number(static_cast<double>(*t.scale));
+  if (t.codes.total() > 0) {
+    json["zero_rate"] = t.codes.rate(t.codes.zero);
+    json["plus_rate"] = t.codes.rate(t.codes.plus);
+    json["minus_rate"] = t.codes.rate(t.codes.minus);
+    json["invalid_codes"] = t.codes.invalid;
+  }
+  if (t.range) {
+    json["min"] = number(static_cast<double>(t.range->min));
+    json["max"] = number(static_cast<double>(t.range->max));
+    json["rms"] = number(t.range->rms);
+    json["zeros"] = t.range->n_zero;
+    json["not_finite"] = t.range->n_not_finite;
+  }
+  return json;
+}
+
+std::string_view name_of(LayoutVerdict verdict) {
+  switch (verdict) {
+    case LayoutVerdict::x86:
+      return "x86";
+    case LayoutVerdict::arm:
+      return "arm";
+    case LayoutVerdict::unknown:
+      break;
+  }
+  return "unknown";
+}
+
+}  // namespace
+
+std::string format_inspection(const Inspection& in, const InspectionExtras& extras, bool all_tensors) {
+  std::string text = wrapped("", in.file + ": " + verdict_of(in), 2);
+  if (in.is_parsed) {
+    text += fmt::format("GGUF version {}, {:.1f} MiB, {} keys, {} tensors\n", in.gguf_version,
+                        to_mib(in.file_bytes), in.keys.size(), in.tensors.size());
+  }
+  text += format_findings(in);
+  if (!in.is_parsed) return text;
+  if (extras.head) text += format_head_effect(*extras.head);
+  return text + format_sizes(in) + format_tensors(in, all_tensors) + format_keys(in);
+}
+
+std::string inspection_json(const Inspection& in, const InspectionExtras& extras) {
+  Json findings = Json::array();
+  for (const Finding& f : in.findings) {
+    findings.push_back({{"level", bitnet::name_of(f.level)},
+                        {"topic", f.topic},
+                        {"what", f.what},
+                        {"meaning", f.meaning},
+                        {"advice", f.advice.empty() ? Json() : Json(f.advice)}});
+  }
+  Json sizes = Json::array();
+  for (const auto& [type, size] : sizes_by_type(in)) {
+    sizes.push_back({{"type", type}, {"tensors", size.n}, {"bytes", size.bytes}});
+  }
+  Json metadata = Json::array();
+  for (const KeySummary& k : in.keys)
+    metadata.push_back({{"key", k.name}, {"type", k.type}, {"value", k.value}});
+  Json tensors = Json::array();
+  for (const TensorSummary& t : in.tensors) tensors.push_back(tensor_json(t));
+  Json all = {{"schema", "bitnet.inspect"},
+              {"version", 1},
+              {"file", in.file},
+              {"file_bytes", in.file_bytes},
+              {"gguf_version", in.gguf_version},
+              {"alignment", in.alignment},
+              {"name", in.name},
+              {"architecture", in.architecture},
+              {"parsed", in.is_parsed},
+              {"loads", !in.refusal.has_value()},
+              {"refusal", in.refusal ? Json(*in.refusal) : Json()},
+              {"usable", in.is_usable()},
+              {"layout",
+               {{"verdict", name_of(in.layout.verdict())},
+                {"evidence_x86", in.layout.evidence(I2sLayout::x86)},
+                {"evidence_arm", in.layout.evidence(I2sLayout::arm)},
+                {"pairs", in.layout.n_pairs()}}},
+              {"findings", std::move(findings)},
+              {"sizes", std::move(sizes)},
+              {"metadata", std::move(metadata)},
+              {"tensors", std::move(tensors)}};
+  if (extras.wants_head) all["int8_head"] = extras.head ? head_effect_json(*extras.head) : Json();
+  return all.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace bitnet::cli

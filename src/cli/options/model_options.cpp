@@ -1,0 +1,189 @@
+#include "cli/options/model_options.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/cpu_count.h"
+#include "base/printable.h"
+#include "bitnet/error.h"
+#include "cli/options/builtin_model.h"
+#include "cli/options/choices.h"
+#include "cli/options/number_option.h"
+#include "cli/terminal/interrupt.h"
+#include "cli/terminal/memory_use.h"
+#include "cli/terminal/progress_bar.h"
+
+namespace bitnet::cli {
+namespace {
+
+constexpr std::chrono::milliseconds kLongLoad{500};  // from here on it is worth a progress bar
+
+void log_memory(const char* when) {
+  const MemoryUse m = memory_use();
+  spdlog::debug("memory {}: peak {:.1f} MiB; own {:.1f} MiB, mapped {:.1f} MiB", when, to_mib(m.peak_bytes),
+                to_mib(m.own_bytes), to_mib(m.mapped_bytes));
+}
+
+void log_head(const ModelInfo& info) {
+  const HeadInfo& head = info.head;
+  const HeadCacheInfo& cache = head.cache;
+  const std::string file = printable(cache.file, kMaxPrintedPath);
+  if (!cache.failure.empty()) {
+    spdlog::warn("{}", cache.failure);  // whatever was wrong with an earlier file
+  } else if (!cache.file.empty() && !cache.used) {
+    if (!cache.notice.empty()) spdlog::info("{}", cache.notice);
+    spdlog::info("{}: {:.1f} MiB, the int8 copy of the head, written in {:.3f} s", file,
+                 to_mib(head.extra_bytes), cache.save_seconds);
+  }
+  spdlog::debug("head {}: {:.1f} MiB stored, {:.1f} MiB more {} in {:.3f} s", name_of(head.kind),
+                to_mib(head.stored_bytes), to_mib(head.extra_bytes),
+                cache.used ? "mapped from " + file : "made", head.seconds);
+}
+
+}  // namespace
+
+KvType parse_kv_type(const std::string& name) {
+  if (name == "f16") return KvType::f16;
+  if (name == "f32") return KvType::f32;
+  throw UsageError("--kv-type '" + name + "' is unknown; choose from f16, f32");
+}
+
+ActivationType parse_activations(const std::string& name) {
+  if (name == "int8") return ActivationType::int8;
+  if (name == "f32") return ActivationType::f32;
+  throw UsageError("--activations '" + name + "' is unknown; choose from int8, f32");
+}
+
+WeightMemory parse_weights(const std::string& name) {
+  if (name == "mmap") return WeightMemory::mmap;
+  if (name == "repack") return WeightMemory::repack;
+  throw UsageError("--weights '" + name + "' is unknown; choose from mmap, repack");
+}
+
+const char* const kHeadNames = "exact, int8, int8-cached, screened";
+
+HeadChoice parse_head(const std::string& name) {
+  if (name == "int8-cached") return {HeadKind::int8, true};
+  for (const HeadKind kind : {HeadKind::exact, HeadKind::int8, HeadKind::screened}) {
+    if (name == name_of(kind)) return {kind, false};
+  }
+  throw UsageError("--head '" + name + "' is unknown; choose from " + kHeadNames);
+}
+
+std::string_view name_of(HeadKind kind) {
+  switch (kind) {
+    case HeadKind::exact:
+      return "exact";
+    case HeadKind::int8:
+      return "int8";
+    case HeadKind::screened:
+      return "screened";
+  }
+  return "?";
+}
+
+std::string_view name_of(WeightMemory weights) { return weights == WeightMemory::mmap ? "mmap" : "repack"; }
+
+void log_profile(Session& session, std::string_view what) {
+  const std::vector<WorkTime> times = session.take_profile();
+  double total = 0;
+  for (const WorkTime& t : times) total += t.seconds;
+  for (const WorkTime& t : times) {
+    spdlog::info("{}: {:<24} {:9.3f} ms {:5.1f} %", what, t.work, 1e3 * t.seconds,
+                 100 * t.seconds / std::max(total, 1e-9));
+  }
+}
+
+void ModelOptions::add_to(CLI::App& command) {
+  CLI::Option* file = command.add_option("-m,--model", model, "GGUF file; none: the canary");
+  file->type_name("FILE")->envname("BITNET_MODEL");
+  CLI::Option* ctx_size =
+      add_number(command, "-c,--ctx-size", session.ctx_size, "Context length; 0: model's, up to 4096");
+  ctx_size->type_name("N");
+  CLI::Option* kv_type = command.add_option_function<std::string>(
+      "--kv-type", [this](const std::string& name) { session.kv_type = parse_kv_type(name); },
+      "Precision of the KV cache: f16 or f32");
+  kv_type->type_name("TYPE")->default_str("f16");
+  offer_choices(kv_type, "f16, f32");
+  CLI::Option* activations = command.add_option_function<std::string>(
+      "--activations", [this](const std::string& name) { session.activations = parse_activations(name); },
+      "int8 as trained, or f32 for reference");
+  activations->type_name("TYPE")->default_str("int8");
+  offer_choices(activations, "int8, f32");
+  CLI::Option* head_kind = command.add_option_function<std::string>(
+      "--head", [this](const std::string& name) { head = parse_head(name); },
+      "exact, screened, int8[-cached]");
+  head_kind->type_name("KIND")->default_str("exact");
+  offer_choices(head_kind, kHeadNames);
+  for (CLI::Option* option : {file, ctx_size, kv_type, activations, head_kind}) option->group("Model");
+
+  CLI::Option* threads =
+      add_number(command, "-t,--threads", session.n_threads, "Threads")->default_str("one per core");
+  threads->type_name("N")->envname("BITNET_THREADS");
+  CLI::Option* backend =
+      command.add_option("--backend", session.backend, "Instruction set: " + backend_names());
+  backend->type_name("NAME")->envname("BITNET_BACKEND")->capture_default_str();
+  offer_choices(backend, backend_names());
+  CLI::Option* chunk =
+      add_number(command, "--prefill-chunk", session.prefill_chunk, "Prompt tokens computed together");
+  chunk->type_name("N");
+  CLI::Option* pin = command.add_flag("--pin", session.pin_threads, "Keep each thread on a core of its own");
+  CLI::Option* weights = command.add_option_function<std::string>(
+      "--weights", [this](const std::string& name) { this->weights = parse_weights(name); },
+      "mmap, or repack: copied to large pages");
+  weights->type_name("HOW")->default_str("mmap");
+  offer_choices(weights, "mmap, repack");
+  for (CLI::Option* option : {threads, backend, chunk, pin, weights}) option->group("Machine");
+
+  command.add_flag("-q,--quiet", quiet, "Only errors on stderr")->group("Messages");
+  command.add_flag("-v,--verbose", verbose, "More detail on stderr")->group("Messages");
+  command.add_flag("--profile", session.profile, "Time by kind of work, on stderr")->group("Messages");
+}
+
+Model load_model(const ModelOptions& options, HeadKind head_kind) {
+  const auto start = std::chrono::steady_clock::now();
+  // Reading the file through gains nothing from more threads than cores.
+  const unsigned n_cores = usable_cores();
+  const unsigned wanted = options.session.n_threads;
+  const unsigned threads = wanted == 0 ? n_cores : std::min(wanted, n_cores);
+  if (options.model.empty()) spdlog::info("no model given: using the {} model", kBuiltinModelName);
+  const HeadChoice head_choice = options.head.value_or(HeadChoice{head_kind});
+  ProgressBar bar(options.quiet, "loading", kLongLoad);
+  const LoadOptions load{.n_threads = threads,
+                         .weights = options.weights,
+                         .head = head_choice.kind,
+                         .cache_head = head_choice.cached,
+                         .on_progress = [&](double done) {
+                           bar.update(done);
+                           return !interrupted();
+                         }};
+  Model model = options.model.empty() ? Model::from_bytes(builtin_model(), kBuiltinModelName, load)
+                                      : Model::load(options.model, load);
+  bar.clear();
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  const ModelInfo& info = model.info();
+  for (const std::string& note : info.notes) spdlog::debug("{}: {}", info.file, note);
+  spdlog::debug(
+      "model {}: {} ({}), {} layers, hidden {}, {} heads over {}, ffn {}, vocabulary {}, context {}, {} head",
+      info.file, info.name, info.architecture, info.n_layers, info.hidden, info.n_heads, info.n_kv_heads,
+      info.ffn, info.vocab, info.context_length, info.tied_output ? "tied" : "separate");
+  spdlog::debug("loaded {:.1f} MiB in {:.3f} s", to_mib(info.file_bytes), seconds.count());
+  if (options.head && options.head->kind != info.head.kind) {
+    spdlog::info("the head of {} is used as it is: its type is so small that --head {} gains nothing",
+                 printable(info.file, kMaxPrintedPath), name_of(options.head->kind));
+  }
+  log_head(info);
+  log_memory("after loading");
+  return model;
+}
+
+Session make_session(const Model& model, const ModelOptions& options) {
+  Session session(model, options.session);
+  spdlog::debug("backend {}, {} threads, context {}, KV cache {:.1f} MiB reserved", session.backend(),
+                session.n_threads(), session.ctx_size(), to_mib(session.kv_bytes()));
+  return session;
+}
+
+}  // namespace bitnet::cli

@@ -1,0 +1,45 @@
+#include "cli/options/token_ids.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdint>
+#include <system_error>
+
+#include "base/printable.h"
+#include "bitnet/error.h"
+
+namespace bitnet::cli {
+namespace {
+
+constexpr std::string_view kWhiteSpace = " \t\r\n";
+constexpr std::string_view kSeparators = " \t\r\n,";
+
+std::string_view trimmed(std::string_view text) {
+  text.remove_prefix(std::min(text.find_first_not_of(kWhiteSpace), text.size()));
+  return text.substr(0, text.find_last_not_of(kWhiteSpace) + 1);  // npos + 1 is 0
+}
+
+}  // namespace
+
+std::vector<TokenId> parse_token_ids(std::string_view text, const std::string& source) {
+  text = trimmed(text);
+  if (text.size() >= 2 && text.front() == '[' && text.back() == ']') text = text.substr(1, text.size() - 2);
+  std::vector<TokenId> ids;
+  for (;;) {
+    text.remove_prefix(std::min(text.find_first_not_of(kSeparators), text.size()));
+    if (text.empty()) return ids;
+    const std::string_view word = text.substr(0, text.find_first_of(kSeparators));
+    std::int32_t id = 0;
+    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), id);
+    if (error != std::errc{} || end != word.data() + word.size() || id < 0) {
+      throw ModelError(source,
+                       "'" + printable(word, kMaxPrintedName) + "', number " +
+                           std::to_string(ids.size() + 1) + ", is no token id",
+                       "give whole numbers with spaces or commas between, or a JSON array of them");
+    }
+    ids.push_back(TokenId{id});
+    text.remove_prefix(word.size());
+  }
+}
+
+}  // namespace bitnet::cli

@@ -1,0 +1,131 @@
+#include "cli/run/run_command.h"
+
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bitnet/chat.h"
+#include "bitnet/error.h"
+#include "bitnet/generate.h"
+#include "cli/options/model_options.h"
+#include "cli/options/prompt_input.h"
+#include "cli/options/template_option.h"
+#include "cli/run/run_options.h"
+#include "cli/run/run_output.h"
+#include "cli/run/run_receipt.h"
+#include "cli/terminal/interrupt.h"
+#include "cli/terminal/log.h"
+#include "cli/terminal/memory_use.h"
+
+namespace bitnet::cli {
+namespace {
+
+std::string read_prompt(const RunOptions& o) {
+  if (o.prompt) return *o.prompt;
+  if (o.prompt_file) return read_prompt_file(*o.prompt_file);
+  throw UsageError("no prompt: pass -p TEXT, -f FILE, or -f - to read it from stdin");
+}
+
+// What ends the text.
+void set_stops(const RunOptions& o, ChatTemplate chat_template, const Tokenizer& tokenizer,
+               GenerateOptions& generation) {
+  ChatStops stops = stops_of(chat_template, tokenizer);
+  generation.stop_strings = o.stop;
+  generation.stop_strings.insert(generation.stop_strings.end(), stops.strings.begin(), stops.strings.end());
+  if (o.ignore_eos) return;
+  generation.stop_tokens.assign(tokenizer.end_tokens().begin(), tokenizer.end_tokens().end());
+  generation.stop_tokens.insert(generation.stop_tokens.end(), stops.tokens.begin(), stops.tokens.end());
+}
+
+void report(const GenerateResult& r) {
+  const auto speed = [](std::size_t n, double seconds) {
+    const bool known = n > 0 && seconds > 0;
+    return known ? fmt::format(" ({:.1f}/s)", static_cast<double>(n) / seconds) : "";
+  };
+  spdlog::info("prompt {} tokens{}; text {} tokens{}; ended by {}", r.n_prompt,
+               speed(r.n_prompt, r.prefill_seconds), r.tokens.size(),
+               speed(r.n_decode_steps, r.decode_seconds), name_of(r.reason));
+  spdlog::debug("peak memory {:.1f} MiB", to_mib(memory_use().peak_bytes));
+}
+
+std::unique_ptr<RunOutput> make_output(const RunOptions& o, const Model& model, const RunPrompt& prompt) {
+  if (o.json) return make_json_output(JsonForm::object, model, prompt, o.logprobs);
+  if (o.jsonl) return make_json_output(JsonForm::lines, model, prompt, o.logprobs);
+  return make_text_output(o.echo ? std::string(prompt.text) : "");
+}
+
+// Has `generation` tell output and receipt of every token. Without JSON and receipt nobody wants to know.
+void watch_tokens(const RunOptions& o, RunOutput& output, Receipt& receipt, GenerateOptions& generation) {
+  if (!o.json && !o.jsonl && !o.receipt) return;
+  generation.all_logits = o.wants_all_logits();
+  generation.on_token = [&output, &receipt, with_receipt = o.receipt.has_value()](const TokenStep& token) {
+    if (with_receipt) receipt.add(token);
+    output.add_token(token);
+  };
+}
+
+ExitCode run(const RunOptions& o) {
+  set_verbosity(o.model.quiet, o.model.verbose);
+  o.check();
+  o.sampling.warn_of_idle();
+  const std::string prompt = read_prompt(o);
+  const auto load_start = std::chrono::steady_clock::now();
+  const Model model = load_model(o.model, o.head());
+  const std::chrono::duration<double> load_time = std::chrono::steady_clock::now() - load_start;
+  GenerateOptions generation;
+  if (o.max_tokens >= 0) generation.max_tokens = static_cast<std::size_t>(o.max_tokens);
+  generation.show_special = o.special;
+  generation.keep_going = [] { return !interrupted(); };
+  const ChatTemplate chat_template = find_template(o.chat_template, model);
+  set_stops(o, chat_template, model.tokenizer(), generation);
+  const std::vector<TokenId> tokens =
+      encode_prompt(chat_template, model.tokenizer(), prompt, o.system, o.special);
+  Sampler sampler(o.sampling.sampler(), model.info().vocab);
+  Session session = make_session(model, o.model);
+  const RunPrompt run_prompt{.text = prompt, .ids = tokens};
+  const std::unique_ptr<RunOutput> output = make_output(o, model, run_prompt);
+  Receipt receipt;
+  watch_tokens(o, *output, receipt, generation);
+
+  std::vector<TokenId> history;
+  const GenerateResult result =
+      generate(model, session, sampler, history, tokens, generation, [&](std::string_view text) {
+        if (o.receipt) receipt.add_text(text);
+        return output->add_text(text);
+      });
+  output->finish(result);
+  report(result);
+  log_profile(session, "profile");
+  if (result.reason == StopReason::context_full) {
+    spdlog::warn("the text stopped because the context of {} tokens is full", session.ctx_size());
+  }
+  if (o.receipt) {
+    const bool written =
+        result.reason != StopReason::interrupted && receipt.write({.options = o,
+                                                                   .chat_template = chat_template,
+                                                                   .model = model,
+                                                                   .session = session,
+                                                                   .prompt = run_prompt,
+                                                                   .result = result,
+                                                                   .load_seconds = load_time.count()});
+    if (!written) spdlog::warn("no receipt was written: the run was interrupted");
+  }
+  return interrupted() ? ExitCode::interrupted : ExitCode::done;
+}
+
+}  // namespace
+
+std::function<ExitCode()> add_run_command(CLI::App& app) {
+  auto options = std::make_shared<RunOptions>();
+  CLI::App* command = app.add_subcommand("run", "Generate text from a prompt");
+  options->add_to(*command);
+  command->set_help_flag("-h,--help", "Print this help and exit")->group("Messages");
+  return [options] { return run(*options); };
+}
+
+}  // namespace bitnet::cli

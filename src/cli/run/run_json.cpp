@@ -1,0 +1,178 @@
+// run --json prints one object, the same for the same command whatever the machine, threads and backend:
+//   schema, version   "bitnet.run", 1; the version changes when a field changes its name or meaning, not when
+//                     one is added
+//   model             {name, architecture, file, bytes}: as its file names it (may be empty), its kind, its
+//                     path or "built-in canary", its size
+//   prompt            {text, ids}: as it was given, null if that is no UTF-8; the ids that were run
+//   text              what was generated: valid UTF-8, bytes that can never be part of it as U+FFFD
+//   reason            why it ended: "max_tokens", "stop_token", "stop_string", "context_full", "interrupted"
+//   tokens            one object for each token that was generated, a final stop token included:
+//     id
+//     piece           what it spells, a control token its name; null if that is no UTF-8 by itself
+//     bytes           the same in hexadecimal
+//     text            the part of the text that became certain with this token; what only the end of the run
+//                     made certain (unfinished UTF-8, what could have begun a stop string) is in none
+//     logprob         with --logprobs alone: the natural logarithm of its probability under the model, before
+//                     temperature, penalty and filters
+//     top             likewise: [{id, piece, bytes, logprob}], the K likeliest, best first
+//
+// run --jsonl prints the same as lines, each at once and with schema "bitnet.run.event", version 1 and event:
+//   "start"   model, prompt; after the prompt has run
+//   "token"   index, from 0, and the fields of a token
+//   "end"     reason; text: what is not in any token's; n_prompt, n_tokens. Without it the run did not end in
+//             order: its error is on stderr
+// The texts of all lines joined are what run prints without options.
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "base/printable.h"
+#include "bitnet/tokenizer.h"
+#include "cli/run/run_output.h"
+#include "cli/terminal/interrupt.h"
+#include "cli/terminal/json_text.h"
+#include "cli/terminal/output.h"
+#include "engine/logprobs.h"
+
+namespace bitnet::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json model_json(const ModelInfo& info) {
+  return {{"name", info.name},
+          {"architecture", info.architecture},
+          {"file", printable(info.file, kMaxPrintedPath)},
+          {"bytes", info.file_bytes}};
+}
+
+Json prompt_json(const RunPrompt& prompt) {
+  Json ids = Json::array();
+  for (const TokenId id : prompt.ids) ids.push_back(to_int(id));
+  return {{"text", text_json(prompt.text)}, {"ids", std::move(ids)}};
+}
+
+void print(std::string_view text) { interrupted() ? write_last_words(text) : write_stdout(text); }
+
+// What both forms have in common.
+class JsonOutput : public RunOutput {
+ public:
+  JsonOutput(const Model& model, const RunPrompt& prompt, std::optional<std::size_t> n_top)
+      : model_(model), prompt_(prompt) {
+    if (n_top) logprobs_.emplace(*n_top, model.info().vocab);
+  }
+
+  bool add_text(std::string_view text) override {
+    text_ += text;
+    return !interrupted();
+  }
+
+ protected:
+  // The text since the last call.
+  std::string take_text() { return std::exchange(text_, {}); }
+
+  Json named(TokenId id) const {
+    const std::string_view piece = model_.tokenizer().bytes_of(id, /*with_special=*/true);
+    return {{"id", to_int(id)}, {"piece", text_json(piece)}, {"bytes", hex_of(piece)}};
+  }
+
+  void describe(const TokenStep& token, std::string_view text, Json& json) {
+    json.update(named(token.id));
+    json["text"] = text;
+    if (!logprobs_) return;
+    logprobs_->set(token.logits);
+    json["logprob"] = logprobs_->of(token.id);
+    Json& top = json["top"] = Json::array();
+    for (const TokenLogprob& t : logprobs_->top()) {
+      top.push_back(named(t.id));
+      top.back()["logprob"] = t.logprob;
+    }
+  }
+
+  Json model() const { return model_json(model_.info()); }
+  Json prompt() const { return prompt_json(prompt_); }
+
+ private:
+  const Model& model_;
+  RunPrompt prompt_;
+  std::optional<Logprobs> logprobs_;
+  std::string text_;
+};
+
+class ObjectOutput : public JsonOutput {
+ public:
+  using JsonOutput::JsonOutput;
+
+  void add_token(const TokenStep& token) override {
+    const std::string text = take_text();
+    all_text_ += text;
+    Json json;
+    describe(token, text, json);
+    tokens_.push_back(std::move(json));
+  }
+
+  void finish(const GenerateResult& result) override {
+    all_text_ += take_text();
+    print(in_lines({{"schema", "bitnet.run"},
+                    {"version", 1},
+                    {"model", model()},
+                    {"prompt", prompt()},
+                    {"text", all_text_},
+                    {"reason", name_of(result.reason)},
+                    {"tokens", std::move(tokens_)}}));
+  }
+
+ private:
+  std::string all_text_;
+  Json tokens_ = Json::array();
+};
+
+class LinesOutput : public JsonOutput {
+ public:
+  using JsonOutput::JsonOutput;
+
+  void add_token(const TokenStep& token) override {
+    start();
+    Json json = event("token");
+    json["index"] = n_tokens_++;
+    describe(token, take_text(), json);
+    write(json);
+  }
+
+  void finish(const GenerateResult& result) override {
+    start();
+    Json json = event("end");
+    json["reason"] = name_of(result.reason);
+    json["text"] = take_text();
+    json["n_prompt"] = result.n_prompt;
+    json["n_tokens"] = result.tokens.size();
+    write(json);
+  }
+
+ private:
+  static Json event(const char* name) {
+    return {{"schema", "bitnet.run.event"}, {"version", 1}, {"event", name}};
+  }
+  static void write(const Json& json) { print(json.dump() + "\n"); }
+
+  // With the first line: by then nothing can be refused any more.
+  void start() {
+    if (std::exchange(started_, true)) return;
+    Json json = event("start");
+    json["model"] = model();
+    json["prompt"] = prompt();
+    write(json);
+  }
+
+  bool started_ = false;
+  std::size_t n_tokens_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<RunOutput> make_json_output(JsonForm form, const Model& model, const RunPrompt& prompt,
+                                            std::optional<std::size_t> logprobs) {
+  if (form == JsonForm::object) return std::make_unique<ObjectOutput>(model, prompt, logprobs);
+  return std::make_unique<LinesOutput>(model, prompt, logprobs);
+}
+
+}  // namespace bitnet::cli

@@ -1,0 +1,44 @@
+// The options of bitnet run.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/options/model_options.h"
+#include "cli/options/sampling_options.h"
+
+namespace bitnet::cli {
+
+struct RunOptions {
+  ModelOptions model;
+  std::optional<std::string> prompt;
+  std::optional<std::string> prompt_file;
+  std::string system;
+  std::string chat_template = "raw";
+  bool special = false;
+  bool echo = false;
+  std::int64_t max_tokens = -1;
+  std::vector<std::string> stop;
+  bool ignore_eos = false;
+  SamplingOptions sampling;
+  bool json = false;
+  bool jsonl = false;
+  std::optional<std::size_t> logprobs;  // with so many alternatives
+  std::optional<std::string> receipt;
+
+  // Adds the options; this object must stay where it is until the command line is parsed.
+  void add_to(CLI::App& command);
+  // Throws UsageError for what the command line alone shows to be wrong, and RuntimeError when the receipt
+  // could not be written: before anything is loaded or generated.
+  void check() const;
+  // Of every token, for log-probabilities or the receipt's digest.
+  bool wants_all_logits() const { return logprobs || receipt; }
+  // The head that gives these tokens soonest.
+  HeadKind head() const;
+};
+
+}  // namespace bitnet::cli

@@ -1,0 +1,48 @@
+#include "cli/terminal/interrupt.h"
+
+#include <unistd.h>
+
+#include <csignal>
+
+#include "cli/terminal/exit_code.h"
+
+namespace bitnet::cli {
+namespace {
+
+volatile std::sig_atomic_t g_interrupted = 0;
+volatile std::sig_atomic_t g_terminated = 0;
+volatile std::sig_atomic_t g_can_be_taken_back = 0;
+
+void on_signal(int signal) {
+  const bool is_harmless = signal == SIGINT && g_can_be_taken_back != 0;
+  const bool is_second =
+      signal == SIGTERM && g_can_be_taken_back != 0 ? g_terminated != 0 : g_interrupted != 0;
+  if (is_second && !is_harmless) _exit(static_cast<int>(ExitCode::interrupted));
+  g_interrupted = 1;
+  if (signal == SIGTERM) g_terminated = 1;
+}
+
+}  // namespace
+
+void catch_interrupts() {
+  struct sigaction action = {};
+  action.sa_handler = on_signal;
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+  action.sa_handler = SIG_IGN;
+  sigaction(SIGPIPE, &action, nullptr);
+}
+
+bool interrupted() { return g_interrupted != 0; }
+
+void let_interrupts_be_taken_back() { g_can_be_taken_back = 1; }
+
+void take_back_interrupt() {
+  g_interrupted = 0;
+  if (g_terminated != 0) g_interrupted = 1;  // in this order a SIGTERM in between is not lost
+}
+
+bool terminated() { return g_terminated != 0; }
+
+}  // namespace bitnet::cli

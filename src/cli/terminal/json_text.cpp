@@ -1,0 +1,44 @@
+#include "cli/terminal/json_text.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include "tokenizer/utf8.h"
+
+namespace bitnet::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+bool is_utf8(std::string_view text) { return well_formed_prefix(text) == text.size(); }
+
+std::string array_in_lines(const Json& array) {
+  std::string text = "[";
+  for (const Json& element : array) text += (text.size() == 1 ? "\n    " : ",\n    ") + element.dump();
+  return text + "\n  ]";
+}
+
+}  // namespace
+
+std::string hex_of(std::string_view bytes) {
+  std::string hex;
+  for (const char c : bytes) hex += fmt::format("{:02x}", static_cast<unsigned char>(c));
+  return hex;
+}
+
+Json text_json(std::string_view bytes) { return is_utf8(bytes) ? Json(bytes) : Json(); }
+
+Json argument_json(std::string_view bytes) {
+  return is_utf8(bytes) ? Json(bytes) : Json{{"bytes", hex_of(bytes)}};
+}
+
+std::string in_lines(const Json& object) {
+  std::string text = "{";
+  for (const auto& [name, value] : object.items()) {
+    const bool holds_objects = value.is_array() && !value.empty() && value.front().is_object();
+    text += (text.size() == 1 ? "\n  " : ",\n  ") + Json(name).dump() + ": ";
+    text += holds_objects ? array_in_lines(value) : value.dump();
+  }
+  return text + "\n}\n";
+}
+
+}  // namespace bitnet::cli

@@ -1,0 +1,66 @@
+#include "cli/terminal/progress_line.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <string_view>
+
+#include "cli/terminal/log.h"
+#include "tokenizer/utf8.h"
+
+namespace bitnet::cli {
+namespace {
+
+constexpr std::string_view kErase = "\r\x1b[K";  // to the start of the line, and what stands on it away
+constexpr std::size_t kUnknownWidth = 80;
+constexpr std::size_t kNarrow = 40;
+
+bool g_shown = false;  // a terminal has one line to redraw, whoever does so
+
+void write_stderr(std::string_view text) {
+  // A progress line that cannot be written is no loss.
+  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());
+}
+
+// The front of `text` that takes no more columns. Where a character may be two columns wide, it is taken for
+// so.
+std::string_view cut_to(std::string_view text, std::size_t columns) {
+  std::size_t at = 0;
+  while (at < text.size()) {
+    const Utf8Unit unit = decode_utf8(text.substr(at));
+    const std::size_t wide = unit.code_point < 0x1100 ? 1 : 2;
+    if (wide > columns) break;
+    columns -= wide;
+    at += unit.length;
+  }
+  return text.substr(0, at);
+}
+
+}  // namespace
+
+ProgressLine::ProgressLine(bool quiet) : enabled_(!quiet && ::isatty(STDERR_FILENO) != 0 && !no_color()) {}
+
+void ProgressLine::show(const std::string& text) {
+  if (!enabled_) return;
+  write_stderr(std::string(kErase).append(cut_to(text, width())));
+  g_shown = true;
+}
+
+void ProgressLine::clear() {
+  if (enabled_) erase_progress_line();
+}
+
+std::size_t ProgressLine::width() {
+  winsize size{};
+  const bool known = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1;
+  const std::size_t columns = known ? size.ws_col : kUnknownWidth;
+  // With the last column filled some terminals wrap, and so does the ^C that is echoed behind the line.
+  return columns - (columns > kNarrow ? 3 : 1);
+}
+
+void erase_progress_line() {
+  if (g_shown) write_stderr(kErase);
+  g_shown = false;
+}
+
+}  // namespace bitnet::cli

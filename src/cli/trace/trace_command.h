@@ -1,0 +1,14 @@
+// bitnet trace: the named intermediates of a forward pass.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+
+#include "cli/terminal/exit_code.h"
+
+namespace bitnet::cli {
+
+// Adds the command to `app`; the function runs it once the command line is parsed.
+std::function<ExitCode()> add_trace_command(CLI::App& app);
+
+}  // namespace bitnet::cli

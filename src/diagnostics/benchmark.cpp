@@ -1,0 +1,168 @@
+#include "diagnostics/benchmark.h"
+
+#include <algorithm>
+#include <cassert>
+#include <chrono>
+#include <cmath>
+#include <random>
+#include <utility>
+
+#include "base/seconds_since.h"
+#include "bitnet/error.h"
+#include "engine/session_impl.h"
+#include "model/model_impl.h"
+
+namespace bitnet {
+namespace {
+
+// Decoding is in its stride, and every page of the weights touched, after the first token or two.
+constexpr std::size_t kWarmUpTokens = 4;
+
+// The same tokens for every test, so that a part of them is a sequence's beginning whichever test made it.
+std::vector<TokenId> random_tokens(std::size_t n, std::size_t vocab) {
+  std::mt19937_64 random(1);
+  std::vector<TokenId> tokens;
+  for (std::size_t i = 0; i < n; ++i) tokens.push_back(TokenId{static_cast<std::int32_t>(random() % vocab)});
+  return tokens;
+}
+
+// Of n_tokens that were decoded.
+HeadWork head_work(const HeadSearchCounts& counts, const quant::Matrix& w, std::size_t n_tokens) {
+  const double full_bytes = static_cast<double>(quant::info(w.type).n_bytes(w.rows, w.cols));
+  if (counts.searches == 0) return {full_bytes, static_cast<double>(w.rows), w.rows};
+  const auto n = static_cast<double>(n_tokens);
+  const auto rows = static_cast<double>(counts.full + counts.whole * w.rows);
+  return {static_cast<double>(counts.bytes) / n, rows / n, counts.whole > 0 ? w.rows : counts.most_full};
+}
+
+void add_times(std::vector<WorkTime>& total, std::vector<WorkTime> times) {
+  if (total.empty()) return total.swap(times);
+  for (std::size_t i = 0; i < total.size(); ++i) total[i].seconds += times[i].seconds;
+}
+
+void add_product(WorkPerToken& work, Work kind, const quant::Matrix& w) {
+  WorkPerToken::Amount& amount = work.products[static_cast<std::size_t>(kind)];
+  amount.weight_bytes += quant::info(w.type).n_bytes(w.rows, w.cols);
+  amount.macs += std::uint64_t{w.rows} * w.cols;
+}
+
+}  // namespace
+
+std::string name_of(const BenchmarkTest& test) {
+  const std::string kind = test.kind == BenchmarkTest::Kind::prefill ? "pp" : "tg";
+  return kind + std::to_string(test.n_tokens) + (test.depth == 0 ? "" : "@d" + std::to_string(test.depth));
+}
+
+Benchmark::Benchmark(Session& session, const Model& model, const BenchmarkTest& test,
+                     std::function<bool()> keep_going)
+    : session_(session), model_(model), test_(test), keep_going_(std::move(keep_going)) {
+  assert(test.n_tokens > 0);
+  if (test.depth > session.ctx_size() || test.n_tokens > session.ctx_size() - test.depth) {
+    throw UsageError("test " + name_of(test) + " does not fit a context of " +
+                     std::to_string(session.ctx_size()) + " tokens; give fewer");
+  }
+  tokens_ = random_tokens(test.depth + test.n_tokens, model.info().vocab);
+}
+
+bool Benchmark::warm_up() {
+  const auto measured = std::span(tokens_).subspan(test_.depth);
+  const bool is_prefill = test_.kind == BenchmarkTest::Kind::prefill;
+  const auto some = is_prefill ? measured : measured.first(std::min(kWarmUpTokens, measured.size()));
+  const bool done = go_to_depth() && run(some);
+  session_.impl().search.take_counts();
+  return done;
+}
+
+bool Benchmark::repeat() {
+  if (!go_to_depth()) return false;
+  session_.take_profile();
+  const auto start = std::chrono::steady_clock::now();
+  if (!run(std::span(tokens_).subspan(test_.depth))) return false;
+  const double seconds = seconds_since(start);
+  result_.rates.push_back(static_cast<double>(test_.n_tokens) / std::max(seconds, 1e-9));
+  add_times(result_.profile, session_.take_profile());
+  return true;
+}
+
+BenchmarkResult Benchmark::take_result() {
+  if (test_.kind == BenchmarkTest::Kind::decode) {
+    result_.head = head_work(session_.impl().search.take_counts(), model_.impl().weights.output,
+                             result_.rates.size() * test_.n_tokens);
+  }
+  return std::exchange(result_, {});
+}
+
+bool Benchmark::run(std::span<const TokenId> tokens) {
+  if (test_.kind == BenchmarkTest::Kind::prefill) return !session_.run(tokens, keep_going_).empty();
+  for (const TokenId& token : tokens) {
+    if (keep_going_ && !keep_going_()) return false;
+    // As generation does, and as greedy sampling asks for it.
+    if (session_.head() == HeadKind::screened) {
+      session_.advance({&token, 1});
+      session_.candidates({});
+    } else {
+      session_.run({&token, 1});
+    }
+  }
+  return true;
+}
+
+// The sequence then holds the first `depth` tokens; what was there of them already is kept.
+bool Benchmark::go_to_depth() {
+  const std::size_t present = std::min(to_index(session_.position()), test_.depth);
+  session_.rewind(Position{static_cast<std::int32_t>(present)});
+  const auto missing = std::span(tokens_).subspan(present, test_.depth - present);
+  return missing.empty() || !session_.run(missing, keep_going_).empty();
+}
+
+Statistics statistics_of(std::span<const double> values) {
+  assert(!values.empty());
+  const auto n = static_cast<double>(values.size());
+  Statistics s;
+  for (const double value : values) s.mean += value / n;
+  for (const double value : values) s.deviation += (value - s.mean) * (value - s.mean);
+  s.deviation = values.size() > 1 ? std::sqrt(s.deviation / (n - 1)) : 0;
+
+  std::vector<double> sorted(values.begin(), values.end());
+  std::ranges::sort(sorted);
+  const std::size_t middle = sorted.size() / 2;
+  s.median = sorted.size() % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+  return s;
+}
+
+void WorkPerToken::set_head_bytes(std::uint64_t bytes) {
+  Amount& head = products[static_cast<std::size_t>(Work::head)];
+  weight_bytes += bytes - head.weight_bytes;
+  head.weight_bytes = bytes;
+}
+
+// The token at position p attends to p + 1 of them; positions run from depth to depth + n_tokens - 1.
+double WorkPerToken::kv_bytes_read(const BenchmarkTest& test) const {
+  const double positions = static_cast<double>(test.depth) + (static_cast<double>(test.n_tokens) + 1) / 2;
+  return positions * static_cast<double>(kv_bytes);
+}
+
+WorkPerToken work_per_token(const Model& model, KvType kv_type) {
+  const Config& c = model.impl().config;
+  const Weights& weights = model.impl().weights;
+  const std::size_t element = kv_type == KvType::f16 ? 2 : 4;
+  WorkPerToken work;
+  work.kv_bytes = std::uint64_t{2} * c.n_layers * c.kv_dim() * element;
+  for (const LayerWeights& layer : weights.layers) {
+    for (const quant::Matrix* w : {&layer.attn_q, &layer.attn_k, &layer.attn_v})
+      add_product(work, Work::qkv, *w);
+    add_product(work, Work::attn_output, layer.attn_output);
+    for (const quant::Matrix* w : {&layer.ffn_gate, &layer.ffn_up}) add_product(work, Work::gate_up, *w);
+    add_product(work, Work::ffn_down, layer.ffn_down);
+    const std::size_t norms = 2 * c.hidden + (c.sub_norms ? c.q_dim() + c.ffn : 0);
+    work.weight_bytes += norms * sizeof(float);
+  }
+  for (const WorkPerToken::Amount& product : work.products) work.layer_macs += product.macs;
+  add_product(work, Work::head, weights.output);
+  work.head_macs = work.products[static_cast<std::size_t>(Work::head)].macs;
+  work.weight_bytes += c.hidden * sizeof(float);
+  for (const WorkPerToken::Amount& product : work.products) work.weight_bytes += product.weight_bytes;
+  return work;
+}
+
+}  // namespace bitnet

@@ -1,0 +1,56 @@
+#include "diagnostics/verify_suite.h"
+
+#include <array>
+
+namespace bitnet {
+namespace {
+
+// Made by bitnet verify --json, which prints what it got; the answers were then read and found right.
+constexpr std::array kSuite{
+    SuitePrompt{"The capital of France is", false, " Paris.", 0x58e473fcd962db4d, 0xe1e7e0bfd20838d3},
+    SuitePrompt{"What is 3+4?", true, "3+4=7.", 0xb027a86e9f5361af, 0x88e9f64c0dc29415},
+    SuitePrompt{"A baby dog is called", false, " a puppy.", 0xcb5dcbc54a63a379, 0x45b74abcf7e6a994},
+    SuitePrompt{"The opposite of hot is", false, " cold.", 0x3c1dfd65a83b2450, 0xad9c744c95b821bc},
+    SuitePrompt{"2+2=", false, "4.", 0x62fcbb709a1dc42c, 0x0b70fc081650a269},
+    SuitePrompt{"What color is the sky?", true, "The sky is blue.", 0xccdee341ea7c90bc, 0xefc87dc27c562a31},
+    SuitePrompt{"The plural of mouse is", false, " mice.", 0x53765734e7a2e155, 0xf5104afb3c4774e3},
+    SuitePrompt{"The day after Monday is", false, " Tuesday.", 0x3de40bb87a16916d, 0xf51f9183e3762164},
+    SuitePrompt{"What is the capital of Japan?", true, "The capital of Japan is Tokyo.", 0x033d78354d960796,
+                0x41fb4d4943497ce3},
+    SuitePrompt{"A cow says", false, " moo.", 0xd9ce870c623de85e, 0xe29576bd0cfb10e7},
+    SuitePrompt{"The capital of Norway is", false, " Oslo.", 0x0d69c9b56b78f60e, 0x75486a6a20bed356},
+    SuitePrompt{"What is the plural of child?", true, "The plural of child is children.", 0x544fc9b5157f864e,
+                0x119cf06b4c7abff2},
+    SuitePrompt{"The month after May is", false, " June.", 0x456c9d91eb36153a, 0x10fd1e9000d785f3},
+    SuitePrompt{"What is the opposite of early?", true, "The opposite of early is late.", 0xce736faf551e4905,
+                0x546703fcf634d2f3},
+    SuitePrompt{"The color of the grass is", false, " green.", 0x347489e0edb07ea0, 0x7c3205da8c37849d},
+    SuitePrompt{"9-4=", false, "5.", 0xd7171bf860ea0920, 0xb427d54702765c0c},
+    SuitePrompt{"Who are you?", true, "I am a tiny ternary language model.", 0xd88fa1796072798f,
+                0x58ec680b4d603d83},
+    SuitePrompt{"Hello!", true, "Hello! How can I help you?", 0x79b318a87e175c02, 0x9a1eea25d9e9971a},
+    SuitePrompt{"What does a duck say?", true, "A duck says quack.", 0x45f7cae1dd4892e1, 0x7929c360140ea31c},
+    SuitePrompt{"A baby horse is called", false, " a foal.", 0xf56b3a83b6845674, 0x07e73fbdb63d72f6},
+    SuitePrompt{"The opposite of empty is", false, " full.", 0x8a48e4897c95ffae, 0xe0aa84c74754d02d},
+    SuitePrompt{"What month comes after December?", true, "The month after December is January.",
+                0x6dab66c7b53e3053, 0x2dd5447c78793b6f},
+    SuitePrompt{"The days of the week are Monday,", false,
+                " Tuesday, Wednesday, Thursday, Friday, Saturday, Sunday.", 0x091c8c824f22a0ca,
+                0x61f3c766a4e5e287},
+    SuitePrompt{"Count: 1, 2, 3,", false, " 4, 5, 6, 7,", 0xab2b74f4d100cd74, 0xd759c1d0384b2906},
+    SuitePrompt{"8+9=", false, "17. 9+2=11.", 0xf5caedd8943a6d73, 0x424d21e06323865c},
+    SuitePrompt{"Once upon a time, there was a little", false,
+                " girl named Mia. Mia had a purple lamp and took it", 0x1d73c1e9ee98682b, 0xbef0978dae6058c9},
+    SuitePrompt{"Once upon a time, there was a little girl named Lily. She loved to play in the garden. One "
+                "day, Lily lost her red ball. She was very sad. \"Where is my ball?\" she asked. Her mom "
+                "said, \"Do not worry. We will look for it together.\" They looked in the park. They looked "
+                "under the bed. Then a dog came with the red",
+                false, " ball in its mouth. \"Thank you, little dog!\"", 0xfbebb341092ec471,
+                0x5304123c3827b8d1},
+};
+
+}  // namespace
+
+std::span<const SuitePrompt> verify_suite() { return kSuite; }
+
+}  // namespace bitnet

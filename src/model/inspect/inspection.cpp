@@ -1,0 +1,196 @@
+#include "model/inspect/inspection.h"
+
+#include <algorithm>
+#include <array>
+#include <exception>
+#include <utility>
+
+#include "base/printable.h"
+#include "base/thread_pool.h"
+#include "bitnet/error.h"
+#include "model/inspect/inspection_findings.h"
+#include "quant/i2_s.h"
+
+namespace bitnet {
+namespace {
+
+constexpr std::size_t kMaxKeys = 1000;  // listed; no known file has a tenth of it
+constexpr std::size_t kValueWidth = 48;
+// Rows longer than any model's are left alone: counting by column takes memory for each.
+constexpr std::uint64_t kMaxCols = std::uint64_t{1} << 20;
+
+// The norm whose output a matrix multiplies.
+struct NormOf {
+  std::string_view matrix;
+  std::string_view norm;
+};
+constexpr std::array kNorms{
+    NormOf{"attn_q", "attn_norm"},          NormOf{"attn_k", "attn_norm"},  NormOf{"attn_v", "attn_norm"},
+    NormOf{"attn_output", "attn_sub_norm"}, NormOf{"ffn_gate", "ffn_norm"}, NormOf{"ffn_up", "ffn_norm"},
+    NormOf{"ffn_down", "ffn_sub_norm"},
+};
+
+std::string text_of(const gguf::File& file, std::string_view key) {
+  const auto value = file.find(key);
+  const auto text = value ? value->as_string() : std::nullopt;
+  return text ? printable(*text, kMaxPrintedName) : std::string();
+}
+
+void list_keys(Inspection& out, const gguf::File& file) {
+  for (std::size_t i = 0; i < std::min(file.n_keys(), kMaxKeys); ++i) {
+    const gguf::Value value = file.value(i);
+    out.keys.push_back(
+        {printable(file.key(i), kMaxPrintedName), value.describe_type(), value.to_display(kValueWidth)});
+  }
+  if (file.n_keys() > kMaxKeys) {
+    out.add(FindingLevel::warning, "metadata",
+            std::to_string(file.n_keys()) + " keys, of which the first " + std::to_string(kMaxKeys) +
+                " are listed",
+            "no language model needs so many; the engine ignores those it does not know");
+  }
+}
+
+// The float values of the norm before a matrix; empty if the file has none of that size and type.
+std::span<const float> norm_before(const gguf::File& file, const gguf::Tensor& matrix) {
+  const std::size_t dot = matrix.name.rfind(".weight");
+  if (dot == std::string_view::npos) return {};
+  const std::string_view stem = matrix.name.substr(0, dot);
+  for (const NormOf& n : kNorms) {
+    if (!stem.ends_with(n.matrix)) continue;
+    const std::string_view prefix = stem.substr(0, stem.size() - n.matrix.size());
+    const gguf::Tensor* norm = file.find_tensor(std::string(prefix).append(n.norm).append(".weight"));
+    const bool fits = norm != nullptr && norm->type == quant::info(quant::TensorType::f32).id &&
+                      norm->dims == std::array<std::uint64_t, 4>{matrix.dims[0], 1, 1, 1} &&
+                      norm->extent.size() / sizeof(float) >= matrix.dims[0] &&
+                      reinterpret_cast<std::uintptr_t>(norm->extent.data()) % alignof(float) == 0;
+    if (fits) return {reinterpret_cast<const float*>(norm->extent.data()), matrix.dims[0]};
+  }
+  return {};
+}
+
+// keep_going is asked with the share of the tensor that is done.
+void measure(Inspection& out, const gguf::File& file, const gguf::Tensor& t, ThreadPool& pool,
+             const std::function<bool(double)>& keep_going) {
+  TensorSummary& s = out.tensors.emplace_back();
+  s.name = printable(t.name, kMaxPrintedName);
+  s.dims = t.dims;
+  s.n_dims = t.n_dims;
+  s.type_id = t.type;
+  const quant::TypeInfo* type = quant::find_type(t.type);
+  s.type = type != nullptr ? std::string(type->name) : "type " + std::to_string(t.type);
+  if (type == nullptr || t.extent.empty()) return;  // without bytes: of a damaged file
+  const std::uint64_t cols = t.dims[0];
+  const std::uint64_t rows = t.n_elements() / cols;
+  s.bytes = type->n_bytes(rows, cols);
+  const bool is_whole = cols <= kMaxCols && cols % type->block == 0 && s.bytes <= t.extent.size();
+  if (!is_whole) return;  // the loader says what is wrong with it
+  const RowsHook on_rows = [&](std::size_t done) {
+    return keep_going(static_cast<double>(done) / static_cast<double>(rows));
+  };
+  if (!type->ternary) {
+    s.range = range_of({type->type, rows, cols, t.extent.data(), 1.0F}, pool, on_rows);
+    return;
+  }
+  s.scale = type->tensor_scale(t.extent.data(), rows, cols);
+  s.codes = count_codes(t.extent.first(rows * cols / 4), rows, cols, pool, on_rows);
+  const std::span<const float> norm = norm_before(file, t);
+  if (!norm.empty() && s.codes.invalid == 0) out.layout.add(s.codes.nonzero_at, norm);
+  s.codes.nonzero_at = {};
+}
+
+// The loader's message, without the hint that leads here.
+std::string without_hint(std::string message) {
+  constexpr std::string_view kHint = ": bitnet inspect says more";
+  if (message.ends_with(kHint)) message.resize(message.size() - kHint.size());
+  return message;
+}
+
+// What loading the file comes to.
+void ask_loader(Inspection& out, const InspectionSource& source, const LoadOptions& options) {
+  try {
+    const Model model = load(source, options);
+    for (const std::string& note : model.info().notes) {
+      out.add(FindingLevel::note, "metadata", note, "it has no bearing on what this engine computes");
+    }
+    out.add(FindingLevel::ok, "loading", "the engine takes this file",
+            "architecture " + model.info().architecture +
+                ", every tensor has its place, every key that matters is understood");
+  } catch (const Error& e) {
+    out.refusal = without_hint(e.what());
+    out.add(FindingLevel::error, "loading", *out.refusal,
+            "the engine refuses this file with that message and exit code 3",
+            "do what the message says; nothing can be run before");
+  }
+}
+
+}  // namespace
+
+Model load(const InspectionSource& source, const LoadOptions& options) {
+  return source.bytes.empty() ? Model::load(source.path, options)
+                              : Model::from_bytes(source.bytes, source.path, options);
+}
+
+std::string_view name_of(FindingLevel level) {
+  static constexpr std::array<std::string_view, 4> kNames{"ok", "note", "warning", "error"};
+  return kNames[static_cast<std::size_t>(level)];
+}
+
+bool Inspection::is_usable() const {
+  return std::ranges::none_of(findings, [](const Finding& f) { return f.level == FindingLevel::error; });
+}
+
+void Inspection::add(FindingLevel level, std::string topic, std::string what, std::string meaning,
+                     std::string advice) {
+  findings.push_back({level, std::move(topic), std::move(what), std::move(meaning), std::move(advice)});
+}
+
+Inspection inspect(const InspectionSource& source, unsigned n_threads,
+                   const std::function<bool(double fraction)>& on_progress) {
+  Inspection out;
+  out.file = printable(source.path, kMaxPrintedPath);
+  std::optional<gguf::File> file;
+  std::string damage;
+  try {
+    file.emplace(source.bytes.empty() ? gguf::File::open_damaged(source.path, damage)
+                                      : gguf::File::from_damaged(source.bytes, source.path, damage));
+  } catch (const ModelError& e) {
+    damage = e.what();
+  }
+  const bool is_parsed = file && (file->n_keys() > 0 || !file->tensors().empty());
+  if (!damage.empty()) {
+    out.refusal = damage;
+    out.add(FindingLevel::error, "file", damage,
+            std::string("the engine refuses the file with that message and exit code 3") +
+                (is_parsed ? "; what stands before the damage is shown, no tensor is looked into" : ""));
+  }
+  if (!is_parsed) return out;
+  out.is_parsed = true;
+  out.file_bytes = file->bytes().size();
+  out.gguf_version = file->version();
+  out.alignment = file->alignment();
+  out.name = text_of(*file, "general.name");
+  out.architecture = text_of(*file, "general.architecture");
+  list_keys(out, *file);
+
+  ThreadPool pool(n_threads);
+  std::uint64_t done = 0;
+  for (const gguf::Tensor& t : file->tensors()) {
+    const auto keep_going = [&](double share) {
+      const double bytes = static_cast<double>(done) + share * static_cast<double>(t.extent.size());
+      return !on_progress || on_progress(bytes / static_cast<double>(out.file_bytes));
+    };
+    if (!keep_going(0)) return out;
+    measure(out, *file, t, pool, keep_going);
+    done += t.extent.size();
+  }
+  LoadOptions options{.n_threads = n_threads};
+  if (on_progress) options.on_progress = [&](double) { return on_progress(1); };
+  if (damage.empty()) {
+    ask_loader(out, source, options);
+    add_tensor_findings(out, *file);
+  }
+  add_tokenizer_findings(out, *file);
+  return out;
+}
+
+}  // namespace bitnet

@@ -1,0 +1,89 @@
+// A model file under examination: what is in it, whether it is healthy, and what the engine makes of it. Made
+// for files that would not load, too.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bitnet/model.h"
+#include "gguf/gguf.h"
+#include "model/inspect/i2s_layout.h"
+#include "model/inspect/tensor_statistics.h"
+
+namespace bitnet {
+
+enum class FindingLevel : std::uint8_t {
+  ok,
+  note,     // worth knowing; nothing is wrong
+  warning,  // unusual: the text may suffer
+  error,    // this file is refused, or would give wrong text
+};
+std::string_view name_of(FindingLevel level);
+
+struct Finding {
+  FindingLevel level = FindingLevel::ok;
+  std::string topic;    // one word or two; the same for the same kind of finding
+  std::string what;     // was found
+  std::string meaning;  // of it, and what the engine does about it
+  std::string advice;   // what the user should do; empty: nothing
+};
+
+struct TensorSummary {
+  std::string name;  // safe to print
+  std::array<std::uint64_t, 4> dims{};
+  std::uint32_t n_dims = 0;
+  std::uint32_t type_id = 0;
+  std::string type;                 // "I2_S"; "type 34" for what is not read
+  std::uint64_t bytes = 0;          // of its data; 0 where the type is not read
+  std::optional<float> scale;       // of ternary tensors
+  CodeCounts codes;                 // of ternary tensors; empty otherwise
+  std::optional<ValueRange> range;  // of the others that are read
+};
+
+struct KeySummary {
+  std::string name;   // safe to print
+  std::string type;   // "u32", "array of strings"
+  std::string value;  // cut
+};
+
+struct Inspection {
+  std::string file;
+  std::uint64_t file_bytes = 0;
+  std::uint32_t gguf_version = 0;
+  std::uint64_t alignment = 0;
+  std::string name;          // general.name
+  std::string architecture;  // general.architecture
+  std::vector<KeySummary> keys;
+  std::vector<TensorSummary> tensors;
+  bool is_parsed = false;  // what stands above beyond the name is known
+  LayoutJudge layout;      // without pairs where there is nothing to judge by
+  std::vector<Finding> findings;
+  std::optional<std::string> refusal;  // the loader's message; nullopt: it takes the file
+
+  // No finding is an error.
+  bool is_usable() const;
+  void add(FindingLevel level, std::string topic, std::string what, std::string meaning,
+           std::string advice = {});
+};
+
+// Where the file is: on disk, or in memory (aligned to 64) under a name.
+struct InspectionSource {
+  std::string path;
+  std::span<const std::byte> bytes;  // used instead of the path if not empty
+};
+
+// Loads it. Throws as Model::load does.
+Model load(const InspectionSource& source, const LoadOptions& options);
+
+// Never throws for what is in the file; RuntimeError when threads or memory cannot be had. Now and then it
+// calls on_progress, on the calling thread, and ends early on false.
+Inspection inspect(const InspectionSource& source, unsigned n_threads,
+                   const std::function<bool(double fraction)>& on_progress = {});
+
+}  // namespace bitnet

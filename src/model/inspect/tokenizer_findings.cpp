@@ -1,0 +1,130 @@
+#include <algorithm>
+#include <optional>
+#include <string>
+
+#include "base/printable.h"
+#include "bitnet/chat.h"
+#include "bitnet/error.h"
+#include "bitnet/tokenizer.h"
+#include "model/inspect/inspection_findings.h"
+#include "model/read_vocabulary.h"
+
+namespace bitnet {
+namespace {
+
+using enum FindingLevel;
+
+constexpr std::string_view kEndOfTurn = "<|eot_id|>";
+
+std::string quoted(std::string_view text) { return "'" + printable(text, kMaxPrintedName) + "'"; }
+
+// "128001 '<|end_of_text|>'"
+std::string token_name(const Tokenizer& tokenizer, TokenId id) {
+  return std::to_string(to_int(id)) + " " + quoted(tokenizer.bytes_of(id, /*with_special=*/true));
+}
+
+void add_pretokenizer(Inspection& out, const Vocabulary& v) {
+  if (v.model != "gpt2") return;
+  if (!v.pre.empty()) {
+    out.add(ok, "pre-tokenizer", "tokenizer.ggml.pre is " + quoted(v.pre),
+            "the engine has this pattern for cutting text before it merges bytes");
+    return;
+  }
+  out.add(note, "pre-tokenizer", "tokenizer.ggml.pre is missing",
+          "nothing says how text is cut before bytes are merged; the published BitNet-b1.58-2B-4T file has "
+          "this gap and was trained with llama-bpe, which the engine takes",
+          "nothing, if the model is of the Llama 3 or BitNet family; otherwise convert it again with its "
+          "tokenizer, or words will be cut in unfamiliar ways");
+}
+
+void add_token_types(Inspection& out, const Vocabulary& v) {
+  if (!v.types.empty()) return;
+  out.add(warning, "token types", "tokenizer.ggml.token_type is missing",
+          "nothing says which tokens are control tokens; the engine takes those spelled like an end of turn "
+          "for such and all others for text",
+          "convert the model again with its tokenizer if chat answers don't end");
+}
+
+void add_bos(Inspection& out, const Vocabulary& v, const Tokenizer& tokenizer) {
+  const std::string does = tokenizer.adds_bos()
+                               ? "the engine puts " + token_name(tokenizer, *tokenizer.bos()) + " first, once"
+                               : std::string("the engine puts no BOS first");
+  if (v.add_bos) {
+    out.add(ok, "BOS", std::string("tokenizer.ggml.add_bos_token is ") + (*v.add_bos ? "true" : "false"),
+            does);
+  } else {
+    out.add(note, "BOS", "tokenizer.ggml.add_bos_token is missing",
+            "the habit of the tokenizer's family holds: " + does);
+  }
+}
+
+void add_ends(Inspection& out, const Tokenizer& tokenizer) {
+  std::string ends;
+  for (const TokenId id : tokenizer.end_tokens()) {
+    ends += (ends.empty() ? "" : ", ") + token_name(tokenizer, id);
+  }
+  if (ends.empty()) {
+    out.add(warning, "end of text", "no token ends the text",
+            "tokenizer.ggml.eos_token_id is missing and no control token is spelled like an end; generation "
+            "goes on until --max-tokens or the context is full",
+            "pass -n or --stop");
+    return;
+  }
+  const auto eot = tokenizer.find(kEndOfTurn);
+  const auto eos = tokenizer.eos();
+  if (eos && eot && *eos != *eot) {
+    out.add(note, "end of turn",
+            "EOS is " + token_name(tokenizer, *eos) + ", but a turn ends with " + token_name(tokenizer, *eot),
+            "an engine that stops on EOS alone runs on after an answer, as with the published 2B-4T file; "
+            "this one stops on all of " +
+                ends);
+    return;
+  }
+  out.add(ok, "end of text", "generation stops on " + ends,
+          "what the file names, and control tokens so spelled");
+}
+
+void add_template(Inspection& out, const gguf::File& file, const Tokenizer& tokenizer) {
+  const auto value = file.find("tokenizer.chat_template");
+  const std::string_view jinja = value ? value->as_string().value_or("") : std::string_view();
+  const auto chosen = choose_chat_template({out.architecture, jinja}, tokenizer);
+  const std::string name = chosen ? std::string(name_of(*chosen)) : std::string();
+  if (jinja.empty()) {
+    out.add(note, "chat template", "tokenizer.chat_template is missing",
+            "the engine takes the template " + name + ", by architecture and vocabulary",
+            "pass --template NAME if the model was trained on another: " + chat_template_names());
+  } else if (!chosen) {
+    out.add(warning, "chat template", "the file's own is none that the engine knows",
+            "templates are recognised, not executed; run --template auto and chat refuse to guess",
+            "pass --template NAME: " + chat_template_names());
+  } else if (jinja.find("BITNETAssistant") != std::string_view::npos) {
+    out.add(note, "chat template", "an obsolete one (\"Human: ... BITNETAssistant:\")",
+            "the published 2B-4T file carries it, but the model was trained on \"User: ...<|eot_id|>"
+            "Assistant: \"; the engine uses that, its template " +
+                name);
+  } else {
+    out.add(ok, "chat template", "recognised as " + name, "run --template auto and chat use it");
+  }
+}
+
+}  // namespace
+
+void add_tokenizer_findings(Inspection& out, const gguf::File& file) {
+  try {
+    const Vocabulary vocabulary = read_vocabulary(file);
+    const Tokenizer tokenizer(read_vocabulary(file));
+    out.add(ok, "vocabulary",
+            std::to_string(tokenizer.vocab_size()) + " tokens, tokenizer model " + quoted(vocabulary.model),
+            vocabulary.model == "gpt2" ? "byte-level BPE" : "SentencePiece BPE");
+    add_pretokenizer(out, vocabulary);
+    add_token_types(out, vocabulary);
+    add_bos(out, vocabulary, tokenizer);
+    add_ends(out, tokenizer);
+    add_template(out, file, tokenizer);
+  } catch (const Error& e) {
+    out.add(error, "vocabulary", e.what(), "text cannot be turned into tokens; the engine refuses the file",
+            "convert the model again with its tokenizer");
+  }
+}
+
+}  // namespace bitnet

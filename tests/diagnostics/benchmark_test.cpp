@@ -1,0 +1,131 @@
+#include "diagnostics/benchmark.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "bitnet/error.h"
+#include "diagnostics/machine_limits.h"
+#include "model/model_impl.h"
+#include "model/synthetic.h"
+
+namespace bitnet {
+namespace {
+
+using Kind = BenchmarkTest::Kind;
+
+struct TinyModel {
+  TinyModel() : model(Model::from_bytes(bytes(), "tiny")) {}
+
+  std::span<const std::byte> bytes() {
+    ThreadPool pool(1);
+    memory = make_synthetic_model(*find_synthetic_preset("tiny"), 1, pool);
+    return {static_cast<const std::byte*>(memory.data()), memory.size()};
+  }
+  AnonymousMemory memory;
+  Model model;
+};
+
+// Counted another way: with a tied head every tensor of the file is read once, whatever it is for.
+void expect_work_of_all_tensors(const Model& model) {
+  ASSERT_TRUE(model.info().tied_output);
+  std::uint64_t bytes = 0;
+  std::uint64_t layer_macs = 0;
+  for (const gguf::Tensor& t : model.impl().file.tensors()) {
+    bytes += quant::info(quant::find_type(t.type)->type).n_bytes(t.dims[1], t.dims[0]);
+    if (t.n_dims == 2 && t.name.starts_with("blk.")) layer_macs += t.n_elements();
+  }
+  const WorkPerToken work = work_per_token(model, KvType::f16);
+  EXPECT_EQ(work.weight_bytes, bytes);
+  EXPECT_EQ(work.layer_macs, layer_macs);
+  EXPECT_EQ(work.head_macs, model.info().vocab * model.info().hidden);
+}
+
+TEST(CountedWork, IsThatOfEveryTensorOnce) {
+  expect_work_of_all_tensors(TinyModel().model);
+  expect_work_of_all_tensors(Model::load(std::string(BITNET_MODELS) + "/canary.gguf"));
+}
+
+TEST(CountedWork, CountsTheCacheByItsType) {
+  const TinyModel tiny;  // 2 layers, 2 of 4 heads of 64 values in the cache
+  EXPECT_EQ(work_per_token(tiny.model, KvType::f16).kv_bytes, 2U * 2 * 128 * 2);
+  EXPECT_EQ(work_per_token(tiny.model, KvType::f32).kv_bytes, 2U * 2 * 128 * 4);
+}
+
+TEST(CountedWork, DecodingReadsTheCacheUpToEachTokensOwnPosition) {
+  const WorkPerToken work{.kv_bytes = 10};
+  const double first_three = 10.0 * (1 + 2 + 3) / 3;
+  EXPECT_DOUBLE_EQ(work.kv_bytes_read({Kind::decode, 3, 0}), first_three);
+  EXPECT_DOUBLE_EQ(work.kv_bytes_read({Kind::decode, 3, 100}), first_three + 1000);
+}
+
+TEST(Benchmark, NamesItsTests) {
+  EXPECT_EQ(name_of({Kind::prefill, 512, 0}), "pp512");
+  EXPECT_EQ(name_of({Kind::decode, 128, 0}), "tg128");
+  EXPECT_EQ(name_of({Kind::decode, 128, 1024}), "tg128@d1024");
+}
+
+TEST(Benchmark, GivesOneRateForEachRepetition) {
+  const TinyModel tiny;
+  Session session(tiny.model, {.ctx_size = 40, .n_threads = 1, .prefill_chunk = 8});
+  for (const BenchmarkTest& test : {BenchmarkTest{Kind::prefill, 20, 0}, BenchmarkTest{Kind::decode, 3, 0},
+                                    BenchmarkTest{Kind::prefill, 20, 20}, BenchmarkTest{Kind::decode, 10, 30},
+                                    BenchmarkTest{Kind::decode, 6, 5}}) {
+    Benchmark benchmark(session, tiny.model, test);
+    ASSERT_TRUE(benchmark.warm_up());
+    for (int i = 0; i < 3; ++i) ASSERT_TRUE(benchmark.repeat());
+    const std::vector<double> rates = benchmark.take_result().rates;
+    ASSERT_EQ(rates.size(), 3U) << name_of(test);
+    for (const double rate : rates) EXPECT_GT(rate, 0) << name_of(test);
+    EXPECT_EQ(to_index(session.position()), test.depth + test.n_tokens) << name_of(test);
+  }
+}
+
+TEST(Benchmark, RefusesATestThatDoesNotFitTheContext) {
+  const TinyModel tiny;
+  Session session(tiny.model, {.ctx_size = 40, .n_threads = 1});
+  EXPECT_THROW(Benchmark(session, tiny.model, {Kind::prefill, 41, 0}), UsageError);
+  EXPECT_THROW(Benchmark(session, tiny.model, {Kind::decode, 20, 21}), UsageError);
+  EXPECT_THROW(Benchmark(session, tiny.model, {Kind::decode, 20, static_cast<std::size_t>(-1)}), UsageError);
+}
+
+TEST(Benchmark, StopsWhereverItIsAsked) {
+  const TinyModel tiny;
+  for (const BenchmarkTest& test :
+       {BenchmarkTest{Kind::prefill, 20, 10}, BenchmarkTest{Kind::decode, 6, 10}}) {
+    for (int stop_at = 1; stop_at <= 8; ++stop_at) {
+      Session session(tiny.model, {.ctx_size = 40, .n_threads = 1, .prefill_chunk = 5});
+      int asked = 0;
+      Benchmark benchmark(session, tiny.model, test, [&] { return ++asked < stop_at; });
+      bool goes_on = benchmark.warm_up();
+      for (int i = 0; i < 5 && goes_on; ++i) goes_on = benchmark.repeat();
+      EXPECT_FALSE(goes_on);
+      EXPECT_EQ(asked, stop_at) << name_of(test);
+    }
+  }
+}
+
+TEST(Statistics, AreThoseOfASample) {
+  const Statistics odd = statistics_of(std::vector{2.0, 4.0, 9.0});
+  EXPECT_DOUBLE_EQ(odd.mean, 5.0);
+  EXPECT_DOUBLE_EQ(odd.deviation, std::sqrt(13.0));
+  EXPECT_DOUBLE_EQ(odd.median, 4.0);
+  EXPECT_DOUBLE_EQ(statistics_of(std::vector{8.0, 1.0, 2.0, 4.0}).median, 3.0);
+  const Statistics one = statistics_of(std::vector{7.0});
+  EXPECT_EQ(one.mean, 7.0);
+  EXPECT_EQ(one.deviation, 0.0);
+  EXPECT_EQ(one.median, 7.0);
+}
+
+TEST(MachineLimits, AreMeasured) {
+  const MachineLimits limits = measure_machine_limits("auto", 2);
+  EXPECT_EQ(limits.n_threads, 2U);
+  EXPECT_GT(limits.read_bytes_per_second, 0);
+  EXPECT_GE(limits.int8_macs_per_second, 0);
+  EXPECT_FALSE(cpu_name().empty());
+}
+
+}  // namespace
+}  // namespace bitnet

@@ -1,0 +1,143 @@
+// Perplexity against an independent double-precision computation, and the windows it is made of.
+#include "diagnostics/perplexity.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cmath>
+#include <fstream>
+#include <iterator>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "bitnet/error.h"
+
+namespace bitnet {
+namespace {
+
+const Model& canary() {
+  static const Model model = Model::load(std::string(BITNET_MODELS) + "/canary.gguf");
+  return model;
+}
+
+std::ifstream open(const std::string& name) {
+  std::ifstream file(std::string(BITNET_TEST_DATA) + "/perplexity/" + name);
+  if (!file) throw std::runtime_error("cannot open " + name);
+  return file;
+}
+
+std::vector<TokenId> village() {
+  std::ifstream file = open("village.txt");
+  std::string text{std::istreambuf_iterator<char>(file), {}};
+  if (text.ends_with('\n')) text.pop_back();
+  return canary().tokenizer().encode(text, {.add_bos = true});
+}
+
+PerplexityResult measure(const PerplexityOptions& options, const SessionOptions& how,
+                         const PerplexityHooks& hooks = {}) {
+  Session session(canary(), how);
+  return measure_perplexity(session, canary().tokenizer(), village(), options, hooks);
+}
+
+TEST(Perplexity, AgreesWithADoublePrecisionReference) {
+  std::ifstream file = open("village.json");
+  for (const auto& expected : nlohmann::json::parse(file)) {
+    SCOPED_TRACE(expected.dump());
+    const PerplexityOptions options{.window = expected.at("window"), .stride = expected.at("stride")};
+    const bool is_rounded = expected.at("activations") == "int8";
+    SessionOptions how;
+    how.ctx_size = options.window;
+    how.n_threads = 1;
+    how.kv_type = KvType::f32;
+    how.activations = is_rounded ? ActivationType::int8 : ActivationType::f32;
+    const PerplexityResult got = measure(options, how);
+    EXPECT_TRUE(got.complete);
+    EXPECT_EQ(got.n_tokens, expected.at("text_tokens"));
+    EXPECT_EQ(got.n_windows, expected.at("windows"));
+    EXPECT_EQ(got.n_scored, expected.at("scored_tokens"));
+    // tests/data/perplexity/README.md says why.
+    const bool has_flips = is_rounded && options.window < 128;
+    const double tolerance = !is_rounded ? 1e-6 : has_flips ? 1e-3 : 1e-4;
+    const double perplexity = expected.at("perplexity");
+    EXPECT_NEAR(got.perplexity, perplexity, tolerance * perplexity);
+    EXPECT_NEAR(got.mean_nll, expected.at("mean_nll"), tolerance);
+    EXPECT_NEAR(got.nll_standard_error, expected.at("mean_nll_error"), tolerance);
+    EXPECT_NEAR(got.standard_error, expected.at("perplexity_error"), tolerance * perplexity);
+  }
+}
+
+TEST(Perplexity, IsTheSameHoweverItIsComputed) {
+  const PerplexityOptions options{.window = 100, .stride = 30};
+  const PerplexityResult one = measure(options, {.ctx_size = 100, .n_threads = 1, .prefill_chunk = 7});
+  const PerplexityResult other = measure(options, {.ctx_size = 512, .n_threads = 3, .prefill_chunk = 64});
+  EXPECT_EQ(one.mean_nll, other.mean_nll);
+  EXPECT_EQ(one.standard_error, other.standard_error);
+}
+
+// As llama.cpp: whole windows only, the second half of each but for its first token; or the last `stride`.
+TEST(Perplexity, CutsTheTextIntoWholeWindows) {
+  EXPECT_EQ(count_windows(99, {.window = 100}), 0U);
+  EXPECT_EQ(count_windows(100, {.window = 100}), 1U);
+  EXPECT_EQ(count_windows(299, {.window = 100}), 2U);
+  EXPECT_EQ(count_windows(100, {.window = 100, .stride = 40}), 1U);
+  EXPECT_EQ(count_windows(139, {.window = 100, .stride = 40}), 1U);
+  EXPECT_EQ(count_windows(140, {.window = 100, .stride = 40}), 2U);
+
+  const std::size_t n = village().size();
+  const PerplexityResult halves = measure({.window = 100}, {.n_threads = 1});
+  EXPECT_EQ(halves.n_windows, n / 100);
+  EXPECT_EQ(halves.n_scored, halves.n_windows * 49);
+  EXPECT_EQ(halves.n_left_out, n % 100);
+  const PerplexityResult strided = measure({.window = 100, .stride = 40}, {.n_threads = 1});
+  EXPECT_EQ(strided.n_windows, (n - 100) / 40 + 1);
+  EXPECT_EQ(strided.n_scored, strided.n_windows * 40);
+  EXPECT_EQ(strided.n_left_out, (n - 100) % 40);
+}
+
+TEST(Perplexity, ReportsEveryWindowAndStopsWhenTold) {
+  std::size_t n_reports = 0;
+  double last_fraction = -1;
+  PerplexityHooks hooks;
+  hooks.on_window = [&](const PerplexityResult& so_far, std::size_t n_windows) {
+    EXPECT_EQ(so_far.n_windows, ++n_reports);
+    EXPECT_EQ(n_windows, village().size() / 50);
+    EXPECT_GT(so_far.perplexity, 1);
+  };
+  hooks.on_progress = [&](double fraction) {
+    EXPECT_GT(fraction, last_fraction);
+    EXPECT_LT(fraction, 1);
+    last_fraction = fraction;
+  };
+  EXPECT_TRUE(measure({.window = 50}, {.n_threads = 1}, hooks).complete);
+  EXPECT_EQ(n_reports, village().size() / 50);
+
+  int n_questions = 0;
+  PerplexityHooks stop;
+  stop.keep_going = [&] { return ++n_questions < 4; };
+  EXPECT_FALSE(measure({.window = 50}, {.n_threads = 1}, stop).complete);
+  EXPECT_EQ(n_questions, 4);
+}
+
+TEST(Perplexity, RefusesOptionsThatLeaveNothingToScore) {
+  EXPECT_THROW(count_windows(100, {.window = 2}), UsageError);
+  EXPECT_THROW(count_windows(100, {.window = 50, .stride = 50}), UsageError);
+  EXPECT_THROW(measure({.window = 512}, {.n_threads = 1}), UsageError);  // the text is shorter
+}
+
+TEST(LogProbability, IsStableAndExact) {
+  const std::array<float, 3> logits{1.0F, 2.0F, 3.0F};
+  const double sum = std::exp(1.0) + std::exp(2.0) + std::exp(3.0);
+  EXPECT_NEAR(log_probability(logits, TokenId{1}), 2 - std::log(sum), 1e-15);
+  const std::array<float, 2> large{3e38F, -3e38F};
+  EXPECT_EQ(log_probability(large, TokenId{0}), 0);
+  EXPECT_NEAR(log_probability(large, TokenId{1}), -6e38, 1e32);
+  for (const float broken :
+       {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    EXPECT_TRUE(std::isnan(log_probability(std::array{0.0F, broken}, TokenId{0})));
+  }
+}
+
+}  // namespace
+}  // namespace bitnet

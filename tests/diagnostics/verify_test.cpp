@@ -1,0 +1,281 @@
+// verify passes on this build, and fails on a table with any one kernel broken, saying which.
+#include "diagnostics/verify.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <string>
+#include <vector>
+
+#include "diagnostics/verify_suite.h"
+
+namespace bitnet {
+namespace {
+
+using kernels::Kernels;
+
+// Tests take the fastest table for the specification: what is looked at here is what verify makes of
+// differences.
+const Kernels& good() { return kernels::find("auto"); }
+
+const Model& canary() {
+  static const Model model = Model::load(std::string(BITNET_MODELS) + "/canary.gguf");
+  return model;
+}
+
+const Model& random_model() {
+  static const Model model = Model::load(std::string(BITNET_TEST_DATA) + "/models/random-bitnet-b1.58.gguf");
+  return model;
+}
+
+// The least that a float can be wrong by.
+void nudge(float& x) { x = std::bit_cast<float>(std::bit_cast<std::uint32_t>(x) ^ 1U); }
+
+Kernels renamed() {
+  Kernels table = good();
+  table.name = "broken";
+  return table;
+}
+
+// Wrong in row 17, in decoding alone, by one bit.
+void matmul_ternary_wrong_in_decode(const quant::Matrix& w, std::size_t begin, std::size_t end,
+                                    const kernels::QuantizedRows& x, std::size_t n_tokens,
+                                    const kernels::OutputRows& y) {
+  good().matmul_ternary(w, begin, end, x, n_tokens, y);
+  if (n_tokens == 1 && begin <= 17 && 17 < end) nudge(y.y[17]);
+}
+
+VerifyReport verify_broken(const Model& model, const Kernels& broken) {
+  const std::array<const Kernels*, 2> tables{&good(), &broken};
+  return &model == &canary() ? verify_canary(model, tables) : verify_model(model, tables, 2);
+}
+
+const VerifyFailure* failure_of(const VerifyReport& report, const std::string& part) {
+  const auto found = std::ranges::find_if(
+      report.failures, [&](const VerifyFailure& f) { return f.where.find(part) != std::string::npos; });
+  return found == report.failures.end() ? nullptr : &*found;
+}
+
+TEST(VerifyCanary, KnowsEnoughPromptsByHeart) {
+  const std::array<const Kernels*, 1> tables{&good()};
+  std::vector<double> progress;
+  VerifyHooks hooks;
+  hooks.on_progress = [&](double fraction) { progress.push_back(fraction); };
+  const VerifyReport report = verify_canary(canary(), tables, hooks);
+  EXPECT_TRUE(report.complete);
+  EXPECT_TRUE(std::ranges::is_sorted(progress));
+  EXPECT_EQ(progress.back(), 1);
+  EXPECT_GE(verify_suite().size(), 20U);
+  ASSERT_EQ(report.prompts.size(), verify_suite().size());
+  for (std::size_t i = 0; i < report.prompts.size(); ++i) {
+    const SuiteResult& got = report.prompts[i];
+    const SuitePrompt& expected = verify_suite()[i];
+    EXPECT_EQ(got.answer, expected.answer) << got.prompt;
+    EXPECT_EQ(got.f16_digest, expected.f16_digest) << got.prompt;
+    EXPECT_EQ(got.f32_digest, expected.f32_digest) << got.prompt;
+    EXPECT_FALSE(expected.answer.empty()) << got.prompt;
+  }
+  EXPECT_EQ(report.n_failed(), 0U);
+  EXPECT_TRUE(report.failures.empty());
+}
+
+TEST(VerifyCanary, FindsAKernelThatIsWrongByOneBit) {
+  Kernels broken = renamed();
+  broken.matmul_ternary = matmul_ternary_wrong_in_decode;
+  const VerifyReport report = verify_broken(canary(), broken);
+  EXPECT_TRUE(report.complete);
+  for (const VerifyRow& row : report.rows) {
+    EXPECT_EQ(row.n_failed > 0, row.backend == "broken") << row.backend << ": " << row.check;
+    EXPECT_GT(row.n_checks, 0U) << row.check;
+  }
+  ASSERT_FALSE(report.failures.empty());
+  const VerifyFailure& first = report.failures.front();
+  EXPECT_EQ(first.backend, "broken");
+  EXPECT_EQ(first.n_threads, 1U);
+  EXPECT_EQ(first.chunk, 1U);
+  EXPECT_EQ(first.where, "f16 cache, prompt \"" + std::string(verify_suite()[0].prompt) + "\"");
+  EXPECT_NE(first.what.find("digest"), std::string::npos) << first.what;
+  EXPECT_NE(first.what.find(", from position "), std::string::npos) << first.what;
+}
+
+TEST(VerifyCanary, FindsWhatOnlyOneCacheTypeUses) {
+  Kernels broken = renamed();
+  broken.attention_f32 = [](const kernels::Attention& a) {
+    good().attention_f32(a);
+    nudge(a.out[0]);
+  };
+  const VerifyReport report = verify_broken(canary(), broken);
+  for (const VerifyRow& row : report.rows) {
+    const bool is_f32 = row.check.find("f32 cache") != std::string::npos;
+    EXPECT_EQ(row.n_failed > 0, row.backend == "broken" && is_f32) << row.backend << ": " << row.check;
+  }
+}
+
+TEST(VerifyCanary, ReportsAWrongAnswer) {
+  Kernels broken = renamed();
+  broken.relu2_mul = [](float* gate, const float*, std::size_t n) { std::fill_n(gate, n, 0.0F); };
+  const VerifyReport report = verify_broken(canary(), broken);
+  ASSERT_FALSE(report.failures.empty());
+  EXPECT_NE(report.failures.front().what.find("\" where \" Paris.\" is right; "), std::string::npos)
+      << report.failures.front().what;
+}
+
+TEST(VerifyCanary, StopsWhenTold) {
+  int n_questions = 0;
+  const std::array<const Kernels*, 1> tables{&good()};
+  VerifyHooks hooks;
+  hooks.keep_going = [&] { return ++n_questions < 5; };
+  EXPECT_FALSE(verify_canary(canary(), tables, hooks).complete);
+  EXPECT_EQ(n_questions, 5);
+}
+
+TEST(VerifyModel, PassesWithEqualTables) {
+  const Kernels same = renamed();
+  double last = 0;
+  VerifyHooks hooks;
+  hooks.on_progress = [&](double fraction) {
+    EXPECT_GE(fraction, last);
+    EXPECT_LE(fraction, 1);
+    last = fraction;
+  };
+  const std::array<const Kernels*, 2> tables{&good(), &same};
+  const VerifyReport report = verify_model(random_model(), tables, 2, hooks);
+  EXPECT_TRUE(report.complete);
+  EXPECT_EQ(report.n_failed(), 0U);
+  EXPECT_GT(report.n_checks(), 50U);
+  EXPECT_GE(report.rows.size(), 10U);  // every kernel, and the passes
+}
+
+TEST(VerifyModel, NamesTheTensorAndTheRow) {
+  Kernels broken = renamed();
+  broken.matmul_ternary = matmul_ternary_wrong_in_decode;
+  const VerifyReport report = verify_broken(random_model(), broken);
+  const VerifyFailure* failure = failure_of(report, "blk.0.attn_q.weight");
+  ASSERT_NE(failure, nullptr);
+  EXPECT_EQ(failure->backend, "broken");
+  EXPECT_TRUE(failure->what.starts_with("row 17, token 0 of 1: gives ")) << failure->what;
+  const VerifyFailure* passes = failure_of(report, "token ");  // of the prefill and decode
+  ASSERT_NE(passes, nullptr);
+  EXPECT_EQ(passes->n_threads, 2U);
+  EXPECT_EQ(passes->what, "its logits are not those of " + std::string(good().name));
+}
+
+struct Break {
+  const char* kernel;
+  const char* row;  // of the summary
+  void (*apply)(Kernels&);
+};
+
+class VerifyModelFinds : public ::testing::TestWithParam<Break> {};
+
+TEST_P(VerifyModelFinds, ABrokenKernel) {
+  Kernels broken = renamed();
+  GetParam().apply(broken);
+  const VerifyReport report = verify_broken(random_model(), broken);
+  for (const VerifyRow& row : report.rows) {
+    if (row.check == GetParam().row) {
+      EXPECT_GT(row.n_failed, 0U);
+    }
+  }
+  EXPECT_GT(report.n_failed(), 0U);
+  EXPECT_FALSE(report.failures.empty());
+}
+
+template <auto member>
+void nudge_elementwise(Kernels& k) {
+  k.*member = [](float* x, const float* y, std::size_t n) {
+    (good().*member)(x, y, n);
+    nudge(x[n - 1]);
+  };
+}
+
+template <auto member>
+void nudge_rope(Kernels& k) {
+  k.*member = [](float* x, const float* cos, const float* sin, std::size_t n) {
+    (good().*member)(x, cos, sin, n);
+    nudge(x[n / 2]);
+  };
+}
+
+template <auto member>
+void nudge_attention(Kernels& k) {
+  k.*member = [](const kernels::Attention& a) {
+    (good().*member)(a);
+    if (a.n_keys == 65) nudge(a.out[a.n_queries * a.head_dim - 1]);
+  };
+}
+
+template <auto member>
+void nudge_product(Kernels& k) {
+  k.*member = [](const quant::Matrix& w, std::size_t begin, std::size_t end, const kernels::FloatRows& x,
+                 std::size_t n_tokens, const kernels::OutputRows& y) {
+    (good().*member)(w, begin, end, x, n_tokens, y);
+    if (end == w.rows) nudge(y.y[(n_tokens - 1) * y.stride + end - 1]);
+  };
+}
+
+const Break kBreaks[] = {
+    {"ForTernaryProductsInDecoding", "ternary product, int8",
+     [](Kernels& k) { k.matmul_ternary = matmul_ternary_wrong_in_decode; }},
+    {"ForTernaryProductsOfFloats", "ternary product, f32", nudge_product<&Kernels::matmul_ternary_f32>},
+    {"ForFloatProducts", "float product", nudge_product<&Kernels::matmul_float>},
+    {"ForTernaryDecoding", "ternary decoding",
+     [](Kernels& k) {
+       k.decode_ternary = [](const quant::Matrix& w, std::size_t row, std::size_t begin, std::size_t end,
+                             float* out) {
+         good().decode_ternary(w, row, begin, end, out);
+         if (row == w.rows - 1) out[end - 1] += 1;
+       };
+     }},
+    {"ForSequentialDecoding", "sequential decoding",
+     [](Kernels& k) {
+       k.decode_sequential = [](const std::uint8_t* codes, std::size_t n, const float* codebook, float* out) {
+         good().decode_sequential(codes, n, codebook, out);
+         nudge(out[n - 1]);
+       };
+     }},
+    {"ForRmsNorm", "RMSNorm",
+     [](Kernels& k) {
+       k.rms_norm = [](const float* x, const float* weight, float eps, std::size_t n, float* y) {
+         good().rms_norm(x, weight, eps, n, y);
+         nudge(y[n - 1]);
+       };
+     }},
+    {"ForQuantization", "quantization",
+     [](Kernels& k) {
+       k.quantize = [](const float* x, std::size_t n, std::size_t padded_n, std::int8_t* q, float* scale,
+                       std::int32_t* sum) {
+         good().quantize(x, n, padded_n, q, scale, sum);
+         *sum += 1;
+       };
+     }},
+    {"ForAddition", "elementwise", nudge_elementwise<&Kernels::add>},
+    {"ForSquaredRelu", "elementwise", nudge_elementwise<&Kernels::relu2_mul>},
+    {"ForSilu", "elementwise", nudge_elementwise<&Kernels::silu_mul>},
+    {"ForExp", "elementwise",
+     [](Kernels& k) {
+       k.exp = [](const float* x, float* y, std::size_t n) {
+         good().exp(x, y, n);
+         nudge(y[0]);
+       };
+     }},
+    {"ForStoringHalfs", "elementwise",
+     [](Kernels& k) {
+       k.store_f16 = [](const float* x, std::uint16_t* y, std::size_t n) {
+         good().store_f16(x, y, n);
+         y[n - 1] ^= 1U;
+       };
+     }},
+    {"ForRopeNeox", "rope", nudge_rope<&Kernels::rope_neox>},
+    {"ForRopeNorm", "rope", nudge_rope<&Kernels::rope_norm>},
+    {"ForAttentionToF16", "attention", nudge_attention<&Kernels::attention_f16>},
+    {"ForAttentionToF32", "attention", nudge_attention<&Kernels::attention_f32>},
+};
+
+INSTANTIATE_TEST_SUITE_P(Kernels, VerifyModelFinds, ::testing::ValuesIn(kBreaks),
+                         [](const auto& info) { return std::string(info.param.kernel); });
+
+}  // namespace
+}  // namespace bitnet

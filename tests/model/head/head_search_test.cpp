@@ -1,0 +1,333 @@
+// The search for the highest logits against computing them all.
+#include "model/head/head_search.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "model/head/head_copy.h"
+
+namespace bitnet {
+namespace {
+
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+
+struct Head {
+  Head(std::size_t rows, std::size_t cols, unsigned seed = 1) : values(rows * cols) {
+    std::mt19937 rng(seed);
+    std::normal_distribution<float> normal;
+    for (float& v : values) v = normal(rng);
+    w = {quant::TensorType::f32, rows, cols, reinterpret_cast<const std::byte*>(values.data()), 1.0F};
+  }
+  Head(const Head&) = delete;
+  Head& operator=(const Head&) = delete;
+  std::span<float> row(std::size_t r) { return std::span(values).subspan(r * w.cols, w.cols); }
+
+  std::vector<float> values;  // [rows, cols]
+  quant::Matrix w;
+};
+
+std::vector<float> random_input(std::size_t n, unsigned seed) {
+  std::mt19937 rng(seed);
+  std::normal_distribution<float> normal;
+  std::vector<float> x(n);
+  for (float& v : x) v = normal(rng);
+  return x;
+}
+
+bool outranks(const Candidate& a, const Candidate& b) {
+  return a.logit != b.logit ? a.logit > b.logit : to_int(a.id) < to_int(b.id);
+}
+
+// What a query asks for, by computing and sorting everything.
+std::vector<Candidate> by_sorting(const quant::Matrix& w, const CandidateQuery& query, const float* x) {
+  std::vector<float> y(w.rows);
+  kernels::find("scalar").matmul_float(w, 0, w.rows, {x, w.cols}, 1, {y.data(), w.rows});
+  std::vector<Candidate> all;
+  for (std::size_t r = 0; r < w.rows; ++r) all.push_back({TokenId{static_cast<std::int32_t>(r)}, y[r]});
+  std::ranges::sort(all, outranks);
+  const float least = query.within ? all[0].logit - *query.within : std::numeric_limits<float>::infinity();
+  std::vector<Candidate> kept;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const bool also = std::ranges::find(query.also, all[i].id) != query.also.end();
+    if (i < query.n_best || all[i].logit >= least || also) kept.push_back(all[i]);
+  }
+  std::ranges::sort(kept, {}, [](const Candidate& c) { return to_int(c.id); });
+  return kept;
+}
+
+// As a session does: where the search gives up, from all logits.
+std::span<const Candidate> find(HeadSearch& search, const quant::Matrix& w, const CandidateQuery& query,
+                                const float* x, std::vector<float>& logits) {
+  if (const auto found = search.find(query, x, logits)) return *found;
+  kernels::find("auto").matmul_float(w, 0, w.rows, {x, w.cols}, 1, {logits.data(), w.rows});
+  return search.choose_from_all(query, logits);
+}
+
+// One search on every backend, compared with sorting: ids and bits of the logits.
+HeadSearchCounts expect_exact(const quant::Matrix& w, const CandidateQuery& query, const float* x) {
+  ThreadPool pool(2);
+  const HeadScreen screen(w, pool);
+  const std::vector<Candidate> expected = by_sorting(w, query, x);
+  HeadSearchCounts counts;
+  for (const kernels::Kernels* k : kernels::available()) {
+    HeadSearch search(w, &screen, *k, pool);
+    std::vector<float> logits(w.rows, kNan);
+    const auto found = find(search, w, query, x, logits);
+    counts = search.take_counts();
+    EXPECT_EQ(found.size(), expected.size()) << k->name;
+    for (std::size_t i = 0; i < std::min(found.size(), expected.size()); ++i) {
+      EXPECT_EQ(to_int(found[i].id), to_int(expected[i].id)) << k->name << " " << i;
+      EXPECT_EQ(found[i].logit, expected[i].logit) << k->name << " " << i;
+    }
+  }
+  return counts;
+}
+
+TEST(HeadSearch, FindsTheBestOfAnyNumberOfRowsOfAnyLength) {
+  for (const std::size_t rows : {1U, 2U, 7U, 255U, 256U, 257U, 1000U, 4099U}) {
+    for (const std::size_t cols : {1U, 3U, 127U, 130U, 300U}) {
+      const Head head(rows, cols);
+      const auto x = random_input(cols, 2);
+      for (const std::size_t k : {1U, 40U, 1000U}) {
+        SCOPED_TRACE(std::to_string(rows) + " x " + std::to_string(cols) + ", " + std::to_string(k));
+        expect_exact(head.w, {.n_best = k}, x.data());
+      }
+    }
+  }
+}
+
+TEST(HeadSearch, ComputesFewRowsInFull) {
+  const Head head(8192, 512);
+  const auto x = random_input(512, 3);
+  const HeadSearchCounts one = expect_exact(head.w, {.n_best = 1}, x.data());
+  EXPECT_EQ(one.whole, 0U);
+  EXPECT_LT(one.full, 400U);
+  const HeadSearchCounts forty = expect_exact(head.w, {.n_best = 40}, x.data());
+  EXPECT_EQ(forty.whole, 0U);
+  EXPECT_LT(forty.full, 1500U);
+  EXPECT_LT(forty.bits[1], 6000U);
+}
+
+TEST(HeadSearch, FindsTheBestAmongRowsOfVeryDifferentNorms) {
+  Head head(3000, 256);
+  std::mt19937 rng(4);
+  std::normal_distribution<float> exponent(0, 8);
+  for (std::size_t r = 0; r < 3000; ++r) {
+    const float factor = std::exp(exponent(rng));
+    for (float& v : head.row(r)) v *= factor;
+  }
+  for (float& v : head.row(100)) v *= 0;
+  for (float& v : head.row(101)) v *= 1e-42F;
+  const auto x = random_input(256, 5);
+  for (const std::size_t k : {1U, 40U, 370U}) expect_exact(head.w, {.n_best = k}, x.data());
+}
+
+TEST(HeadSearch, FindsTheBestWhereAllIsTiny) {
+  Head head(2100, 200);
+  for (float& v : head.values) v *= 1e-25F;
+  auto x = random_input(200, 5);
+  for (float& v : x) v *= 1e-18F;
+  for (const std::size_t k : {1U, 40U}) expect_exact(head.w, {.n_best = k}, x.data());
+}
+
+TEST(HeadSearch, GivesTiesToTheLowerIds) {
+  Head head(2400, 256);
+  const auto best = random_input(256, 6);
+  for (const std::size_t r : {50U, 300U, 301U, 1024U, 2399U}) std::ranges::copy(best, head.row(r).begin());
+  for (const std::size_t k : {1U, 2U, 4U, 5U, 6U}) expect_exact(head.w, {.n_best = k}, best.data());
+  // All rows the same: nothing can be excluded.
+  for (std::size_t r = 0; r < 2400; ++r) std::ranges::copy(best, head.row(r).begin());
+  for (const std::size_t k : {1U, 40U}) expect_exact(head.w, {.n_best = k}, best.data());
+}
+
+// Rows that differ from the best by less than their few bits can tell, in the direction of what those lose.
+TEST(HeadSearch, TellsRowsApartThatItsBitsDoNot) {
+  Head head(2048, 256);
+  const auto x = random_input(256, 7);
+  for (std::size_t r = 0; r < 2048; ++r) {
+    const auto row = head.row(r);
+    for (std::size_t i = 0; i < row.size(); ++i)
+      row[i] = x[i] * (1 + 1e-6F * static_cast<float>(r * 7919 % 2048));
+  }
+  for (const std::size_t k : {1U, 40U, 200U}) expect_exact(head.w, {.n_best = k}, x.data());
+}
+
+// The whole of a row's norm in what clipping cuts off, and the input along it.
+TEST(HeadSearch, BelievesNoEstimateOfARowWithOneLargeWeight) {
+  Head head(2048, 512);
+  for (std::size_t r = 0; r < 2048; r += 3) head.row(r)[r % 512] = static_cast<float>(r % 7) * 100;
+  for (const std::size_t spike : {0U, 3U, 300U}) {
+    auto x = random_input(512, 8);
+    x[spike] = 50;
+    for (const std::size_t k : {1U, 40U}) expect_exact(head.w, {.n_best = k}, x.data());
+  }
+}
+
+TEST(HeadSearch, FindsTheBestOfAVocabularyOfFullSize) {
+  const Head head(128256, 64);
+  const auto x = random_input(64, 14);
+  for (const std::size_t k : {1U, 40U, 1000U})
+    EXPECT_EQ(expect_exact(head.w, {.n_best = k}, x.data()).whole, 0U);
+}
+
+// Columns of very different weights, as trained heads have them: scaled alike they cost no bound.
+TEST(HeadSearch, ComputesFewRowsInFullWhereSomeColumnsAreHeavy) {
+  Head head(8192, 512);
+  for (std::size_t r = 0; r < 8192; ++r) {
+    const auto row = head.row(r);
+    for (std::size_t i = 0; i < 512; i += 40) row[i] *= 30;
+    for (std::size_t i = 7; i < 512; i += 40) row[i] *= 1e-3F;
+    row[11] = 0;
+  }
+  auto x = random_input(512, 3);
+  for (std::size_t i = 0; i < 512; i += 40) x[i] /= 30;
+  x[11] = 1e6F;  // a column of zeros, whatever comes in
+  EXPECT_LT(expect_exact(head.w, {.n_best = 1}, x.data()).full, 400U);
+  EXPECT_LT(expect_exact(head.w, {.n_best = 40}, x.data()).full, 1500U);
+}
+
+// Where nothing can be excluded a search costs more than all logits; so the next ones aren't tried, for a
+// while.
+TEST(HeadSearch, LeavesSearchesOutWhereTheyDoNotPay) {
+  Head head(2400, 256);
+  const auto same = random_input(256, 6);
+  for (std::size_t r = 0; r < 2400; ++r) std::ranges::copy(same, head.row(r).begin());
+  ThreadPool pool(2);
+  const HeadScreen screen(head.w, pool);
+  HeadSearch search(head.w, &screen, kernels::find("auto"), pool);
+  std::vector<float> logits(2400);
+  EXPECT_FALSE(search.find({.n_best = 1}, same.data(), logits));
+  const std::uint64_t bytes = search.take_counts().bytes;
+  EXPECT_GT(bytes, 0U);
+  std::size_t n_tried = 0;
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_FALSE(search.find({.n_best = 1}, same.data(), logits));
+    n_tried += search.take_counts().bytes > 0 ? 1 : 0;
+  }
+  EXPECT_GT(n_tried, 0U);
+  EXPECT_LT(n_tried, 10U);
+}
+
+// The same rows whether the fifth bit is read for those that four leave, or for all at once.
+TEST(HeadSearch, FindsTheSameHoweverManyBitsItBeginsWith) {
+  const Head head(1501, 2048);  // so many columns that four bits exclude few rows
+  ThreadPool pool(2);
+  const HeadScreen screen(head.w, pool);
+  for (const kernels::Kernels* k : kernels::available()) {
+    HeadSearch search(head.w, &screen, *k, pool);
+    std::vector<float> logits(1501);
+    std::uint64_t n_wide = 0;
+    for (unsigned i = 0; i < 6; ++i) {
+      const auto x = random_input(2048, 20 + i);
+      const CandidateQuery query{.n_best = 3};
+      const auto found = find(search, head.w, query, x.data(), logits);
+      const auto expected = by_sorting(head.w, query, x.data());
+      ASSERT_EQ(found.size(), expected.size()) << k->name;
+      for (std::size_t c = 0; c < found.size(); ++c) {
+        EXPECT_EQ(to_int(found[c].id), to_int(expected[c].id)) << k->name << " " << i;
+        EXPECT_EQ(found[c].logit, expected[c].logit) << k->name << " " << i;
+      }
+      n_wide += search.take_counts().wide;
+    }
+    EXPECT_EQ(n_wide, 4U) << k->name;  // all but the first two
+  }
+}
+
+TEST(HeadSearch, GoesOnWithFourBitsAfterASingleInputThatLeavesManyRows) {
+  Head head(1501, 2048);
+  ThreadPool pool(2);
+  const HeadScreen screen(head.w, pool);
+  HeadSearch search(head.w, &screen, kernels::find("auto"), pool);
+  std::vector<float> logits(1501);
+  const auto unlike_any_row = random_input(2048, 20);
+  for (unsigned i = 0; i < 40; ++i) {
+    const auto row = head.row(i);
+    const std::vector<float> like_a_row(row.begin(), row.end());
+    const auto& x = i % 10 == 0 ? unlike_any_row : like_a_row;
+    ASSERT_TRUE(search.find({.n_best = 1}, x.data(), logits));
+    const HeadSearchCounts counts = search.take_counts();
+    EXPECT_EQ(counts.wide, 0U) << i;
+    EXPECT_EQ(counts.bits[0] > 1501 / 2, i % 10 == 0) << i;
+  }
+}
+
+TEST(HeadSearch, FindsAllWithinADistanceOfTheBest) {
+  const Head head(3000, 256);
+  const auto x = random_input(256, 9);
+  for (const float within : {0.0F, 1e-3F, 5.0F, 30.0F, 1e9F}) {
+    expect_exact(head.w, {.n_best = 1, .within = within}, x.data());
+    expect_exact(head.w, {.n_best = 40, .within = within}, x.data());
+  }
+}
+
+TEST(HeadSearch, AddsTheTokensThatAreNamed) {
+  const Head head(3000, 256);
+  const auto x = random_input(256, 10);
+  const std::vector<TokenId> also{TokenId{2999}, TokenId{0}, TokenId{7},
+                                  TokenId{7},    TokenId{0}, TokenId{1500}};
+  for (const std::size_t k : {1U, 40U, 3000U}) expect_exact(head.w, {.n_best = k, .also = also}, x.data());
+  ThreadPool pool(1);
+  const HeadScreen screen(head.w, pool);
+  HeadSearch search(head.w, &screen, kernels::find("auto"), pool);
+  std::vector<float> logits(3000);
+  const std::vector<TokenId> outside{TokenId{3000}, TokenId{-1}};
+  EXPECT_EQ(find(search, head.w, {.n_best = 2, .also = outside}, x.data(), logits).size(), 2U);
+}
+
+TEST(HeadSearch, SaysWhenAnyLogitIsNotFinite) {
+  ThreadPool pool(2);
+  const auto finds_finite = [&](const Head& head, const std::vector<float>& x) {
+    const HeadScreen screen(head.w, pool);
+    HeadSearch search(head.w, &screen, kernels::find("auto"), pool);
+    std::vector<float> logits(head.w.rows);
+    const auto found = find(search, head.w, {.n_best = 1}, x.data(), logits);
+    return std::ranges::all_of(found, [](const Candidate& c) { return std::isfinite(c.logit); });
+  };
+  Head head(1000, 128);
+  auto x = random_input(128, 11);
+  EXPECT_TRUE(finds_finite(head, x));
+  x[5] = kNan;
+  EXPECT_FALSE(finds_finite(head, x));
+  x[5] = std::numeric_limits<float>::infinity();
+  EXPECT_FALSE(finds_finite(head, x));
+  x[5] = 1;
+  head.row(77)[3] = kNan;
+  EXPECT_FALSE(finds_finite(head, x));
+  for (float& v : head.row(77)) v = 3e38F;  // finite weights whose products overflow
+  EXPECT_FALSE(finds_finite(head, x));
+}
+
+TEST(Int8Head, IsCloseToTheHeadItCopies) {
+  const Head head(500, 300);
+  ThreadPool pool(2);
+  const Int8Head copy(head.w, pool);
+  const auto x = random_input(300, 12);
+  std::vector<float> exact(500);
+  kernels::find("scalar").matmul_float(head.w, 0, 500, {x.data(), 300}, 1, {exact.data(), 500});
+  std::vector<float> reference(500);
+  std::vector<float> row(300);
+  for (const kernels::Kernels* k : kernels::available()) {
+    std::vector<float> y(500);
+    k->matmul_float(copy.matrix, 0, 500, {x.data(), 300}, 1, {y.data(), 500});
+    for (std::size_t r = 0; r < 500; ++r) EXPECT_NEAR(y[r], exact[r], 0.7F) << k->name;  // 17 is their spread
+    if (reference[0] == 0) reference = y;
+    EXPECT_EQ(y, reference) << k->name;
+    // Each weight is off by half a step at most.
+    for (const std::size_t r : {0U, 499U}) {
+      k->decode_float(copy.matrix, r, row.data());
+      const auto original = std::span(head.values).subspan(r * 300, 300);
+      const float largest =
+          std::abs(*std::ranges::max_element(original, {}, [](float v) { return std::abs(v); }));
+      for (std::size_t i = 0; i < 300; ++i) EXPECT_NEAR(row[i], original[i], largest / 253) << k->name;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace bitnet

@@ -1,0 +1,347 @@
+// What an examination finds in good files, odd ones and broken ones.
+#include "model/inspect/inspection.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <iterator>
+#include <limits>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "gguf/gguf.h"
+#include "model/synthetic.h"
+#include "quant/i2_s.h"
+#include "support/block_types.h"
+#include "support/small_model.h"
+
+namespace bitnet::test {
+namespace {
+
+std::vector<std::byte> file_bytes(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  const std::vector<char> text{std::istreambuf_iterator<char>(file), {}};
+  const auto bytes = std::as_bytes(std::span(text));
+  return {bytes.begin(), bytes.end()};
+}
+
+std::vector<std::byte> canary_bytes() { return file_bytes(BITNET_MODELS "/canary.gguf"); }
+
+// The same model as the ARM build of the tool would have written it.
+std::vector<std::byte> in_arm_layout(const std::vector<std::byte>& x86) {
+  std::vector<std::byte> arm = x86;
+  const gguf::File file = gguf::File::from_bytes(x86, "x86");
+  for (const gguf::Tensor& t : file.tensors()) {
+    if (t.type != quant::info(quant::TensorType::i2_s).id) continue;
+    const quant::Matrix w{quant::TensorType::i2_s, t.dims[1], t.dims[0], t.extent.data(), 1.0F};
+    std::vector<float> row(w.cols);
+    std::vector<std::int8_t> trits;
+    for (std::size_t r = 0; r < w.rows; ++r) {
+      quant::i2_s::decode_row(w, r, row.data());
+      for (const float v : row) trits.push_back(static_cast<std::int8_t>(v));
+    }
+    const float scale = quant::i2_s::tensor_scale(w.data, w.rows, w.cols);
+    std::ranges::copy(pack_i2s(trits, scale, I2sLayout::arm),
+                      arm.begin() + static_cast<std::ptrdiff_t>(t.file_offset));
+  }
+  return arm;
+}
+
+Inspection inspect_bytes(std::span<const std::byte> bytes) {
+  const AlignedBytes aligned(bytes);
+  return inspect({.path = "test.gguf", .bytes = aligned.span()}, 2);
+}
+
+Inspection inspect_small(const SmallModel& model) { return inspect_bytes(model.to_gguf().build()); }
+
+const Finding* find(const Inspection& in, const std::string& topic) {
+  const auto found = std::ranges::find(in.findings, topic, &Finding::topic);
+  return found == in.findings.end() ? nullptr : &*found;
+}
+
+::testing::AssertionResult finds(const Inspection& in, FindingLevel level, const std::string& topic,
+                                 const std::string& part) {
+  for (const Finding& f : in.findings) {
+    if (f.topic != topic) continue;
+    if (f.level != level || (f.what + "; " + f.meaning).find(part) == std::string::npos) {
+      return ::testing::AssertionFailure()
+             << name_of(f.level) << ": " << f.topic << ": " << f.what << "; " << f.meaning;
+    }
+    return ::testing::AssertionSuccess();
+  }
+  return ::testing::AssertionFailure() << "nothing about " << topic;
+}
+
+TEST(Inspection, FindsTheCanaryHealthy) {
+  const Inspection in = inspect_bytes(canary_bytes());
+  EXPECT_TRUE(in.is_parsed);
+  EXPECT_TRUE(in.is_usable());
+  EXPECT_FALSE(in.refusal.has_value());
+  EXPECT_EQ(in.architecture, "bitnet-b1.58");
+  EXPECT_EQ(in.gguf_version, 3U);
+  EXPECT_GT(in.keys.size(), 10U);
+  for (const Finding& f : in.findings) {
+    EXPECT_LE(f.level, FindingLevel::note) << f.topic << ": " << f.what;
+    EXPECT_FALSE(f.meaning.empty()) << f.topic;
+  }
+  EXPECT_TRUE(finds(in, FindingLevel::ok, "loading", "takes this file"));
+  EXPECT_TRUE(finds(in, FindingLevel::ok, "codes", "nowhere"));
+  EXPECT_TRUE(finds(in, FindingLevel::note, "head", "tied"));
+}
+
+// Against values counted here one by one.
+TEST(Inspection, CountsEveryCodeAndValue) {
+  const SmallModel model("bitnet-b1.58");
+  const Inspection in = inspect_small(model);
+  ASSERT_EQ(in.tensors.size(), model.tensors().size());
+  for (std::size_t i = 0; i < in.tensors.size(); ++i) {
+    const SmallTensor& t = model.tensors()[i];
+    const TensorSummary& got = in.tensors[i];
+    EXPECT_EQ(got.name, t.name);
+    if (t.type == kI2S) {
+      const quant::Matrix w{quant::TensorType::i2_s, t.dims[1], t.dims[0], t.data.data(), 1.0F};
+      std::vector<float> row(w.cols);
+      std::array<std::uint64_t, 3> n{};
+      for (std::size_t r = 0; r < w.rows; ++r) {
+        quant::i2_s::decode_row(w, r, row.data());
+        for (const float v : row) ++n[static_cast<std::size_t>(v + 1)];
+      }
+      EXPECT_EQ(got.codes.minus, n[0]);
+      EXPECT_EQ(got.codes.zero, n[1]);
+      EXPECT_EQ(got.codes.plus, n[2]);
+      EXPECT_EQ(got.codes.invalid, 0U);
+      EXPECT_EQ(got.scale, quant::i2_s::tensor_scale(w.data, w.rows, w.cols));
+    } else if (t.type == kF32) {
+      const auto* values = reinterpret_cast<const float*>(t.data.data());
+      ASSERT_TRUE(got.range.has_value());
+      EXPECT_EQ(got.range->min, *std::min_element(values, values + t.n_elements()));
+      EXPECT_EQ(got.range->max, *std::max_element(values, values + t.n_elements()));
+      EXPECT_EQ(got.range->n_not_finite, 0U);
+    }
+  }
+}
+
+TEST(InspectedLayout, IsX86ForTheCanaryAndArmForTheCanaryWrittenOnArm) {
+  const std::vector<std::byte> x86 = canary_bytes();
+  const Inspection right = inspect_bytes(x86);
+  EXPECT_EQ(right.layout.verdict(), LayoutVerdict::x86);
+  EXPECT_EQ(right.layout.n_pairs(), 28U);
+
+  const Inspection wrong = inspect_bytes(in_arm_layout(x86));
+  EXPECT_EQ(wrong.layout.verdict(), LayoutVerdict::arm);
+  EXPECT_FALSE(wrong.refusal.has_value());  // nothing else betrays it
+  EXPECT_FALSE(wrong.is_usable());
+  EXPECT_TRUE(finds(wrong, FindingLevel::error, "layout", "ARM"));
+  // What one reading finds under a layout, the other finds under the same.
+  EXPECT_NEAR(wrong.layout.evidence(bitnet::I2sLayout::arm), right.layout.evidence(bitnet::I2sLayout::x86),
+              1e-6);
+}
+
+TEST(InspectedLayout, IsUnknownForRandomWeights) {
+  for (const char* name : {"random-bitnet-b1.58", "random-bitnet", "random-llama"}) {
+    const Inspection in =
+        inspect_bytes(file_bytes(std::string(BITNET_TEST_DATA "/models/") + name + ".gguf"));
+    EXPECT_EQ(in.layout.verdict(), LayoutVerdict::unknown) << name;
+    EXPECT_GT(in.layout.n_pairs(), 0U) << name;
+    EXPECT_TRUE(finds(in, FindingLevel::note, "layout", "cannot tell")) << name;
+    EXPECT_TRUE(in.is_usable()) << name;
+  }
+  ThreadPool pool(2);
+  const AnonymousMemory synthetic = make_synthetic_model(*find_synthetic_preset("tiny"), 1, pool);
+  const Inspection in = inspect_bytes({static_cast<const std::byte*>(synthetic.data()), synthetic.size()});
+  EXPECT_EQ(in.layout.verdict(), LayoutVerdict::unknown);
+}
+
+// All norms alike, all columns alike: no order among them may be mistaken for a relation.
+TEST(InspectedLayout, IsUnknownWithoutVariation) {
+  LayoutJudge judge;
+  std::vector<std::uint32_t> counts(256, 7);
+  std::vector<float> norm(256, 1.0F);
+  for (std::size_t i = 0; i < norm.size(); ++i) norm[i] += static_cast<float>(i);
+  judge.add(counts, norm);
+  for (std::size_t i = 0; i < counts.size(); ++i) counts[i] = static_cast<std::uint32_t>(i);
+  judge.add(counts, std::vector<float>(256, 1.0F));
+  judge.add(counts, std::vector<float>(256, std::numeric_limits<float>::quiet_NaN()));
+  EXPECT_EQ(judge.n_pairs(), 0U);
+  EXPECT_EQ(judge.verdict(), LayoutVerdict::unknown);
+}
+
+// The published file of BitNet-b1.58-2B-4T in small.
+TEST(InspectedTokenizer, ExplainsTheQuirksOfThePublishedFile) {
+  SmallModel model("bitnet-b1.58");
+  std::vector<std::string> pieces{"<|begin_of_text|>", "<|end_of_text|>", "ab", "<|eot_id|>"};
+  std::vector<std::int32_t> types{3, 3, 1, 3};
+  while (pieces.size() < 300) {
+    pieces.push_back("filler" + std::to_string(pieces.size()));
+    types.push_back(1);
+  }
+  model.remove_key("tokenizer.ggml.pre").remove_key("tokenizer.ggml.add_bos_token");
+  model.set("tokenizer.ggml.tokens", pieces).set("tokenizer.ggml.token_type", types);
+  model.set("tokenizer.chat_template",
+            std::string("{% for m in messages %}Human: {{ m }}\n\nBITNETAssistant: {% endfor %}"));
+  const Inspection in = inspect_small(model);
+  EXPECT_TRUE(in.is_usable()) << in.refusal.value_or("");
+  EXPECT_TRUE(finds(in, FindingLevel::note, "pre-tokenizer", "llama-bpe, which the engine takes"));
+  EXPECT_TRUE(finds(in, FindingLevel::note, "chat template", "BITNETAssistant"));
+  EXPECT_TRUE(finds(in, FindingLevel::note, "chat template", "its template bitnet"));
+  EXPECT_TRUE(finds(in, FindingLevel::note, "end of turn", "EOS is 1 '<|end_of_text|>'"));
+  EXPECT_TRUE(finds(in, FindingLevel::note, "end of turn", "a turn ends with 3 '<|eot_id|>'"));
+  EXPECT_TRUE(finds(in, FindingLevel::note, "BOS", "the engine puts 0 '<|begin_of_text|>' first"));
+}
+
+TEST(InspectedTokenizer, SaysWhatItCannotKnow) {
+  SmallModel model("bitnet-b1.58");
+  model.set("tokenizer.chat_template", std::string("{{ something else }}"));
+  model.remove_key("tokenizer.ggml.token_type").remove_key("tokenizer.ggml.eos_token_id");
+  const Inspection in = inspect_small(model);
+  EXPECT_TRUE(finds(in, FindingLevel::warning, "chat template", "refuse to guess"));
+  EXPECT_TRUE(finds(in, FindingLevel::warning, "token types", "missing"));
+  EXPECT_TRUE(finds(in, FindingLevel::warning, "end of text", "no token ends the text"));
+}
+
+TEST(InspectedTensors, ReportWhatIsWrongWithThem) {
+  const auto changed = [](const char* tensor, auto change) {
+    SmallModel model("bitnet-b1.58");
+    change(model.tensor(tensor));
+    return inspect_small(model);
+  };
+  const Inspection code3 =
+      changed("blk.1.ffn_up.weight", [](SmallTensor& t) { t.data[100] = std::byte{0xFF}; });
+  EXPECT_TRUE(
+      finds(code3, FindingLevel::error, "codes", "the code 3 occurs 4 times in tensor blk.1.ffn_up.weight"));
+  EXPECT_TRUE(finds(code3, FindingLevel::error, "loading", "code 3"));
+  EXPECT_FALSE(code3.is_usable());
+  ASSERT_TRUE(code3.refusal.has_value());
+  EXPECT_EQ(code3.refusal->find("bitnet inspect"), std::string::npos);  // that is where one is
+
+  const auto with_scale = [&](float scale) {
+    return changed("blk.0.attn_q.weight", [=](SmallTensor& t) {
+      std::memcpy(t.data.data() + t.n_elements() / 4, &scale, sizeof scale);
+    });
+  };
+  EXPECT_TRUE(finds(with_scale(-1), FindingLevel::warning, "scales", "blk.0.attn_q.weight"));
+  EXPECT_TRUE(finds(with_scale(NAN), FindingLevel::error, "scales", "blk.0.attn_q.weight"));
+
+  const auto with_weight = [&](float weight) {
+    return changed("blk.1.ffn_norm.weight",
+                   [=](SmallTensor& t) { std::memcpy(t.data.data() + 8, &weight, sizeof weight); });
+  };
+  EXPECT_TRUE(finds(with_weight(NAN), FindingLevel::error, "norms",
+                    "NaN or infinite in tensor blk.1.ffn_norm.weight"));
+  EXPECT_TRUE(finds(with_weight(1e6F), FindingLevel::warning, "norms", "blk.1.ffn_norm.weight"));
+  EXPECT_TRUE(finds(with_weight(0), FindingLevel::warning, "norms", "1 of them 0"));
+
+  const Inspection zeros = changed("blk.0.attn_k.weight", [](SmallTensor& t) {
+    t.set_i2s(std::vector<std::int8_t>(t.n_elements(), 0), 1.0F);
+  });
+  EXPECT_TRUE(finds(zeros, FindingLevel::warning, "zero rate", "blk.0.attn_k.weight"));
+  const Inspection ones = changed("blk.0.attn_k.weight", [](SmallTensor& t) {
+    t.set_i2s(std::vector<std::int8_t>(t.n_elements(), 1), 1.0F);
+  });
+  EXPECT_TRUE(finds(ones, FindingLevel::warning, "balance", "blk.0.attn_k.weight"));
+  const Inspection unread = changed("blk.0.attn_k.weight", [](SmallTensor& t) { t.type = 35; });
+  EXPECT_TRUE(finds(unread, FindingLevel::error, "types", "TQ2_0"));
+  EXPECT_FALSE(unread.is_usable());
+}
+
+// Blocks with scales of their own: their values are measured, and scales that are lost are found.
+TEST(InspectedTensors, InBlocksAreMeasuredByTheirValues) {
+  for (const std::uint32_t type : {kQ8_0, kQ6_K, kQ4_0}) {
+    SmallModel model("bitnet-b1.58", {.hidden = 256, .ffn = 512, .vocab = 301});
+    SmallTensor& t = model.tensor("token_embd.weight");
+    const PackedBlocks blocks = random_blocks(type, t.n_elements(), 4);
+    t.type = type;
+    t.data = blocks.bytes;
+    const std::string name(quant::find_type(type)->name);
+    const Inspection in = inspect_small(model);
+    EXPECT_TRUE(in.is_usable()) << in.refusal.value_or("");
+    EXPECT_TRUE(finds(in, FindingLevel::note, "head", "(tied), " + name));
+    const auto embedding = std::ranges::find(in.tensors, "token_embd.weight", &TensorSummary::name);
+    ASSERT_NE(embedding, in.tensors.end());
+    EXPECT_EQ(embedding->type, name);
+    EXPECT_EQ(embedding->bytes, blocks.bytes.size());
+    const auto [least, greatest] = std::ranges::minmax(blocks.values);
+    ASSERT_TRUE(embedding->range.has_value());
+    EXPECT_EQ(embedding->range->min, least);
+    EXPECT_EQ(embedding->range->max, greatest);
+
+    const BlockLayout layout = layout_of(type);
+    const std::uint16_t infinity = 0x7C00;
+    std::memcpy(&t.data[7 * layout.bytes + layout.scale_at], &infinity, sizeof infinity);
+    const Inspection lost = inspect_small(model);
+    EXPECT_TRUE(finds(lost, FindingLevel::error, "loading", "block 7 has a scale"));
+    EXPECT_TRUE(finds(lost, FindingLevel::error, "values", "infinite in tensor token_embd.weight"));
+    EXPECT_TRUE(finds(lost, FindingLevel::error, "values", "the engine refuses the file"));
+  }
+}
+
+TEST(InspectedTensors, OfAnUnknownArchitectureAreMeasuredAllTheSame) {
+  SmallModel model("bitnet-b1.58");
+  model.set("general.architecture", std::string("mamba"));
+  const Inspection in = inspect_small(model);
+  EXPECT_TRUE(finds(in, FindingLevel::error, "loading", "'mamba' is not supported"));
+  EXPECT_TRUE(finds(in, FindingLevel::ok, "codes", "nowhere"));
+  EXPECT_EQ(in.tensors.size(), model.tensors().size());
+}
+
+TEST(Inspection, OfWhatIsNoModelSaysSo) {
+  for (const std::string& text : {std::string("GGUF"), std::string("hello, world"), std::string(100, '\0')}) {
+    const Inspection in = inspect_bytes(std::as_bytes(std::span(text)));
+    EXPECT_FALSE(in.is_parsed);
+    EXPECT_FALSE(in.is_usable());
+    EXPECT_TRUE(in.refusal.has_value());
+    EXPECT_NE(find(in, "file"), nullptr);
+  }
+  const Inspection missing = inspect({.path = "/nowhere.gguf", .bytes = {}}, 1);
+  EXPECT_NE(missing.refusal.value_or("").find("/nowhere.gguf"), std::string::npos);
+}
+
+TEST(Inspection, ShowsWhatStandsBeforeTheDamage) {
+  const std::vector<std::byte> whole = canary_bytes();
+  const Inspection cut = inspect_bytes(std::span(whole).first(whole.size() / 2));
+  EXPECT_TRUE(cut.is_parsed);
+  EXPECT_FALSE(cut.is_usable());
+  EXPECT_TRUE(finds(cut, FindingLevel::error, "file", "damaged or incomplete"));
+  EXPECT_TRUE(finds(cut, FindingLevel::ok, "chat template", "bitnet"));
+  EXPECT_EQ(cut.architecture, "bitnet-b1.58");
+  EXPECT_EQ(cut.tensors.size(), 46U);
+  for (const TensorSummary& t : cut.tensors) EXPECT_EQ(t.bytes, 0U);
+}
+
+// Never anything but a report, whatever the bytes are.
+TEST(Inspection, TakesAnyDamage) {
+  const SmallModel model("bitnet-b1.58",
+                         {.layers = 1, .hidden = 128, .heads = 2, .kv_heads = 1, .ffn = 128, .vocab = 6});
+  GgufBuilder builder = model.to_gguf();
+  const std::vector<std::byte> good = builder.build();
+  for (std::size_t size = 1; size < builder.header_size(); size += 13) {
+    EXPECT_FALSE(inspect_bytes(std::span(good).first(size)).is_usable());
+  }
+  std::mt19937 random(1);
+  for (int i = 0; i < 300; ++i) {
+    std::vector<std::byte> bad = good;
+    for (int k = 0; k < 3; ++k)
+      bad[random() % builder.header_size()] ^= static_cast<std::byte>(1U << random() % 8);
+    const Inspection in = inspect_bytes(bad);
+    EXPECT_FALSE(in.findings.empty());
+  }
+  for (const GgufField& field : builder.fields()) {  // every count, length, type and offset at its largest
+    std::vector<std::byte> bad = good;
+    for (std::size_t k = 0; k < field.size; ++k) bad[field.offset + k] = std::byte{0xFF};
+    EXPECT_FALSE(inspect_bytes(bad).findings.empty()) << field.name;
+  }
+}
+
+TEST(Inspection, StopsWhenTold) {
+  int n_questions = 0;
+  const Inspection in = inspect({.path = BITNET_MODELS "/canary.gguf", .bytes = {}}, 1,
+                                [&](double) { return ++n_questions < 3; });
+  EXPECT_EQ(n_questions, 3);
+  EXPECT_EQ(in.tensors.size(), 2U);
+}
+
+}  // namespace
+}  // namespace bitnet::test
