@@ -36,17 +36,17 @@ struct CommandOptions {
   bool json = false;
 };
 
-void add_options(CLI::App& c, CommandOptions& o) {
+void add_options(Command& c, CommandOptions& o) {
   auto* file = c.add_option("-f,--file", o.file, "The text, UTF-8; - is stdin")->type_name("FILE");
   auto* stride = add_number(c, "--stride", o.stride,
                             "0: windows side by side, the second half of each scored. N: a window every N "
                             "tokens, its last N scored");
   stride->type_name("N");
-  for (CLI::Option* option : {file, stride}) option->group("Text");
+  for (Option* option : {file, stride}) option->group("Text");
   c.add_flag("--json", o.json, "The result as JSON")->group("Output");
   o.model.add_to(c);
   c.get_option("--ctx-size")->description("Window in tokens; 0: 512, or the model's context");
-  c.set_help_flag("-h,--help", "Print this help and exit")->group("Messages");
+  add_help(c);
   c.footer(
       "Windows are whole and start with an empty cache, with BOS in place of their\n"
       "first token if the model wants one; the tokens after the last are left out.\n"
@@ -168,9 +168,9 @@ ExitCode perplexity(const CommandOptions& given) {
 
 }  // namespace
 
-std::function<ExitCode()> add_perplexity_command(CLI::App& app) {
+std::function<ExitCode()> add_perplexity_command(Command& app) {
   auto options = std::make_shared<CommandOptions>();
-  CLI::App* command = app.add_subcommand("perplexity", "Measure how well a model predicts a text");
+  Command* command = app.add_subcommand("perplexity", "Measure how well a model predicts a text");
   add_options(*command, *options);
   return [options] { return perplexity(*options); };
 }

@@ -1,14 +1,14 @@
 // bitnet perplexity: how well a model predicts a text.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <functional>
 
+#include "cli/options/command.h"
 #include "cli/terminal/exit_code.h"
 
 namespace bitnet::cli {
 
 // Adds the command; the function to call once the command line is parsed and this command was chosen.
-std::function<ExitCode()> add_perplexity_command(CLI::App& app);
+std::function<ExitCode()> add_perplexity_command(Command& app);
 
 }  // namespace bitnet::cli

@@ -45,12 +45,12 @@ struct Options {
   bool verbose = false;
 };
 
-void add_model_and_messages(CLI::App& c, Options& o) {
+void add_model_and_messages(Command& c, Options& o) {
   auto* model = c.add_option("-m,--model", o.model, "GGUF file; none: the canary");
   model->type_name("FILE")->envname("BITNET_MODEL")->group("Model");
   c.add_flag("-q,--quiet", o.quiet, "Only errors on stderr")->group("Messages");
   c.add_flag("-v,--verbose", o.verbose, "More detail on stderr")->group("Messages");
-  c.set_help_flag("-h,--help", "Print this help and exit")->group("Messages");
+  add_help(c);
 }
 
 // Of the weights nothing is read.
@@ -227,31 +227,31 @@ ExitCode detokenize(const Options& o) {
 
 }  // namespace
 
-std::function<ExitCode()> add_tokenize_command(CLI::App& app) {
+std::function<ExitCode()> add_tokenize_command(Command& app) {
   auto o = std::make_shared<Options>();
-  CLI::App& c = *app.add_subcommand("tokenize", "Text to token ids");
-  auto* text = c.add_option("-p,--prompt", o->text, "The text")->type_name("TEXT");
+  Command& c = *app.add_subcommand("tokenize", "Text to token ids");
+  auto* text = c.add_option("-p,--prompt", o->text, "The text")->type_name("TEXT")->allow_empty();
   auto* file = c.add_option("-f,--file", o->file, "Read it from a file, every byte; - is stdin");
   file->type_name("FILE")->excludes(text);
   auto* no_bos = c.add_flag("--no-bos", o->no_bos, "Never BOS first; otherwise as the model asks");
   auto* special = c.add_flag("--special", o->special, "Recognise control tokens in the text");
-  for (CLI::Option* option : {text, file, no_bos, special}) option->group("Text");
+  for (Option* option : {text, file, no_bos, special}) option->group("Text");
   auto* pieces = c.add_flag("--pieces", o->pieces, "A line each: id, begin, end, piece; tabs between");
   auto* count = c.add_flag("--count", o->count, "Only how many tokens there are")->excludes(pieces);
   auto* json = c.add_flag("--json", o->json, "One JSON object")->excludes(pieces)->excludes(count);
-  for (CLI::Option* option : {pieces, count, json}) option->group("Output (otherwise the ids on one line)");
+  for (Option* option : {pieces, count, json}) option->group("Output (otherwise the ids on one line)");
   add_model_and_messages(c, *o);
   return [o] { return tokenize(*o); };
 }
 
-std::function<ExitCode()> add_detokenize_command(CLI::App& app) {
+std::function<ExitCode()> add_detokenize_command(Command& app) {
   auto o = std::make_shared<Options>();
-  CLI::App& c = *app.add_subcommand("detokenize", "Token ids to text");
+  Command& c = *app.add_subcommand("detokenize", "Token ids to text");
   auto* ids = c.add_option("ids", o->ids, "Token ids, or a JSON array of them")->type_name("ID...");
   auto* file = c.add_option("-f,--file", o->file, "Read the ids from a file; - is stdin");
   file->type_name("FILE")->excludes(ids);
   auto* special = c.add_flag("--special", o->special, "Show control tokens");
-  for (CLI::Option* option : {ids, file, special}) option->group("Ids");
+  for (Option* option : {ids, file, special}) option->group("Ids");
   c.add_flag("--json", o->json, "One JSON object")->group("Output (otherwise the text's bytes alone)");
   add_model_and_messages(c, *o);
   return [o] { return detokenize(*o); };

@@ -35,7 +35,7 @@ struct CommandOptions {
   bool verbose = false;
 };
 
-void add_options(CLI::App& c, CommandOptions& o) {
+void add_options(Command& c, CommandOptions& o) {
   auto* file = c.add_option("-m,--model", o.model,
                             "Compare every kernel with the scalar one on this file's tensors; none: run the "
                             "built-in canary against its known answers");
@@ -45,7 +45,7 @@ void add_options(CLI::App& c, CommandOptions& o) {
   c.add_flag("--json", o.json, "The summary as JSON")->group("Output");
   c.add_flag("-q,--quiet", o.quiet, "Only errors on stderr")->group("Messages");
   c.add_flag("-v,--verbose", o.verbose, "More detail on stderr")->group("Messages");
-  c.set_help_flag("-h,--help", "Print this help and exit")->group("Messages");
+  add_help(c);
   c.footer(
       "Exit code 4 if anything differs by a single bit, with a line on stderr that\n"
       "names the backend, the threads, the prompt or tensor, and the difference.");
@@ -162,9 +162,9 @@ ExitCode verify(const CommandOptions& o) {
 
 }  // namespace
 
-std::function<ExitCode()> add_verify_command(CLI::App& app) {
+std::function<ExitCode()> add_verify_command(Command& app) {
   auto options = std::make_shared<CommandOptions>();
-  CLI::App* command = app.add_subcommand("verify", "Check that this build computes right on this CPU");
+  Command* command = app.add_subcommand("verify", "Check that this build computes right on this CPU");
   add_options(*command, *options);
   return [options] { return verify(*options); };
 }

@@ -90,6 +90,37 @@ TEST(CliUsage, RefusesNumbersThatAreNoneOrOutOfRange) {
                   {{"run", "-p", "a", "--repeat-penalty", "0"}, "--repeat-penalty 0"}});
 }
 
+// Of a shell variable that isn't set, most likely: nothing runs on what was not meant.
+TEST(CliUsage, RefusesEmptyValuesEverywhere) {
+  expect_refused(
+      {{{"run", "-p", "a", "-m", ""}, "--model '': the value is empty; give a FILE, or leave it out"},
+       {{"run", "-p", "a", "--model="}, "--model needs a value"},
+       {{"run", "-f", ""}, "--file ''"},
+       {{"run", "-p", "a", "--seed", ""}, "--seed ''"},
+       {{"chat", "-m", ""}, "--model ''"},
+       {{"bench", "-m", ""}, "--model ''"},
+       {{"inspect", ""}, "--model ''"},
+       {{"inspect", "-m", ""}, "--model ''"},
+       {{"verify", "-m", ""}, "--model ''"},
+       {{"perplexity", "-f", ""}, "--file ''"},
+       {{"tokenize", "-p", "a", "-m", ""}, "--model ''"},
+       {{"trace", "-p", "a", "-o", ""}, "--output ''"},
+       {{"compare", ""}, "files ''"},
+       {{"compare", "a.json", "--report", ""}, "--report ''"}});
+  for (const char* variable : {"BITNET_MODEL", "BITNET_THREADS", "BITNET_BACKEND"}) {
+    EXPECT_PRED2(has, refusal(run_bitnet(Args{"run", "-p", "a"}, {{variable, ""}}), 2),
+                 std::string(variable) + " '': the value is empty");
+  }
+}
+
+// -hf is llama.cpp's way to a repository, not -h with an -f behind it.
+TEST(CliUsage, TakesNoLettersBehindADashForHelp) {
+  expect_refused({{{"run", "-hf", "microsoft/model"}, "unknown argument '-hf'; see bitnet run --help"},
+                  {{"-hf", "microsoft/model"}, "unknown argument '-hf'"},
+                  {{"chat", "-hq"}, "unknown argument '-hq'"},
+                  {{"chat", "-qh"}, "unknown argument '-qh'"}});
+}
+
 TEST(CliUsage, NamesTheEnvironmentVariableThatIsWrong) {
   const Args args{"run", "-p", "a"};
   EXPECT_PRED2(has, refusal(run_bitnet(args, {{"BITNET_THREADS", "many"}}), 2), "BITNET_THREADS 'many'");

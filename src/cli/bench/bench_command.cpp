@@ -20,7 +20,6 @@
 #include "cli/bench/bench_measure.h"
 #include "cli/bench/bench_profile.h"
 #include "cli/bench/bench_report.h"
-#include "cli/options/choices.h"
 #include "cli/options/list_option.h"
 #include "cli/options/model_options.h"
 #include "cli/options/number_option.h"
@@ -35,50 +34,50 @@
 namespace bitnet::cli {
 namespace {
 
-void add_test_options(CLI::App& c, BenchOptions& o) {
+void add_test_options(Command& c, BenchOptions& o) {
   auto* prompt =
       add_number_list(c, "-p,--n-prompt", o.prompt, "Prompt tokens to run at once; 0: no such test");
   auto* generate = add_number_list(c, "-n,--n-gen", o.generate, "Tokens to generate; 0: no such test");
   auto* depth = add_number_list(c, "-d,--n-depth", o.depth, "Tokens in the context before each test");
   auto* repetitions = add_number(c, "-r,--repetitions", o.repetitions, "Of each test, after a warm-up");
-  for (CLI::Option* option : {prompt, generate, depth}) option->type_name("N,...");
+  for (Option* option : {prompt, generate, depth}) option->type_name("N,...");
   repetitions->type_name("N");
-  for (CLI::Option* option : {prompt, generate, depth, repetitions}) option->group("Tests");
+  for (Option* option : {prompt, generate, depth, repetitions}) option->group("Tests");
 }
 
-void add_model_options(CLI::App& c, BenchOptions& o) {
+void add_model_options(Command& c, BenchOptions& o) {
   auto* file = c.add_option("-m,--model", o.model, "GGUF file; none: the canary");
   file->type_name("FILE")->envname("BITNET_MODEL");
-  auto* synthetic = c.add_option_function<std::string>(
+  auto* synthetic = c.add_option(
       "--synthetic", [&o](const std::string& names) { o.synthetic = split_list(names); },
       "Random models instead, no file needed: " + synthetic_preset_names());
   synthetic->type_name("NAMES");
-  offer_choices(synthetic, synthetic_preset_names());
-  auto* kv_type = c.add_option_function<std::string>(
+  synthetic->choices(synthetic_preset_names());
+  auto* kv_type = c.add_option(
       "--kv-type", [&o](const std::string& name) { o.kv_type = parse_kv_type(name); },
       "Precision of the KV cache: f16 or f32");
   kv_type->type_name("TYPE")->default_str("f16");
-  offer_choices(kv_type, "f16, f32");
-  for (CLI::Option* option : {file, synthetic, kv_type}) option->group("Model");
+  kv_type->choices("f16, f32");
+  for (Option* option : {file, synthetic, kv_type}) option->group("Model");
 }
 
-void add_machine_options(CLI::App& c, BenchOptions& o) {
+void add_machine_options(Command& c, BenchOptions& o) {
   auto* threads = add_number_list(c, "-t,--threads", o.threads, "Threads; 0: one per physical core");
   threads->type_name("N,...")->envname("BITNET_THREADS");
-  auto* backend = c.add_option_function<std::string>(
+  auto* backend = c.add_option(
       "--backend", [&o](const std::string& names) { o.backends = split_list(names); },
       "Instruction sets: " + backend_names());
   backend->type_name("NAMES")->envname("BITNET_BACKEND")->default_str("auto");
-  offer_choices(backend, backend_names());
+  backend->choices(backend_names());
   auto* chunk = add_number(c, "--prefill-chunk", o.prefill_chunk, "Prompt tokens computed together");
   chunk->type_name("N");
   auto* pin = c.add_flag("--pin", o.pin, "Keep each thread on a core of its own");
-  auto* weights = c.add_option_function<std::string>(
+  auto* weights = c.add_option(
       "--weights", [&o](const std::string& name) { o.weights = parse_weights(name); },
       "mmap, or repack: copied to large pages");
   weights->type_name("HOW")->default_str("mmap");
-  offer_choices(weights, "mmap, repack");
-  auto* head = c.add_option_function<std::string>(
+  weights->choices("mmap, repack");
+  auto* head = c.add_option(
       "--head",
       [&o](const std::string& names) {
         o.heads.clear();
@@ -86,27 +85,27 @@ void add_machine_options(CLI::App& c, BenchOptions& o) {
       },
       "LM head in decoding: exact, screened, int8[-cached]; several are measured in turns");
   head->type_name("KINDS")->default_str("exact");
-  offer_choices(head, kHeadNames);
-  for (CLI::Option* option : {threads, backend, chunk, pin, weights, head}) option->group("Machine");
+  head->choices(kHeadNames);
+  for (Option* option : {threads, backend, chunk, pin, weights, head}) option->group("Machine");
 }
 
-void add_output_options(CLI::App& c, BenchOptions& o) {
-  auto* output = c.add_option_function<std::string>(
+void add_output_options(Command& c, BenchOptions& o) {
+  auto* output = c.add_option(
       "-o,--output", [&o](const std::string& name) { o.format = parse_report_format(name); },
       "Form of the results: md, csv, json or jsonl");
   output->type_name("FORMAT")->default_str("md");
-  offer_choices(output, "md, csv, json, jsonl");
+  output->choices("md, csv, json, jsonl");
   auto* gate = c.add_option("--gate", o.gate, "Results saved with -o json; exit code 4 if these are slower");
   gate->type_name("FILE");
   auto* tolerance = add_number(c, "--gate-tolerance", o.gate_tolerance,
                                "Per cent that a median may lie below the saved one");
   tolerance->type_name("P");
-  for (CLI::Option* option : {output, gate, tolerance}) option->group("Output");
+  for (Option* option : {output, gate, tolerance}) option->group("Output");
 
   c.add_flag("-q,--quiet", o.quiet, "Only errors on stderr")->group("Messages");
   c.add_flag("-v,--verbose", o.verbose, "More detail on stderr")->group("Messages");
   c.add_flag("--profile", o.profile, "Time and rate by kind of work, on stderr")->group("Messages");
-  c.set_help_flag("-h,--help", "Print this help and exit")->group("Messages");
+  add_help(c);
 }
 
 std::vector<BenchSource> find_sources(const BenchOptions& o) {
@@ -255,9 +254,9 @@ ExitCode bench(const BenchOptions& o) {
 
 }  // namespace
 
-std::function<ExitCode()> add_bench_command(CLI::App& app) {
+std::function<ExitCode()> add_bench_command(Command& app) {
   auto options = std::make_shared<BenchOptions>();
-  CLI::App* command = app.add_subcommand("bench", "Measure how fast models run here");
+  Command* command = app.add_subcommand("bench", "Measure how fast models run here");
   add_test_options(*command, *options);
   add_model_options(*command, *options);
   add_machine_options(*command, *options);

@@ -72,19 +72,19 @@ ExitCode chat(const ChatOptions& o) {
 
 }  // namespace
 
-std::function<ExitCode()> add_chat_command(CLI::App& app) {
+std::function<ExitCode()> add_chat_command(Command& app) {
   auto o = std::make_shared<ChatOptions>();
-  CLI::App& c = *app.add_subcommand("chat", "A conversation in the terminal");
-  auto* system = c.add_option("--system", o->system, "System message")->type_name("TEXT");
+  Command& c = *app.add_subcommand("chat", "A conversation in the terminal");
+  auto* system = c.add_option("--system", o->system, "System message")->type_name("TEXT")->allow_empty();
   auto* chat_template = add_template(c, o->chat_template);
   auto* n = add_number(c, "-n,--max-tokens", o->max_tokens, "Tokens of an answer at most; -1: until it ends");
   n->type_name("N");
   auto* no_history = c.add_flag("--no-history", o->no_history, "Don't remember what is typed");
-  for (CLI::Option* option : {system, chat_template, n, no_history}) option->group("Conversation");
+  for (Option* option : {system, chat_template, n, no_history}) option->group("Conversation");
   o->sampling.add_to(c);
   o->model.add_to(c);
   c.get_option("--head")->default_str("by sampler");
-  c.set_help_flag("-h,--help", "Print this help and exit")->group("Messages");
+  add_help(c);
   c.footer(
       "Where stdin is no terminal, each of its lines is a message or a command.\n"
       "What is typed is remembered in $XDG_STATE_HOME/bitnet/chat_history.");

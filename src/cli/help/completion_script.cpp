@@ -5,8 +5,6 @@
 #include <string_view>
 #include <vector>
 
-#include "cli/help/command_list.h"
-
 namespace bitnet::cli {
 namespace {
 
@@ -33,27 +31,27 @@ std::string in_quotes(std::string_view text) {
 // --- bash
 
 // What may follow an option, as the branch of a case.
-std::string bash_value(const std::string& command, const OptionInfo& option) {
+std::string bash_value(const std::string& command, const Option& option) {
   std::vector<std::string> patterns;
-  for (const std::string& name : option.names)
+  for (const std::string& name : option.names())
     patterns.push_back(in_quotes(fmt::format("{} {}", command, name)));
-  const std::string action = !option.choices.empty()
-                                 ? "_bitnet_words " + in_quotes(joined(option.choices, " "))
+  const std::string action = !option.choices().empty()
+                                 ? "_bitnet_words " + in_quotes(joined(option.choices(), " "))
                              : option.takes_file() ? "_bitnet_files"
                                                    : ":";
   return fmt::format("    {}) {}; return ;;\n", joined(patterns, "|"), action);
 }
 
-std::string bash_command(const CommandInfo& command) {
-  std::vector<std::string> words;
+// `words`: what else may stand there.
+std::string bash_command(const std::string& name, const Command& command, std::vector<std::string> words) {
   bool takes_files = false;
-  for (const OptionInfo& option : command.options) {
-    words.insert(words.end(), option.names.begin(), option.names.end());
-    if (!option.names.empty()) continue;
-    words.insert(words.end(), option.choices.begin(), option.choices.end());
+  for (const Option& option : command.options()) {
+    words.insert(words.end(), option.names().begin(), option.names().end());
+    if (option.positional().empty()) continue;
+    words.insert(words.end(), option.choices().begin(), option.choices().end());
     takes_files = takes_files || option.takes_file();
   }
-  return fmt::format("    {}) words={}{} ;;\n", in_quotes(command.name), in_quotes(joined(words, " ")),
+  return fmt::format("    {}) words={}{} ;;\n", in_quotes(name), in_quotes(joined(words, " ")),
                      takes_files ? "; files=1" : "");
 }
 
@@ -97,29 +95,33 @@ complete -F _bitnet bitnet
 // --- zsh
 
 // One option as _arguments wants it.
-std::string zsh_option(const OptionInfo& option) {
+std::string zsh_option(const Option& option) {
   std::string spec;
-  if (option.may_repeat && !option.names.empty()) {
+  if (option.may_repeat() && !option.names().empty()) {
     spec = "'*'";
-  } else if (option.names.size() > 1) {
-    spec = in_quotes("(" + joined(option.names, " ") + ")");
+  } else if (option.names().size() > 1) {
+    spec = in_quotes("(" + joined(option.names(), " ") + ")");
   }
-  if (!option.names.empty()) {
-    spec += option.names.size() > 1 ? "{" + joined(option.names, ",") + "}" : option.names.front();
-    spec += in_quotes("[" + with_backslashes(option.description, "\\[]:") + "]");
+  if (!option.names().empty()) {
+    spec += option.names().size() > 1 ? "{" + joined(option.names(), ",") + "}" : option.names().front();
+    spec += in_quotes("[" + with_backslashes(option.description(), "\\[]:") + "]");
   }
-  if (option.value.empty()) return spec;
-  const std::string action = !option.choices.empty() ? "(" + joined(option.choices, " ") + ")"
-                             : option.takes_file()   ? "_files"
-                                                     : " ";
-  const std::string place = option.names.empty() ? (option.choices.empty() ? "*" : "1") : "";
-  return spec + in_quotes(place + ":" + with_backslashes(option.value, "\\:") + ":" + action);
+  if (option.is_flag()) return spec;
+  const std::string action = !option.choices().empty() ? "(" + joined(option.choices(), " ") + ")"
+                             : option.takes_file()     ? "_files"
+                                                       : " ";
+  const std::string value = ":" + with_backslashes(option.value(), "\\:") + ":" + action;
+  if (!option.names().empty()) spec += in_quotes(value);
+  if (option.positional().empty()) return spec;
+  if (!spec.empty()) spec += ' ';
+  return spec + in_quotes((option.choices().empty() ? "*" : "1") + value);
 }
 
 // The call that completes some options.
-std::string zsh_arguments(const std::vector<OptionInfo>& options, std::string_view indent) {
+std::string zsh_arguments(const Command& command, std::string_view indent) {
   std::string call = "_arguments";
-  for (const OptionInfo& option : options) call += fmt::format(" \\\n{}  {}", indent, zsh_option(option));
+  for (const Option& option : command.options())
+    call += fmt::format(" \\\n{}  {}", indent, zsh_option(option));
   return call;
 }
 
@@ -127,56 +129,53 @@ std::string zsh_arguments(const std::vector<OptionInfo>& options, std::string_vi
 
 std::string fish_quoted(std::string_view text) { return "'" + with_backslashes(text, "\\'") + "'"; }
 
-std::string fish_option(const OptionInfo& option, const std::string& condition) {
-  std::string line = "complete -c bitnet -n " + fish_quoted(condition);
-  for (const std::string& name : option.names) {
+std::string fish_option(const Option& option, const std::string& condition) {
+  const std::string head = "complete -c bitnet -n " + fish_quoted(condition);
+  std::string line = head;
+  for (const std::string& name : option.names()) {
     line += name.starts_with("--") ? " -l " + name.substr(2) : " -s " + name.substr(1);
   }
-  const bool has_choices = !option.choices.empty();
-  if (!option.value.empty()) line += option.takes_file() && !has_choices ? " -r -F" : " -x";
-  if (option.names.empty())
-    line = "complete -c bitnet -n " + fish_quoted(condition) + (option.takes_file() ? " -F" : "");
-  if (has_choices) line += " -a " + fish_quoted(joined(option.choices, " "));
-  return line + " -d " + fish_quoted(option.description) + "\n";
+  const bool has_choices = !option.choices().empty();
+  if (!option.is_flag()) line += option.takes_file() && !has_choices ? " -r -F" : " -x";
+  const std::string offered = has_choices ? " -a " + fish_quoted(joined(option.choices(), " ")) : "";
+  const std::string tail = offered + " -d " + fish_quoted(option.description()) + "\n";
+  std::string lines = option.names().empty() ? "" : line + tail;
+  if (!option.positional().empty()) lines += head + (option.takes_file() ? " -F" : "") + tail;
+  return lines;
 }
 
 }  // namespace
 
-std::string bash_completions(const CLI::App& app) {
-  CommandInfo program = describe(app);
-  const std::vector<CommandInfo> commands = describe_commands(app);
+std::string bash_completions(const Command& app) {
   std::string values;
   std::string words;
-  for (const CommandInfo& command : commands) {
-    for (const OptionInfo& option : command.options) {
-      if (!option.names.empty() && !option.value.empty()) values += bash_value(command.name, option);
+  std::vector<std::string> names;
+  for (const Command& command : app.subcommands()) {
+    names.push_back(command.name());
+    for (const Option& option : command.options()) {
+      if (!option.names().empty() && !option.is_flag()) values += bash_value(command.name(), option);
     }
-    words += bash_command(command);
+    words += bash_command(command.name(), command, {});
   }
-  OptionInfo names;  // of the commands: a first argument with choices
-  for (const CommandInfo& command : commands) names.choices.push_back(command.name);
-  program.options.insert(program.options.begin(), names);
-  program.name.clear();
-  return fmt::format("{}{}  esac\n  case $command in\n{}{}{}", kBashHead, values, bash_command(program),
-                     words, kBashTail);
+  return fmt::format("{}{}  esac\n  case $command in\n{}{}{}", kBashHead, values,
+                     bash_command("", app, names), words, kBashTail);
 }
 
-std::string zsh_completions(const CLI::App& app) {
-  const std::vector<CommandInfo> commands = describe_commands(app);
+std::string zsh_completions(const Command& app) {
   std::string text =
       "#compdef bitnet\n# zsh completion for bitnet; made by: bitnet completions zsh\n\n_bitnet() {\n"
       "  local context state state_descr line\n  local -A opt_args\n  local -a commands\n  commands=(\n";
-  for (const CommandInfo& command : commands) {
-    text += "    " + in_quotes(command.name + ":" + with_backslashes(command.description, "\\:")) + "\n";
+  for (const Command& command : app.subcommands()) {
+    text += "    " + in_quotes(command.name() + ":" + with_backslashes(command.description(), "\\:")) + "\n";
   }
-  std::string program = zsh_arguments(describe(app).options, "  ");
+  std::string program = zsh_arguments(app, "  ");
   program.insert(std::string_view("_arguments").size(), " -C");
   text += "  )\n  " + program +
           " \\\n    '1:command:->command' \\\n    '*::argument:->argument'\n  case $state in\n";
   text += "    command) _describe command commands ;;\n    argument)\n      case $words[1] in\n";
-  for (const CommandInfo& command : commands) {
-    text += fmt::format("        {})\n          {} ;;\n", command.name,
-                        zsh_arguments(command.options, "          "));
+  for (const Command& command : app.subcommands()) {
+    text +=
+        fmt::format("        {})\n          {} ;;\n", command.name(), zsh_arguments(command, "          "));
   }
   text += "      esac ;;\n  esac\n}\n\n";
   // Found by its name in $fpath it is called at once; otherwise it was sourced.
@@ -184,15 +183,15 @@ std::string zsh_completions(const CLI::App& app) {
          "if [[ $funcstack[1] == _bitnet ]]; then\n  _bitnet \"$@\"\nelse\n  compdef _bitnet bitnet\nfi\n";
 }
 
-std::string fish_completions(const CLI::App& app) {
+std::string fish_completions(const Command& app) {
   std::string text =
       "# fish completion for bitnet; made by: bitnet completions fish\ncomplete -c bitnet -f\n";
-  for (const OptionInfo& option : describe(app).options) text += fish_option(option, "__fish_use_subcommand");
-  for (const CommandInfo& command : describe_commands(app)) {
-    text += fmt::format("complete -c bitnet -n __fish_use_subcommand -a {} -d {}\n", command.name,
-                        fish_quoted(command.description));
-    for (const OptionInfo& option : command.options) {
-      text += fish_option(option, "__fish_seen_subcommand_from " + command.name);
+  for (const Option& option : app.options()) text += fish_option(option, "__fish_use_subcommand");
+  for (const Command& command : app.subcommands()) {
+    text += fmt::format("complete -c bitnet -n __fish_use_subcommand -a {} -d {}\n", command.name(),
+                        fish_quoted(command.description()));
+    for (const Option& option : command.options()) {
+      text += fish_option(option, "__fish_seen_subcommand_from " + command.name());
     }
   }
   return text;

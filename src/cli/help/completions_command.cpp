@@ -6,7 +6,6 @@
 #include "bitnet/error.h"
 #include "cli/help/completion_script.h"
 #include "cli/help/man_page.h"
-#include "cli/options/choices.h"
 #include "cli/terminal/output.h"
 
 namespace bitnet::cli {
@@ -14,7 +13,7 @@ namespace {
 
 constexpr const char* kForms = "bash, zsh, fish, man";
 
-std::string script_for(const std::string& form, const CLI::App& app) {
+std::string script_for(const std::string& form, const Command& app) {
   if (form == "bash") return bash_completions(app);
   if (form == "zsh") return zsh_completions(app);
   if (form == "fish") return fish_completions(app);
@@ -25,13 +24,13 @@ std::string script_for(const std::string& form, const CLI::App& app) {
 
 }  // namespace
 
-std::function<ExitCode()> add_completions_command(CLI::App& app) {
+std::function<ExitCode()> add_completions_command(Command& app) {
   auto form = std::make_shared<std::string>();
-  CLI::App& c = *app.add_subcommand("completions", "A script for a shell to complete commands");
+  Command& c = *app.add_subcommand("completions", "A script for a shell to complete commands");
   auto* shell = c.add_option("shell", *form, "bash, zsh or fish; man: the manual page instead");
   shell->type_name("SHELL")->group("Shell");
-  offer_choices(shell, kForms);
-  c.set_help_flag("-h,--help", "Print this help and exit")->group("Messages");
+  shell->choices(kForms);
+  add_help(c);
   c.footer(
       "bash: eval \"$(bitnet completions bash)\"      in ~/.bashrc\n"
       "zsh:  eval \"$(bitnet completions zsh)\"       in ~/.zshrc, after compinit\n"

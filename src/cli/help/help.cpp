@@ -29,44 +29,41 @@ std::string entry(const std::string& name, const std::vector<std::string>& words
 }
 
 // "-p, --prompt TEXT"; long names stand under one another. An argument has no name but its type's.
-std::string names_of(const CLI::Option& option) {
-  if (option.get_lnames().empty()) return option.get_type_name();
-  std::string names = option.get_snames().empty() ? "    " : "-" + option.get_snames().front() + ", ";
-  names += "--" + option.get_lnames().front();
-  const bool is_flag = option.get_items_expected_max() == 0;
-  return is_flag ? names : names + " " + option.get_type_name();
+std::string names_of(const Option& option) {
+  if (option.names().empty()) return option.value();
+  const std::string& first = option.names().front();
+  std::string names = first.starts_with("--") ? "    " : first + ", ";
+  names += option.long_name();
+  return option.is_flag() ? names : names + " " + option.value();
 }
 
 // What is not to be broken across lines counts as a word.
-std::vector<std::string> description_of(const CLI::Option& option) {
-  std::vector<std::string> words = words_of(option.get_description());
-  if (!option.get_default_str().empty()) words.push_back("[default: " + option.get_default_str() + "]");
-  if (!option.get_envname().empty()) words.push_back("[env: " + option.get_envname() + "]");
+std::vector<std::string> description_of(const Option& option) {
+  std::vector<std::string> words = words_of(option.description());
+  if (!option.default_str().empty()) words.push_back("[default: " + option.default_str() + "]");
+  if (!option.envname().empty()) words.push_back("[env: " + option.envname() + "]");
   return words;
 }
 
 }  // namespace
 
-std::string HelpFormatter::make_help(const CLI::App* app, std::string name,
-                                     CLI::AppFormatMode /*mode*/) const {
-  const std::vector<const CLI::App*> commands = app->get_subcommands({});
-  std::string out =
-      app->get_description() + "\n\nUsage: " + name + (commands.empty() ? "" : " COMMAND") + " [OPTIONS]";
-  for (const CLI::Option* option : app->get_options()) {
-    if (option->get_positional()) out += " " + option->get_type_name();
+std::string help_text(const Command& program, const Command& command) {
+  const bool is_program = &program == &command;
+  std::string out = command.description() + "\n\nUsage: " + program.name() +
+                    (is_program ? " COMMAND" : " " + command.name()) + " [OPTIONS]";
+  for (const Option& option : command.options()) {
+    if (!option.positional().empty()) out += " " + option.value();
   }
   out += "\n";
-  if (!commands.empty()) out += "\nCommands:\n";
-  for (const CLI::App* command : commands)
-    out += entry(command->get_name(), words_of(command->get_description()));
-  for (const std::string& group : app->get_groups()) {
+  if (is_program) out += "\nCommands:\n";
+  for (const Command& sub : command.subcommands()) out += entry(sub.name(), words_of(sub.description()));
+  for (const std::string& group : command.groups()) {
     out += "\n" + group + ":\n";
-    for (const CLI::Option* option : app->get_options()) {
-      if (option->get_group() == group) out += entry(names_of(*option), description_of(*option));
+    for (const Option& option : command.options()) {
+      if (option.group() == group) out += entry(names_of(option), description_of(option));
     }
   }
-  const std::string footer = app->get_footer();
-  return footer.empty() ? out : out + "\n" + footer + "\n";
+  return command.footer().empty() ? out : out + "\n" + command.footer() + "\n";
 }
 
 }  // namespace bitnet::cli

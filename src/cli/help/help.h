@@ -1,16 +1,14 @@
 // What --help prints.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
+
+#include "cli/options/command.h"
 
 namespace bitnet::cli {
 
-// Two columns, at most 80 characters wide: names, and a description that ends with default and environment
-// variable. CLI11's own formatter puts those between the names and changes between its versions.
-class HelpFormatter : public CLI::FormatterBase {
- public:
-  std::string make_help(const CLI::App* app, std::string name, CLI::AppFormatMode mode) const override;
-};
+// Of a command, or of the program itself. Two columns, at most 80 characters wide: names, and a description
+// that ends with default and environment variable.
+std::string help_text(const Command& program, const Command& command);
 
 }  // namespace bitnet::cli

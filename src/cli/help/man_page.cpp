@@ -5,8 +5,6 @@
 #include <string_view>
 #include <vector>
 
-#include "cli/help/command_list.h"
-
 namespace bitnet::cli {
 namespace {
 
@@ -29,30 +27,30 @@ std::string roff(std::string_view text) {
 std::string bold(std::string_view text) { return "\\fB" + roff(text) + "\\fR"; }
 std::string italic(std::string_view text) { return "\\fI" + roff(text) + "\\fR"; }
 
-std::string entry(const OptionInfo& option) {
+std::string entry(const Option& option) {
   std::string names;
-  for (const std::string& name : option.names) names += (names.empty() ? "" : ", ") + bold(name);
-  if (!option.value.empty()) names += (names.empty() ? "" : " ") + italic(option.value);
-  std::string text = roff(option.description);
-  if (!option.default_value.empty()) text += " [default: " + roff(option.default_value) + "]";
-  if (!option.variable.empty()) text += " [environment: " + roff(option.variable) + "]";
+  for (const std::string& name : option.names()) names += (names.empty() ? "" : ", ") + bold(name);
+  if (!option.is_flag()) names += (names.empty() ? "" : " ") + italic(option.value());
+  std::string text = roff(option.description());
+  if (!option.default_str().empty()) text += " [default: " + roff(option.default_str()) + "]";
+  if (!option.envname().empty()) text += " [environment: " + roff(option.envname()) + "]";
   return ".TP\n" + names + "\n" + text + "\n";
 }
 
-std::string command_section(const CommandInfo& command) {
-  std::string text = ".SS " + bold("bitnet " + command.name) + " [\\fIOPTIONS\\fR]";
-  for (const OptionInfo& option : command.options) {
-    if (option.names.empty()) text += " " + italic(option.value);
+std::string command_section(const Command& command) {
+  std::string text = ".SS " + bold("bitnet " + command.name()) + " [\\fIOPTIONS\\fR]";
+  for (const Option& option : command.options()) {
+    if (!option.positional().empty()) text += " " + italic("[" + option.value() + "]");
   }
-  text += "\n" + roff(command.description) + ".\n";
-  for (const std::string& group : command.groups) {
+  text += "\n" + roff(command.description()) + ".\n";
+  for (const std::string& group : command.groups()) {
     text += ".P\n" + roff(group) + ":\n";
-    for (const OptionInfo& option : command.options) {
-      if (option.group == group) text += entry(option);
+    for (const Option& option : command.options()) {
+      if (option.group() == group) text += entry(option);
     }
   }
-  if (command.footer.empty()) return text;
-  return text + ".P\n.nf\n" + roff(command.footer) + "\n.fi\n";
+  if (command.footer().empty()) return text;
+  return text + ".P\n.nf\n" + roff(command.footer()) + "\n.fi\n";
 }
 
 constexpr std::string_view kDescription = R"(.SH DESCRIPTION
@@ -124,15 +122,15 @@ bitnet perplexity \-m model.gguf \-f text.txt \-c 2048
 
 }  // namespace
 
-std::string man_page(const CLI::App& app) {
+std::string man_page(const Command& app) {
   std::string text = ".\\\" Made by: bitnet completions man\n.TH BITNET 1 \"\" \"bitnet " BITNET_VERSION
                      "\" \"User Commands\"\n.SH NAME\nbitnet \\- run ternary language models on CPUs\n"
                      ".SH SYNOPSIS\n\\fBbitnet\\fR \\fICOMMAND\\fR [\\fIOPTIONS\\fR]\n";
   text += kDescription;
   text += ".SH OPTIONS\n";
-  for (const OptionInfo& option : describe(app).options) text += entry(option);
+  for (const Option& option : app.options()) text += entry(option);
   text += ".SH COMMANDS\n";
-  for (const CommandInfo& command : describe_commands(app)) text += command_section(command);
+  for (const Command& command : app.subcommands()) text += command_section(command);
   return text.append(kEnd);
 }
 

@@ -13,7 +13,6 @@
 #include "bitnet/model.h"
 #include "cli/inspect/inspect_report.h"
 #include "cli/options/builtin_model.h"
-#include "cli/options/choices.h"
 #include "cli/options/model_options.h"
 #include "cli/options/number_option.h"
 #include "cli/terminal/interrupt.h"
@@ -46,21 +45,21 @@ bool wants_int8(const std::string& name) {
                    "to them, pass --head int8");
 }
 
-void add_options(CLI::App& c, CommandOptions& o) {
+void add_options(Command& c, CommandOptions& o) {
   auto* file = c.add_option("-m,--model,file", o.model, "GGUF file; none: the built-in canary");
   file->type_name("FILE")->envname("BITNET_MODEL")->group("Model");
   c.add_flag("--tensors", o.all_tensors, "Every tensor by itself, not by kind")->group("Output");
   c.add_flag("--json", o.json, "Everything as JSON")->group("Output");
-  auto* head = c.add_option_function<std::string>(
+  auto* head = c.add_option(
       "--head", [&o](const std::string& name) { o.int8_head = wants_int8(name); },
       "int8: measure too what run --head int8 does to logits");
   head->type_name("KIND")->group("Output");
-  offer_choices(head, "int8");
+  head->choices("int8");
   auto* threads = add_number(c, "-t,--threads", o.n_threads, "Threads; 0: one per physical core");
   threads->type_name("N")->envname("BITNET_THREADS")->group("Machine");
   c.add_flag("-q,--quiet", o.quiet, "Only errors on stderr")->group("Messages");
   c.add_flag("-v,--verbose", o.verbose, "More detail on stderr")->group("Messages");
-  c.set_help_flag("-h,--help", "Print this help and exit")->group("Messages");
+  add_help(c);
   c.footer(
       "Says what is in the file, what is unusual about it, what the engine will do\n"
       "and what you should do. Exit code 3 if the file would be refused, or would\n"
@@ -112,9 +111,9 @@ ExitCode inspect_file(const CommandOptions& o) {
 
 }  // namespace
 
-std::function<ExitCode()> add_inspect_command(CLI::App& app) {
+std::function<ExitCode()> add_inspect_command(Command& app) {
   auto options = std::make_shared<CommandOptions>();
-  CLI::App* command = app.add_subcommand("inspect", "Show what is in a model file and whether it is healthy");
+  Command* command = app.add_subcommand("inspect", "Show what is in a model file and whether it is healthy");
   add_options(*command, *options);
   return [options] { return inspect_file(*options); };
 }

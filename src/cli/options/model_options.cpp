@@ -9,7 +9,6 @@
 #include "base/printable.h"
 #include "bitnet/error.h"
 #include "cli/options/builtin_model.h"
-#include "cli/options/choices.h"
 #include "cli/options/number_option.h"
 #include "cli/terminal/interrupt.h"
 #include "cli/terminal/memory_use.h"
@@ -96,46 +95,45 @@ void log_profile(Session& session, std::string_view what) {
   }
 }
 
-void ModelOptions::add_to(CLI::App& command) {
-  CLI::Option* file = command.add_option("-m,--model", model, "GGUF file; none: the canary");
+void ModelOptions::add_to(Command& command) {
+  Option* file = command.add_option("-m,--model", model, "GGUF file; none: the canary");
   file->type_name("FILE")->envname("BITNET_MODEL");
-  CLI::Option* ctx_size =
+  Option* ctx_size =
       add_number(command, "-c,--ctx-size", session.ctx_size, "Context length; 0: model's, up to 4096");
   ctx_size->type_name("N");
-  CLI::Option* kv_type = command.add_option_function<std::string>(
+  Option* kv_type = command.add_option(
       "--kv-type", [this](const std::string& name) { session.kv_type = parse_kv_type(name); },
       "Precision of the KV cache: f16 or f32");
   kv_type->type_name("TYPE")->default_str("f16");
-  offer_choices(kv_type, "f16, f32");
-  CLI::Option* activations = command.add_option_function<std::string>(
+  kv_type->choices("f16, f32");
+  Option* activations = command.add_option(
       "--activations", [this](const std::string& name) { session.activations = parse_activations(name); },
       "int8 as trained, or f32 for reference");
   activations->type_name("TYPE")->default_str("int8");
-  offer_choices(activations, "int8, f32");
-  CLI::Option* head_kind = command.add_option_function<std::string>(
+  activations->choices("int8, f32");
+  Option* head_kind = command.add_option(
       "--head", [this](const std::string& name) { head = parse_head(name); },
       "exact, screened, int8[-cached]");
   head_kind->type_name("KIND")->default_str("exact");
-  offer_choices(head_kind, kHeadNames);
-  for (CLI::Option* option : {file, ctx_size, kv_type, activations, head_kind}) option->group("Model");
+  head_kind->choices(kHeadNames);
+  for (Option* option : {file, ctx_size, kv_type, activations, head_kind}) option->group("Model");
 
-  CLI::Option* threads =
+  Option* threads =
       add_number(command, "-t,--threads", session.n_threads, "Threads")->default_str("one per core");
   threads->type_name("N")->envname("BITNET_THREADS");
-  CLI::Option* backend =
-      command.add_option("--backend", session.backend, "Instruction set: " + backend_names());
-  backend->type_name("NAME")->envname("BITNET_BACKEND")->capture_default_str();
-  offer_choices(backend, backend_names());
-  CLI::Option* chunk =
+  Option* backend = command.add_option("--backend", session.backend, "Instruction set: " + backend_names());
+  backend->type_name("NAME")->envname("BITNET_BACKEND")->default_str(session.backend);
+  backend->choices(backend_names());
+  Option* chunk =
       add_number(command, "--prefill-chunk", session.prefill_chunk, "Prompt tokens computed together");
   chunk->type_name("N");
-  CLI::Option* pin = command.add_flag("--pin", session.pin_threads, "Keep each thread on a core of its own");
-  CLI::Option* weights = command.add_option_function<std::string>(
+  Option* pin = command.add_flag("--pin", session.pin_threads, "Keep each thread on a core of its own");
+  Option* weights = command.add_option(
       "--weights", [this](const std::string& name) { this->weights = parse_weights(name); },
       "mmap, or repack: copied to large pages");
   weights->type_name("HOW")->default_str("mmap");
-  offer_choices(weights, "mmap, repack");
-  for (CLI::Option* option : {threads, backend, chunk, pin, weights}) option->group("Machine");
+  weights->choices("mmap, repack");
+  for (Option* option : {threads, backend, chunk, pin, weights}) option->group("Machine");
 
   command.add_flag("-q,--quiet", quiet, "Only errors on stderr")->group("Messages");
   command.add_flag("-v,--verbose", verbose, "More detail on stderr")->group("Messages");

@@ -1,7 +1,6 @@
 // Options that every command with a model has, and the loading that follows from them.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -9,6 +8,7 @@
 
 #include "bitnet/model.h"
 #include "bitnet/session.h"
+#include "cli/options/command.h"
 
 namespace bitnet::cli {
 
@@ -27,7 +27,7 @@ struct ModelOptions {
   bool verbose = false;
 
   // Adds the options; this object must stay where it is until the command line is parsed.
-  void add_to(CLI::App& command);
+  void add_to(Command& command);
 };
 
 // --kv-type, --activations, --weights, --head. Throw UsageError.

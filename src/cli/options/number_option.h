@@ -1,7 +1,6 @@
 // Options that take a number: decimal digits, all of the argument, within the range of the variable.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <array>
 #include <charconv>
 #include <cstdlib>
@@ -11,6 +10,7 @@
 #include <type_traits>
 
 #include "bitnet/error.h"
+#include "cli/options/command.h"
 
 namespace bitnet::cli {
 
@@ -38,22 +38,13 @@ Number parse_number(std::string_view text, const std::string& source) {
   return value;
 }
 
-// What gave an option its text, for messages: the option's name, or its environment variable's.
-inline std::string source_of(const CLI::App& command, const std::string& option, const std::string& text) {
-  const std::string variable = command.get_option(option)->get_envname();
-  const char* const from = variable.empty() ? nullptr : std::getenv(variable.c_str());
-  return from != nullptr && text == from ? variable : option;
-}
-
-// CLI11's own conversion takes 010 for 8, wraps -1 around and clamps what is too large.
+// The default shown is the variable's value. Decimal digits alone: no octal 010, no -1 that wraps around.
 template <typename Number>
-CLI::Option* add_number(CLI::App& command, const std::string& names, Number& value,
-                        const std::string& description) {
-  const std::string name = names.substr(names.rfind(',') + 1);  // npos + 1 is 0
-  const auto parse = [&command, &value, name](const std::string& text) {
-    value = parse_number<Number>(text, source_of(command, name, text));
+Option* add_number(Command& command, std::string_view names, Number& value, const std::string& description) {
+  const auto parse = [&value](const std::string& text, const std::string& source) {
+    value = parse_number<Number>(text, source);
   };
-  return command.add_option_function<std::string>(names, parse, description)->default_str(digits_of(value));
+  return command.add_option(names, parse, description)->default_str(digits_of(value));
 }
 
 }  // namespace bitnet::cli

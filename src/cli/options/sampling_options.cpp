@@ -6,7 +6,7 @@
 
 namespace bitnet::cli {
 
-void SamplingOptions::add_to(CLI::App& c) {
+void SamplingOptions::add_to(Command& c) {
   SamplerOptions& s = given_;
   auto* greedy = c.add_flag("--greedy", greedy_,
                             defaults_.temperature == 0 ? "The likeliest token every time, as without --temp"
@@ -21,7 +21,7 @@ void SamplingOptions::add_to(CLI::App& c) {
   auto* penalty = add_number(c, "--repeat-penalty", s.repeat_penalty, "On the last 64 tokens; 1: off");
   penalty->type_name("X");
   auto* seed = add_number(c, "--seed", s.seed, "Same seed, same text")->type_name("N");
-  for (CLI::Option* option : {greedy, temp, top_k, top_p, min_p, penalty, seed}) option->group("Sampling");
+  for (Option* option : {greedy, temp, top_k, top_p, min_p, penalty, seed}) option->group("Sampling");
 }
 
 void SamplingOptions::warn_of_idle() const {

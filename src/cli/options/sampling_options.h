@@ -1,10 +1,9 @@
 // Options by which the next token is chosen.
 #pragma once
 
-#include <CLI/CLI.hpp>
-
 #include "bitnet/model.h"
 #include "bitnet/sampler.h"
+#include "cli/options/command.h"
 
 namespace bitnet::cli {
 
@@ -14,7 +13,7 @@ class SamplingOptions {
   explicit SamplingOptions(const SamplerOptions& defaults = {}) : defaults_(defaults), given_(defaults) {}
 
   // Adds the options; this object must stay where it is until the command line is parsed.
-  void add_to(CLI::App& command);
+  void add_to(Command& command);
   // Warns of options that greedy sampling makes idle.
   void warn_of_idle() const;
 

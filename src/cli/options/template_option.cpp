@@ -3,7 +3,6 @@
 #include <spdlog/spdlog.h>
 
 #include "bitnet/error.h"
-#include "cli/options/choices.h"
 
 namespace bitnet::cli {
 namespace {
@@ -12,7 +11,7 @@ constexpr const char* kAuto = "auto";
 
 }  // namespace
 
-CLI::Option* add_template(CLI::App& command, std::string& name) {
+Option* add_template(Command& command, std::string& name) {
   const bool has_turns = name == kAuto;
   const std::string all = chat_template_names();  // raw is the first
   const std::string wrapping = all.substr(all.find(' ') + 1);
@@ -23,10 +22,10 @@ CLI::Option* add_template(CLI::App& command, std::string& name) {
     }
     name = given;
   };
-  auto* option = command.add_option_function<std::string>(
+  auto* option = command.add_option(
       "--template", take, has_turns ? "The model's own (auto), or " + wrapping : "auto, " + wrapping);
   option->type_name("NAME")->default_str(name);
-  offer_choices(option, offered);
+  option->choices(offered);
   return option;
 }
 

@@ -1,19 +1,19 @@
 // --template: the form in which a model wants a conversation.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
 #include <vector>
 
 #include "bitnet/chat.h"
 #include "bitnet/model.h"
+#include "cli/options/command.h"
 
 namespace bitnet::cli {
 
 // Adds --template, `name` being its default: raw for a prompt that is taken as it stands, auto for a
 // conversation, which raw is no template for. A name that there is not is refused when the command line is
 // read.
-CLI::Option* add_template(CLI::App& command, std::string& name);
+Option* add_template(Command& command, std::string& name);
 
 // The template named, or the model's own for "auto". Throws UsageError if that is none of ours.
 ChatTemplate find_template(const std::string& name, const Model& model);

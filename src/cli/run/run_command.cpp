@@ -120,11 +120,11 @@ ExitCode run(const RunOptions& o) {
 
 }  // namespace
 
-std::function<ExitCode()> add_run_command(CLI::App& app) {
+std::function<ExitCode()> add_run_command(Command& app) {
   auto options = std::make_shared<RunOptions>();
-  CLI::App* command = app.add_subcommand("run", "Generate text from a prompt");
+  Command* command = app.add_subcommand("run", "Generate text from a prompt");
   options->add_to(*command);
-  command->set_help_flag("-h,--help", "Print this help and exit")->group("Messages");
+  add_help(*command);
   return [options] { return run(*options); };
 }
 

@@ -11,46 +11,45 @@
 namespace bitnet::cli {
 namespace {
 
-void add_prompt_options(CLI::App& c, RunOptions& o) {
-  auto* prompt = c.add_option("-p,--prompt", o.prompt, "The prompt")->type_name("TEXT");
+void add_prompt_options(Command& c, RunOptions& o) {
+  auto* prompt = c.add_option("-p,--prompt", o.prompt, "The prompt")->type_name("TEXT")->allow_empty();
   auto* file = c.add_option("-f,--file", o.prompt_file, "Read the prompt from a file; - is stdin");
   file->type_name("FILE")->excludes(prompt);
   auto* chat_template = add_template(c, o.chat_template);
-  auto* system = c.add_option("--system", o.system, "System message; needs a template")->type_name("TEXT");
+  auto* system = c.add_option("--system", o.system, "System message; needs a template")->type_name("TEXT")->allow_empty();
   auto* special = c.add_flag("--special", o.special, "Control tokens: parse in the prompt, show in the text");
-  for (CLI::Option* option : {prompt, file, chat_template, system, special}) option->group("Prompt");
+  for (Option* option : {prompt, file, chat_template, system, special}) option->group("Prompt");
 }
 
-void add_length_options(CLI::App& c, RunOptions& o) {
+void add_length_options(Command& c, RunOptions& o) {
   auto* n = add_number(c, "-n,--max-tokens", o.max_tokens, "Tokens at most; -1: until the text ends");
   n->type_name("N");
   auto* stop = c.add_option("--stop", o.stop, "End before this text; may be given several times");
   // One value each time. With more allowed CLI11 would take [a,b] for a list.
-  stop->type_name("TEXT")->take_all()->allow_extra_args(false);
+  stop->type_name("TEXT");
   auto* ignore_eos = c.add_flag("--ignore-eos", o.ignore_eos, "Go on where the model ends its text");
-  for (CLI::Option* option : {n, stop, ignore_eos}) option->group("Output");
+  for (Option* option : {n, stop, ignore_eos}) option->group("Output");
 }
 
-void add_form_options(CLI::App& c, RunOptions& o) {
+void add_form_options(Command& c, RunOptions& o) {
   auto* echo = c.add_flag("--echo", o.echo, "Print the prompt before the text");
   auto* json = c.add_flag("--json", o.json, "One JSON object in place of the text")->excludes(echo);
   auto* jsonl = c.add_flag("--jsonl", o.jsonl, "A line of JSON for every token, as it comes");
   jsonl->excludes(echo)->excludes(json);
-  auto* logprobs = c.add_option_function<std::string>(
+  auto* logprobs = c.add_option(
       "--logprobs",
       [&o](const std::string& text) { o.logprobs = parse_number<std::size_t>(text, "--logprobs"); },
       "Log-probabilities in the JSON, of the K likeliest too");
   logprobs->type_name("K");
   auto* receipt = c.add_option("--receipt", o.receipt, "Save what ran, its ids, logits' digest and times");
   receipt->type_name("FILE");
-  for (CLI::Option* option : {echo, json, jsonl, logprobs, receipt}) option->group("Output");
+  for (Option* option : {echo, json, jsonl, logprobs, receipt}) option->group("Output");
 }
 
 // Making the screen takes as long as it saves in about so many tokens: both are in proportion to the head.
 constexpr std::int64_t kTokensWorthAScreen = 64;
 
 void check_receipt(const std::string& path, const std::string& model) {
-  if (path.empty()) throw UsageError("--receipt '': name a file");
   if (path == "-") throw UsageError("--receipt -: stdout is for the text; name a file");
   std::error_code none;  // no such file
   if (!model.empty() && std::filesystem::equivalent(path, model, none)) {
@@ -61,7 +60,7 @@ void check_receipt(const std::string& path, const std::string& model) {
 
 }  // namespace
 
-void RunOptions::add_to(CLI::App& command) {
+void RunOptions::add_to(Command& command) {
   add_prompt_options(command, *this);
   add_length_options(command, *this);
   add_form_options(command, *this);

@@ -1,13 +1,13 @@
 // The options of bitnet run.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "cli/options/command.h"
 #include "cli/options/model_options.h"
 #include "cli/options/sampling_options.h"
 
@@ -31,7 +31,7 @@ struct RunOptions {
   std::optional<std::string> receipt;
 
   // Adds the options; this object must stay where it is until the command line is parsed.
-  void add_to(CLI::App& command);
+  void add_to(Command& command);
   // Throws UsageError for what the command line alone shows to be wrong, and RuntimeError when the receipt
   // could not be written: before anything is loaded or generated.
   void check() const;

@@ -38,28 +38,28 @@ struct CompareOptions {
   std::optional<std::string> report;
 };
 
-void add_trace_options(CLI::App& c, CompareOptions& o) {
+void add_trace_options(Command& c, CompareOptions& o) {
   auto* files =
       c.add_option("files", o.files, "Two traces, the reference last; or it alone: the model is run");
   files->type_name("FILE...");
   auto* ids = c.add_option("--ids", o.ids, "Token ids of a reference that does not tell them");
   ids->type_name("ID,...");
-  auto* tensors = c.add_option_function<std::string>(
+  auto* tensors = c.add_option(
       "--tensors", [&o](const std::string& list) { o.request.patterns = parse_tensor_patterns(list); },
       "These alone: names, * for any part; none: all");
   tensors->type_name("NAMES");
-  for (CLI::Option* option : {files, ids, tensors}) option->group("Traces");
+  for (Option* option : {files, ids, tensors}) option->group("Traces");
 }
 
-void add_limit(CLI::App& c, const std::string& name, std::optional<double>& limit,
+void add_limit(Command& c, const std::string& name, std::optional<double>& limit,
                const std::string& description) {
-  const auto parse = [&c, &limit, name](const std::string& text) {
-    limit = parse_number<double>(text, source_of(c, name, text));
+  const auto parse = [&limit](const std::string& text, const std::string& source) {
+    limit = parse_number<double>(text, source);
   };
-  c.add_option_function<std::string>(name, parse, description)->type_name("E")->group("Thresholds");
+  c.add_option(name, parse, description)->type_name("E")->group("Thresholds");
 }
 
-void add_threshold_options(CLI::App& c, CompareOptions& o) {
+void add_threshold_options(Command& c, CompareOptions& o) {
   CompareThresholds& t = o.request.thresholds;
   auto* cosine = add_number(c, "--min-cosine", t.min_cosine, "Lowest at any position");
   cosine->type_name("C")->group("Thresholds");
@@ -183,9 +183,9 @@ ExitCode compare(CompareOptions& o) {
 
 }  // namespace
 
-std::function<ExitCode()> add_compare_command(CLI::App& app) {
+std::function<ExitCode()> add_compare_command(Command& app) {
   auto options = std::make_shared<CompareOptions>();
-  CLI::App* command = app.add_subcommand("compare", "Two traces: where and by how much they differ");
+  Command* command = app.add_subcommand("compare", "Two traces: where and by how much they differ");
   add_trace_options(*command, *options);
   add_threshold_options(*command, *options);
   command->add_flag("--json", options->json, "One JSON object instead of a table")->group("Output");
@@ -193,7 +193,7 @@ std::function<ExitCode()> add_compare_command(CLI::App& app) {
       ->type_name("FILE")
       ->group("Output");
   options->model.add_to(*command);
-  command->set_help_flag("-h,--help", "Print this help and exit")->group("Messages");
+  add_help(*command);
   return [options] { return compare(*options); };
 }
 

@@ -42,8 +42,8 @@ struct TraceCommandOptions {
   std::size_t n_greedy = 0;
 };
 
-void add_trace_options(CLI::App& c, TraceCommandOptions& o) {
-  auto* prompt = c.add_option("-p,--prompt", o.prompt, "The text to trace")->type_name("TEXT");
+void add_trace_options(Command& c, TraceCommandOptions& o) {
+  auto* prompt = c.add_option("-p,--prompt", o.prompt, "The text to trace")->type_name("TEXT")->allow_empty();
   auto* file = c.add_option("-f,--file", o.prompt_file, "Read it from a file; - is stdin");
   file->type_name("FILE")->excludes(prompt);
   auto* ids = c.add_option("--ids", o.ids, "Token ids instead of a text, as they are: no BOS is added");
@@ -52,17 +52,17 @@ void add_trace_options(CLI::App& c, TraceCommandOptions& o) {
   auto* system = c.add_option("--system", o.system, "System message; needs a template")->excludes(ids);
   system->type_name("TEXT");
   auto* special = c.add_flag("--special", o.special, "Recognise control tokens in the text")->excludes(ids);
-  for (CLI::Option* option : {prompt, file, ids, chat_template, system, special}) option->group("Tokens");
+  for (Option* option : {prompt, file, ids, chat_template, system, special}) option->group("Tokens");
 
   auto* output = c.add_option("-o,--output", o.output, "Write the values to a .npz or .gguf; none: a table");
   output->type_name("FILE");
-  auto* tensors = c.add_option_function<std::string>(
+  auto* tensors = c.add_option(
       "--tensors", [&o](const std::string& list) { o.patterns = parse_tensor_patterns(list); },
       "These alone: names, * for any part; none: all");
   tensors->type_name("NAMES");
   auto* n = add_number(c, "-n,--max-tokens", o.n_greedy, "Tokens of a greedy continuation to note");
   n->type_name("N");
-  for (CLI::Option* option : {output, tensors, n}) option->group("Trace");
+  for (Option* option : {output, tensors, n}) option->group("Trace");
 }
 
 std::vector<TokenId> read_tokens(const TraceCommandOptions& o, const Model& model, const std::string& text) {
@@ -156,12 +156,12 @@ ExitCode trace(const TraceCommandOptions& o) {
 
 }  // namespace
 
-std::function<ExitCode()> add_trace_command(CLI::App& app) {
+std::function<ExitCode()> add_trace_command(Command& app) {
   auto options = std::make_shared<TraceCommandOptions>();
-  CLI::App* command = app.add_subcommand("trace", "Every intermediate of a forward pass, layer by layer");
+  Command* command = app.add_subcommand("trace", "Every intermediate of a forward pass, layer by layer");
   add_trace_options(*command, *options);
   options->model.add_to(*command);
-  command->set_help_flag("-h,--help", "Print this help and exit")->group("Messages");
+  add_help(*command);
   return [options] { return trace(*options); };
 }
 

@@ -75,9 +75,8 @@ TEST(CliEnvironment, NamesTheModel) {
 }
 
 TEST(CliEnvironment, YieldsToTheCommandLine) {
-  const ChildResult result =
-      run_bitnet(Args{"run", "-m", kCanary, "-t", "2", "-p", "2+2=", "-n", "2", "-v"},
-                 {{"BITNET_MODEL", "/nonexistent"}, {"BITNET_THREADS", "5"}, {"BITNET_BACKEND", ""}});
+  const ChildResult result = run_bitnet(Args{"run", "-m", kCanary, "-t", "2", "-p", "2+2=", "-n", "2", "-v"},
+                                        {{"BITNET_MODEL", "/nonexistent"}, {"BITNET_THREADS", "5"}});
   EXPECT_EQ(result.out, "4.");
   EXPECT_PRED2(has, result.err, " 2 threads");
 }

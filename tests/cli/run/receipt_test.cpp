@@ -136,7 +136,7 @@ TEST_F(Receipt, ThatCannotBeWrittenIsAnErrorBeforeAnythingIsGenerated) {
                "missing/receipt.json: cannot make the file: No such file or directory; choose another place");
   EXPECT_PRED2(has, error("/proc/receipt.json", 1), "/proc/receipt.json: cannot make the file");
   EXPECT_PRED2(has, error(directory.path(), 1), "Is a directory");
-  EXPECT_PRED2(has, error("", 2), "--receipt '': name a file");
+  EXPECT_PRED2(has, error("", 2), "--receipt '': the value is empty; give a FILE");
   EXPECT_PRED2(has, error("-", 2), "--receipt -: stdout is for the text");
   fs::copy_file(kCanary, directory.file("model.gguf"));
   EXPECT_PRED2(has,

@@ -107,7 +107,8 @@ TEST(Trace, RefusesAWrongCommandLine) {
   says({"trace", "-p", "a", "--ids", "1"}, "--ids");
   says({"trace", "--ids", "1,x"}, "--ids: 'x'");
   says({"trace", "--ids", "1024"}, "1024 is outside the vocabulary of 1024; give ids of this model");
-  says({"trace", "--ids", ""}, "no tokens to trace");
+  says({"trace", "--ids", ""}, "--ids '': the value is empty");
+  says({"trace", "--ids", "[]"}, "no tokens to trace");
   says({"trace", "-p", "a", "--template", "frob"}, "--template 'frob' is unknown");
   says({"trace", "-p", "a", "--system", "b"}, "--system needs a template");
   says({"trace", "-p", "a", "--special", "--template", "auto"}, "--special needs --template raw");

@@ -1,0 +1,27 @@
+# Writes the file by which CTest knows the suites of a GoogleTest program: cmake -D program=... -D list=... -P this
+execute_process(COMMAND ${program} --gtest_list_tests OUTPUT_VARIABLE output RESULT_VARIABLE result
+                TIMEOUT 60)
+if(NOT result EQUAL 0)
+  message(FATAL_ERROR "${program} --gtest_list_tests: ${result}")
+endif()
+
+# "Suite." or "Suite/0.  # TypeParam = int", and two spaces before each of its tests. DISABLED_ ones count as none.
+string(REPLACE "\n" ";" lines "${output}")
+set(suites "")
+set(suite "")
+foreach(line IN LISTS lines)
+  if(line MATCHES "^([^ ][^ ]*)\\.($| )")
+    set(suite ${CMAKE_MATCH_1})
+  elseif(suite AND line MATCHES "^  [^ ]" AND NOT line MATCHES "^  DISABLED_" AND NOT suite MATCHES "DISABLED_")
+    list(APPEND suites ${suite})
+  endif()
+endforeach()
+list(REMOVE_DUPLICATES suites)
+
+set(text "")
+foreach(suite IN LISTS suites)
+  string(APPEND text "add_test([==[${suite}]==] [==[${program}]==] [==[--gtest_filter=${suite}.*]==])\n"
+                     "set_tests_properties([==[${suite}]==] PROPERTIES TIMEOUT 600 "
+                     "SKIP_REGULAR_EXPRESSION [==[\\[  PASSED  \\] 0 tests]==])\n")
+endforeach()
+file(WRITE ${list} "${text}")
