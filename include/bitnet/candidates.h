@@ -5,9 +5,10 @@
 #include <optional>
 #include <span>
 
+#include "bitnet/export.h"
 #include "bitnet/types.h"
 
-namespace bitnet {
+namespace BITNET_API bitnet {
 
 struct Candidate {
   TokenId id{};

@@ -7,10 +7,11 @@
 #include <string_view>
 #include <vector>
 
+#include "bitnet/export.h"
 #include "bitnet/tokenizer.h"
 #include "bitnet/types.h"
 
-namespace bitnet {
+namespace BITNET_API bitnet {
 
 enum class ChatTemplate { raw, bitnet, llama3, chatml, instruct };
 

@@ -8,13 +8,14 @@
 #include <vector>
 
 #include "bitnet/chat.h"
+#include "bitnet/export.h"
 #include "bitnet/generate.h"
 #include "bitnet/model.h"
 #include "bitnet/sampler.h"
 #include "bitnet/session.h"
 #include "bitnet/types.h"
 
-namespace bitnet {
+namespace BITNET_API bitnet {
 
 // How a turn is taken.
 struct TurnOptions {

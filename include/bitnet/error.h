@@ -5,7 +5,9 @@
 #include <string>
 #include <string_view>
 
-namespace bitnet {
+#include "bitnet/export.h"
+
+namespace BITNET_API bitnet {
 
 // Base of everything the library throws. what() is one line: what is wrong, where, and what to do about it.
 class Error : public std::runtime_error {

@@ -8,12 +8,13 @@
 #include <string_view>
 #include <vector>
 
+#include "bitnet/export.h"
 #include "bitnet/model.h"
 #include "bitnet/sampler.h"
 #include "bitnet/session.h"
 #include "bitnet/types.h"
 
-namespace bitnet {
+namespace BITNET_API bitnet {
 
 // A token that was generated, as on_token sees it.
 struct TokenStep {

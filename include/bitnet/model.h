@@ -10,9 +10,10 @@
 #include <vector>
 
 #include "bitnet/chat.h"
+#include "bitnet/export.h"
 #include "bitnet/tokenizer.h"
 
-namespace bitnet {
+namespace BITNET_API bitnet {
 
 // How the LM head is used. `exact` and `screened` give the same bits; the others' copies are made at loading.
 enum class HeadKind {

@@ -7,9 +7,10 @@
 #include <span>
 
 #include "bitnet/candidates.h"
+#include "bitnet/export.h"
 #include "bitnet/types.h"
 
-namespace bitnet {
+namespace BITNET_API bitnet {
 
 struct SamplerOptions {
   float temperature = 0.0F;         // 0: greedy; then every other option is without effect

@@ -10,10 +10,11 @@
 #include <vector>
 
 #include "bitnet/candidates.h"
+#include "bitnet/export.h"
 #include "bitnet/model.h"
 #include "bitnet/types.h"
 
-namespace bitnet {
+namespace BITNET_API bitnet {
 
 enum class KvType { f16, f32 };
 

@@ -9,9 +9,10 @@
 #include <string_view>
 #include <vector>
 
+#include "bitnet/export.h"
 #include "bitnet/types.h"
 
-namespace bitnet {
+namespace BITNET_API bitnet {
 
 struct Vocabulary;  // internal: what a model file says about its tokens
 

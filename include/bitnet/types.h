@@ -4,7 +4,9 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace bitnet {
+#include "bitnet/export.h"
+
+namespace BITNET_API bitnet {
 
 // An index into the vocabulary. Made with TokenId{7}; never negative in a valid program.
 enum class TokenId : std::int32_t {};

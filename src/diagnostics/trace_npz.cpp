@@ -1,6 +1,4 @@
 // Reads traces that are numpy's .npz: zip archives of .npy files.
-#include <zip.h>
-
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -13,6 +11,7 @@
 #include "bitnet/error.h"
 #include "diagnostics/npy.h"
 #include "diagnostics/trace_formats.h"
+#include "diagnostics/zip_library.h"
 
 namespace bitnet {
 namespace {
@@ -21,7 +20,7 @@ constexpr std::string_view kDamaged = "the file is damaged: write it again, or c
 
 // What libzip owns is given back through these.
 struct Discard {
-  void operator()(zip_t* zip) const { ::zip_discard(zip); }
+  void operator()(zip_t* zip) const { libzip().discard(zip); }
 };
 using Archive = std::unique_ptr<zip_t, Discard>;
 
@@ -29,19 +28,21 @@ using Archive = std::unique_ptr<zip_t, Discard>;
 class Member {
  public:
   Member(zip_t* zip, std::uint64_t index, std::string shown) : shown_(std::move(shown)) {
-    file_ = ::zip_fopen_index(zip, index, 0);
-    if (file_ == nullptr) throw ModelError(shown_, ::zip_error_strerror(::zip_get_error(zip)), kDamaged);
+    file_ = libzip().fopen_index(zip, index, 0);
+    if (file_ == nullptr) {
+      throw ModelError(shown_, libzip().error_strerror(libzip().get_error(zip)), kDamaged);
+    }
   }
   Member(const Member&) = delete;
   Member& operator=(const Member&) = delete;
-  ~Member() { ::zip_fclose(file_); }
+  ~Member() { libzip().fclose(file_); }
 
   // Exactly so many bytes.
   void read(void* to, std::size_t n_bytes) {
     auto* at = static_cast<char*>(to);
     while (n_bytes > 0) {
-      const zip_int64_t n = ::zip_fread(file_, at, n_bytes);
-      if (n < 0) throw ModelError(shown_, ::zip_error_strerror(::zip_file_get_error(file_)), kDamaged);
+      const zip_int64_t n = libzip().fread(file_, at, n_bytes);
+      if (n < 0) throw ModelError(shown_, libzip().error_strerror(libzip().file_get_error(file_)), kDamaged);
       if (n == 0) throw ModelError(shown_, "ends too soon", kDamaged);
       at += n;
       n_bytes -= static_cast<std::size_t>(n);
@@ -68,15 +69,15 @@ class NpzTrace final : public TraceSource {
   NpzTrace(MappedFile file, const std::string& name) : file_(std::move(file)) {
     name_ = name;
     zip_error_t error;
-    ::zip_error_init(&error);
+    libzip().error_init(&error);
     zip_source_t* source =
-        ::zip_source_buffer_create(file_.bytes().data(), file_.bytes().size(), /*freep=*/0, &error);
+        libzip().source_buffer_create(file_.bytes().data(), file_.bytes().size(), /*freep=*/0, &error);
     if (source != nullptr) {
-      zip_.reset(::zip_open_from_source(source, ZIP_RDONLY, &error));
-      if (zip_ == nullptr) ::zip_source_free(source);
+      zip_.reset(libzip().open_from_source(source, ZIP_RDONLY, &error));
+      if (zip_ == nullptr) libzip().source_free(source);
     }
-    const std::string what = ::zip_error_strerror(&error);
-    ::zip_error_fini(&error);
+    const std::string what = libzip().error_strerror(&error);
+    libzip().error_fini(&error);
     if (zip_ == nullptr) throw ModelError(name_, "cannot be read as a zip archive: " + what, kDamaged);
     read_members();
     if (tensors_.empty()) {
@@ -135,11 +136,11 @@ class NpzTrace final : public TraceSource {
 
   // The arrays are taken up once "ids" is known, which says what a position is.
   void read_members() {
-    const zip_int64_t n = ::zip_get_num_entries(zip_.get(), 0);
+    const zip_int64_t n = libzip().get_num_entries(zip_.get(), 0);
     std::vector<Array> arrays;
     for (std::uint64_t i = 0; i < static_cast<std::uint64_t>(std::max<zip_int64_t>(n, 0)); ++i) {
       zip_stat_t stat;
-      if (::zip_stat_index(zip_.get(), i, 0, &stat) != 0 || (stat.valid & ZIP_STAT_NAME) == 0 ||
+      if (libzip().stat_index(zip_.get(), i, 0, &stat) != 0 || (stat.valid & ZIP_STAT_NAME) == 0 ||
           (stat.valid & ZIP_STAT_SIZE) == 0) {
         throw ModelError(name_, "member " + std::to_string(i + 1) + " cannot be read", kDamaged);
       }

@@ -1,18 +1,17 @@
 // Writes traces as numpy's .npz: a zip archive of .npy files, which are stored as they are.
-#include <zip.h>
-
 #include <array>
 #include <utility>
 
 #include "bitnet/error.h"
 #include "diagnostics/npy.h"
 #include "diagnostics/trace_formats.h"
+#include "diagnostics/zip_library.h"
 
 namespace bitnet {
 namespace {
 
 struct Discard {
-  void operator()(zip_t* zip) const { ::zip_discard(zip); }
+  void operator()(zip_t* zip) const { libzip().discard(zip); }
 };
 
 // An archive being made in memory.
@@ -20,20 +19,20 @@ class ArchiveWriter {
  public:
   ArchiveWriter() {
     zip_error_t error;
-    ::zip_error_init(&error);
-    source_ = ::zip_source_buffer_create(nullptr, 0, 0, &error);
+    libzip().error_init(&error);
+    source_ = libzip().source_buffer_create(nullptr, 0, 0, &error);
     if (source_ != nullptr) {
-      ::zip_source_keep(source_);  // it is read after the archive is closed
-      zip_.reset(::zip_open_from_source(source_, ZIP_CREATE | ZIP_TRUNCATE, &error));
+      libzip().source_keep(source_);  // it is read after the archive is closed
+      zip_.reset(libzip().open_from_source(source_, ZIP_CREATE | ZIP_TRUNCATE, &error));
     }
-    ::zip_error_fini(&error);
+    libzip().error_fini(&error);
     if (zip_ == nullptr) fail();
   }
   ArchiveWriter(const ArchiveWriter&) = delete;
   ArchiveWriter& operator=(const ArchiveWriter&) = delete;
   ~ArchiveWriter() {
     zip_.reset();
-    ::zip_source_free(source_);
+    libzip().source_free(source_);
   }
 
   // The parts' bytes, one after another, must live until write().
@@ -45,32 +44,32 @@ class ArchiveWriter {
       fragments.push_back({data, part.size()});
     }
     zip_source_t* from =
-        ::zip_source_buffer_fragment(zip_.get(), fragments.data(), fragments.size(), /*freep=*/0);
+        libzip().source_buffer_fragment(zip_.get(), fragments.data(), fragments.size(), /*freep=*/0);
     if (from == nullptr) fail();
-    const zip_int64_t index = ::zip_file_add(zip_.get(), member.c_str(), from, ZIP_FL_ENC_UTF_8);
+    const zip_int64_t index = libzip().file_add(zip_.get(), member.c_str(), from, ZIP_FL_ENC_UTF_8);
     if (index < 0) {
-      ::zip_source_free(from);
+      libzip().source_free(from);
       fail();
     }
     // Stored as they are, so that readers can map them; a fixed date, so that the same trace is the same
     // bytes.
     constexpr std::uint16_t kFirstOfJanuary1980 = 0x21;
     const auto i = static_cast<zip_uint64_t>(index);
-    if (::zip_set_file_compression(zip_.get(), i, ZIP_CM_STORE, 0) != 0 ||
-        ::zip_file_set_dostime(zip_.get(), i, 0, kFirstOfJanuary1980, 0) != 0) {
+    if (libzip().set_file_compression(zip_.get(), i, ZIP_CM_STORE, 0) != 0 ||
+        libzip().file_set_dostime(zip_.get(), i, 0, kFirstOfJanuary1980, 0) != 0) {
       fail();
     }
   }
 
   void write(OutputFile& file) {
-    if (::zip_close(zip_.get()) != 0) fail();
+    if (libzip().close(zip_.get()) != 0) fail();
     static_cast<void>(zip_.release());
-    if (::zip_source_open(source_) != 0) fail();
+    if (libzip().source_open(source_) != 0) fail();
     std::vector<std::byte> block(std::size_t{1} << 20);
-    for (zip_int64_t n = 0; (n = ::zip_source_read(source_, block.data(), block.size())) > 0;) {
+    for (zip_int64_t n = 0; (n = libzip().source_read(source_, block.data(), block.size())) > 0;) {
       file.write(std::span(block).first(static_cast<std::size_t>(n)));
     }
-    ::zip_source_close(source_);
+    libzip().source_close(source_);
   }
 
  private:

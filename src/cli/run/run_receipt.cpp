@@ -40,13 +40,13 @@
 #include "base/cpu_count.h"
 #include "base/output_file.h"
 #include "base/printable.h"
-#include "base/sha256.h"
 #include "cli/options/number_option.h"
 #include "cli/terminal/interrupt.h"
 #include "cli/terminal/json_text.h"
 #include "cli/terminal/memory_use.h"
 #include "diagnostics/benchmark.h"
 #include "diagnostics/machine_limits.h"
+#include "diagnostics/sha256.h"
 #include "model/model_impl.h"
 
 namespace bitnet::cli {
