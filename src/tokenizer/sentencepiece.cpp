@@ -9,13 +9,12 @@
 #include "base/printable.h"
 #include "bitnet/error.h"
 #include "tokenizer/byte_token.h"
-#include "tokenizer/merger.h"
-#include "tokenizer/utf8.h"
 
 namespace bitnet {
 namespace {
 
 constexpr std::string_view kSpace = "\xE2\x96\x81";  // U+2581
+constexpr std::uint32_t kSpaceCode = 0x2581;
 
 std::vector<std::uint32_t> ranks_of(std::span<const float> scores) {
   std::vector<std::size_t> order(scores.size());
@@ -55,6 +54,7 @@ SentencePiece::SentencePiece(const TokenTable& table, std::span<const float> sco
                        "it should be <0xNN>");
     }
     if (is_byte(id) && byte_tokens_[*byte] == TokenTable::kNone) byte_tokens_[*byte] = id;
+    if (!is_byte(id) && !table.is_hidden(id)) joints_.add(table.piece(id));
   }
 }
 
@@ -72,28 +72,38 @@ std::int32_t SentencePiece::find_for_text(std::string_view spelling) const {
 
 void SentencePiece::encode(std::string_view text, bool starts, std::vector<TokenId>& out) const {
   if (text.empty()) return;
-  std::string escaped;
-  if (starts && options_.add_space_prefix) escaped += kSpace;
-  for (const char c : text) {
-    if (c == ' ') {
-      escaped += kSpace;
-    } else {
-      escaped += c;
-    }
-  }
-
-  const std::string_view view = escaped;
+  std::string part;  // between two characters that no piece joins
   Merger merger;
-  for (std::size_t at = 0; at < view.size();) {
-    const Utf8Unit unit = decode_utf8(view.substr(at));
+  std::uint32_t previous = 0;
+  const auto append = [&](std::string_view spelling, std::uint32_t code) {
+    if (!part.empty() && !joints_.may_join(previous, code)) {
+      merge_part(part, merger, out);
+      part.clear();
+      merger.clear();
+    }
+    merger.append(static_cast<std::uint32_t>(part.size()), static_cast<std::uint32_t>(spelling.size()),
+                  find_for_text(spelling));
+    part += spelling;
+    previous = code;
+  };
+  if (starts && options_.add_space_prefix) append(kSpace, kSpaceCode);
+  for (std::size_t at = 0; at < text.size();) {
+    if (text[at] == ' ') {
+      append(kSpace, kSpaceCode);
+      ++at;
+      continue;
+    }
     // Bytes that are not UTF-8 stand alone, so that each falls back on its own byte token.
-    const std::size_t length = unit.kind == Utf8Unit::Kind::character ? unit.length : 1;
-    merger.append(static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(length),
-                  find_for_text(view.substr(at, length)));
-    at += length;
+    const CharacterOrByte unit = CharacterOrByte::front(text.substr(at));
+    append(text.substr(at, unit.length), unit.code);
+    at += unit.length;
   }
+  merge_part(part, merger, out);
+}
+
+void SentencePiece::merge_part(std::string_view part, Merger& merger, std::vector<TokenId>& out) const {
   merger.merge([&](const Symbol& left, const Symbol& right) -> std::optional<PairMerge> {
-    const std::int32_t id = find_for_text(view.substr(left.begin, left.length + right.length));
+    const std::int32_t id = find_for_text(part.substr(left.begin, left.length + right.length));
     if (id == TokenTable::kNone) return std::nullopt;
     return PairMerge{ranks_[static_cast<std::size_t>(id)], id};
   });
@@ -101,7 +111,7 @@ void SentencePiece::encode(std::string_view text, bool starts, std::vector<Token
     if (symbol.token != Symbol::kNoToken) {
       out.push_back(TokenId{symbol.token});
     } else {
-      append_fallback(view.substr(symbol.begin, symbol.length), out);
+      append_fallback(part.substr(symbol.begin, symbol.length), out);
     }
   });
 }

@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "tokenizer/merger.h"
+#include "tokenizer/piece_joints.h"
 #include "tokenizer/text_encoder.h"
 #include "tokenizer/token_table.h"
 
@@ -35,12 +37,14 @@ class SentencePiece : public TextEncoder {
  private:
   bool is_byte(std::int32_t id) const;
   std::int32_t find_for_text(std::string_view spelling) const;
+  void merge_part(std::string_view part, Merger& merger, std::vector<TokenId>& out) const;
   void append_fallback(std::string_view character, std::vector<TokenId>& out) const;
 
   const TokenTable* table_;
   Options options_;
   std::vector<std::uint32_t> ranks_;  // [vocab] 0 for the highest score; equal for equal scores
   std::array<std::int32_t, 256> byte_tokens_{};
+  PieceJoints joints_;
 };
 
 }  // namespace bitnet

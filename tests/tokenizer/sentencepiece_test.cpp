@@ -6,8 +6,11 @@
 #include <limits>
 #include <map>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "bitnet/error.h"
+#include "tokenizer/piece_joints.h"
 #include "tokenizer/vocabularies.h"
 
 namespace bitnet {
@@ -47,21 +50,24 @@ TEST(SentencePiece, MergesTheHighestScoreFirstAndTheLeftmostOfEquals) {
   EXPECT_EQ(test::encode(t, "aaac"), (Ids{aa, a, c}));
 }
 
-TEST(SentencePiece, AgreesWithTheDefinitionOnRandomVocabularies) {
-  std::mt19937 random(3);
+// The definition over a whole text, which is cut nowhere.
+void expect_definition_on_random_vocabularies(const std::vector<std::string>& alphabet, unsigned seed) {
+  std::mt19937 random(seed);
+  const auto draw = [&] { return alphabet[random() % alphabet.size()]; };
   for (int round = 0; round < 60; ++round) {
     VocabularyBuilder v = small();
     v->add_space_prefix = false;
     std::map<std::string, std::pair<float, std::int32_t>, std::less<>> known;
+    known.emplace("▁", std::pair(-10.0F, kSpace));
     const auto learn = [&](const std::string& piece) {
       if (known.contains(piece)) return;
       const auto score = -static_cast<float>(random() % 12);  // with many ties
       known.emplace(piece, std::pair(score, v.add(piece, TokenType::normal, score)));
     };
-    for (const auto* piece : {"a", "b", "é"}) learn(piece);
+    for (const std::string& piece : alphabet) learn(piece);
     for (int i = 0; i < 30; ++i) {
       std::string piece;
-      for (std::size_t n = 2 + random() % 4; n > 0; --n) piece += std::vector{"a", "b", "é"}[random() % 3];
+      for (std::size_t n = 2 + random() % 4; n > 0; --n) piece += draw();
       learn(piece);
     }
     const Tokenizer t = v.build();
@@ -69,7 +75,8 @@ TEST(SentencePiece, AgreesWithTheDefinitionOnRandomVocabularies) {
       std::string text;
       std::vector<std::string> symbols;
       for (std::size_t n = 1 + random() % 40; n > 0; --n) {
-        text += symbols.emplace_back(std::vector{"a", "b", "é"}[random() % 3]);
+        symbols.push_back(draw());
+        text += symbols.back() == "▁" ? " " : symbols.back();
       }
       for (;;) {
         std::size_t best = symbols.size();
@@ -89,6 +96,43 @@ TEST(SentencePiece, AgreesWithTheDefinitionOnRandomVocabularies) {
       ASSERT_EQ(test::encode(t, text), expected) << text;
     }
   }
+}
+
+TEST(SentencePiece, AgreesWithTheDefinitionOnRandomVocabularies) {
+  expect_definition_on_random_vocabularies({"a", "b", "é"}, 3);
+}
+
+TEST(SentencePiece, AgreesWithTheDefinitionWhereASpaceMayStandAnywhereInAPiece) {
+  expect_definition_on_random_vocabularies({"a", "▁"}, 4);
+  expect_definition_on_random_vocabularies({"a", "b", "c", "d", "é", "▁"},
+                                           5);  // many pairs that no piece has
+}
+
+TEST(SentencePiece, MergesAcrossASpaceWhereAPieceDoes) {
+  VocabularyBuilder v = small();
+  v->add_space_prefix = false;
+  const std::int32_t a = v.add("a", TokenType::normal, -9);
+  v.add("b", TokenType::normal, -9);
+  const std::int32_t a_space = v.add("a▁", TokenType::normal, -2);
+  const std::int32_t a_space_b = v.add("a▁b", TokenType::normal, -1);
+  const Tokenizer t = v.build();
+  EXPECT_EQ(test::encode(t, "a ba a"), (Ids{a_space_b, a_space, a}));
+}
+
+TEST(PieceJoints, TellsPairsThatNoPieceHas) {
+  PieceJoints joints;
+  joints.add("▁▁ab");
+  joints.add("é\xFF");
+  joints.add("z");
+  joints.add("");
+  EXPECT_TRUE(joints.may_join(0x2581, 0x2581));
+  EXPECT_TRUE(joints.may_join(0x2581, 'a'));
+  EXPECT_TRUE(joints.may_join('a', 'b'));
+  EXPECT_TRUE(joints.may_join(0xE9, CharacterOrByte::front("\xFF").code));
+  EXPECT_FALSE(joints.may_join('a', 0x2581));
+  EXPECT_FALSE(joints.may_join('b', 0x2581));
+  EXPECT_FALSE(joints.may_join('b', 'a'));
+  EXPECT_FALSE(joints.may_join('z', 'z'));
 }
 
 TEST(SentencePiece, PutsASpaceBeforeTextThatStartsOrFollowsASpecialToken) {
