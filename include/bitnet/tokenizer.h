@@ -49,7 +49,9 @@ class Tokenizer {
   std::vector<TokenSpan> encode_spans(std::string_view text, EncodeOptions options = {}) const;
 
   // The way back, byte for byte and not made valid UTF-8: the text that the ids were encoded from, whatever
-  // its bytes, if the vocabulary could express it. Control and unknown tokens as in bytes_of.
+  // its bytes, if the vocabulary could express it; but U+2581 comes back from SentencePiece as the space that
+  // it stands for there, and text of a vocabulary that wants it so in Unicode's normal form C. Control and
+  // unknown tokens as in bytes_of.
   std::string decode(std::span<const TokenId> ids, bool with_special = false) const;
 
   // The bytes that a token stands for; control and unknown tokens stand for nothing unless `with_special`,

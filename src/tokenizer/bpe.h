@@ -24,6 +24,7 @@ class ByteLevelBpe : public TextEncoder {
 
   void encode(std::string_view text, bool starts, std::vector<TokenId>& out) const override;
   void append_bytes(std::int32_t id, std::string& out) const override;
+  bool normalizes_to_nfc() const override { return pretokenizer_.normalizes_to_nfc(); }
   bool adds_bos() const override { return pretokenizer_.adds_bos(); }
   bool adds_space_prefix() const override { return false; }
 

@@ -1,5 +1,5 @@
 // Splits text into pre-tokens, the stretches within which byte-level BPE merges, by one of the published
-// patterns.
+// patterns. They are the same with every version of PCRE2: what a character is, the pattern doesn't ask it.
 #pragma once
 
 #include <memory>
@@ -26,12 +26,15 @@ class Pretokenizer {
   bool prefers_whole_tokens() const { return prefers_whole_tokens_; }
   // The family starts every text with BOS unless the file says otherwise.
   bool adds_bos() const { return adds_bos_; }
+  // The family's text is brought to Unicode's normal form C before it is split, which is the caller's to do.
+  bool normalizes_to_nfc() const { return normalizes_to_nfc_; }
 
  private:
   struct Pattern;
   std::unique_ptr<Pattern> pattern_;
   bool prefers_whole_tokens_ = false;
   bool adds_bos_ = false;
+  bool normalizes_to_nfc_ = false;
 };
 
 }  // namespace bitnet

@@ -24,6 +24,8 @@ class TextEncoder {
   // Appends the bytes that a token of ordinary text stands for.
   virtual void append_bytes(std::int32_t id, std::string& out) const = 0;
 
+  // Text is to be brought to Unicode's normal form C before it is encoded.
+  virtual bool normalizes_to_nfc() const { return false; }
   // BOS comes first unless the file says otherwise.
   virtual bool adds_bos() const = 0;
   // A space is put before text that `starts`.

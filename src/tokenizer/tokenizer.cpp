@@ -7,6 +7,7 @@
 #include "base/printable.h"
 #include "bitnet/error.h"
 #include "tokenizer/bpe.h"
+#include "tokenizer/nfc.h"
 #include "tokenizer/sentencepiece.h"
 #include "tokenizer/special_tokens.h"
 #include "tokenizer/text_encoder.h"
@@ -62,6 +63,7 @@ struct Tokenizer::Impl {
   bool is_special(TokenId id) const {
     return contains(id) && (table.is_hidden(to_int(id)) || table.type(to_int(id)) == TokenType::user_defined);
   }
+  void encode_part(std::string_view part, std::vector<TokenId>& out) const;
   template <typename OnBos, typename OnText, typename OnSpecial>
   void for_each_part(std::string_view text, EncodeOptions options, OnBos on_bos, OnText on_text,
                      OnSpecial on_special) const;
@@ -121,7 +123,17 @@ Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
 Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 Tokenizer::~Tokenizer() = default;
 
-// Calls on_text(begin, part, starts) and on_special(match) for the parts of a text in order, and on_bos()
+// A text between special tokens.
+void Tokenizer::Impl::encode_part(std::string_view part, std::vector<TokenId>& out) const {
+  if (encoder->normalizes_to_nfc()) {
+    const NfcText nfc(part);
+    encoder->encode(nfc.text(), /*starts=*/true, out);
+  } else {
+    encoder->encode(part, /*starts=*/true, out);
+  }
+}
+
+// Calls on_text(begin, part) and on_special(match) for the parts of a text in order, and on_bos()
 // before them where BOS is to be added.
 template <typename OnBos, typename OnText, typename OnSpecial>
 void Tokenizer::Impl::for_each_part(std::string_view text, EncodeOptions options, OnBos on_bos,
@@ -151,7 +163,7 @@ std::vector<TokenId> Tokenizer::encode(std::string_view text, EncodeOptions opti
   std::vector<TokenId> out;
   impl_->for_each_part(
       text, options, [&] { out.push_back(*impl_->bos); },
-      [&](std::size_t, std::string_view part) { impl_->encoder->encode(part, /*starts=*/true, out); },
+      [&](std::size_t, std::string_view part) { impl_->encode_part(part, out); },
       [&](const SpecialTokens::Match& match) { out.push_back(TokenId{match.id}); });
   return out;
 }
@@ -166,8 +178,19 @@ std::vector<TokenSpan> Tokenizer::encode_spans(std::string_view text, EncodeOpti
       },
       [&](std::size_t begin, std::string_view part) {
         ids.clear();
-        impl_->encoder->encode(part, /*starts=*/true, ids);
-        append_spans(*this, ids, part, begin, out);
+        if (!impl_->encoder->normalizes_to_nfc()) {
+          impl_->encode_part(part, ids);
+          append_spans(*this, ids, part, begin, out);
+          return;
+        }
+        const NfcText nfc(part);
+        impl_->encoder->encode(nfc.text(), /*starts=*/true, ids);
+        const std::size_t first = out.size();
+        append_spans(*this, ids, nfc.text(), 0, out);
+        for (TokenSpan& span : std::span(out).subspan(first)) {
+          span.begin = begin + nfc.original_offset(span.begin);
+          span.end = begin + nfc.original_offset(span.end);
+        }
       },
       [&](const SpecialTokens::Match& match) {
         out.push_back({TokenId{match.id}, match.begin, match.begin + match.length});

@@ -14,10 +14,10 @@ field() {
 }
 
 # What dpkg-shlibdeps found, and what is loaded only when it is needed.
-for needed in libc6 libstdc++6 libspdlog libpcre2-8 libzip libssl libedit; do
+for needed in libc6 libstdc++6 libspdlog libpcre2-8 libutf8proc libzip libssl libedit; do
   [[ $(field bitnet Depends) == *"$needed"* ]] || fail "bitnet does not depend on $needed: $(field bitnet Depends)"
 done
-[[ $(field libbitnet-dev Depends) == *libpcre2-dev* ]] || fail "libbitnet-dev: $(field libbitnet-dev Depends)"
+[[ $(field libbitnet-dev Depends) == *libpcre2-dev*libutf8proc-dev* ]] || fail "libbitnet-dev: $(field libbitnet-dev Depends)"
 
 # dpkg changes owners, which takes root or who claims to be.
 as_root=()

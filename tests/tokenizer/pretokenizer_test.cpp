@@ -59,6 +59,44 @@ TEST(Pretokenizer, SplitsAsQwen2DoesWithSingleDigits) {
   for (const Case& c : cases) EXPECT_EQ(split("qwen2", c.text), c.words) << c.text;
 }
 
+// With expectations from Hugging Face's tokenizers 0.23.2, as all the following.
+TEST(Pretokenizer, SplitsAsQwen35DoesWithMarksAmongTheLetters) {
+  const std::vector<Case> cases = {
+      {"हिन्दी में", {"हिन्दी", " में"}},
+      {"\u0301a\u0301b", {"\u0301a\u0301b"}},
+      {"I'll SAY 12 ٣½", {"I", "'ll", " SAY", " ", "1", "2", " ", "٣", "½"}},
+      {"x\r\ny\n\n z!?\n", {"x", "\r\n", "y", "\n\n", " z", "!?\n"}},
+  };
+  for (const Case& c : cases) EXPECT_EQ(split("qwen35", c.text), c.words) << c.text;
+  EXPECT_EQ(split("qwen2", "हिन्दी में"), (Words{"ह", "िन", "्द", "ी", " म", "ें"}));
+}
+
+// PCRE2 10.42 knows Unicode 14 and would call all of these neither letters nor numbers.
+TEST(Pretokenizer, KnowsCharactersNewInUnicode15And16WhateverPcre2Knows) {
+  const std::vector<Case> cases = {
+      {" \U00011F50", {" ", "\U00011F50"}},  // a number
+      {"1\U00011F5023", {"1\U00011F502", "3"}},
+      {" \U0001D2C0", {" ", "\U0001D2C0"}},
+      {"x\U00011F04\U0001D2C0\U0001D2C1", {"x\U00011F04", "\U0001D2C0\U0001D2C1"}},  // a letter
+      {"\U00013963's", {"\U00013963", "'s"}},
+      {"a\U000105D2\U0001CC00\u0897b", {"a\U000105D2", "\U0001CC00\u0897", "b"}},  // a symbol and a mark
+  };
+  for (const Case& c : cases) EXPECT_EQ(split("llama-bpe", c.text), c.words) << c.text;
+  EXPECT_EQ(split("qwen35", "a\U000105D2\U0001CC00\u0897b"), (Words{"a\U000105D2", "\U0001CC00\u0897b"}));
+  EXPECT_EQ(split("gpt-2", " \U00011F50"), (Words{" \U00011F50"}));
+}
+
+TEST(Pretokenizer, TakesTheMongolianVowelSeparatorForNoSpace) {
+  EXPECT_EQ(split("llama-bpe", " \u180Eb"), (Words{" \u180E", "b"}));
+  EXPECT_EQ(split("llama-bpe", "a\u180E\u180E b"), (Words{"a", "\u180E\u180E", " b"}));
+  EXPECT_EQ(split("gpt-2", " \u180Eb"), (Words{" \u180E", "b"}));
+}
+
+TEST(Pretokenizer, TakesALongSForAnSOnlyWhereCaseDoesNotCount) {
+  EXPECT_EQ(split("llama-bpe", "I'ſ it'ſt"), (Words{"I", "'ſ", " it", "'ſ", "t"}));
+  EXPECT_EQ(split("gpt-2", "I'ſ it'ſt"), (Words{"I", "'", "ſ", " it", "'", "ſt"}));
+}
+
 TEST(Pretokenizer, SplitsAsGpt2Does) {
   const std::vector<Case> cases = {
       {"I'll SAY it'S don'T we're", {"I", "'ll", " SAY", " it", "'", "S", " don", "'", "T", " we", "'re"}},
@@ -75,14 +113,24 @@ TEST(Pretokenizer, SplitsAsGpt2Does) {
 }
 
 TEST(Pretokenizer, KnowsThePublishedNames) {
-  for (const auto* name : {"", "llama-bpe", "llama3", "llama-v3", "falcon3", "falcon_e", "falcon-e"}) {
+  for (const auto* name :
+       {"", "llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1", "falcon_e", "falcon-e"}) {
     EXPECT_EQ(split(name, "1234 it'S"), (Words{"123", "4", " it", "'S"})) << name;
     EXPECT_TRUE(Pretokenizer(name).prefers_whole_tokens()) << name;
     EXPECT_TRUE(Pretokenizer(name).adds_bos()) << name;
   }
-  for (const auto* name : {"gpt-2", "gpt2", "qwen2"}) {
+  for (const auto* name : {"gpt-2", "gpt2", "qwen2", "deepseek-r1-qwen", "qwen35"}) {
     EXPECT_FALSE(Pretokenizer(name).prefers_whole_tokens()) << name;
     EXPECT_FALSE(Pretokenizer(name).adds_bos()) << name;
+  }
+  EXPECT_EQ(split("deepseek-r1-qwen", "1234 it'S"), (Words{"1", "2", "3", "4", " it", "'S"}));
+}
+
+TEST(Pretokenizer, AsksForNormalFormCInQwensFamiliesAlone) {
+  for (const auto* name : {"qwen2", "deepseek-r1-qwen", "qwen35"})
+    EXPECT_TRUE(Pretokenizer(name).normalizes_to_nfc()) << name;
+  for (const auto* name : {"", "llama-bpe", "falcon3", "gpt-2"}) {
+    EXPECT_FALSE(Pretokenizer(name).normalizes_to_nfc()) << name;
   }
 }
 

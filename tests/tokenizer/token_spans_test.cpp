@@ -67,6 +67,19 @@ TEST(TokenSpans, CountTheBytesOfTheTextAndNotOfItsEscapes) {
   EXPECT_EQ(places(t.encode_spans("a\xFF\xC3")), "0-1 1-2 2-3 ");  // no UTF-8
 }
 
+TEST(TokenSpans, CountTheBytesOfTheTextAndNotOfItsNormalForm) {
+  VocabularyBuilder v("gpt2", "qwen2");
+  v.add_bytes();
+  v.add_merged(test::alias_of(0xC3), test::alias_of(0xAE));  // î
+  v.add("<user>", TokenType::user_defined);
+  const Tokenizer t = v.build();
+  EXPECT_EQ(places(t.encode_spans("ai\u0302b")), "0-1 1-4 4-5 ");
+  EXPECT_EQ(places(t.encode_spans("a<user>i\u0302b")), "0-1 1-7 7-10 10-11 ");
+  EXPECT_EQ(places(t.encode_spans("e\u0301b")), "0-3 3-3 3-4 ");  // two tokens of what is one character now
+  EXPECT_EQ(places(t.encode_spans("a\u00EEb")), "0-1 1-3 3-4 ");
+  EXPECT_EQ(t.decode(t.encode("ai\u0302b\xFF")), "a\u00EEb\xFF");
+}
+
 TEST(TokenSpans, GiveTheUnknownTokenOneCharacter) {
   VocabularyBuilder v("llama");
   v->unk = 0;
@@ -115,6 +128,13 @@ TEST(Decode, BringsBackEveryByteOfATextWithSpecialTokensInIt) {
       EXPECT_EQ(t->decode(t->encode(text, {.parse_special = true}), /*with_special=*/true), text);
     }
   }
+}
+
+TEST(Decode, BringsBackTheSentencePieceEscapeOfASpaceAsASpace) {
+  const VocabularyBuilder v = words();
+  const Tokenizer t = v.build();
+  EXPECT_EQ(t.encode("a▁a"), t.encode("a a"));
+  EXPECT_EQ(t.decode(t.encode("a▁a")), "a a");
 }
 
 TEST(Decode, LeavesOutControlTokensUnlessAskedForThem) {

@@ -73,6 +73,44 @@ TEST(Tokenizer, BringsBackEveryByteAndAnyText) {
   }
 }
 
+// Ids as Hugging Face gives them for Llama 3, with the few pieces of its vocabulary that they are of.
+TEST(Tokenizer, GivesLlama3sIdsForCharactersThatOnlyNewUnicodeKnows) {
+  VocabularyBuilder v("gpt2", "llama-bpe");
+  v.add_bytes();
+  const std::int32_t space_f0 = v.add_merged(test::alias_of(' '), test::alias_of(0xF0));
+  const std::int32_t space_e1 = v.add_merged(test::alias_of(' '), test::alias_of(0xE1));
+  const std::int32_t twenty_three = v.add_merged("2", "3");
+  const Tokenizer t = v.build();
+  const Ids digit = test::encode(t, "\U00011F50");
+  EXPECT_EQ(digit.size(), 4U);
+  // A number: the space before it is a word of its own, and with two more digits it is a word of three.
+  EXPECT_EQ(test::encode(t, " \U00011F50"), (Ids{' ', digit[0], digit[1], digit[2], digit[3]}));
+  EXPECT_EQ(test::encode(t, "1\U00011F5023").size(), 7U);
+  EXPECT_EQ(test::encode(t, "23"), Ids{twenty_three});
+  // No space: it goes with the space before it.
+  EXPECT_EQ(test::encode(t, " \u180Eb").front(), space_e1);
+  EXPECT_EQ(test::encode(t, " \U0001F600").front(), space_f0);
+}
+
+TEST(Tokenizer, BringsQwensTextsToNormalFormCAndNoOthers) {
+  const auto ids = [](const char* pre, std::string_view text) {
+    VocabularyBuilder v("gpt2", pre);
+    v.add_bytes();
+    v.add_merged(test::alias_of(0xC3), test::alias_of(0xAE));  // î, token 256
+    v.add("<|e\u0301|>", TokenType::user_defined);
+    return test::encode(v.build(), text);
+  };
+  for (const auto* pre : {"qwen2", "deepseek-r1-qwen", "qwen35"}) {
+    EXPECT_EQ(ids(pre, "i\u0302"), Ids{256}) << pre;
+    EXPECT_EQ(ids(pre, "\u00EE"), Ids{256}) << pre;
+    // Special tokens are looked for in the text as it is.
+    EXPECT_EQ(ids(pre, "i\u0302<|e\u0301|>i\u0302"), (Ids{256, 257, 256})) << pre;
+  }
+  for (const auto* pre : {"llama-bpe", "gpt-2"}) {
+    EXPECT_EQ(ids(pre, "i\u0302"), (Ids{'i', 0xCC, 0x82})) << pre;
+  }
+}
+
 TEST(Tokenizer, LeavesControlTokensThatAUserTypedAsText) {
   const std::string text = "<|begin_of_text|>Hi<|eot_id|><|end_of_text|>";
   const Ids ids = test::encode(canary(), text, {.add_bos = true});

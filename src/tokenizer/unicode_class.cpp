@@ -1,0 +1,20 @@
+#include "tokenizer/unicode_class.h"
+
+#include "tokenizer/range_table.h"
+
+namespace bitnet {
+namespace {
+
+using enum UnicodeClass;
+
+constexpr CodePointRange<UnicodeClass> kRanges[] = {
+#include "tokenizer/unicode_classes.inc"
+};
+
+constexpr RangeTable kClasses(kRanges);
+
+}  // namespace
+
+UnicodeClass unicode_class(char32_t code_point) { return kClasses[code_point]; }
+
+}  // namespace bitnet
