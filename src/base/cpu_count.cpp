@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/cgroup_quota.h"
+
 namespace bitnet {
 namespace {
 
@@ -45,28 +47,15 @@ std::vector<Cpu> cpus_in_affinity_mask() {
   return cpus;
 }
 
-// CPUs' worth of time that the control group may use; 0 where there is no limit.
-unsigned cgroup_quota() {
-  double quota = 0;
-  double period = 0;
-  std::string first;
-  if (std::ifstream v2("/sys/fs/cgroup/cpu.max"); v2 >> first >> period && first != "max") {
-    quota = std::atof(first.c_str());
-  } else if (std::ifstream v1("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"); v1 >> quota) {
-    std::ifstream("/sys/fs/cgroup/cpu/cpu.cfs_period_us") >> period;
-  }
-  if (!(quota > 0) || !(period > 0)) return 0;
-  return static_cast<unsigned>(std::clamp(std::ceil(quota / period), 1.0, 65536.0));
-}
-
 }  // namespace
 
 unsigned usable_cores() {
   const std::vector<Cpu> cpus = cpus_in_affinity_mask();
   const auto n = std::ranges::count_if(cpus, [](const Cpu& cpu) { return cpu.nth_of_core == 0; });
   const unsigned cores = std::max(static_cast<unsigned>(n), 1U);
-  const unsigned quota = cgroup_quota();
-  return quota == 0 ? cores : std::min(cores, quota);
+  const double quota = cgroup_cpu_quota();
+  if (quota <= 0) return cores;
+  return static_cast<unsigned>(std::clamp(std::ceil(quota), 1.0, static_cast<double>(cores)));
 }
 
 std::vector<int> usable_cpus() {

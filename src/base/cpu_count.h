@@ -6,7 +6,7 @@
 namespace bitnet {
 
 // Physical cores that this process may use: its affinity mask, one hardware thread per core, and the CPU
-// quota of its control group (rounded up). At least 1. Reads /sys; call it once.
+// quota of its control groups (rounded up). At least 1. Reads /proc and /sys; call it once.
 unsigned usable_cores();
 
 // The CPUs of the calling thread's affinity mask (with it, of the control group's), by number, in the order
