@@ -212,6 +212,16 @@ std::optional<NumberArray> Value::as_numbers() const {
   return NumberArray(origin_, element_type(), elements(), size());
 }
 
+bool Value::has_only_zeros() const {
+  const ValueType type = element_type();
+  if (type_ != ValueType::array || size_of(type) == 0) return false;
+  const std::byte* at = elements();
+  for (std::size_t i = 0; i < size(); ++i, at += size_of(type)) {
+    if (type == ValueType::boolean ? load<std::uint8_t>(at) != 0 : number(type, at) != 0) return false;
+  }
+  return true;
+}
+
 std::string Value::describe_type() const {
   if (type_ != ValueType::array) return std::string(name_of(type_));
   return "array of " + std::string(name_of(element_type()));

@@ -123,6 +123,9 @@ class Value {
   std::optional<StringArray> as_strings() const;
   std::optional<NumberArray> as_numbers() const;
 
+  // Every number or bool in an array is 0 or false; not so of strings.
+  bool has_only_zeros() const;
+
   // "u32", "array of strings", ...: for messages.
   std::string describe_type() const;
 

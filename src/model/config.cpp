@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #include "base/printable.h"
 #include "bitnet/error.h"
@@ -40,6 +42,12 @@ constexpr std::uint64_t kMaxContext = 1U << 20;
                    "key " + printable(key, kMaxPrintedName) + ": " + std::string(what), hint);
 }
 
+// Keys under the architecture's prefix that may hold an array, with a value for each layer.
+constexpr std::array<std::string_view, 8> kPerLayerKeys{
+    "feed_forward_length",  "attention.head_count",   "attention.head_count_kv",
+    "attention.key_length", "attention.value_length", "attention.layer_norm_rms_epsilon",
+    "rope.dimension_count", "rope.freq_base"};
+
 class Reader {
  public:
   Reader(const gguf::File& file, std::string prefix) : file_(file), prefix_(std::move(prefix)) {}
@@ -51,6 +59,13 @@ class Reader {
   std::string key(std::string_view suffix) const { return prefix_ + std::string(suffix); }
 
   std::optional<std::size_t> optional_count(std::string_view suffix, std::uint64_t max) const {
+    if (const auto array = array_at(suffix, gguf::is_integer)) {
+      const std::int64_t v = array->int_at(0);
+      if (v < 1 || std::cmp_greater(v, max)) {
+        refuse(key(suffix), std::to_string(v) + " is not between 1 and " + std::to_string(max));
+      }
+      return static_cast<std::size_t>(v);
+    }
     const std::optional<std::uint64_t> v = file_.get_uint(key(suffix));
     if (v && (*v == 0 || *v > max))
       refuse(key(suffix), std::to_string(*v) + " is not between 1 and " + std::to_string(max));
@@ -60,9 +75,46 @@ class Reader {
     if (const auto v = optional_count(suffix, max)) return *v;
     refuse(key(suffix), "missing", "the file is incomplete: convert or download it again");
   }
-  std::optional<double> number(std::string_view suffix) const { return file_.get_number(key(suffix)); }
+  std::optional<double> number(std::string_view suffix) const {
+    if (const auto array = array_at(suffix, gguf::is_number)) return array->at(0);
+    return file_.get_number(key(suffix));
+  }
+
+  // Arrays must have a value for each layer; that they are all the same is seen when they are read.
+  void check_arrays(std::size_t n_layers) const {
+    for (const std::string_view suffix : kPerLayerKeys) {
+      const auto array = array_at(suffix, gguf::is_number);
+      if (array && array->size() != n_layers) {
+        refuse(key(suffix),
+               "an array of " + std::to_string(array->size()) + " values for " + std::to_string(n_layers) +
+                   " layers",
+               "the file contradicts itself: convert or download it again");
+      }
+    }
+  }
 
  private:
+  // The array that stands for a value, if it is one of its kind: not empty, all elements the same.
+  std::optional<gguf::NumberArray> array_at(std::string_view suffix, bool (*is_kind)(gguf::ValueType)) const {
+    if (std::ranges::find(kPerLayerKeys, suffix) == kPerLayerKeys.end()) return std::nullopt;
+    const auto value = file_.find(key(suffix));
+    const auto array = value ? value->as_numbers() : std::nullopt;
+    if (!array || !is_kind(array->element_type())) return std::nullopt;
+    if (array->empty()) refuse(key(suffix), "an array without values", "convert the model again");
+    for (std::size_t i = 1; i < array->size(); ++i) {
+      if (array->at(i) == array->at(0)) continue;
+      refuse(key(suffix),
+             digits_of(array->at(0)) + " in layer 0 and " + digits_of(array->at(i)) + " in layer " +
+                 std::to_string(i) + ": layers that differ are not implemented",
+             "this model cannot be run here");
+    }
+    return array;
+  }
+  static std::string digits_of(double value) {
+    std::array<char, 32> digits{};
+    return {digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr};
+  }
+
   const gguf::File& file_;
   std::string prefix_;
 };
@@ -122,8 +174,9 @@ bool is_off(const gguf::File& file, std::string_view key) {
     case gguf::ValueType::boolean:
       return !*file.get_bool(key);
     case gguf::ValueType::string:
-    case gguf::ValueType::array:
       return false;
+    case gguf::ValueType::array:  // of a value for each layer, say
+      return file.find(key)->has_only_zeros();
     default:
       return *file.get_number(key) == 0;
   }
@@ -201,6 +254,7 @@ Config read_config(const gguf::File& file, std::vector<std::string>& notes) {
   c.gate_activation = architecture.gate_activation;
   c.sub_norms = architecture.sub_norms;
   c.n_layers = read.count("block_count", kMaxLayers);
+  read.check_arrays(c.n_layers);
   c.hidden = read.count("embedding_length", kMaxWidth);
   c.ffn = read.count("feed_forward_length", kMaxWidth);
   c.context_length = read.count("context_length", kMaxContext);

@@ -202,6 +202,55 @@ TEST(Metadata, TakesSuchKeysWhenTheySayThatNothingIsAsked) {
   EXPECT_TRUE(LoadedModel(m).model.info().notes.empty());
 }
 
+// As converters write them that know models whose layers differ.
+TEST(Metadata, TakesAnArrayWithTheSameValueForEachLayer) {
+  SmallModel m("llama");
+  const auto want = logits(m);
+  m.set(m.key("attention.head_count"), std::vector<std::uint32_t>{4, 4});
+  m.set(m.key("attention.head_count_kv"), std::vector<std::int64_t>{2, 2});
+  m.set(m.key("feed_forward_length"), std::vector<std::int32_t>{256, 256});
+  m.set(m.key("attention.key_length"), std::vector<std::uint8_t>{32, 32});
+  m.set(m.key("attention.value_length"), std::vector<std::uint32_t>{32, 32});
+  m.set(m.key("rope.dimension_count"), std::vector<std::uint32_t>{32, 32});
+  m.set(m.key("rope.freq_base"), std::vector<float>{10000, 10000});
+  m.set(m.key("attention.layer_norm_rms_epsilon"), std::vector<float>{1e-5F, 1e-5F});
+  m.set(m.key("attention.sliding_window_pattern"), std::vector<bool>{false, false});
+  m.set(m.key("expert_count"), std::vector<std::uint32_t>{0, 0});
+  EXPECT_EQ(logits(m), want);
+}
+
+TEST(Metadata, RefusesLayersThatDifferByTheNameOfTheirKey) {
+  for (const char* suffix : {"attention.head_count", "attention.head_count_kv", "feed_forward_length",
+                             "attention.key_length", "attention.value_length", "rope.dimension_count"}) {
+    const auto is_refused_with = [&](std::vector<std::int32_t> values, const char* part) {
+      SmallModel m("llama");
+      return is_refused(m.set(m.key(suffix), std::move(values)), {"key " + m.key(suffix), part});
+    };
+    EXPECT_TRUE(is_refused_with({4, 2}, "4 in layer 0 and 2 in layer 1"));
+    EXPECT_TRUE(is_refused_with({4, 4, 4}, "an array of 3 values for 2 layers"));
+    EXPECT_TRUE(is_refused_with({4}, "an array of 1 values for 2 layers"));
+    EXPECT_TRUE(is_refused_with({-4, -4}, "-4 is not between 1 and"));
+    EXPECT_TRUE(is_refused_with({0, 0}, "0 is not between 1 and"));
+    EXPECT_TRUE(is_refused_with({}, "an array without values"));
+    SmallModel m("llama");
+    EXPECT_TRUE(is_refused(m.set(m.key(suffix), std::vector<float>{4, 4}), {m.key(suffix), "array of f32"}));
+  }
+  for (const char* suffix : {"rope.freq_base", "attention.layer_norm_rms_epsilon"}) {
+    SmallModel m("llama");
+    m.set(m.key(suffix), std::vector<float>{0.5F, 0.25F});
+    EXPECT_TRUE(is_refused(m, {"key " + m.key(suffix), "0.5 in layer 0 and 0.25 in layer 1"}));
+    m.set(m.key(suffix), std::vector<float>{static_cast<float>(kNan), static_cast<float>(kNan)});
+    EXPECT_TRUE(is_refused(m, {"key " + m.key(suffix)}));
+  }
+  for (const char* suffix : {"block_count", "embedding_length", "context_length", "vocab_size"}) {
+    SmallModel m("llama");
+    EXPECT_TRUE(is_refused(m.set(m.key(suffix), std::vector<std::uint32_t>{2, 2}), {m.key(suffix)}));
+  }
+  SmallModel m("llama");
+  m.set(m.key("attention.sliding_window_pattern"), std::vector<bool>{false, true});
+  EXPECT_TRUE(is_refused(m, {m.key("attention.sliding_window_pattern"), "not implemented"}));
+}
+
 TEST(Metadata, RefusesAnUnknownArchitecture) {
   for (const char* name : {"qwen3", "bitnet-b1.59", "BitNet", "", "llama\n\x1b[31m"}) {
     SmallModel m("llama");
