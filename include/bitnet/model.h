@@ -1,6 +1,7 @@
 // A model file, loaded: mapped weights, checked metadata, tokenizer.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -52,10 +53,12 @@ struct ModelInfo {
   std::size_t ffn = 0;
   std::size_t vocab = 0;
   std::size_t context_length = 0;
-  std::uint64_t file_bytes = 0;
-  bool tied_output = false;  // the embedding serves as the LM head
+  std::uint64_t file_bytes = 0;  // of all parts, if it is split
+  std::size_t n_files = 1;       // parts
+  bool tied_output = false;      // the embedding serves as the LM head
   HeadInfo head;
   std::vector<std::string> notes;  // what was found and ignored
+  std::string read_notice;         // that and why the file was read into memory; empty: it is mapped
 };
 
 // Where the weights are while the model is used.
@@ -72,6 +75,13 @@ struct LoadOptions {
   // makes the copy and puts it there. Nothing that is wrong with that file ends the loading; HeadCacheInfo
   // tells. A model from memory refuses it (UsageError).
   bool cache_head = false;
+  // A file that lists model files whose data was found sound, and that are not read through again before they
+  // change; this one is added when it is at least so old (a younger one might change without a trace in its
+  // times). Made if its directory is there, and of no consequence if that cannot be. Empty: none.
+  std::string checked_list{};
+  std::chrono::seconds checked_min_age{60};
+  // Its data is known to be sound and is not read through: for a model that is part of the program.
+  bool is_sound = false;
   // Called now and then, on the loading thread, with the share of the work that is done, 0 to 1. False ends
   // the loading with a RuntimeError.
   std::function<bool(double fraction)> on_progress{};
@@ -80,8 +90,9 @@ struct LoadOptions {
 // Immutable once loaded: any number of sessions, on any threads, may use one model.
 class Model {
  public:
-  // Maps a GGUF file and reads its ternary codes through once to check them. Throws ModelError for a file
-  // that is refused, RuntimeError when threads or memory cannot be had.
+  // Maps a GGUF file, or all parts of a split one whichever is named, and reads its ternary codes through
+  // once to check them. Throws ModelError for a file that is refused, RuntimeError when threads or memory
+  // cannot be had.
   static Model load(const std::string& path, const LoadOptions& options = {});
   // The same for a file that is in memory already. `bytes` must outlive the model and be aligned to 64.
   static Model from_bytes(std::span<const std::byte> bytes, const std::string& name,

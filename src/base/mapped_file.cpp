@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <limits>
 #include <string_view>
@@ -49,9 +50,40 @@ class Descriptor {
   int fd_;
 };
 
+constexpr std::size_t kReadBytes = std::size_t{16} << 20;  // between two questions whether to go on
+
+std::int64_t nanoseconds(const timespec& t) { return std::int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec; }
+
+FileIdentity identity_of(const struct stat& s) {
+#if defined(__APPLE__)
+  const timespec& modified = s.st_mtimespec;
+  const timespec& changed = s.st_ctimespec;
+#else
+  const timespec& modified = s.st_mtim;
+  const timespec& changed = s.st_ctim;
+#endif
+  return {.device = static_cast<std::uint64_t>(s.st_dev),
+          .inode = static_cast<std::uint64_t>(s.st_ino),
+          .size = static_cast<std::uint64_t>(s.st_size),
+          .modified = nanoseconds(modified),
+          .changed = nanoseconds(changed)};
+}
+
+// Errors by which a file system, or what guards it, says that it cannot map this file.
+bool may_be_read_instead(int error) {
+  return error == ENODEV || error == EINVAL || error == ENOSYS || error == EOPNOTSUPP || error == EACCES ||
+         error == EPERM;
+}
+
 }  // namespace
 
-MappedFile::MappedFile(const std::string& path) {
+std::optional<FileIdentity> identity_of(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return std::nullopt;
+  return identity_of(status);
+}
+
+MappedFile::MappedFile(const std::string& path, const ReadHook& on_read) {
   // O_NONBLOCK: opening a named pipe must not wait for a writer; it means nothing for regular files.
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (file.get() < 0) refuse_errno(path, "cannot open the file", errno);
@@ -65,24 +97,47 @@ MappedFile::MappedFile(const std::string& path) {
   if (std::cmp_greater(status.st_size, std::numeric_limits<std::size_t>::max())) {
     refuse(path, "the file does not fit this machine's address space", "use a 64-bit machine");
   }
-  const auto size = static_cast<std::size_t>(status.st_size);
-  void* const address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
-  if (address == MAP_FAILED) refuse_errno(path, "cannot map the file", errno);
-  data_ = static_cast<const std::byte*>(address);
-  size_ = size;
-  modified_ = std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec;
+  identity_ = identity_of(status);
+  void* const address = ::mmap(nullptr, identity_.size, PROT_READ, MAP_PRIVATE, file.get(), 0);
+  if (address != MAP_FAILED) {
+    data_ = static_cast<const std::byte*>(address);
+    return;
+  }
+  if (!may_be_read_instead(errno)) refuse_errno(path, "cannot map the file", errno);
+  why_read_ = std::generic_category().message(errno);
+  read(file.get(), path, on_read);
+}
+
+void MappedFile::read(int descriptor, const std::string& path, const ReadHook& on_read) {
+  memory_ = AnonymousMemory(identity_.size, "the file, which cannot be mapped");
+  memory_.prefer_huge_pages();
+  auto* const to = static_cast<std::byte*>(memory_.data());
+  for (std::size_t at = 0; at < identity_.size;) {
+    if (on_read && !on_read(static_cast<double>(at) / static_cast<double>(identity_.size))) {
+      throw RuntimeError(printable(path, kMaxPrintedPath) + ": reading was ended by request");
+    }
+    const std::size_t wanted = std::min(kReadBytes, identity_.size - at);
+    const ssize_t n = ::pread(descriptor, to + at, wanted, static_cast<off_t>(at));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) refuse_errno(path, "cannot read the file", errno);
+    if (n == 0) refuse(path, "the file became shorter while it was read", "try again when it is whole");
+    at += static_cast<std::size_t>(n);
+  }
+  data_ = to;
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
     : data_(std::exchange(other.data_, nullptr)),
-      size_(std::exchange(other.size_, 0)),
-      modified_(other.modified_) {}
+      identity_(std::exchange(other.identity_, {})),
+      why_read_(std::move(other.why_read_)),
+      memory_(std::move(other.memory_)) {}
 
 MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   MappedFile moved(std::move(other));
   std::swap(data_, moved.data_);
-  std::swap(size_, moved.size_);
-  std::swap(modified_, moved.modified_);
+  std::swap(identity_, moved.identity_);
+  std::swap(why_read_, moved.why_read_);
+  std::swap(memory_, moved.memory_);
   return *this;
 }
 
@@ -94,8 +149,9 @@ void MappedFile::populate([[maybe_unused]] std::span<const std::byte> bytes) con
 
 void MappedFile::give_back(std::span<const std::byte> bytes) const { advise(bytes, MADV_DONTNEED); }
 
-// A wish, whose answer changes no result.
+// A wish, whose answer changes no result. Of memory there is nothing to be had back: it would be zeros.
 void MappedFile::advise(std::span<const std::byte> bytes, int advice) const {
+  if (memory_.data() != nullptr) return;
   const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
   const auto offset = static_cast<std::size_t>(bytes.data() - data_);
   const std::size_t begin = (offset + page - 1) / page * page;
@@ -104,7 +160,9 @@ void MappedFile::advise(std::span<const std::byte> bytes, int advice) const {
 }
 
 MappedFile::~MappedFile() {
-  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+  if (data_ != nullptr && memory_.data() == nullptr) {
+    ::munmap(const_cast<std::byte*>(data_), identity_.size);
+  }
 }
 
 }  // namespace bitnet

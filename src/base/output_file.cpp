@@ -72,9 +72,9 @@ void OutputFile::write(std::span<const std::byte> bytes) {
 
 void OutputFile::write(std::string_view text) { write(std::as_bytes(std::span(text))); }
 
-void OutputFile::commit() {
+void OutputFile::commit(Durability durability) {
   if (temporary_.empty()) return;
-  if (::fsync(descriptor_) != 0) fail("cannot write the file", errno);
+  if (durability == Durability::at_once && ::fsync(descriptor_) != 0) fail("cannot write the file", errno);
   if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail("cannot name the file", errno);
   temporary_.clear();
 }

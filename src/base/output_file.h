@@ -26,9 +26,12 @@ class OutputFile {
   // Appends. Throws RuntimeError, e.g. when the disk is full.
   void write(std::span<const std::byte> bytes);
   void write(std::string_view text);
+  // When the content reaches the disk. by_and_by doesn't wait for it: after a power cut the file may be
+  // empty or garbled, under its name.
+  enum class Durability { at_once, by_and_by };
   // Brings the file to the disk and gives it its name; nothing may be written afterwards. Throws
   // RuntimeError.
-  void commit();
+  void commit(Durability durability = Durability::at_once);
 
  private:
   [[noreturn]] void fail(std::string_view action, int error) const;

@@ -1,7 +1,9 @@
 #include "gguf/gguf.h"
 
+#include <functional>
 #include <utility>
 
+#include "base/printable.h"
 #include "gguf/cursor.h"
 #include "gguf/name_index.h"
 
@@ -10,25 +12,30 @@ namespace bitnet::gguf {
 File::File(std::span<const std::byte> bytes, std::string name)
     : name_(std::make_unique<const std::string>(std::move(name))), bytes_(bytes) {}
 
-File File::open(const std::string& path) {
-  MappedFile mapping(path);
+File File::map(const std::string& path, const MappedFile::ReadHook& on_read) {
+  MappedFile mapping(path, on_read);
   File file(mapping.bytes(), path);
   file.mapping_ = std::move(mapping);
+  return file;
+}
+
+File File::open(const std::string& path, const MappedFile::ReadHook& on_read) {
+  File file = map(path, on_read);
   file.parse();
+  file.add_other_parts(on_read);
   return file;
 }
 
 File File::from_bytes(std::span<const std::byte> bytes, std::string name) {
   File file(bytes, std::move(name));
   file.parse();
+  file.add_other_parts({});
   return file;
 }
 
-File File::open_damaged(const std::string& path, std::string& damage) {
-  MappedFile mapping(path);
-  File file(mapping.bytes(), path);
-  file.mapping_ = std::move(mapping);
-  file.parse_what_is_there(damage);
+File File::open_damaged(const std::string& path, std::string& damage, const MappedFile::ReadHook& on_read) {
+  File file = map(path, on_read);
+  file.parse_what_is_there(damage, on_read);
   return file;
 }
 
@@ -38,9 +45,10 @@ File File::from_damaged(std::span<const std::byte> bytes, std::string name, std:
   return file;
 }
 
-void File::parse_what_is_there(std::string& damage) {
+void File::parse_what_is_there(std::string& damage, const MappedFile::ReadHook& on_read) {
   try {
     parse();
+    add_other_parts(on_read);
   } catch (const ModelError& e) {
     damage = e.what();
     if (key_order_.size() != key_offsets_.size()) {
@@ -52,17 +60,47 @@ void File::parse_what_is_there(std::string& damage) {
   }
 }
 
-std::optional<std::int64_t> File::modified() const {
+std::uint64_t File::size() const {
+  std::uint64_t n_bytes = 0;
+  for (std::size_t i = 0; i < n_parts(); ++i) n_bytes += part(i).bytes_.size();
+  return n_bytes;
+}
+
+std::optional<FileIdentity> File::identity() const {
   if (!mapping_) return std::nullopt;
-  return mapping_->modified();
+  return mapping_->identity();
+}
+
+std::string File::read_notice() const {
+  std::uint64_t n_bytes = 0;
+  std::string why;
+  for (std::size_t i = 0; i < n_parts(); ++i) {
+    const std::optional<MappedFile>& mapping = part(i).mapping_;
+    if (!mapping || mapping->why_read().empty()) continue;
+    why = mapping->why_read();
+    n_bytes += mapping->bytes().size();
+  }
+  if (why.empty()) return {};
+  return printable(*name_, kMaxPrintedPath) + ": cannot be mapped (" + why + "), so it was read: it takes " +
+         std::to_string((n_bytes >> 20) + 1) + " MiB of memory that no other process shares";
+}
+
+const MappedFile* File::mapping_of(std::span<const std::byte> bytes) const {
+  const std::less<const std::byte*> before;
+  for (std::size_t i = 0; i < n_parts(); ++i) {
+    const std::span<const std::byte> all = part(i).bytes_;
+    if (before(bytes.data(), all.data()) || !before(bytes.data(), all.data() + all.size())) continue;
+    return part(i).mapping_ ? &*part(i).mapping_ : nullptr;
+  }
+  return nullptr;
 }
 
 void File::populate(std::span<const std::byte> bytes) const {
-  if (mapping_) mapping_->populate(bytes);
+  if (const MappedFile* mapping = mapping_of(bytes)) mapping->populate(bytes);
 }
 
 void File::give_back(std::span<const std::byte> bytes) const {
-  if (mapping_) mapping_->give_back(bytes);
+  if (const MappedFile* mapping = mapping_of(bytes)) mapping->give_back(bytes);
 }
 
 std::string_view File::key(std::size_t i) const { return load_string(bytes_.data() + key_offsets_[i]); }

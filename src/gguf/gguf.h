@@ -4,6 +4,10 @@
 // Everything in a header is untrusted: counts, lengths, offsets and products are checked against the number
 // of bytes there are before anything is read or allocated, and nothing is allocated beyond the size of the
 // input.
+//
+// A model may be split: STEM-00001-of-00003.gguf and so on, each a GGUF file with some of the tensors and the
+// keys split.no, split.count and split.tensors.count; the first has the metadata too. Whichever part is
+// named, all are opened, and are one File.
 #pragma once
 
 #include <array>
@@ -28,9 +32,10 @@ class Cursor;
 struct Tensor {
   std::string_view name;
   std::uint32_t n_dims = 0;
+  std::uint32_t part = 0;                         // of a split model, from 0
   std::array<std::uint64_t, 4> dims{1, 1, 1, 1};  // dims[0] is the contiguous one; unused ones are 1
   std::uint32_t type = 0;                         // ggml type id
-  std::uint64_t file_offset = 0;                  // of the first data byte, from the start of the file
+  std::uint64_t file_offset = 0;                  // of the first data byte, from the start of its file
   std::span<const std::byte> extent;  // from the first data byte to the next tensor or the file's end
 
   // Checked to be at least 1 and at most 8 * extent.size(): no type has less than a bit for an element.
@@ -45,22 +50,32 @@ struct Tensor {
 // be assigned to or destroyed.
 class File {
  public:
-  // Maps the file. Throws ModelError when it cannot be read or is refused.
-  static File open(const std::string& path);
+  // Maps the file, and the other parts if it is one of a split model. Throws ModelError when one cannot be
+  // read or is refused. on_read: see MappedFile.
+  static File open(const std::string& path, const MappedFile::ReadHook& on_read = {});
   // `bytes` must outlive the File. `name` stands for the file in messages. Throws ModelError.
   static File from_bytes(std::span<const std::byte> bytes, std::string name);
   // For looking at a file that may be refused: keeps what was read before the damage and puts the refusal
   // into `damage` instead of throwing it. The metadata is then complete or empty; tensors have no bytes, are
   // not found by name, and n_elements() may exceed any file. A file that cannot be read at all still throws.
-  static File open_damaged(const std::string& path, std::string& damage);
+  static File open_damaged(const std::string& path, std::string& damage,
+                           const MappedFile::ReadHook& on_read = {});
   static File from_damaged(std::span<const std::byte> bytes, std::string name, std::string& damage);
 
+  // Of a split model, these are the first part's.
   const std::string& name() const { return *name_; }
   std::uint32_t version() const { return version_; }
   std::span<const std::byte> bytes() const { return bytes_; }
   std::uint64_t alignment() const { return alignment_; }
   // From the start of the file. May lie past its end when there are no tensors.
   std::uint64_t data_offset() const { return data_offset_; }
+
+  // 1 unless the model is split; part(0) is then the first part, part(n_parts() - 1) the last. A part's own
+  // tensors() are empty but for the first, which has those of all.
+  std::size_t n_parts() const { return 1 + other_parts_.size(); }
+  const File& part(std::size_t i) const { return i == 0 ? *this : other_parts_[i - 1]; }
+  // Bytes of all parts together.
+  std::uint64_t size() const;
 
   // Metadata in file order. Keys are unique. i < n_keys().
   std::size_t n_keys() const { return key_offsets_.size(); }
@@ -80,8 +95,11 @@ class File {
   std::optional<StringArray> get_strings(std::string_view key) const;
   std::optional<NumberArray> get_numbers(std::string_view key) const;
 
-  // When a mapped file was last changed: nanoseconds since 1970. nullopt: the bytes are someone else's.
-  std::optional<std::int64_t> modified() const;
+  // Of the file as it was opened, or of the first part. nullopt: the bytes are someone else's.
+  std::optional<FileIdentity> identity() const;
+
+  // For people: that files could not be mapped and were read into memory. Empty: they were mapped.
+  std::string read_notice() const;
 
   // Brings the pages of a mapped file in at once: far cheaper than one by one as they are touched.
   void populate(std::span<const std::byte> bytes) const;
@@ -94,8 +112,12 @@ class File {
 
  private:
   File(std::span<const std::byte> bytes, std::string name);
+  static File map(const std::string& path, const MappedFile::ReadHook& on_read);
   void parse();
-  void parse_what_is_there(std::string& damage);
+  void add_other_parts(const MappedFile::ReadHook& on_read);
+  void join(std::vector<File> others, std::size_t place);
+  const MappedFile* mapping_of(std::span<const std::byte> bytes) const;
+  void parse_what_is_there(std::string& damage, const MappedFile::ReadHook& on_read = {});
   void read_keys(Cursor& cursor, std::uint64_t n_keys);
   void read_alignment();
   void read_tensors(Cursor& cursor, std::uint64_t n_tensors);
@@ -117,6 +139,7 @@ class File {
   std::vector<std::uint32_t> key_order_;    // indices of keys, sorted by key
   std::vector<Tensor> tensors_;
   std::vector<std::uint32_t> tensor_order_;  // indices of tensors, sorted by name
+  std::vector<File> other_parts_;            // from the second on
 };
 
 }  // namespace bitnet::gguf

@@ -9,6 +9,7 @@
 
 #include "base/printable.h"
 #include "gguf/cursor.h"
+#include "gguf/foreign_file.h"
 #include "gguf/gguf.h"
 #include "gguf/name_index.h"
 
@@ -35,15 +36,9 @@ constexpr std::uint64_t kFreeIndexBytes = 32 * 1024;
 void check_magic(Cursor& cursor, std::span<const std::byte> bytes, const std::string& file) {
   constexpr std::size_t kLength = 4;
   const std::string_view start(reinterpret_cast<const char*>(bytes.data()), std::min(bytes.size(), kLength));
-  if (start == "FUGG") {
-    refuse(file, "is a big-endian GGUF file", {}, 0, "convert it to little-endian");
-  }
-  if (start == "lmgg" || start == "fmgg" || start == "tjgg" || start == "algg") {
-    refuse(file, "is a GGML file, older than GGUF", {}, 0, "convert the original model to GGUF version 3");
-  }
   if (start != "GGUF") {
-    refuse(file, "is not a GGUF file: it begins with '" + printable(start, 16) + "', not 'GGUF'", {}, 0,
-           "give a model in GGUF format");
+    const ForeignFile foreign = recognise_foreign(bytes);
+    refuse(file, foreign.what, {}, 0, foreign.advice);
   }
   cursor.read_block(kLength, 1, "magic");
 }
@@ -279,9 +274,10 @@ void File::index_tensor_names() {
 }
 
 void File::refuse_tensor(const Tensor& tensor, std::string_view what) const {
+  const File& owner = part(tensor.part);
   const auto* const name = reinterpret_cast<const std::byte*>(tensor.name.data());
-  const auto entry_offset = static_cast<std::uint64_t>(name - bytes_.data()) - sizeof(std::uint64_t);
-  refuse(*name_, what, quoted("tensor", tensor.name), entry_offset);
+  const auto entry_offset = static_cast<std::uint64_t>(name - owner.bytes_.data()) - sizeof(std::uint64_t);
+  refuse(*owner.name_, what, quoted("tensor", tensor.name), entry_offset);
 }
 
 }  // namespace bitnet::gguf

@@ -11,6 +11,7 @@
 #include "base/seconds_since.h"
 #include "base/thread_pool.h"
 #include "bitnet/error.h"
+#include "model/checked_files.h"
 #include "model/model_impl.h"
 #include "model/read_vocabulary.h"
 #include "model/repack.h"
@@ -27,24 +28,41 @@ constexpr std::size_t kReportedBytes = std::size_t{128} << 20;  // between two r
 
 // Bringing the file in from the disk is what loading takes its time for.
 void populate(const gguf::File& file, ThreadPool& pool, const LoadOptions& options) {
-  const std::span<const std::byte> bytes = file.bytes();
-  for (std::size_t at = 0; at < bytes.size(); at += kReportedBytes) {
-    if (options.on_progress &&
-        !options.on_progress(static_cast<double>(at) / static_cast<double>(bytes.size()))) {
-      refuse_to_go_on(file);
+  const auto n_bytes = static_cast<double>(file.size());
+  std::uint64_t done = 0;
+  for (std::size_t i = 0; i < file.n_parts(); ++i) {
+    const std::span<const std::byte> bytes = file.part(i).bytes();
+    for (std::size_t at = 0; at < bytes.size(); at += kReportedBytes) {
+      if (options.on_progress && !options.on_progress(static_cast<double>(done) / n_bytes)) {
+        refuse_to_go_on(file);
+      }
+      const auto stretch = bytes.subspan(at, std::min(kReportedBytes, bytes.size() - at));
+      pool.parallel_for(stretch.size(), kPopulatedBytes, [&](std::size_t begin, std::size_t end) {
+        file.populate(stretch.subspan(begin, end - begin));
+      });
+      done += stretch.size();
     }
-    const auto stretch = bytes.subspan(at, std::min(kReportedBytes, bytes.size() - at));
-    pool.parallel_for(stretch.size(), kPopulatedBytes, [&](std::size_t begin, std::size_t end) {
-      file.populate(stretch.subspan(begin, end - begin));
-    });
   }
+}
+
+// Reading every code takes as long as the rest of loading; of files that have not changed since it needs to
+// be done once.
+Weights read_checked_weights(const gguf::File& file, const Config& config, ThreadPool& pool,
+                             const LoadOptions& options) {
+  if (options.is_sound) return read_weights(file, config, std::vector<bool>(file.n_parts(), true), pool);
+  if (options.checked_list.empty()) return read_weights(file, config, {}, pool);
+  CheckedFiles checked(options.checked_list, options.checked_min_age);
+  const std::vector<bool> is_sound = checked.holds(file);
+  Weights weights = read_weights(file, config, is_sound, pool);
+  checked.add(file);
+  return weights;
 }
 
 // The pool lives only as long as the weights are checked and copied.
 Weights read_weights_with(const gguf::File& file, const Config& config, const LoadOptions& options) {
   ThreadPool pool(options.n_threads);
   populate(file, pool, options);
-  Weights weights = read_weights(file, config, pool);
+  Weights weights = read_checked_weights(file, config, pool, options);
   if (options.weights == WeightMemory::repack) repack(weights, file, pool);
   return weights;
 }
@@ -114,8 +132,10 @@ void Model::Impl::keep_head(const HeadCache& cache, const LoadOptions& options, 
 
 HeadOrigin Model::Impl::head_origin() const {
   const gguf::Tensor* tensor = file.find_tensor(weights.tied_output ? "token_embd.weight" : "output.weight");
-  return {.file_bytes = file.bytes().size(),
-          .file_modified = file.modified().value_or(0),
+  const FileIdentity identity =
+      file.part(tensor != nullptr ? tensor->part : 0).identity().value_or(FileIdentity{});
+  return {.file_bytes = identity.size,
+          .file_modified = identity.modified,
           .tensor_offset = tensor != nullptr ? tensor->file_offset : 0};
 }
 
@@ -136,7 +156,9 @@ Model::Impl::Impl(gguf::File opened, const LoadOptions& options)
   info.ffn = config.ffn;
   info.vocab = config.vocab;
   info.context_length = config.context_length;
-  info.file_bytes = file.bytes().size();
+  info.file_bytes = file.size();
+  info.n_files = file.n_parts();
+  info.read_notice = file.read_notice();
   info.tied_output = weights.tied_output;
   make_head(options);
   chat_hints = {.architecture = config.architecture,
@@ -144,7 +166,7 @@ Model::Impl::Impl(gguf::File opened, const LoadOptions& options)
 }
 
 Model Model::load(const std::string& path, const LoadOptions& options) {
-  return Model(std::make_unique<Impl>(gguf::File::open(path), options));
+  return Model(std::make_unique<Impl>(gguf::File::open(path, options.on_progress), options));
 }
 
 Model Model::from_bytes(std::span<const std::byte> bytes, const std::string& name,

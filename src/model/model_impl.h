@@ -23,11 +23,15 @@ struct Model::Impl {
   HeadOrigin head_origin() const;
   void keep_head(const HeadCache& cache, const LoadOptions& options, ThreadPool& pool);
 
-  // All of the file, or the copies of its matrices.
+  // All of the file, or of the largest of its parts, or the copies of its matrices.
   std::span<const std::byte> weight_memory() const {
     const AnonymousMemory& copies = weights.repacked;
-    if (copies.size() == 0) return file.bytes();
-    return {static_cast<const std::byte*>(copies.data()), copies.size()};
+    if (copies.size() > 0) return {static_cast<const std::byte*>(copies.data()), copies.size()};
+    std::span<const std::byte> largest = file.bytes();
+    for (std::size_t i = 1; i < file.n_parts(); ++i) {
+      if (file.part(i).bytes().size() > largest.size()) largest = file.part(i).bytes();
+    }
+    return largest;
   }
 
   gguf::File file;  // everything below points into it

@@ -20,7 +20,8 @@ class TensorReader {
   explicit TensorReader(const gguf::File& file) : file_(file), taken_(file.tensors().size(), false) {}
 
   [[noreturn]] void refuse(std::string_view tensor, std::string_view what, std::string_view hint = {}) const {
-    throw ModelError(printable(file_.name(), kMaxPrintedPath),
+    const gguf::Tensor* t = file_.find_tensor(tensor);
+    throw ModelError(printable(file_.part(t != nullptr ? t->part : 0).name(), kMaxPrintedPath),
                      "tensor " + printable(tensor, kMaxPrintedName) + ": " + std::string(what), hint);
   }
 
@@ -150,8 +151,10 @@ std::vector<double> read_rope_frequencies(TensorReader& read, const Config& c) {
 
 // Names the first ternary code without meaning, or scale of a block that is not finite. Reading them all also
 // brings the file's pages in, in parallel.
-void check_data(const TensorReader& read, const gguf::File& file, ThreadPool& pool) {
+void check_data(const TensorReader& read, const gguf::File& file, const std::vector<bool>& is_sound,
+                ThreadPool& pool) {
   for (const gguf::Tensor& t : file.tensors()) {
+    if (t.part < is_sound.size() && is_sound[t.part]) continue;
     const quant::TypeInfo& type = *quant::find_type(t.type);
     if (type.check.find_fault == nullptr) continue;
     const quant::Matrix w{type.type, t.dims[1], t.dims[0], t.extent.data(), 1.0F};
@@ -176,7 +179,8 @@ void check_data(const TensorReader& read, const gguf::File& file, ThreadPool& po
 
 }  // namespace
 
-Weights read_weights(const gguf::File& file, const Config& c, ThreadPool& pool) {
+Weights read_weights(const gguf::File& file, const Config& c, const std::vector<bool>& is_sound,
+                     ThreadPool& pool) {
   TensorReader read(file);
   Weights w;
   w.token_embd = read.matrix("token_embd.weight", c.vocab, c.hidden);
@@ -186,7 +190,7 @@ Weights read_weights(const gguf::File& file, const Config& c, ThreadPool& pool) 
   w.output = w.tied_output ? w.token_embd : read.linear("output", c.vocab, c.hidden);
   w.rope_frequency = read_rope_frequencies(read, c);
   read.refuse_leftovers();
-  check_data(read, file, pool);
+  check_data(read, file, is_sound, pool);
   w.converted = std::move(read.converted);
   return w;
 }

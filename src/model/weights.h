@@ -53,7 +53,10 @@ void for_each_matrix(AnyWeights& weights, Visit visit) {
 
 // Finds every tensor of the graph in the file, checks its shape and type, and refuses what is missing or left
 // over, each by name (ModelError). Ternary codes and the scales of blocks are read through once, in parallel:
-// a code without meaning or a scale that is not finite is refused too. The file must outlive the result.
-Weights read_weights(const gguf::File& file, const Config& config, ThreadPool& pool);
+// a code without meaning or a scale that is not finite is refused too. `is_sound` says of which parts of the
+// file it is known already that they have none of these; those are not read. The file must outlive the
+// result.
+Weights read_weights(const gguf::File& file, const Config& config, const std::vector<bool>& is_sound,
+                     ThreadPool& pool);
 
 }  // namespace bitnet

@@ -55,7 +55,15 @@ struct TypeInfo {
 const TypeInfo& info(TensorType type);
 // nullptr for ids that are not read.
 const TypeInfo* find_type(std::uint32_t ggml_id);
-// "TL1 (38), ...": the name of an id that is not read, and what to do instead. For error messages.
+// "type 34, TQ1_0, is not read; ...": the name of an id that is not read, and what to do instead. For error
+// messages.
 std::string describe_refused_type(std::uint32_t ggml_id);
+// "TQ1_0" or, for an id that nobody knows, "type 77".
+std::string name_of_type(std::uint32_t ggml_id);
+// How many bytes of data a tensor of any type has, read or not. `room` is what there is up to the next tensor
+// or the end of the file: an id that stands for several formats is taken for the one that fills the room, and
+// where nothing is known of a type the answer is the room.
+std::uint64_t n_bytes_of_type(std::uint32_t ggml_id, std::uint64_t rows, std::uint64_t cols,
+                              std::uint64_t room);
 
 }  // namespace bitnet::quant

@@ -1,15 +1,23 @@
 #include "base/mapped_file.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
+#include <system_error>
 #include <utility>
 #include <vector>
 
 #include "bitnet/error.h"
+#include "support/failing_mmap.h"
+#include "support/temp_directory.h"
 #include "support/temp_file.h"
 
 namespace bitnet::test {
@@ -52,6 +60,67 @@ TEST(MappedFile, SaysWhatIsWrongWithAPath) {
   EXPECT_NE(error_of("/dev/null").find("/dev/null: is a pipe or device"), std::string::npos);
   const TempFile empty({});
   EXPECT_NE(error_of(empty.path()).find("the file is empty"), std::string::npos);
+}
+
+TEST(MappedFile, IsReadIntoMemoryWhereItCannotBeMapped) {
+  std::vector<std::byte> bytes(std::size_t{40} << 20);
+  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::byte>(i * 7919 >> 8);
+  const TempFile on_disk(bytes);
+  for (const int error : {ENODEV, EINVAL, ENOSYS, EOPNOTSUPP, EACCES, EPERM}) {
+    const FailingMmap failing(error);
+    std::vector<double> asked;
+    MappedFile file(on_disk.path(), [&](double fraction) {
+      asked.push_back(fraction);
+      return true;
+    });
+    EXPECT_EQ(file.why_read(), std::generic_category().message(error));
+    EXPECT_EQ(asked, (std::vector<double>{0, 0.4, 0.8}));
+    EXPECT_EQ(file.identity(), identity_of(on_disk.path()));
+    file.populate(file.bytes());
+    file.give_back(file.bytes());  // must not lose what cannot be had again
+    const MappedFile moved(std::move(file));
+    EXPECT_TRUE(std::ranges::equal(moved.bytes(), bytes));
+  }
+  EXPECT_EQ(MappedFile(on_disk.path()).why_read(), "");
+}
+
+TEST(MappedFile, ReadingStopsWhenTold) {
+  const TempFile on_disk(some_bytes());
+  const FailingMmap failing(ENODEV);
+  EXPECT_THROW(MappedFile(on_disk.path(), [](double) { return false; }), RuntimeError);
+}
+
+TEST(MappedFile, IsRefusedWhereMappingFailsForWantOfMemory) {
+  const TempFile on_disk(some_bytes());
+  const FailingMmap failing(ENOMEM);
+  EXPECT_NE(error_of(on_disk.path()).find("cannot map the file"), std::string::npos);
+}
+
+// Each of what a checker goes by changes when a file is written to or replaced.
+TEST(MappedFile, IdentityTellsAFileThatWasChanged) {
+  const TempDirectory directory;
+  const std::string path = directory.file("f");
+  const auto write = [](const std::string& name, const std::string& text) {
+    std::ofstream(name, std::ios::binary) << text;
+  };
+  EXPECT_FALSE(identity_of(path).has_value());
+  write(path, "abc");
+  const auto first = identity_of(path);
+  ASSERT_TRUE(first.has_value());
+  EXPECT_EQ(identity_of(path), first);
+  EXPECT_EQ(first->size, 3U);
+  const std::array<timespec, 2> long_ago{timespec{1000, 5}, timespec{1000, 7}};
+  ASSERT_EQ(::utimensat(AT_FDCWD, path.c_str(), long_ago.data(), 0), 0);
+  const auto touched = identity_of(path);
+  EXPECT_NE(touched, first);
+  EXPECT_EQ(touched->modified, 1'000'000'000'007);
+  write(directory.file("g"), "abc");
+  ASSERT_EQ(::utimensat(AT_FDCWD, directory.file("g").c_str(), long_ago.data(), 0), 0);
+  std::filesystem::rename(directory.file("g"), path);
+  EXPECT_NE(identity_of(path), touched);
+  EXPECT_EQ(identity_of(path)->modified, touched->modified);
+  write(path, "abcd");
+  EXPECT_EQ(identity_of(path)->size, 4U);
 }
 
 TEST(MappedFile, EscapesThePathInItsMessage) {

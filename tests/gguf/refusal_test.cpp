@@ -48,8 +48,8 @@ void expect_field_refused(std::string_view field, T value, std::initializer_list
 }
 
 TEST(GgufRefusal, AForeignFileIsNamedForWhatItIs) {
-  expect_refused(sample_with("magic", std::uint32_t{0x04034B50}),
-                 {"is not a GGUF file", "begins with 'PK\\x03\\x04'"});
+  expect_refused(sample_with("magic", std::uint32_t{0x04034B51}),
+                 {"is not a GGUF file", "begins with 'QK\\x03\\x04'"});
   expect_refused(sample_with("magic", std::uint32_t{0x47475546}), {"is a big-endian GGUF file"});
   expect_refused(sample_with("magic", std::uint32_t{0x67676A74}), {"is a GGML file, older than GGUF"});
   expect_refused({}, {"is not a GGUF file"});

@@ -1,6 +1,8 @@
 #include "cli/inspect/inspect_command.h"
 
 #include <spdlog/spdlog.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -73,6 +75,18 @@ std::optional<HeadEffect> measure_head(const InspectionSource& source, unsigned 
   return measure_int8_head(load(source, options), n_threads, keep_going);
 }
 
+// Of a report that is longer than the terminal the verdict has left it; where there is an error it is the
+// last line anyway.
+void print_report(const Inspection& inspection, const InspectionExtras& extras, bool all_tensors) {
+  std::string text = format_inspection(inspection, extras, all_tensors);
+  winsize size{};
+  const bool is_terminal = ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0;
+  if (is_terminal && inspection.is_usable() && std::ranges::count(text, '\n') > size.ws_row - 2) {
+    text += "\n" + format_verdict(inspection);
+  }
+  write_stdout(text);
+}
+
 ExitCode inspect_file(const CommandOptions& o) {
   set_verbosity(o.quiet, o.verbose);
   InspectionSource source{.path = o.model, .bytes = {}};
@@ -95,8 +109,11 @@ ExitCode inspect_file(const CommandOptions& o) {
     if (!extras.head) return ExitCode::interrupted;
     inspection.findings.push_back(finding_of(*extras.head));
   }
-  write_stdout(o.json ? inspection_json(inspection, extras)
-                      : format_inspection(inspection, extras, o.all_tensors));
+  if (o.json) {
+    write_stdout(inspection_json(inspection, extras));
+  } else if (inspection.is_parsed) {  // otherwise there is nothing to report but the error
+    print_report(inspection, extras, o.all_tensors);
+  }
   if (interrupted()) return ExitCode::interrupted;
   if (inspection.is_usable()) return ExitCode::done;
   for (const Finding& f : inspection.findings) {

@@ -145,15 +145,48 @@ std::map<std::string, TypeSize> sizes_by_type(const Inspection& in) {
   return sizes;
 }
 
+// Shares of a whole in tenths of a per cent, rounded so that they come to 100: those that lose most by being
+// cut are rounded up.
+std::vector<std::uint64_t> tenths_of_percent(const std::vector<std::uint64_t>& parts, std::uint64_t whole) {
+  std::vector<std::uint64_t> shares;
+  std::vector<std::pair<double, std::size_t>> cut;
+  std::uint64_t missing = 1000;
+  for (const std::uint64_t part : parts) {
+    const double exact = 1000 * static_cast<double>(part) / static_cast<double>(whole);
+    shares.push_back(static_cast<std::uint64_t>(exact));
+    cut.emplace_back(std::floor(exact) - exact, shares.size() - 1);
+    missing -= std::min(missing, shares.back());
+  }
+  std::ranges::sort(cut);
+  for (std::size_t i = 0; i < std::min<std::size_t>(missing, cut.size()); ++i) ++shares[cut[i].second];
+  return shares;
+}
+
+std::string size_line(std::string_view what, const std::string& count, std::uint64_t bytes,
+                      std::uint64_t tenths) {
+  return fmt::format("  {:<8} {:>13} {:>12.3f} MiB {:>6.1f} %\n", what, count, to_mib(bytes),
+                     static_cast<double>(tenths) / 10);
+}
+
+std::string tensors_of(std::size_t n) { return fmt::format("{} tensor{}", n, n == 1 ? " " : "s"); }
+
 std::string format_sizes(const Inspection& in) {
   std::string text = heading("Sizes by type");
-  for (const auto& [type, size] : sizes_by_type(in)) {
-    const double share = static_cast<double>(size.bytes) / static_cast<double>(in.file_bytes);
-    text += size.bytes == 0 ? fmt::format("  {:<8} {:>5} tensors, not read\n", type, size.n)
-                            : fmt::format("  {:<8} {:>5} tensors {:>12.3f} MiB {:>6.1f} %\n", type, size.n,
-                                          to_mib(size.bytes), 100 * share);
+  const auto types = sizes_by_type(in);
+  std::vector<std::uint64_t> parts;
+  for (const auto& [type, size] : types) parts.push_back(size.bytes);
+  if (in.is_damaged) {
+    for (const auto& [type, size] : types) text += fmt::format("  {:<8} {:>13}\n", type, tensors_of(size.n));
+    return text + "  Their data was not looked into: see the error above.\n";
   }
-  return text;
+  parts.push_back(in.other_bytes());
+  const std::vector<std::uint64_t> tenths = tenths_of_percent(parts, in.file_bytes);
+  std::size_t i = 0;
+  for (const auto& [type, size] : types) {
+    text += size_line(type, tensors_of(size.n), size.bytes, tenths[i++]);
+  }
+  text += size_line("header", fmt::format("{} keys   ", in.keys.size()), in.other_bytes(), tenths[i]);
+  return text + size_line("all", tensors_of(in.tensors.size()), in.file_bytes, 1000);
 }
 
 std::string format_keys(const Inspection& in) {
@@ -174,6 +207,14 @@ std::string format_findings(const Inspection& in) {
   return text;
 }
 
+// "2.6 million": three digits are what one speaks of.
+std::string parameters_of(const Inspection& in) {
+  const auto n = static_cast<double>(in.n_parameters);
+  if (n >= 0.9995e9) return fmt::format("{:.3g} billion parameters", n / 1e9);
+  if (n >= 0.9995e6) return fmt::format("{:.3g} million parameters", n / 1e6);
+  return fmt::format("{} parameters", in.n_parameters);
+}
+
 std::string verdict_of(const Inspection& in) {
   if (in.refusal) return "refused: this file cannot be run here";
   if (!in.is_usable()) return "do not use: it would load, and write nonsense";
@@ -188,13 +229,16 @@ std::string verdict_of(const Inspection& in) {
 //   schema        "bitnet.inspect"
 //   version       1; it changes when a field changes its name or meaning, not when one is added
 //   file, file_bytes, gguf_version, alignment, name, architecture
+//   files         of a split model the number of its parts, whose bytes are added up; otherwise 1
+//   parameters    elements of all tensors; 0 in a damaged file
 //   parsed        false: the header is broken, and all but file, refusal and findings is empty
 //   loads         whether the engine takes the file; refusal: its message if not, or null
 //   usable        no finding is an error; exit code 0
 //   layout        {verdict: "x86", "arm" or "unknown", evidence_x86, evidence_arm, pairs}: see
 //                 src/model/inspect/i2s_layout.h
 //   findings      [{level: "ok", "note", "warning" or "error", topic, what, meaning, advice: text or null}]
-//   sizes         [{type, tensors, bytes}]; bytes is 0 for types that are not read
+//   sizes         [{type, tensors, bytes}]; bytes is 0 in a damaged file
+//   other_bytes   of the file that are no tensor's data: the header, and gaps that align the data
 //   metadata      [{key, type, value}]; value is cut, for people
 //   tensors       [{name, shape, type, type_id, bytes,
 //                   scale, zero_rate, plus_rate, minus_rate, invalid_codes      of ternary ones
@@ -246,11 +290,15 @@ std::string_view name_of(LayoutVerdict verdict) {
 
 }  // namespace
 
+std::string format_verdict(const Inspection& in) { return wrapped("", in.file + ": " + verdict_of(in), 2); }
+
 std::string format_inspection(const Inspection& in, const InspectionExtras& extras, bool all_tensors) {
-  std::string text = wrapped("", in.file + ": " + verdict_of(in), 2);
+  std::string text = format_verdict(in);
   if (in.is_parsed) {
-    text += fmt::format("GGUF version {}, {:.1f} MiB, {} keys, {} tensors\n", in.gguf_version,
-                        to_mib(in.file_bytes), in.keys.size(), in.tensors.size());
+    text += fmt::format("GGUF version {}, {}{:.1f} MiB, {} keys, {} tensors{}\n", in.gguf_version,
+                        in.n_files > 1 ? fmt::format("{} files of together ", in.n_files) : "",
+                        to_mib(in.file_bytes), in.keys.size(), in.tensors.size(),
+                        in.is_damaged ? "" : ", " + parameters_of(in));
   }
   text += format_findings(in);
   if (!in.is_parsed) return text;
@@ -280,6 +328,8 @@ std::string inspection_json(const Inspection& in, const InspectionExtras& extras
               {"version", 1},
               {"file", in.file},
               {"file_bytes", in.file_bytes},
+              {"files", in.n_files},
+              {"parameters", in.n_parameters},
               {"gguf_version", in.gguf_version},
               {"alignment", in.alignment},
               {"name", in.name},
@@ -295,6 +345,7 @@ std::string inspection_json(const Inspection& in, const InspectionExtras& extras
                 {"pairs", in.layout.n_pairs()}}},
               {"findings", std::move(findings)},
               {"sizes", std::move(sizes)},
+              {"other_bytes", in.other_bytes()},
               {"metadata", std::move(metadata)},
               {"tensors", std::move(tensors)}};
   if (extras.wants_head) all["int8_head"] = extras.head ? head_effect_json(*extras.head) : Json();

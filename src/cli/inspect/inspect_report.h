@@ -15,6 +15,8 @@ struct InspectionExtras {
   std::optional<HeadEffect> head;  // nullopt: it could not be measured, for the file is refused
 };
 
+// The report's first line: the file, and what it comes to.
+std::string format_verdict(const Inspection& inspection);
 // For people, at most 80 columns wide. all_tensors: each by itself, not one line for each kind.
 std::string format_inspection(const Inspection& inspection, const InspectionExtras& extras, bool all_tensors);
 std::string inspection_json(const Inspection& inspection, const InspectionExtras& extras);

@@ -9,6 +9,7 @@
 #include <system_error>
 #include <type_traits>
 
+#include "base/parse_float.h"
 #include "bitnet/error.h"
 #include "cli/options/command.h"
 
@@ -28,7 +29,13 @@ Number parse_number(std::string_view text, const std::string& source) {
                                   : std::is_signed_v<Number>       ? "a whole number"
                                                                    : "a whole number, 0 or more";
   Number value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  std::from_chars_result parsed{};
+  if constexpr (std::is_floating_point_v<Number>) {
+    parsed = parse_float(text, value);
+  } else {
+    parsed = std::from_chars(text.data(), text.data() + text.size(), value);
+  }
+  const auto [end, error] = parsed;
   if (error == std::errc::result_out_of_range) {
     throw UsageError(source + " " + std::string(text) + " is too large or too small");
   }

@@ -76,12 +76,13 @@ void measure(Inspection& out, const gguf::File& file, const gguf::Tensor& t, Thr
   s.dims = t.dims;
   s.n_dims = t.n_dims;
   s.type_id = t.type;
-  const quant::TypeInfo* type = quant::find_type(t.type);
-  s.type = type != nullptr ? std::string(type->name) : "type " + std::to_string(t.type);
-  if (type == nullptr || t.extent.empty()) return;  // without bytes: of a damaged file
+  s.type = quant::name_of_type(t.type);
+  if (t.extent.empty()) return;  // of a damaged file
   const std::uint64_t cols = t.dims[0];
   const std::uint64_t rows = t.n_elements() / cols;
-  s.bytes = type->n_bytes(rows, cols);
+  s.bytes = quant::n_bytes_of_type(t.type, rows, cols, t.extent.size());
+  const quant::TypeInfo* type = quant::find_type(t.type);
+  if (type == nullptr) return;
   const bool is_whole = cols <= kMaxCols && cols % type->block == 0 && s.bytes <= t.extent.size();
   if (!is_whole) return;  // the loader says what is wrong with it
   const RowsHook on_rows = [&](std::size_t done) {
@@ -106,9 +107,13 @@ std::string without_hint(std::string message) {
 }
 
 // What loading the file comes to.
-void ask_loader(Inspection& out, const InspectionSource& source, const LoadOptions& options) {
+void ask_loader(Inspection& out, const InspectionSource& source, const gguf::File& file,
+                const LoadOptions& options) {
   try {
-    const Model model = load(source, options);
+    // What had to be read into memory is not read there a second time.
+    const bool is_read = !file.read_notice().empty() && file.n_parts() == 1;
+    const Model model =
+        is_read ? Model::from_bytes(file.bytes(), source.path, options) : load(source, options);
     for (const std::string& note : model.info().notes) {
       out.add(FindingLevel::note, "metadata", note, "it has no bearing on what this engine computes");
     }
@@ -144,6 +149,13 @@ void Inspection::add(FindingLevel level, std::string topic, std::string what, st
   findings.push_back({level, std::move(topic), std::move(what), std::move(meaning), std::move(advice)});
 }
 
+std::uint64_t Inspection::other_bytes() const {
+  if (is_damaged) return 0;
+  std::uint64_t rest = file_bytes;
+  for (const TensorSummary& t : tensors) rest -= std::min(rest, t.bytes);
+  return rest;
+}
+
 Inspection inspect(const InspectionSource& source, unsigned n_threads,
                    const std::function<bool(double fraction)>& on_progress) {
   Inspection out;
@@ -151,13 +163,14 @@ Inspection inspect(const InspectionSource& source, unsigned n_threads,
   std::optional<gguf::File> file;
   std::string damage;
   try {
-    file.emplace(source.bytes.empty() ? gguf::File::open_damaged(source.path, damage)
+    file.emplace(source.bytes.empty() ? gguf::File::open_damaged(source.path, damage, on_progress)
                                       : gguf::File::from_damaged(source.bytes, source.path, damage));
   } catch (const ModelError& e) {
     damage = e.what();
   }
   const bool is_parsed = file && (file->n_keys() > 0 || !file->tensors().empty());
   if (!damage.empty()) {
+    out.is_damaged = true;
     out.refusal = damage;
     out.add(FindingLevel::error, "file", damage,
             std::string("the engine refuses the file with that message and exit code 3") +
@@ -165,12 +178,19 @@ Inspection inspect(const InspectionSource& source, unsigned n_threads,
   }
   if (!is_parsed) return out;
   out.is_parsed = true;
-  out.file_bytes = file->bytes().size();
+  out.file_bytes = file->size();
+  out.n_files = file->n_parts();
   out.gguf_version = file->version();
   out.alignment = file->alignment();
   out.name = text_of(*file, "general.name");
   out.architecture = text_of(*file, "general.architecture");
   list_keys(out, *file);
+
+  if (const std::string notice = file->read_notice(); !notice.empty()) {
+    out.add(FindingLevel::note, "memory", notice,
+            "each run needs that memory and time; from a file system that can map files nothing is copied",
+            "copy the model to a local disk");
+  }
 
   ThreadPool pool(n_threads);
   std::uint64_t done = 0;
@@ -182,11 +202,12 @@ Inspection inspect(const InspectionSource& source, unsigned n_threads,
     if (!keep_going(0)) return out;
     measure(out, *file, t, pool, keep_going);
     done += t.extent.size();
+    out.n_parameters += t.extent.empty() ? 0 : t.n_elements();
   }
   LoadOptions options{.n_threads = n_threads};
   if (on_progress) options.on_progress = [&](double) { return on_progress(1); };
   if (damage.empty()) {
-    ask_loader(out, source, options);
+    ask_loader(out, source, *file, options);
     add_tensor_findings(out, *file);
   }
   add_tokenizer_findings(out, *file);

@@ -39,8 +39,8 @@ struct TensorSummary {
   std::array<std::uint64_t, 4> dims{};
   std::uint32_t n_dims = 0;
   std::uint32_t type_id = 0;
-  std::string type;                 // "I2_S"; "type 34" for what is not read
-  std::uint64_t bytes = 0;          // of its data; 0 where the type is not read
+  std::string type;                 // "I2_S"; "type 77" for what nobody knows
+  std::uint64_t bytes = 0;          // of its data; 0 in a damaged file
   std::optional<float> scale;       // of ternary tensors
   CodeCounts codes;                 // of ternary tensors; empty otherwise
   std::optional<ValueRange> range;  // of the others that are read
@@ -54,20 +54,25 @@ struct KeySummary {
 
 struct Inspection {
   std::string file;
-  std::uint64_t file_bytes = 0;
+  std::uint64_t file_bytes = 0;    // of all parts of a split model
+  std::size_t n_files = 1;         // parts
+  std::uint64_t n_parameters = 0;  // elements of all tensors
   std::uint32_t gguf_version = 0;
   std::uint64_t alignment = 0;
   std::string name;          // general.name
   std::string architecture;  // general.architecture
   std::vector<KeySummary> keys;
   std::vector<TensorSummary> tensors;
-  bool is_parsed = false;  // what stands above beyond the name is known
-  LayoutJudge layout;      // without pairs where there is nothing to judge by
+  bool is_parsed = false;   // what stands above beyond the name is known
+  bool is_damaged = false;  // the header is cut or contradicts itself: no tensor was looked into
+  LayoutJudge layout;       // without pairs where there is nothing to judge by
   std::vector<Finding> findings;
   std::optional<std::string> refusal;  // the loader's message; nullopt: it takes the file
 
   // No finding is an error.
   bool is_usable() const;
+  // Bytes that are no tensor's data: header, and gaps that align the data; 0 in a damaged file.
+  std::uint64_t other_bytes() const;
   void add(FindingLevel level, std::string topic, std::string what, std::string meaning,
            std::string advice = {});
 };

@@ -80,24 +80,33 @@ void add_codes(Inspection& out) {
       "download it again and compare its checksum, or convert the original weights again");
 }
 
+// How the layout is told, and with what result. i2s_layout.h has the whole of it.
+std::string layout_evidence(const LayoutJudge& judge) {
+  if (judge.n_pairs() == 0) return "no matrix stands behind a norm that could tell";
+  return "agreement of norm weights with columns: " + fixed(judge.evidence(I2sLayout::x86), 4) +
+         " read as x86, " + fixed(judge.evidence(I2sLayout::arm), 4) + " read as ARM, about " +
+         std::to_string(judge.n_pairs()) + " where there is none";
+}
+
 void add_layout(Inspection& out) {
   const LayoutJudge& judge = out.layout;
-  const std::string evidence =
-      judge.n_pairs() == 0 ? std::string("no matrix stands behind a norm that could tell")
-                           : "norm weights against columns: " + fixed(judge.evidence(I2sLayout::x86), 4) +
-                                 " for x86, " + fixed(judge.evidence(I2sLayout::arm), 4) + " for ARM, " +
-                                 std::to_string(judge.n_pairs()) + " by chance";
+  const std::string evidence = layout_evidence(judge);
+  // Of what is compared.
+  constexpr const char* kHow =
+      "training leaves few zeros in a matrix's columns that stand behind large norm weights; read in the "
+      "wrong "
+      "layout the columns are mixed up and that is lost; ";
   switch (judge.verdict()) {
     case LayoutVerdict::x86:
       out.add(ok, "layout", "I2_S in the x86 layout (" + evidence + ")",
-              "large norm weights stand over columns with few zeros, as training leaves them, when the codes "
-              "are read in groups of 128; that is how the engine reads them");
+              std::string(kHow) + "here it shows in groups of 128 codes, which is how the engine reads them");
       return;
     case LayoutVerdict::arm:
       out.add(
           error, "layout", "I2_S in the ARM layout (" + evidence + ")",
-          "the file was written by the tool's ARM build, in groups of 64 instead of 128; the engine reads "
-          "the x86 layout, so it would load this file and write fluent nonsense",
+          std::string(kHow) +
+              "here it shows in groups of 64 codes, as the tool's ARM build writes them; the engine reads "
+              "groups of 128, so it would load this file and write fluent nonsense",
           "take a file that was made on x86, or convert the original weights there");
       return;
     case LayoutVerdict::unknown:
@@ -253,11 +262,10 @@ void add_head(Inspection& out, const gguf::File& file) {
     }
   }
   if (bytes == 0) return;
-  const quant::TypeInfo* type = quant::find_type(head->type);
   const std::string share = percent(static_cast<double>(bytes) / static_cast<double>(bytes + others));
   out.add(note, "head",
           (output != nullptr ? "a head of its own, " : "the embedding serves as the head too (tied), ") +
-              std::string(type->name) + ", " + share + " of the weights' bytes",
+              quant::name_of_type(head->type) + ", " + share + " of the weights' bytes",
           "decoding a token reads all layers once, and at most the whole head: that is its greatest share of "
           "the time");
 }

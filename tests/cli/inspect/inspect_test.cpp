@@ -5,10 +5,12 @@
 #include <span>
 #include <utility>
 
+#include "cli/chat/terminal.h"
 #include "cli/json_schema.h"
 #include "cli/runner.h"
 #include "support/pipe.h"
 #include "support/small_model.h"
+#include "support/temp_directory.h"
 #include "support/temp_file.h"
 
 namespace bitnet::test {
@@ -49,6 +51,8 @@ TEST(CliInspect, JsonHasItsDocumentedFields) {
   EXPECT_EQ(json.at("file_bytes"), 2828832);
   EXPECT_EQ(json.at("gguf_version"), 3);
   EXPECT_EQ(json.at("alignment"), 32);
+  EXPECT_EQ(json.at("files"), 1);
+  EXPECT_GT(json.at("parameters"), 1000000);
   EXPECT_TRUE(json.at("name").is_string());
   EXPECT_EQ(json.at("architecture"), "llama");
   EXPECT_EQ(json.at("parsed"), true);
@@ -70,6 +74,9 @@ TEST(CliInspect, JsonHasItsDocumentedFields) {
     n_tensors += s.at("tensors").get<std::size_t>();
   }
   EXPECT_EQ(json.at("tensors").size(), n_tensors);
+  std::uint64_t n_bytes = json.at("other_bytes");
+  for (const auto& s : json.at("sizes")) n_bytes += s.at("bytes").get<std::uint64_t>();
+  EXPECT_EQ(json.at("file_bytes"), n_bytes);
   for (const auto& t : json.at("tensors")) {
     EXPECT_TRUE(t.at("shape").is_array());
     EXPECT_GT(t.at("bytes"), 0);
@@ -96,15 +103,14 @@ TEST(CliInspect, TakesTheFileEitherWay) {
   EXPECT_EQ(run_bitnet({"inspect", "-q"}, {{"BITNET_MODEL", kRandom}}).out, text_of({"inspect", kRandom}));
 }
 
-TEST(CliInspect, PrintsWhatCanBeSaidOfAFileThatIsRefused) {
+// Of what is no model there is nothing to report; what is wrong is said once.
+TEST(CliInspect, SaysOnceWhatIsWrongWithAFileThatIsNone) {
   const std::string hello = "hello";
   const TempFile file(std::as_bytes(std::span(hello)));
   for (const std::string& path : {file.path(), std::string("/nowhere.gguf"), std::string("/")}) {
     const ChildResult result = run_bitnet({"inspect", path});
     EXPECT_EQ(result.exit_code, 3);
-    EXPECT_TRUE(result.out.starts_with(path + ": refused: ")) << result.out;
-    EXPECT_PRED2(has, result.out, "error: file: ");
-    EXPECT_PRED2(lacks, result.out, "stands before the damage");
+    EXPECT_EQ(result.out, "");
     EXPECT_TRUE(result.err.starts_with("error: " + path + ": ")) << result.err;
     EXPECT_EQ(lines_of(result.err).size(), 1U);
     const auto json = nlohmann::json::parse(run_bitnet({"inspect", path, "--json"}).out);
@@ -114,6 +120,62 @@ TEST(CliInspect, PrintsWhatCanBeSaidOfAFileThatIsRefused) {
     EXPECT_EQ(json.at("usable"), false);
     EXPECT_PRED2(has, json.at("refusal"), path);
   }
+}
+
+TEST(CliInspect, ReportsWhatStandsBeforeTheDamage) {
+  const std::string canary = content_of(BITNET_MODELS "/canary.gguf");
+  const TempFile file(std::as_bytes(std::span(canary).first(canary.size() / 2)));
+  const ChildResult result = run_bitnet({"inspect", file.path()});
+  EXPECT_EQ(result.exit_code, 3);
+  EXPECT_TRUE(result.out.starts_with(file.path() + ": refused: ")) << result.out;
+  EXPECT_PRED2(has, result.out, "error: file: ");
+  EXPECT_PRED2(has, result.out, "what stands before the damage is shown");
+  EXPECT_PRED2(has, result.out, "general.architecture = \"bitnet-b1.58\"");
+  EXPECT_PRED2(has, result.out, "  I2_S        28 tensors\n");
+  EXPECT_PRED2(has, result.out, "Their data was not looked into");
+  EXPECT_EQ(lines_of(result.err).size(), 1U);
+}
+
+TEST(CliInspect, SharesComeToAHundred) {
+  SmallModel odd("llama", {.vocab = 301});
+  odd.tensor("blk.0.attn_k.weight").type = 35;
+  const TempFile refused(odd.to_gguf().build());
+  for (const std::string& path : {std::string(BITNET_MODELS "/canary.gguf"), kRandom, refused.path()}) {
+    const std::vector<std::string> lines = lines_of(run_bitnet({"inspect", path}).out);
+    auto line = std::ranges::find(lines, "Sizes by type");
+    ASSERT_NE(line, lines.end());
+    double sum = 0;
+    double mib = 0;
+    std::string name;
+    while (!(++line)->starts_with("  all ")) {
+      const std::size_t unit = line->find(" MiB ");
+      ASSERT_NE(unit, std::string::npos) << *line;
+      mib += std::stod(line->substr(unit - 12, 12));
+      sum += std::stod(line->substr(unit + 5));
+      name = line->substr(2, line->find(' ', 2) - 2);
+    }
+    EXPECT_EQ(name, "header");
+    EXPECT_NEAR(sum, 100, 1e-6) << path;
+    EXPECT_NEAR(mib, std::stod(line->substr(line->find(" MiB ") - 12, 12)), 0.003);
+    EXPECT_PRED2(has, *line, " 100.0 %");
+  }
+  EXPECT_PRED2(has, text_of({"inspect", "-q"}), "46 tensors, 2.63 million parameters\n");
+}
+
+// A report that is longer than the terminal ends with what it begins with.
+TEST(CliInspect, SaysTheVerdictAtTheEndTooOnATerminal) {
+  Terminal terminal;
+  if (!terminal.exists()) GTEST_SKIP() << "no terminals here";
+  ChildOptions options;
+  options.args = {"inspect"};
+  options.stdout_fd = terminal.descriptor();
+  ChildProcess child(executable(), options);
+  const std::string verdict = "built-in canary: healthy";
+  EXPECT_TRUE(terminal.shows(verdict)) << terminal.unseen();
+  EXPECT_TRUE(terminal.shows("general.architecture")) << terminal.unseen();
+  EXPECT_TRUE(terminal.shows(verdict)) << terminal.unseen();
+  EXPECT_EQ(child.wait().exit_code, 0);
+  EXPECT_PRED2(lacks, text_of({"inspect"}).substr(1), verdict);
 }
 
 TEST(CliInspect, ShowsWhatTheInt8HeadDoesToTheLogits) {

@@ -247,6 +247,46 @@ TEST(InspectedTensors, ReportWhatIsWrongWithThem) {
   EXPECT_FALSE(unread.is_usable());
 }
 
+// By the table of types, so that the shares of all types and the rest add up to the file.
+TEST(InspectedTensors, OfTypesThatAreNotReadHaveTheirSize) {
+  SmallModel model("bitnet-b1.58", {.hidden = 256, .ffn = 512, .vocab = 301});
+  const std::vector<std::pair<std::uint32_t, std::size_t>> types{{35, 66}, {34, 54}, {12, 144}};
+  for (std::size_t i = 0; i < types.size(); ++i) {
+    const std::string name = std::array{"attn_q", "ffn_up", "ffn_down"}[i];
+    SmallTensor& t = model.tensor("blk.0." + name + ".weight");
+    t.type = types[i].first;
+    t.data.assign(t.n_elements() / 256 * types[i].second, std::byte{1});
+  }
+  SmallTensor& unknown = model.tensor("blk.1.attn_q.weight");
+  unknown.type = 777;
+  unknown.data.assign(32 * 1000, std::byte{1});
+  const std::vector<std::byte> file = model.to_gguf().build();
+  const Inspection in = inspect_bytes(file);
+  EXPECT_FALSE(in.is_usable());
+  const auto summary = [&](const std::string& name) {
+    return *std::ranges::find(in.tensors, "blk." + name + ".weight", &TensorSummary::name);
+  };
+  EXPECT_EQ(summary("0.attn_q").bytes, 256U * 66);
+  EXPECT_EQ(summary("0.attn_q").type, "TQ2_0");
+  EXPECT_EQ(summary("0.ffn_up").bytes, 512U * 54);
+  EXPECT_EQ(summary("0.ffn_down").bytes, 512U * 144);
+  EXPECT_EQ(summary("1.attn_q").bytes, 32000U);
+  EXPECT_EQ(summary("1.attn_q").type, "type 777");
+  std::uint64_t all = in.other_bytes();
+  for (const TensorSummary& t : in.tensors) all += t.bytes;
+  EXPECT_EQ(all, file.size());
+  EXPECT_LT(in.other_bytes(), file.size() / 20);
+}
+
+TEST(Inspection, CountsParameters) {
+  const SmallModel model("bitnet-b1.58");
+  std::uint64_t n = 0;
+  for (const SmallTensor& t : model.tensors()) n += t.n_elements();
+  const Inspection in = inspect_small(model);
+  EXPECT_EQ(in.n_parameters, n);
+  EXPECT_EQ(in.n_files, 1U);
+}
+
 // Blocks with scales of their own: their values are measured, and scales that are lost are found.
 TEST(InspectedTensors, InBlocksAreMeasuredByTheirValues) {
   for (const std::uint32_t type : {kQ8_0, kQ6_K, kQ4_0}) {
@@ -309,6 +349,9 @@ TEST(Inspection, ShowsWhatStandsBeforeTheDamage) {
   EXPECT_EQ(cut.architecture, "bitnet-b1.58");
   EXPECT_EQ(cut.tensors.size(), 46U);
   for (const TensorSummary& t : cut.tensors) EXPECT_EQ(t.bytes, 0U);
+  EXPECT_TRUE(cut.is_damaged);
+  EXPECT_EQ(cut.n_parameters, 0U);
+  EXPECT_EQ(cut.other_bytes(), 0U);
 }
 
 // Never anything but a report, whatever the bytes are.
