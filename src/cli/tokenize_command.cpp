@@ -56,7 +56,11 @@ void add_model_and_messages(Command& c, Options& o) {
 // Of the weights nothing is read.
 gguf::File open_model(const Options& o) {
   set_verbosity(o.quiet, o.verbose);
-  if (!o.model.empty()) return gguf::File::open(o.model);
+  if (!o.model.empty()) {
+    gguf::File file = gguf::File::open(o.model);
+    if (const std::string notice = file.read_notice(); !notice.empty()) spdlog::info("{}", notice);
+    return file;
+  }
   spdlog::info("no model given: using the {} model", kBuiltinModelName);
   return gguf::File::from_bytes(builtin_model(), kBuiltinModelName);
 }

@@ -43,14 +43,21 @@ void require(bool done) {
 
 std::optional<std::string> sha256_of(std::span<const std::byte> bytes,
                                      const std::function<bool()>& keep_going) {
+  return sha256_of(std::span(&bytes, 1), keep_going);
+}
+
+std::optional<std::string> sha256_of(std::span<const std::span<const std::byte>> pieces,
+                                     const std::function<bool()>& keep_going) {
   const CryptoLibrary& crypto = libcrypto();
   const std::unique_ptr<EVP_MD_CTX, FreeContext> context(crypto.new_context());
   require(context != nullptr && crypto.init(context.get(), crypto.sha256(), nullptr) == 1);
-  while (!bytes.empty()) {
-    if (keep_going && !keep_going()) return std::nullopt;
-    const auto block = bytes.first(std::min(kBlock, bytes.size()));
-    require(crypto.update(context.get(), block.data(), block.size()) == 1);
-    bytes = bytes.subspan(block.size());
+  for (std::span<const std::byte> bytes : pieces) {
+    while (!bytes.empty()) {
+      if (keep_going && !keep_going()) return std::nullopt;
+      const auto block = bytes.first(std::min(kBlock, bytes.size()));
+      require(crypto.update(context.get(), block.data(), block.size()) == 1);
+      bytes = bytes.subspan(block.size());
+    }
   }
   std::array<unsigned char, 32> digest{};
   unsigned size = 0;

@@ -13,5 +13,8 @@ namespace bitnet {
 // said no. Throws RuntimeError when the library refuses.
 std::optional<std::string> sha256_of(std::span<const std::byte> bytes,
                                      const std::function<bool()>& keep_going = {});
+// Of all pieces one after another, as cat puts files together.
+std::optional<std::string> sha256_of(std::span<const std::span<const std::byte>> pieces,
+                                     const std::function<bool()>& keep_going = {});
 
 }  // namespace bitnet

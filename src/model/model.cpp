@@ -54,7 +54,7 @@ Weights read_checked_weights(const gguf::File& file, const Config& config, Threa
   CheckedFiles checked(options.checked_list, options.checked_min_age);
   const std::vector<bool> is_sound = checked.holds(file);
   Weights weights = read_weights(file, config, is_sound, pool);
-  checked.add(file);
+  if (std::ranges::find(is_sound, false) != is_sound.end()) checked.add(file);
   return weights;
 }
 

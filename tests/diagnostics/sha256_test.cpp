@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <span>
 #include <string>
+#include <vector>
 
 namespace bitnet {
 namespace {
@@ -30,6 +32,14 @@ TEST(Sha256, OfMoreThanOneBlockAsksBetweenThem) {
             "d2ee4703cd9698945ca7b9fe1689ea3095597eac1a0afd8dba00cac7894fdc43");
   EXPECT_EQ(asked, 3);
   EXPECT_EQ(hash(zeros, [&] { return --asked > 1; }), std::nullopt);
+}
+
+TEST(Sha256, OfPiecesIsThatOfTheWhole) {
+  const std::string whole(std::size_t{9} << 20, 'x');
+  const auto bytes = std::as_bytes(std::span(whole));
+  const std::vector<std::span<const std::byte>> pieces{
+      bytes.first(3), bytes.subspan(3, 5'000'000), {}, bytes.subspan(5'000'003)};
+  EXPECT_EQ(sha256_of(pieces), hash(whole));
 }
 
 }  // namespace

@@ -19,14 +19,17 @@ void check(int error, const char* what) {
   if (error != 0) throw std::system_error(error, std::generic_category(), what);
 }
 
-// NAME=VALUE entries of this process's environment and of `more`.
+// NAME=VALUE entries of this process's environment and of `more`. What a program caches for its user is no
+// business of tests, unless they say where.
 std::vector<std::string> make_environment(const std::map<std::string, std::string>& more) {
   std::vector<std::string> entries;
   for (char** variable = environ; *variable != nullptr; ++variable) {
     const std::string entry = *variable;
     const std::string name = entry.substr(0, entry.find('='));
-    if (!name.starts_with("BITNET_") && name != "NO_COLOR" && !more.contains(name)) entries.push_back(entry);
+    if (name.starts_with("BITNET_") || name == "NO_COLOR" || name == "XDG_CACHE_HOME") continue;
+    if (!more.contains(name)) entries.push_back(entry);
   }
+  if (!more.contains("XDG_CACHE_HOME")) entries.emplace_back("XDG_CACHE_HOME=/nonexistent");
   for (const auto& [name, value] : more) entries.emplace_back(name).append("=").append(value);
   return entries;
 }

@@ -5,6 +5,7 @@
 #include <concepts>
 #include <deque>
 #include <functional>
+#include <list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -100,7 +101,7 @@ class Command {
   const std::string& description() const { return description_; }
   const std::string& footer() const { return footer_; }
   const std::deque<Option>& options() const { return options_; }
-  const std::deque<Command>& subcommands() const { return subcommands_; }
+  const std::list<Command>& subcommands() const { return subcommands_; }
   std::vector<std::string> groups() const;  // of the options, in order
 
  private:
@@ -110,7 +111,7 @@ class Command {
   std::string description_;
   std::string footer_;
   std::deque<Option> options_;  // their addresses last
-  std::deque<Command> subcommands_;
+  std::list<Command> subcommands_;
 };
 
 // Asks for the help of a command; every command has it.

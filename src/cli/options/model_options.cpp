@@ -9,6 +9,7 @@
 #include "base/printable.h"
 #include "bitnet/error.h"
 #include "cli/options/builtin_model.h"
+#include "cli/options/cache_directory.h"
 #include "cli/options/number_option.h"
 #include "cli/terminal/interrupt.h"
 #include "cli/terminal/memory_use.h"
@@ -153,6 +154,8 @@ Model load_model(const ModelOptions& options, HeadKind head_kind) {
                          .weights = options.weights,
                          .head = head_choice.kind,
                          .cache_head = head_choice.cached,
+                         .checked_list = options.model.empty() ? "" : cache_file("checked").value_or(""),
+                         .is_sound = options.model.empty(),  // the tests see to it
                          .on_progress = [&](double done) {
                            bar.update(done);
                            return !interrupted();
@@ -162,6 +165,7 @@ Model load_model(const ModelOptions& options, HeadKind head_kind) {
   bar.clear();
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   const ModelInfo& info = model.info();
+  if (!info.read_notice.empty()) spdlog::info("{}", info.read_notice);
   for (const std::string& note : info.notes) spdlog::debug("{}: {}", info.file, note);
   spdlog::debug(
       "model {}: {} ({}), {} layers, hidden {}, {} heads over {}, ffn {}, vocabulary {}, context {}, {} head",

@@ -5,7 +5,7 @@
 //   program           "bitnet" and its version
 //   model             {name, architecture, bytes, sha256}: of its file, or of the built-in one as if it were
 //   a
-//                     file; the name may be empty
+//                     file, or of all parts of a split one as if they were one; the name may be empty
 //   options           what decides which text comes: {template, system, special, max_tokens (null: no limit),
 //                     stop, ignore_eos, temperature, top_k, top_p, min_p, repeat_penalty, repeat_window,
 //                     seed, ctx_size, kv_type, activations}; a text that is no UTF-8 is {bytes: in
@@ -137,8 +137,10 @@ bool Receipt::write(const Run& run) const {
   const std::uint64_t peak_bytes = memory_use().peak_bytes;  // reading the file through may raise it
   const ModelInfo& info = run.model.info();
   // After the run: before it the first token would wait, and beside it both would take each other's time.
-  const std::optional<std::string> sha256 =
-      sha256_of(run.model.impl().file.bytes(), [] { return !interrupted(); });
+  const gguf::File& model_file = run.model.impl().file;
+  std::vector<std::span<const std::byte>> parts;
+  for (std::size_t i = 0; i < model_file.n_parts(); ++i) parts.push_back(model_file.part(i).bytes());
+  const std::optional<std::string> sha256 = sha256_of(parts, [] { return !interrupted(); });
   if (!sha256) return false;
   OutputFile file(*run.options.receipt);
   file.write(in_lines(
