@@ -29,7 +29,9 @@ struct GenerateOptions {
   std::vector<TokenId> stop_tokens{};                     // end the text and are not part of it
   std::vector<std::string> stop_strings{};                // likewise, wherever in the text they come to stand
   bool show_special = false;           // control tokens appear in the text with their spelling
-  std::function<bool()> keep_going{};  // asked at every chunk and token; false ends the run
+  std::function<bool()> keep_going{};  // asked between tokens and between layers; false ends the run
+  // Told how many of the prompt's tokens are run, or as good as run, and of how many, as it goes on.
+  std::function<void(double n_done, std::size_t n_tokens)> on_prompt{};
   // Called for every token, a final stop token included, after the sink got what text became certain with it.
   std::function<void(const TokenStep&)> on_token{};
   bool all_logits = false;  // on_token reads logits: those of the whole vocabulary are needed

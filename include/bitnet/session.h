@@ -52,13 +52,15 @@ class Session {
 
   // Appends tokens (at least one) to the sequence and returns the logits that follow the last: [vocab], valid
   // until the next call. Throws UsageError, before anything is changed, for an id outside the vocabulary or
-  // when the tokens don't fit the context. Between chunks it asks `keep_going`, if given; on false it returns
-  // an empty span at once, and position() tells how far it came.
+  // when the tokens don't fit the context. Between chunks and between layers it asks `keep_going`, if given;
+  // on false it returns an empty span at once, and position() tells how many whole chunks were run.
   std::span<const float> run(std::span<const TokenId> tokens, const std::function<bool()>& keep_going = {});
 
   // The same in two steps. advance() returns whether it came to the end; after it either of the others, or
-  // both, for the last token.
-  bool advance(std::span<const TokenId> tokens, const std::function<bool()>& keep_going = {});
+  // both, for the last token. `on_progress` is told after every layer of how many of the tokens the work done
+  // would be: more each time, up to all of them.
+  bool advance(std::span<const TokenId> tokens, const std::function<bool()>& keep_going = {},
+               const std::function<void(double n_tokens)>& on_progress = {});
   std::span<const float> logits();  // [vocab]
   // Only the highest logits: of a model with a screened head this reads a part of the head, of others all of
   // it. Ascending ids, each once; the same bits as in logits(). Where any logit of the vocabulary isn't

@@ -141,7 +141,7 @@ ExitCode verify(const CommandOptions& o) {
   const Model model = load_model(options);
   const std::string name = o.model.empty() ? kBuiltinModelName : printable(o.model, kMaxPrintedPath);
 
-  ProgressBar bar(o.quiet, "verify");
+  ProgressBar bar(o.quiet, "verify", {}, ProgressBar::InPipe::quarters);
   VerifyHooks hooks;
   hooks.keep_going = [] { return !interrupted(); };
   hooks.on_progress = [&](double fraction) { bar.update(fraction); };

@@ -105,10 +105,14 @@ GenerateResult generate(const Model& model, Session& session, Sampler& sampler, 
   TextStream text(model.tokenizer(), options, sink);
 
   const Clock::time_point prefill_start = Clock::now();
-  const bool complete = session.advance(prompt, options.keep_going);
+  std::function<void(double)> on_progress;
+  if (options.on_prompt) on_progress = [&](double n_done) { options.on_prompt(n_done, prompt.size()); };
+  const std::size_t start = to_index(session.position());
+  const bool complete = session.advance(prompt, options.keep_going, on_progress);
   result.prefill_seconds = seconds_since(prefill_start);
   history.insert(history.end(), prompt.begin(), prompt.end());
   if (!complete) {
+    result.n_prompt = to_index(session.position()) - start;
     result.reason = StopReason::interrupted;
     return result;
   }
@@ -145,7 +149,7 @@ GenerateResult generate(const Model& model, Session& session, Sampler& sampler, 
     if (options.on_token) options.on_token(token);
     if (stop) return stop;
     const Clock::time_point run_start = Clock::now();
-    session.advance({&token.id, 1});
+    if (!session.advance({&token.id, 1}, options.keep_going)) return StopReason::interrupted;
     run_seconds = seconds_since(run_start);
     ++result.n_decode_steps;
     return std::nullopt;

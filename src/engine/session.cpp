@@ -96,13 +96,14 @@ void Session::Impl::check(std::span<const TokenId> tokens) const {
   }
 }
 
-template <typename Done>
-void Session::Impl::run_chunks(std::span<const TokenId> tokens, Done done) {
+template <typename Done, typename Within>
+void Session::Impl::run_chunks(std::span<const TokenId> tokens, Done done, Within within) {
   check(tokens);
   const PinnedThread pinned = pool.pin_caller();
   for (std::size_t first = 0; first < tokens.size(); first += act.max_tokens) {
     const std::size_t n = std::min(act.max_tokens, tokens.size() - first);
-    forward.run(tokens.subspan(first, n), position);
+    const auto go_on = [&](std::size_t n_layers) { return within(first, n, n_layers); };
+    if (!forward.run(tokens.subspan(first, n), position, go_on)) return;
     position += n;
     last_row = n - 1;
     if (!done(first, n)) return;
@@ -125,12 +126,25 @@ std::span<const float> Session::run(std::span<const TokenId> tokens,
   return advance(tokens, keep_going) ? logits() : std::span<const float>{};
 }
 
-bool Session::advance(std::span<const TokenId> tokens, const std::function<bool()>& keep_going) {
+bool Session::advance(std::span<const TokenId> tokens, const std::function<bool()>& keep_going,
+                      const std::function<void(double)>& on_progress) {
+  const auto n_layers = static_cast<double>(impl_->config.n_layers);
+  const auto tell = [&](double n_tokens) {
+    if (on_progress) on_progress(n_tokens);
+  };
+  const auto is_wanted = [&] { return !keep_going || keep_going(); };
   bool complete = false;
-  impl_->run_chunks(tokens, [&](std::size_t first, std::size_t n) {
-    complete = first + n == tokens.size();
-    return complete || !keep_going || keep_going();
-  });
+  impl_->run_chunks(
+      tokens,
+      [&](std::size_t first, std::size_t n) {
+        complete = first + n == tokens.size();
+        tell(static_cast<double>(first + n));
+        return complete || is_wanted();
+      },
+      [&](std::size_t first, std::size_t n, std::size_t done) {
+        tell(static_cast<double>(first) + static_cast<double>(n * done) / n_layers);
+        return is_wanted();
+      });
   return complete;
 }
 
@@ -155,7 +169,7 @@ std::span<const Candidate> Session::candidates(const CandidateQuery& query) {
 
 void Session::run_all(std::span<const TokenId> tokens, const LogitsSink& sink) {
   const std::size_t start = impl_->position;
-  impl_->run_chunks(tokens, [&](std::size_t first, std::size_t n) {
+  const auto hand_over = [&](std::size_t first, std::size_t n) {
     for (std::size_t t = 0; t < n; t += Activations::kHeadTokens) {
       const std::size_t rows = std::min(Activations::kHeadTokens, n - t);
       impl_->forward.logits(t, rows);
@@ -164,7 +178,8 @@ void Session::run_all(std::span<const TokenId> tokens, const LogitsSink& sink) {
       }
     }
     return true;
-  });
+  };
+  impl_->run_chunks(tokens, hand_over, [](std::size_t, std::size_t, std::size_t) { return true; });
 }
 
 Position Session::position() const { return Position{static_cast<std::int32_t>(impl_->position)}; }

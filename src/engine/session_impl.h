@@ -15,10 +15,10 @@ struct Session::Impl {
   // options.backend is not looked at: the table is given.
   Impl(const Model& model, const SessionOptions& options, const kernels::Kernels& table);
 
-  // Runs tokens chunk by chunk; after each chunk calls done(first token of the chunk, its size), which
-  // returns whether to go on.
-  template <typename Done>
-  void run_chunks(std::span<const TokenId> tokens, Done done);
+  // Runs tokens chunk by chunk; after each chunk calls done(first token of the chunk, its size), and inside
+  // one within(first token, its size, layers done). Both return whether to go on.
+  template <typename Done, typename Within>
+  void run_chunks(std::span<const TokenId> tokens, Done done, Within within);
   void check(std::span<const TokenId> tokens) const;
   std::span<const float> logits_row(std::size_t row) const;
 

@@ -10,7 +10,7 @@
 
 namespace bitnet {
 
-void Forward::run(std::span<const TokenId> tokens, std::size_t first_position) const {
+bool Forward::run(std::span<const TokenId> tokens, std::size_t first_position, LayerHook go_on) const {
   const std::size_t n = tokens.size();
   assert(n >= 1 && n <= act.max_tokens && first_position + n <= cache.capacity());
   embed(tokens);
@@ -22,7 +22,9 @@ void Forward::run(std::span<const TokenId> tokens, std::size_t first_position) c
     observe("attn_out", layer, act.residual.data(), n, config.hidden);
     feed_forward_block(w, layer, n);
     observe("l_out", layer, act.residual.data(), n, config.hidden);
+    if (layer + 1 < config.n_layers && !go_on(layer + 1)) return false;
   }
+  return true;
 }
 
 void Forward::embed(std::span<const TokenId> tokens) const {

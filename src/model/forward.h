@@ -6,6 +6,7 @@
 #include <span>
 #include <string_view>
 
+#include "base/function_ref.h"
 #include "base/thread_pool.h"
 #include "bitnet/types.h"
 #include "kernels/kernels.h"
@@ -42,7 +43,13 @@ struct Forward {
   // Runs n_tokens = tokens.size() (1 to act.max_tokens) tokens at positions first_position, ... through all
   // layers. Earlier positions come from the cache, these are added to it. Ids are inside the vocabulary,
   // positions inside the cache's capacity. The result stays in act.residual.
-  void run(std::span<const TokenId> tokens, std::size_t first_position) const;
+  void run(std::span<const TokenId> tokens, std::size_t first_position) const {
+    run(tokens, first_position, [](std::size_t) { return true; });
+  }
+  // The same, asking after each layer but the last, with the number of layers that are done, whether to go
+  // on. False when it was told not to: then there is no result.
+  using LayerHook = FunctionRef<bool(std::size_t n_layers)>;
+  bool run(std::span<const TokenId> tokens, std::size_t first_position, LayerHook go_on) const;
 
   // The input of the head for one token of the last run: normalized, [hidden], in act.normed.
   const float* head_input(std::size_t token) const;

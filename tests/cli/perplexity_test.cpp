@@ -101,17 +101,32 @@ TEST(CliPerplexity, DrawsABarThatFitsTheTerminal) {
   }
 }
 
-TEST(CliPerplexity, DrawsNothingWhenToldNotTo) {
+TEST(CliPerplexity, DrawsNothingWhenToldNotToOrWhereNothingCanBeErased) {
   for (const bool quiet : {true, false}) {
     Terminal terminal;
     if (!terminal.exists()) GTEST_SKIP() << "no terminals here";
     ChildOptions options;
     options.args = quiet ? with(kShort, {"-q"}) : kShort;
-    if (!quiet) options.environment = {{"NO_COLOR", "1"}};
+    if (!quiet) options.environment = {{"TERM", "dumb"}, {"NO_COLOR", "1"}};
     options.stderr_fd = terminal.descriptor();
     EXPECT_EQ(run_bitnet(options).exit_code, 0);
     EXPECT_PRED2(lacks, terminal.read_all(), "\x1b");
   }
+}
+
+// Colour is one thing, a line that is drawn anew another.
+TEST(CliPerplexity, DrawsItsBarWithoutColourToo) {
+  Terminal terminal;
+  if (!terminal.exists()) GTEST_SKIP() << "no terminals here";
+  ChildOptions options;
+  options.args = with(kShort, {"-v"});
+  options.environment = {{"TERM", "xterm"}, {"NO_COLOR", "1"}};
+  options.stderr_fd = terminal.descriptor();
+  EXPECT_EQ(run_bitnet(options).exit_code, 0);
+  const std::string drawn = terminal.read_all();
+  EXPECT_PRED2(has, drawn, "\r\x1b[Kperplexity [");
+  EXPECT_PRED2(lacks, drawn, "\x1b[3");
+  EXPECT_PRED2(lacks, drawn, "\x1b[m");
 }
 
 TEST(CliPerplexity, RefusesTextsThatCannotBeMeasured) {

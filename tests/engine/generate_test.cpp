@@ -108,10 +108,25 @@ TEST_F(Generate, StopsDuringThePromptWhenAsked) {
   EXPECT_TRUE(result.tokens.empty());
 }
 
+TEST_F(Generate, TellsHowFarThePromptHasRun) {
+  std::vector<double> told;
+  std::size_t n_tokens = 0;
+  GenerateOptions options{.max_tokens = 3};
+  options.on_prompt = [&](double n_done, std::size_t n) {
+    told.push_back(n_done);
+    n_tokens = n;
+  };
+  text("Once upon a time", options, {.prefill_chunk = 2});
+  EXPECT_EQ(n_tokens, result.n_prompt);
+  EXPECT_TRUE(std::ranges::is_sorted(told));
+  EXPECT_EQ(told.back(), static_cast<double>(n_tokens));
+}
+
 // Also where no text comes out that the sink could refuse.
 TEST_F(Generate, StopsBetweenTokensWhenAsked) {
-  int left = 5;
-  text("Once upon a time", {.keep_going = [&] { return left-- > 0; }});
+  int n_tokens = 0;
+  text("Once upon a time",
+       {.keep_going = [&] { return n_tokens < 5; }, .on_token = [&](const TokenStep&) { ++n_tokens; }});
   EXPECT_EQ(result.reason, StopReason::interrupted);
   EXPECT_EQ(result.tokens.size(), 5U);
 }

@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <functional>
 #include <numeric>
 #include <string>
 #include <vector>
@@ -118,6 +120,36 @@ TEST(Session, RewindingGoesOnAsIfTheRestHadNeverBeen) {
   EXPECT_TRUE(same_bits(session.run(std::span(ids).subspan(10)), want));
   EXPECT_THROW(session.rewind(Position{25}), UsageError);
   EXPECT_THROW(session.rewind(Position{-1}), UsageError);
+}
+
+// A chunk may take seconds: it is left between layers, and what was begun of it leaves no trace.
+TEST(Session, StopsInTheMiddleOfAChunkAndGoesOnFromItsStart) {
+  const Model model = Model::load(canary());
+  const auto ids = some_ids(24, model.info().vocab);
+  Session fresh(model, {.n_threads = 1});
+  const auto want = fresh.run(ids);
+  Session session(model, {.n_threads = 1});
+  session.run(std::span(ids).first(10));
+  std::vector<TokenId> others(8, TokenId{3});
+  int n_asked = 0;
+  EXPECT_FALSE(session.advance(others, [&] { return ++n_asked < 2; }));
+  EXPECT_EQ(n_asked, 2);
+  EXPECT_EQ(to_int(session.position()), 10);
+  EXPECT_TRUE(session.run(others, [] { return false; }).empty());
+  EXPECT_TRUE(same_bits(session.run(std::span(ids).subspan(10)), want));
+}
+
+TEST(Session, TellsHowFarItHasComeAfterEveryLayer) {
+  const Model model = Model::load(canary());
+  const auto ids = some_ids(10, model.info().vocab);
+  Session session(model, {.n_threads = 1, .prefill_chunk = 4});
+  std::vector<double> told;
+  EXPECT_TRUE(session.advance(ids, {}, [&](double n) { told.push_back(n); }));
+  EXPECT_EQ(told.size(), 3 * model.info().n_layers);
+  EXPECT_EQ(std::ranges::adjacent_find(told, std::greater_equal<>()), told.end());
+  EXPECT_GT(told.front(), 0);
+  EXPECT_EQ(told.at(model.info().n_layers - 1), 4);
+  EXPECT_EQ(told.back(), 10);
 }
 
 TEST(Session, RefusesWhatDoesNotFitAndStaysAsItWas) {

@@ -1,11 +1,11 @@
 #include "cli/bench/bench_profile.h"
 
 #include <spdlog/fmt/fmt.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <string>
 
+#include "cli/terminal/log.h"
 #include "model/profile.h"
 
 namespace bitnet::cli {
@@ -81,8 +81,8 @@ void log_profile(const BenchReport& report, const BenchRow& row) {
       rate =
           fmt::format(" {:7.1f} GMAC/s{}", *r.gigamacs_per_second, percent_of(r.int8_peak_percent, "int8"));
     }
-    spdlog::info("{}: {:<24} {:8.3f} ms/token {:5.1f} %{}", what, r.work, 1e3 * r.seconds_per_token,
-                 100 * r.share, rate);
+    tell(fmt::format("{}: {:<24} {:8.3f} ms/token {:5.1f} %{}", what, r.work, 1e3 * r.seconds_per_token,
+                     100 * r.share, rate));
   }
 }
 

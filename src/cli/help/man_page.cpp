@@ -96,7 +96,7 @@ Stands in for \fB\-t\fR.
 Stands in for \fB\-\-backend\fR.
 .TP
 .B NO_COLOR
-If not empty, no colour and no redrawn lines.
+If not empty, no colour.
 .SH FILES
 .TP
 .I $XDG_STATE_HOME/bitnet/chat_history

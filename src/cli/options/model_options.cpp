@@ -1,5 +1,6 @@
 #include "cli/options/model_options.h"
 
+#include <spdlog/fmt/fmt.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -12,6 +13,7 @@
 #include "cli/options/cache_directory.h"
 #include "cli/options/number_option.h"
 #include "cli/terminal/interrupt.h"
+#include "cli/terminal/log.h"
 #include "cli/terminal/memory_use.h"
 #include "cli/terminal/progress_bar.h"
 
@@ -91,8 +93,8 @@ void log_profile(Session& session, std::string_view what) {
   double total = 0;
   for (const WorkTime& t : times) total += t.seconds;
   for (const WorkTime& t : times) {
-    spdlog::info("{}: {:<24} {:9.3f} ms {:5.1f} %", what, t.work, 1e3 * t.seconds,
-                 100 * t.seconds / std::max(total, 1e-9));
+    tell(fmt::format("{}: {:<24} {:9.3f} ms {:5.1f} %", what, t.work, 1e3 * t.seconds,
+                     100 * t.seconds / std::max(total, 1e-9)));
   }
 }
 

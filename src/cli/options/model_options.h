@@ -39,7 +39,8 @@ extern const char* const kHeadNames;  // that it takes, as offer_choices() wants
 std::string_view name_of(HeadKind kind);
 std::string_view name_of(WeightMemory weights);
 
-// What the session took the time of, a line for each kind of work, on stderr; nothing without --profile.
+// What the session took the time of, a line for each kind of work, on stderr, --quiet or not; nothing without
+// --profile.
 void log_profile(Session& session, std::string_view what);
 
 // Loads the model, saying on stderr what was loaded; details when verbose. `head` is for options without.

@@ -21,6 +21,7 @@
 #include "cli/terminal/interrupt.h"
 #include "cli/terminal/log.h"
 #include "cli/terminal/memory_use.h"
+#include "cli/terminal/prompt_progress.h"
 
 namespace bitnet::cli {
 namespace {
@@ -56,7 +57,7 @@ void report(const GenerateResult& r) {
 std::unique_ptr<RunOutput> make_output(const RunOptions& o, const Model& model, const RunPrompt& prompt) {
   if (o.json) return make_json_output(JsonForm::object, model, prompt, o.logprobs);
   if (o.jsonl) return make_json_output(JsonForm::lines, model, prompt, o.logprobs);
-  return make_text_output(o.echo ? std::string(prompt.text) : "");
+  return make_text_output(o.echo ? std::string(prompt.text) : "", !o.no_wrap);
 }
 
 // Has `generation` tell output and receipt of every token. Without JSON and receipt nobody wants to know.
@@ -91,6 +92,9 @@ ExitCode run(const RunOptions& o) {
   const std::unique_ptr<RunOutput> output = make_output(o, model, run_prompt);
   Receipt receipt;
   watch_tokens(o, *output, receipt, generation);
+
+  PromptProgress progress(o.model.quiet);
+  generation.on_prompt = [&](double n_done, std::size_t n_tokens) { progress.update(n_done, n_tokens); };
 
   std::vector<TokenId> history;
   const GenerateResult result =

@@ -33,6 +33,7 @@ void add_length_options(Command& c, RunOptions& o) {
 
 void add_form_options(Command& c, RunOptions& o) {
   auto* echo = c.add_flag("--echo", o.echo, "Print the prompt before the text");
+  auto* no_wrap = c.add_flag("--no-wrap", o.no_wrap, "Let the terminal break lines");
   auto* json = c.add_flag("--json", o.json, "One JSON object in place of the text")->excludes(echo);
   auto* jsonl = c.add_flag("--jsonl", o.jsonl, "A line of JSON for every token, as it comes");
   jsonl->excludes(echo)->excludes(json);
@@ -43,7 +44,7 @@ void add_form_options(Command& c, RunOptions& o) {
   logprobs->type_name("K");
   auto* receipt = c.add_option("--receipt", o.receipt, "Save what ran, its ids, logits' digest and times");
   receipt->type_name("FILE");
-  for (Option* option : {echo, json, jsonl, logprobs, receipt}) option->group("Output");
+  for (Option* option : {echo, no_wrap, json, jsonl, logprobs, receipt}) option->group("Output");
 }
 
 // Making the screen takes as long as it saves in about so many tokens: both are in proportion to the head.

@@ -21,6 +21,7 @@ struct RunOptions {
   std::string chat_template = "raw";
   bool special = false;
   bool echo = false;
+  bool no_wrap = false;
   std::int64_t max_tokens = -1;
   std::vector<std::string> stop;
   bool ignore_eos = false;

@@ -27,8 +27,8 @@ class RunOutput {
 };
 
 // Text as it comes and nothing else. `echo` goes out with the first of it: by then nothing can be refused any
-// more.
-std::unique_ptr<RunOutput> make_text_output(std::string echo);
+// more. `wraps`: on a terminal, lines are broken between words.
+std::unique_ptr<RunOutput> make_text_output(std::string echo, bool wraps);
 
 struct RunPrompt {
   std::string_view text;

@@ -12,14 +12,17 @@ namespace {
 volatile std::sig_atomic_t g_interrupted = 0;
 volatile std::sig_atomic_t g_terminated = 0;
 volatile std::sig_atomic_t g_can_be_taken_back = 0;
+void (*volatile g_say)() = nullptr;
 
 void on_signal(int signal) {
   const bool is_harmless = signal == SIGINT && g_can_be_taken_back != 0;
   const bool is_second =
       signal == SIGTERM && g_can_be_taken_back != 0 ? g_terminated != 0 : g_interrupted != 0;
   if (is_second && !is_harmless) _exit(static_cast<int>(ExitCode::interrupted));
+  const bool is_first = g_interrupted == 0;
   g_interrupted = 1;
   if (signal == SIGTERM) g_terminated = 1;
+  if (is_first && g_say != nullptr) g_say();
 }
 
 }  // namespace
@@ -35,6 +38,8 @@ void catch_interrupts() {
 }
 
 bool interrupted() { return g_interrupted != 0; }
+
+void on_interrupt(void (*say)()) { g_say = say; }
 
 void let_interrupts_be_taken_back() { g_can_be_taken_back = 1; }
 

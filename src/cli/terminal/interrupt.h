@@ -6,6 +6,8 @@ namespace bitnet::cli {
 // From now on the first signal only sets a flag; SIGPIPE becomes a write error.
 void catch_interrupts();
 bool interrupted();
+// Called by the handler of the first signal: may do no more than a handler may.
+void on_interrupt(void (*say)());
 
 // In a conversation Ctrl-C ends an answer and not the program: however often it comes, it only sets the flag,
 // which can be taken back. SIGTERM remains as it was.

@@ -4,11 +4,17 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <sys/ioctl.h>
+#include <unistd.h>
+
 #include <cstdlib>
 #include <memory>
+#include <string>
 #include <utility>
 
+#include "cli/terminal/cell_width.h"
 #include "cli/terminal/progress_line.h"
+#include "cli/terminal/word_wrap.h"
 
 namespace bitnet::cli {
 namespace {
@@ -44,6 +50,22 @@ void set_verbosity(bool quiet, bool verbose) {
   spdlog::set_level(quiet ? spdlog::level::err : verbose ? spdlog::level::debug : spdlog::level::info);
 }
 
+namespace {
+
+// Broken between words where the terminal ends, if it is one.
+std::string fit_to_stderr(std::string_view line) {
+  winsize size{};
+  std::string text;
+  if (::isatty(STDERR_FILENO) == 0 || ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0) return text += line;
+  choose_locale();
+  WordWrap wrap;
+  wrap.push(line, size.ws_col, text);
+  wrap.finish(text);
+  return text;
+}
+
+}  // namespace
+
 void tell(std::string_view line) {
   static const std::unique_ptr<spdlog::logger> logger = [] {
     auto plain = std::make_unique<spdlog::logger>("tell", std::make_shared<spdlog::sinks::stderr_sink_st>());
@@ -51,7 +73,7 @@ void tell(std::string_view line) {
     return plain;
   }();
   erase_progress_line();
-  logger->info("{}", line);
+  logger->info("{}", fit_to_stderr(line));
 }
 
 }  // namespace bitnet::cli

@@ -3,9 +3,12 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
 #include <string_view>
 
-#include "cli/terminal/log.h"
+#include "cli/terminal/interrupt.h"
 #include "tokenizer/utf8.h"
 
 namespace bitnet::cli {
@@ -15,7 +18,11 @@ constexpr std::string_view kErase = "\r\x1b[K";  // to the start of the line, an
 constexpr std::size_t kUnknownWidth = 80;
 constexpr std::size_t kNarrow = 40;
 
-bool g_shown = false;  // a terminal has one line to redraw, whoever does so
+constexpr std::string_view kStopping = "\r\x1b[Kstopping ...";
+
+// A terminal has one line to redraw, whoever does so: a signal's handler too.
+volatile std::sig_atomic_t g_shown = 0;
+volatile std::sig_atomic_t g_n_lines = 0;
 
 void write_stderr(std::string_view text) {
   // A progress line that cannot be written is no loss.
@@ -36,14 +43,37 @@ std::string_view cut_to(std::string_view text, std::size_t columns) {
   return text.substr(0, at);
 }
 
+bool can_erase() {
+  const char* const term = std::getenv("TERM");
+  return ::isatty(STDERR_FILENO) != 0 && (term == nullptr || std::string_view(term) != "dumb");
+}
+
+void say_stopping() {
+  if (g_n_lines == 0) return;
+  const int error = errno;
+  write_stderr(kStopping);
+  g_shown = 1;
+  errno = error;
+}
+
 }  // namespace
 
-ProgressLine::ProgressLine(bool quiet) : enabled_(!quiet && ::isatty(STDERR_FILENO) != 0 && !no_color()) {}
+ProgressLine::ProgressLine(bool quiet) : enabled_(!quiet && can_erase()) {
+  if (!enabled_) return;
+  on_interrupt(say_stopping);
+  g_n_lines = g_n_lines + 1;
+}
+
+ProgressLine::~ProgressLine() {
+  if (enabled_) g_n_lines = g_n_lines - 1;
+  clear();
+}
 
 void ProgressLine::show(const std::string& text) {
-  if (!enabled_) return;
+  if (!enabled_ || interrupted()) return;
   write_stderr(std::string(kErase).append(cut_to(text, width())));
-  g_shown = true;
+  g_shown = 1;
+  if (interrupted()) say_stopping();  // it came in between, and was drawn over
 }
 
 void ProgressLine::clear() {
@@ -59,8 +89,8 @@ std::size_t ProgressLine::width() {
 }
 
 void erase_progress_line() {
-  if (g_shown) write_stderr(kErase);
-  g_shown = false;
+  if (g_shown != 0) write_stderr(kErase);
+  g_shown = 0;
 }
 
 }  // namespace bitnet::cli

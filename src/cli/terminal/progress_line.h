@@ -6,14 +6,15 @@
 
 namespace bitnet::cli {
 
-// Redraws itself on stderr, and leaves nothing behind. Shows nothing where stderr is not a terminal, NO_COLOR
-// is set, or `quiet` says so. What does not fit the terminal's width is cut.
+// Redraws itself on stderr, and leaves nothing behind. Shows nothing where stderr is no terminal or one that
+// can't erase, or where `quiet` says so. What does not fit the terminal's width is cut. While there is one,
+// even if it shows nothing yet, Ctrl-C is answered at once: it then says that the work is being stopped.
 class ProgressLine {
  public:
   explicit ProgressLine(bool quiet);
   ProgressLine(const ProgressLine&) = delete;
   ProgressLine& operator=(const ProgressLine&) = delete;
-  ~ProgressLine() { clear(); }
+  ~ProgressLine();
 
   bool enabled() const { return enabled_; }
   void show(const std::string& text);
