@@ -106,10 +106,12 @@ std::vector<TokenId> Conversation::make_room(const TurnOptions& options) {
   }
   if (n_forgotten > 0) prompt = encode_without(n_forgotten);
   if (prompt.size() >= ctx_size) {
-    throw UsageError("the message" +
-                     std::string(first_turn() == 1 ? " and the system message take " : " takes ") +
-                     std::to_string(prompt.size()) + " tokens, and the context holds " +
-                     std::to_string(ctx_size) + "; shorten it or, if the model allows, raise --ctx-size");
+    const std::size_t most = model_.info().context_length;
+    throw UsageError(
+        "the message" + std::string(first_turn() == 1 ? " and the system message take " : " takes ") +
+        std::to_string(prompt.size()) + " tokens, and the context holds " + std::to_string(ctx_size) +
+        (ctx_size < most ? "; shorten it or raise --ctx-size, to " + std::to_string(most) + " at most"
+                         : ", as much as the model was made for; shorten it"));
   }
   if (n_forgotten > 0) {
     if (options.on_forget) options.on_forget(n_forgotten);
@@ -145,10 +147,15 @@ TurnResult Conversation::answer(Sampler& sampler, const TurnOptions& options, co
   GenerateOptions generation;
   generation.max_tokens = options.max_tokens;
   generation.keep_going = options.keep_going;
+  generation.on_prompt = options.on_prompt;
   generation.stop_strings = stops_.strings;
-  generation.stop_tokens = stops_.tokens;
-  const auto ends = model_.tokenizer().end_tokens();
-  generation.stop_tokens.insert(generation.stop_tokens.end(), ends.begin(), ends.end());
+  generation.stop_strings.insert(generation.stop_strings.end(), options.stop_strings.begin(),
+                                 options.stop_strings.end());
+  if (!options.ignore_eos) {
+    generation.stop_tokens = stops_.tokens;
+    const auto ends = model_.tokenizer().end_tokens();
+    generation.stop_tokens.insert(generation.stop_tokens.end(), ends.begin(), ends.end());
+  }
 
   TurnResult result;
   result.n_kept = rewind_to_common(prompt);

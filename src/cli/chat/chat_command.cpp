@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "bitnet/conversation.h"
 #include "bitnet/error.h"
@@ -29,8 +30,12 @@ struct ChatOptions {
   ModelOptions model;
   std::string system;
   std::string chat_template = "auto";
+  std::optional<std::string> message;
+  std::vector<std::string> stop;
+  bool ignore_eos = false;
   std::int64_t max_tokens = -1;
   bool no_history = false;
+  bool no_wrap = false;
   SamplingOptions sampling{{.temperature = 0.7F, .top_p = 0.95F}};
 };
 
@@ -46,28 +51,38 @@ std::optional<int> find_screen() {
 
 ExitCode chat(const ChatOptions& o) {
   set_verbosity(o.model.quiet, o.model.verbose);
-  if (o.max_tokens < -1) throw UsageError("--max-tokens: give a count, or -1 to go on until an answer ends");
+  if (o.max_tokens < -1 || o.max_tokens == 0) {
+    throw UsageError("--max-tokens: give a count, or -1 to go on until an answer ends");
+  }
+  if (o.message && o.message->ends_with(".gguf")) {
+    throw UsageError("'" + *o.message + "' would be said to the model; to talk with it pass -m " +
+                     *o.message);
+  }
   o.sampling.warn_of_idle();
   const Model model = load_model(o.model, o.sampling.head());
   const ChatTemplate chat_template = find_template(o.chat_template, model);
-  Sampler sampler(o.sampling.sampler(), model.info().vocab);
   Session session = make_session(model, o.model);
   Conversation conversation(model, session, chat_template);
   conversation.set_system(o.system);
   if (interrupted()) return ExitCode::interrupted;
 
   const std::optional<int> screen = find_screen();
-  ChatLoop loop(model, session, conversation, chat_template, sampler, screen.has_value());
-  if (o.max_tokens >= 0) loop.set_max_tokens(static_cast<std::size_t>(o.max_tokens));
+  ChatLoop loop(model, session, conversation, chat_template,
+                {.settings = {.sampler = o.sampling.sampler(), .max_tokens = o.max_tokens},
+                 .stop_strings = o.stop,
+                 .ignore_eos = o.ignore_eos,
+                 .interactive = screen.has_value(),
+                 .wraps = !o.no_wrap,
+                 .quiet = o.model.quiet});
   if (!screen) {
     StdinLines lines;
-    return loop.run(lines);
+    return loop.run(lines, o.message);
   }
   let_interrupts_be_taken_back();
   InputHistory history(o.no_history ? std::nullopt : history_path());
-  LineEditor editor(*screen, history);
+  LineEditor editor(*screen, history, &ChatLoop::complete);
   spdlog::info("/help lists the commands; Ctrl-C stops an answer, Ctrl-D ends the talk");
-  return loop.run(editor);
+  return loop.run(editor, o.message);
 }
 
 }  // namespace
@@ -79,8 +94,15 @@ std::function<ExitCode()> add_chat_command(Command& app) {
   auto* chat_template = add_template(c, o->chat_template);
   auto* n = add_number(c, "-n,--max-tokens", o->max_tokens, "Tokens of an answer at most; -1: until it ends");
   n->type_name("N");
+  auto* message = c.add_option("-p,--prompt,message", o->message, "Say this first")->type_name("TEXT");
+  auto* stop = c.add_option("--stop", o->stop, "End an answer before this text; may be repeated");
+  stop->type_name("TEXT");
+  auto* ignore_eos = c.add_flag("--ignore-eos", o->ignore_eos, "Go on where the model ends its answer");
+  auto* no_wrap = c.add_flag("--no-wrap", o->no_wrap, "Let the terminal break lines");
   auto* no_history = c.add_flag("--no-history", o->no_history, "Don't remember what is typed");
-  for (Option* option : {system, chat_template, n, no_history}) option->group("Conversation");
+  for (Option* option : {message, system, chat_template, n, stop, ignore_eos, no_wrap, no_history}) {
+    option->group("Conversation");
+  }
   o->sampling.add_to(c);
   o->model.add_to(c);
   c.get_option("--head")->default_str("by sampler");

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
+#include <filesystem>
 #include <nlohmann/json.hpp>
+#include <system_error>
 
 #include "base/output_file.h"
 #include "base/printable.h"
@@ -26,9 +29,30 @@ struct RoleName {
 constexpr std::array<RoleName, 3> kRoles = {
     {{Role::system, "system"}, {Role::user, "user"}, {Role::assistant, "assistant"}}};
 
+// Whether it is a saved conversation that would be replaced. What is no regular file is written to and not
+// replaced; of an empty one nothing is lost.
+bool replaces_one(const std::string& path) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) return false;
+  if (std::filesystem::file_size(path, error) == 0) return false;
+  const std::string shown = printable(path, kMaxPrintedPath);
+  try {
+    parse_saved(read_input(path == "-" ? "./-" : path, "the file"), shown, kForm);
+  } catch (const ModelError&) {
+    throw UsageError(shown +
+                     ": there is a file that is no saved conversation; choose another name, or remove it");
+  }
+  return true;
+}
+
+std::string text_or_nothing(const Json& json, const char* key) {
+  const Json value = json.value(key, Json());
+  return value.is_string() ? value.get<std::string>() : "";
+}
+
 }  // namespace
 
-void save_chat(const std::string& path, std::string_view model, ChatTemplate chat_template,
+bool save_chat(const std::string& path, std::string_view model, ChatTemplate chat_template,
                std::span<const Message> messages) {
   OrderedJson list = OrderedJson::array();
   for (const Message& message : messages) {
@@ -40,19 +64,22 @@ void save_chat(const std::string& path, std::string_view model, ChatTemplate cha
                         {"model", model},
                         {"template", name_of(chat_template)},
                         {"messages", std::move(list)}};
+  const bool replaces = replaces_one(path);
   OutputFile file(path);
   file.write(all.dump(2, ' ', false, OrderedJson::error_handler_t::replace) + "\n");
   file.commit();
+  return replaces;
 }
 
-std::vector<Message> load_chat(const std::string& path) {
+SavedChat load_chat(const std::string& path) {
   const std::string shown = printable(path, kMaxPrintedPath);
   // A name and not stdin, which the conversation itself is held on.
   const std::string text = read_input(path == "-" ? "./-" : path, "the conversation");
   const Json json = parse_saved(text, shown, kForm);
   const Json list = json.value("messages", Json());
   if (!list.is_array()) throw ModelError(shown, "has no list of messages", kSaveOne);
-  std::vector<Message> messages;
+  SavedChat chat{text_or_nothing(json, "model"), text_or_nothing(json, "template"), {}};
+  std::vector<Message>& messages = chat.messages;
   for (const Json& entry : list) {
     const auto refuse = [&](const char* what) {
       throw ModelError(shown, "message " + std::to_string(messages.size() + 1) + " " + what, kSaveOne);
@@ -65,7 +92,13 @@ std::vector<Message> load_chat(const std::string& path) {
     if (!content.is_string()) refuse("has no content that is text");
     messages.push_back({role->role, content.get<std::string>()});
   }
-  return messages;
+  return chat;
+}
+
+std::string path_of(const std::string& typed) {
+  const char* const home = std::getenv("HOME");
+  if (home == nullptr || !(typed == "~" || typed.starts_with("~/"))) return typed;
+  return home + typed.substr(1);
 }
 
 }  // namespace bitnet::cli

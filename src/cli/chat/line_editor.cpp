@@ -4,18 +4,21 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
-#include <clocale>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <cwchar>
+#include <numeric>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "bitnet/error.h"
 #include "cli/chat/terminal_input.h"
 #include "cli/chat/wide_text.h"
+#include "cli/terminal/cell_width.h"
 #include "cli/terminal/interrupt.h"
 #include "cli/terminal/log.h"
 
@@ -33,12 +36,6 @@ struct Free {
 };
 template <typename T>
 using Owned = std::unique_ptr<T, Free>;
-
-// libedit measures and converts characters by the locale. Without one that knows UTF-8, C.UTF-8 does.
-void choose_locale() {
-  std::setlocale(LC_CTYPE, "");
-  if (MB_CUR_MAX == 1) std::setlocale(LC_CTYPE, "C.UTF-8");
-}
 
 // Rows from the prompt's to the cursor's where lines are broken at so many columns.
 std::size_t rows_to_cursor(std::wstring_view before_cursor, std::size_t columns) {
@@ -64,7 +61,7 @@ bool is_simple_terminal() {
 }  // namespace
 
 struct LineEditor::Impl {
-  Impl(int screen, InputHistory& history);
+  Impl(int screen, InputHistory& history, Completer completer);
 
   static Impl& of(EditLine* editor) {
     void* self = nullptr;
@@ -75,8 +72,10 @@ struct LineEditor::Impl {
   static int get_char(EditLine* editor, wchar_t* out);
   static unsigned char insert_paste(EditLine* editor, wint_t);
   static unsigned char insert_line_break(EditLine* editor, wint_t);
+  static unsigned char complete(EditLine* editor, wint_t);
 
   void add_keys();
+  void list(const std::vector<std::string>& choices);
   void go_to_start_of_line();
   void remember(const std::string& line);
   void write_screen(const char* text) {
@@ -85,6 +84,7 @@ struct LineEditor::Impl {
   }
 
   InputHistory& kept;
+  Completer completer;
   TerminalInput input;
   Owned<std::FILE> in;
   Owned<std::FILE> out;
@@ -96,8 +96,9 @@ struct LineEditor::Impl {
   Owned<EditLine> editor;
 };
 
-LineEditor::Impl::Impl(int screen, InputHistory& history_file)
+LineEditor::Impl::Impl(int screen, InputHistory& history_file, Completer completes)
     : kept(history_file),
+      completer(std::move(completes)),
       in(::fdopen(::dup(STDIN_FILENO), "r")),
       out(::fdopen(::dup(screen), "w")),
       prompt_text(no_color() || is_simple_terminal() ? kPrompt : kBoldPrompt),
@@ -121,6 +122,8 @@ LineEditor::Impl::Impl(int screen, InputHistory& history_file)
   el_wset(e, EL_PROMPT_ESC, &Impl::prompt, L'\1');
   el_wset(e, EL_HIST, history_w, history.get());
   el_wset(e, EL_EDITOR, L"emacs");
+  // It has the terminal make \r of each \n, and the line end \r\n of a text that is pasted would be two.
+  el_wset(e, EL_SETTY, L"-d", L"-icrnl", L"-inlcr", nullptr);
   add_keys();
   el_source(e, nullptr);
 }
@@ -129,11 +132,12 @@ void LineEditor::Impl::add_keys() {
   EditLine* const e = editor.get();
   el_wset(e, EL_ADDFN, L"bitnet-paste", L"Insert what is pasted", &Impl::insert_paste);
   el_wset(e, EL_ADDFN, L"bitnet-line-break", L"Insert a line break", &Impl::insert_line_break);
+  el_wset(e, EL_ADDFN, L"bitnet-complete", L"Complete a command or file name", &Impl::complete);
   constexpr std::pair<const wchar_t*, const wchar_t*> kKeys[] = {
       {L"\\e[200~", L"bitnet-paste"}, {L"\\e\\r", L"bitnet-line-break"},   {L"\\e\\n", L"bitnet-line-break"},
       {L"^R", L"em-inc-search-prev"}, {L"\\e[3~", L"ed-delete-next-char"}, {L"\\e[H", L"ed-move-to-beg"},
       {L"\\e[F", L"ed-move-to-end"},  {L"\\e[1~", L"ed-move-to-beg"},      {L"\\e[4~", L"ed-move-to-end"},
-      {L"\\e[1;5C", L"em-next-word"}, {L"\\e[1;5D", L"ed-prev-word"},
+      {L"\\e[1;5C", L"em-next-word"}, {L"\\e[1;5D", L"ed-prev-word"},      {L"^I", L"bitnet-complete"},
   };
   for (const auto& [key, function] : kKeys) el_wset(e, EL_BIND, key, function, nullptr);
 }
@@ -217,13 +221,58 @@ unsigned char LineEditor::Impl::insert_line_break(EditLine* editor, wint_t /*key
   return CC_REFRESH;
 }
 
+unsigned char LineEditor::Impl::complete(EditLine* editor, wint_t /*key*/) {
+  Impl& self = of(editor);
+  const LineInfoW* const line = el_wline(editor);
+  const Completion completion =
+      self.completer(utf8_of({line->buffer, static_cast<std::size_t>(line->cursor - line->buffer)}));
+  if (!completion.insert.empty()) {
+    el_winsertstr(editor, wide_of(completion.insert).c_str());
+    return CC_REFRESH;
+  }
+  if (completion.choices.empty()) return CC_ERROR;
+  self.list(completion.choices);
+  return CC_REDISPLAY;
+}
+
+// Under the line, which is then drawn once more.
+void LineEditor::Impl::list(const std::vector<std::string>& choices) {
+  constexpr std::size_t kMost = 100;
+  constexpr std::size_t kGap = 2;
+  constexpr std::size_t kUnknownWidth = 80;
+  winsize size{};
+  const bool known = ::ioctl(fileno(out.get()), TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  const std::size_t n = std::min(choices.size(), kMost);
+  std::vector<std::size_t> widths;
+  for (std::size_t i = 0; i < n; ++i) {
+    const std::wstring wide = wide_of(choices[i]);
+    widths.push_back(std::accumulate(
+        wide.begin(), wide.end(), std::size_t{0},
+        [](std::size_t sum, wchar_t c) { return sum + cell_width(static_cast<char32_t>(c)); }));
+  }
+  const std::size_t column = *std::ranges::max_element(widths) + kGap;
+  const std::size_t n_columns = std::max<std::size_t>(1, (known ? size.ws_col : kUnknownWidth) / column);
+  const std::size_t n_rows = (n + n_columns - 1) / n_columns;
+  std::string text = "\n";
+  for (std::size_t row = 0; row < n_rows; ++row) {
+    for (std::size_t i = row; i < n; i += n_rows) {
+      text += choices[i];
+      if (i + n_rows < n) text.append(column - widths[i], ' ');
+    }
+    text += '\n';
+  }
+  if (n < choices.size()) text += "and " + std::to_string(choices.size() - n) + " more\n";
+  write_screen(text.c_str());
+}
+
 void LineEditor::Impl::remember(const std::string& line) {
   HistEventW event;
   history_w(history.get(), &event, H_ENTER, wide_of(line).c_str());
   kept.add(line);
 }
 
-LineEditor::LineEditor(int screen, InputHistory& history) : impl_(std::make_unique<Impl>(screen, history)) {}
+LineEditor::LineEditor(int screen, InputHistory& history, Completer completer)
+    : impl_(std::make_unique<Impl>(screen, history, std::move(completer))) {}
 LineEditor::~LineEditor() = default;
 
 LineSource::Event LineEditor::next(std::string& line) {

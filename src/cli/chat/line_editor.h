@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "cli/chat/completion.h"
 #include "cli/chat/input_history.h"
 #include "cli/chat/line_source.h"
 
@@ -15,7 +16,7 @@ namespace bitnet::cli {
 class LineEditor : public LineSource {
  public:
   // Reads from stdin; prompt and line are drawn on `screen`, a descriptor of the same terminal.
-  LineEditor(int screen, InputHistory& history);
+  LineEditor(int screen, InputHistory& history, Completer completer);
   ~LineEditor() override;
 
   // Event::interrupted only for SIGTERM; Ctrl-C gives up the line that was begun or, where none was, is

@@ -97,6 +97,82 @@ TEST_F(ChatTerminal, TakesAPasteOfManyLinesForOneMessage) {
   EXPECT_EQ(end(), 0);
 }
 
+TEST_F(ChatTerminal, TakesEveryKindOfLineEndInAPasteForOne) {
+  start();
+  say("\x1b[200~one\r\ntwo\nthree\rfour\r\n\r\nfive\x1b[201~", "\n");
+  EXPECT_EQ(messages().front(), "one\ntwo\nthree\nfour\n\nfive");
+  EXPECT_EQ(end(), 0);
+}
+
+TEST_F(ChatTerminal, CompletesCommandsAndFileNamesOnTab) {
+  start();
+  say("What is 3+4?", "3+4=7.");
+  std::ofstream(home + "/b\u00fccher.json") << "{}";
+  std::ofstream(home + "/b\u00fccher.txt") << "{}";
+  std::ofstream(home + "/.hidden") << "{}";
+  fs::create_directory(home + "/talks");
+  terminal.type("/s\t");  // several go on from here
+  ASSERT_TRUE(terminal.shows("/save")) << terminal.unseen();
+  ASSERT_TRUE(terminal.shows("/set")) << terminal.unseen();
+  ASSERT_TRUE(terminal.shows("/stats")) << terminal.unseen();
+  terminal.type("av\t" + home + "/t\tfirst.json\r");
+  ASSERT_TRUE(terminal.shows("saved 1 turn")) << terminal.unseen();
+  await_prompt();
+  EXPECT_TRUE(fs::exists(home + "/talks/first.json"));
+  terminal.type("/lo\t~/b\t");
+  ASSERT_TRUE(terminal.shows("cher.")) << terminal.unseen();
+  terminal.type("\t");
+  ASSERT_TRUE(terminal.shows("cher.json")) << terminal.unseen();
+  ASSERT_TRUE(terminal.shows("cher.txt")) << terminal.unseen();
+  terminal.type("j\t\r");
+  ASSERT_TRUE(terminal.shows("cher.json: is no saved conversation")) << terminal.unseen();
+  await_prompt();
+  terminal.type("/q\t\r");
+  EXPECT_EQ(chat->wait().exit_code, 0);
+}
+
+// Whoever types nothing else hardly means the model.
+TEST_F(ChatTerminal, NamesTheCommandForAWordThatIsUsuallyOne) {
+  start();
+  say("help", "/help is the command");
+  say("quit", "/quit is the command");
+  EXPECT_EQ(messages().size(), 0U);
+  say("/?", "/system [TEXT]");
+  terminal.type("/bye\r");
+  EXPECT_EQ(chat->wait().exit_code, 0);
+}
+
+TEST_F(ChatTerminal, ShowsTheLastExchangeOfAConversationThatIsLoaded) {
+  start();
+  say("What color is the sky?", "The sky is blue.");
+  say("What is 3+4?", "3+4=7.");
+  say("/save ~/talk.json", "saved 2 turns");
+  say("/clear", "forgot 2 turns");
+  say("/load ~/talk.json", "loaded 2 turns from " + home + "/talk.json\r\n...\r\n> What is 3+4?\r\n3+4=7.");
+  EXPECT_EQ(end(), 0);
+}
+
+TEST_F(ChatTerminal, SaysFirstWhatTheCommandLineSays) {
+  options.args.emplace_back("What is 3+4?");
+  chat.emplace(executable(), options);
+  ASSERT_TRUE(terminal.shows("> What is 3+4?\r\n3+4=7.")) << terminal.unseen();
+  await_prompt();
+  say("/regen", "3+4=7.");
+  EXPECT_EQ(end(), 0);
+}
+
+// Where the window is too narrow for the answer, its lines end between words.
+TEST_F(ChatTerminal, WrapsAnswersBetweenWords) {
+  terminal.resize(12);
+  start();
+  say("What color is the sky?", "The sky is\r\nblue.");
+  EXPECT_EQ(end(), 0);
+  options.args.emplace_back("--no-wrap");
+  start();
+  say("What color is the sky?", "The sky is blue.");
+  EXPECT_EQ(end(), 0);
+}
+
 TEST_F(ChatTerminal, TakesALongPaste) {
   start();
   std::string text;
@@ -209,7 +285,7 @@ TEST_F(ChatTerminal, GoesOnAfterWhatWentWrong) {
   say("/frob", "/frob is no command");
   say("/load /nowhere/chat.json", "/nowhere/chat.json");
   say("/save /nowhere/chat.json", "/nowhere/chat.json");
-  say(std::string(2000, '7'), "--ctx-size");
+  say(std::string(2000, '7'), "as much as the model was made for");
   EXPECT_EQ(messages(), before);
   EXPECT_EQ(end(), 0);
 }

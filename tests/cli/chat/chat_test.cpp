@@ -162,9 +162,13 @@ TEST(Chat, RefusesWhatItCannotDo) {
     EXPECT_PRED2(has, refusal(talk(line + "\n"), 2), part);
   }
   EXPECT_PRED2(has, refusal(talk("a\n", {"--template", "raw"}), 2), "raw has no turns");
-  EXPECT_PRED2(has, refusal(talk("a\n", {"--max-tokens", "-2"}), 2), "--max-tokens");
+  for (const char* n : {"-2", "0"}) {
+    EXPECT_PRED2(has, refusal(talk("a\n", {"--max-tokens", n}), 2), "--max-tokens");
+  }
   EXPECT_PRED2(has, refusal(talk("a\n", {"--temp", "1"}), 2), "--greedy");
-  EXPECT_PRED2(has, refusal(talk(std::string(3000, '7') + "\n"), 2), "--ctx-size");
+  const std::string endless = std::string(3000, '7') + "\n";
+  EXPECT_PRED2(has, refusal(talk(endless), 2), "512, as much as the model was made for");
+  EXPECT_PRED2(has, refusal(talk(endless, {"-c", "64"}), 2), "raise --ctx-size, to 512 at most");
 }
 
 TEST(Chat, RefusesALineThatNoMessageNeeds) {
