@@ -45,6 +45,7 @@ class Conversation {
   // Model and session must outlive it, and nobody else may use the session. Throws UsageError for the raw
   // template, which has no turns.
   Conversation(const Model& model, Session& session, ChatTemplate chat_template);
+  Conversation(const Model&& model, Session& session, ChatTemplate chat_template) = delete;
 
   // The system message, if there is one, comes first; then user and assistant in turn.
   const std::vector<Message>& messages() const { return messages_; }

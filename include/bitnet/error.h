@@ -1,6 +1,7 @@
 // Errors that cross the library's boundary. Loading and use throw them; the per-token path never does.
 #pragma once
 
+#include <cstddef>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -36,6 +37,26 @@ class ModelError : public Error {
 class UsageError : public Error {
  public:
   using Error::Error;
+};
+
+// An option of the library has a value that cannot be had. The message names it as the structs do,
+// "ctx_size"; a program that calls it something else to its users can put that in its place.
+class OptionError : public UsageError {
+ public:
+  // The message is these three, one after the other.
+  OptionError(std::string_view before, std::string_view option, std::string_view after)
+      : UsageError(std::string(before).append(option).append(after)),
+        begin_(before.size()),
+        size_(option.size()) {}
+
+  std::string_view option() const { return std::string_view(what()).substr(begin_, size_); }
+  std::string message_with(std::string_view name) const {
+    return std::string(what()).replace(begin_, size_, name);
+  }
+
+ private:
+  std::size_t begin_;
+  std::size_t size_;
 };
 
 // A failure while running: output that cannot be written, memory that cannot be had. Exit code 1.

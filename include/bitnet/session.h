@@ -41,11 +41,18 @@ struct WorkTime {
 // Owns the KV cache and every buffer of the forward pass, all made here; running tokens allocates nothing.
 // For one model, one list of token ids, one kv_type and one kind of activations the logits are the same bits,
 // whatever the other options, the chunks in which the tokens come, and the machine.
+//
+// A session is for one thread at a time: no two of its functions may run at once, const ones included. Each
+// has a pool of n_threads of its own (the calling thread is one of them), waiting while nobody calls; so
+// several sessions of one model may run in as many threads at once, sharing its weights, and should then be
+// given as many cores together as there are. Nothing is locked between sessions.
 class Session {
  public:
-  // The model must outlive the session. Throws UsageError for options out of range, RuntimeError when memory
+  // The model must outlive the session. Throws OptionError for options out of range, RuntimeError when memory
   // or threads cannot be had.
   explicit Session(const Model& model, const SessionOptions& options = {});
+  // A model that would be gone before the session is used.
+  explicit Session(const Model&& model, const SessionOptions& options = {}) = delete;
   Session(Session&&) noexcept;
   Session& operator=(Session&&) noexcept;
   ~Session();
@@ -57,7 +64,8 @@ class Session {
   std::span<const float> run(std::span<const TokenId> tokens, const std::function<bool()>& keep_going = {});
 
   // The same in two steps. advance() returns whether it came to the end; after it either of the others, or
-  // both, for the last token. `on_progress` is told after every layer of how many of the tokens the work done
+  // both, for the last token. They throw UsageError where there is none: before the first token, and after
+  // rewind() until the next. `on_progress` is told after every layer of how many of the tokens the work done
   // would be: more each time, up to all of them.
   bool advance(std::span<const TokenId> tokens, const std::function<bool()>& keep_going = {},
                const std::function<void(double n_tokens)>& on_progress = {});

@@ -13,7 +13,7 @@ AnonymousMemory::AnonymousMemory(std::size_t bytes, const char* purpose) : size_
   void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (p == MAP_FAILED) {
     throw RuntimeError("no memory for " + std::string(purpose) + " (" + std::to_string(bytes >> 20) +
-                       " MiB); use a smaller --ctx-size or --prefill-chunk, or free memory");
+                       " MiB); use a smaller context or prefill chunk, or free memory");
   }
   data_ = p;
 }

@@ -76,7 +76,7 @@ ThreadPool::ThreadPool(unsigned n_threads, std::span<const int> cpus) : stretche
     const std::size_t started = workers_.size() + 1;  // the caller is one
     stop_workers();
     throw RuntimeError("cannot start thread " + std::to_string(started + 1) + " of " +
-                       std::to_string(n_threads) + " (" + e.what() + "); use fewer with --threads");
+                       std::to_string(n_threads) + " (" + e.what() + "); use fewer threads");
   }
   if (!cpus.empty()) pin_to(cpus);
 }

@@ -106,12 +106,12 @@ std::vector<TokenId> Conversation::make_room(const TurnOptions& options) {
   }
   if (n_forgotten > 0) prompt = encode_without(n_forgotten);
   if (prompt.size() >= ctx_size) {
-    const std::size_t most = model_.info().context_length;
-    throw UsageError(
+    const bool may_grow = ctx_size < model_.info().context_length;
+    throw OptionError(
         "the message" + std::string(first_turn() == 1 ? " and the system message take " : " takes ") +
-        std::to_string(prompt.size()) + " tokens, and the context holds " + std::to_string(ctx_size) +
-        (ctx_size < most ? "; shorten it or raise --ctx-size, to " + std::to_string(most) + " at most"
-                         : ", as much as the model was made for; shorten it"));
+            std::to_string(prompt.size()) + " tokens, and the context holds " + std::to_string(ctx_size) +
+            "; shorten it" + (may_grow ? " or raise " : ": the model allows no larger "),
+        "ctx_size", "");
   }
   if (n_forgotten > 0) {
     if (options.on_forget) options.on_forget(n_forgotten);

@@ -30,8 +30,9 @@ double log_of_total(std::span<const float> logits) {
 
 Logprobs::Logprobs(std::size_t n_top, std::size_t vocab_size) : n_top_(n_top) {
   if (n_top > vocab_size) {
-    throw UsageError("--logprobs " + std::to_string(n_top) + " is out of range: give 0 to " +
-                     std::to_string(vocab_size) + ", the size of the vocabulary");
+    throw OptionError("", "n_top",
+                      " " + std::to_string(n_top) + " is out of range: give 0 to " +
+                          std::to_string(vocab_size) + ", the size of the vocabulary");
   }
   top_.reserve(n_top);
 }

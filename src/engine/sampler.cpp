@@ -21,7 +21,7 @@ namespace {
 struct Weighed {
   float logit;
   std::int32_t id;
-  float weight;  // exp of the scaled logit, 1 for the best; a probability once divided by the total
+  float weight;  // exp of the logit, scaled or not, 1 for the best; a probability once divided by the total
 };
 
 // A strict total order, so that no selection algorithm has a choice left to make.
@@ -44,73 +44,93 @@ void require(bool in_range, std::string_view option, Number value, std::string_v
   std::array<char, 32> digits{};
   const auto [end, error] = std::to_chars(digits.data(), digits.data() + digits.size(), value);
   assert(error == std::errc{});
-  std::string message(option);
-  message.append(" ").append(digits.data(), end).append(" is out of range: give ").append(range);
-  throw UsageError(message);
+  std::string rest(" ");
+  rest.append(digits.data(), end).append(" is out of range: give ").append(range);
+  throw OptionError("", option, rest);
 }
 
 void validate(const SamplerOptions& o) {
   // Written so that a NaN fails every one of them.
-  require(o.temperature >= 0.0F && std::isfinite(o.temperature), "--temp", o.temperature,
+  require(o.temperature >= 0.0F && std::isfinite(o.temperature), "temperature", o.temperature,
           "0 (greedy) or a positive number");
-  require(o.top_k >= 0, "--top-k", o.top_k, "0 (all) or a positive count");
-  require(o.top_p > 0.0F && o.top_p <= 1.0F, "--top-p", o.top_p, "more than 0 and at most 1 (all)");
-  require(o.min_p >= 0.0F && o.min_p < 1.0F, "--min-p", o.min_p, "0 (all) or more, and less than 1");
-  require(o.repeat_penalty > 0.0F && std::isfinite(o.repeat_penalty), "--repeat-penalty", o.repeat_penalty,
+  require(o.top_k >= 0, "top_k", o.top_k, "0 (all) or a positive count");
+  require(o.top_p > 0.0F && o.top_p <= 1.0F, "top_p", o.top_p, "more than 0 and at most 1 (all)");
+  require(o.min_p >= 0.0F && o.min_p < 1.0F, "min_p", o.min_p, "0 (all) or more, and less than 1");
+  require(o.repeat_penalty > 0.0F && std::isfinite(o.repeat_penalty), "repeat_penalty", o.repeat_penalty,
           "a positive number; 1 is off");
-  require(o.repeat_window >= 0, "repeat_window", o.repeat_window, "0 (off) or a positive count of tokens");
+  require(o.repeat_window >= -1, "repeat_window", o.repeat_window,
+          "-1 (the whole text), 0 (off) or a count of tokens");
 }
 
 }  // namespace
 
 struct Sampler::Impl {
   Impl(const SamplerOptions& o, std::size_t size) : options(o), vocab_size(size), random(o.seed) {
-    if (options.temperature == 0.0F) return;
-    adjusted.resize(vocab_size);
+    if (penalizes()) repeats.resize(vocab_size);
+    if (is_greedy()) return;
     scaled.resize(vocab_size);
     candidates.resize(vocab_size);
   }
 
-  static TokenId greedy(std::span<const float> logits) {
-    return TokenId{static_cast<std::int32_t>(std::ranges::max_element(logits) - logits.begin())};
-  }
+  bool is_greedy() const { return options.temperature == 0.0F; }
+  bool penalizes() const { return options.repeat_penalty != 1.0F && options.repeat_window != 0; }
 
   // The tokens that the penalty falls on, some of them many times.
   std::span<const TokenId> window(std::span<const TokenId> history) const {
-    if (options.repeat_penalty == 1.0F) return {};
+    if (!penalizes()) return {};
+    if (options.repeat_window < 0) return history;
     return history.last(std::min(history.size(), to_size(options.repeat_window)));
   }
 
-  float penalized(float logit) const {
+  void mark(std::span<const TokenId> penalty_on, bool repeats_now) {
+    for (const TokenId token : penalty_on) {
+      if (to_index(token) < vocab_size) repeats[to_index(token)] = repeats_now;
+    }
+  }
+
+  // Once for each token, and always from the model's own logit: no penalty falls on a penalty.
+  float adjusted(float logit, std::size_t id) const {
+    if (repeats.empty() || !repeats[id]) return logit;
     const float penalty = options.repeat_penalty;
     // An extreme penalty must not make an infinity of it.
     constexpr float kMax = std::numeric_limits<float>::max();
     return std::clamp(logit > 0.0F ? logit / penalty : logit * penalty, -kMax, kMax);
   }
 
-  // Leaves the logits, penalty applied, in `adjusted`. Always computed from the untouched logits: a token
-  // that occurs many times in the window is assigned the same value again.
-  void penalize(std::span<const float> logits, std::span<const TokenId> history) {
-    std::ranges::copy(logits, adjusted.begin());
-    for (const TokenId token : window(history)) {
-      if (to_index(token) < vocab_size) adjusted[to_index(token)] = penalized(logits[to_index(token)]);
-    }
+  // `logit_of(i)` is that of the i-th of `n` candidates, `id_of(i)` its id, ascending.
+  template <typename LogitOf, typename IdOf>
+  TokenId choose(std::size_t n, LogitOf logit_of, IdOf id_of, std::span<const TokenId> history) {
+    const std::span<const TokenId> penalty_on = window(history);
+    mark(penalty_on, true);
+    const auto candidate = [&](std::size_t i) {
+      const std::size_t id = id_of(i);
+      return Weighed{.logit = adjusted(logit_of(i), id), .id = static_cast<std::int32_t>(id), .weight = 0.0F};
+    };
+    const TokenId chosen = is_greedy() ? best_of(n, candidate) : draw(select(select_top_k(n, candidate)));
+    mark(penalty_on, false);
+    return chosen;
   }
 
-  Weighed candidate(std::size_t id) const {
-    return {.logit = adjusted[id], .id = static_cast<std::int32_t>(id), .weight = 0.0F};
+  template <typename CandidateOf>
+  static TokenId best_of(std::size_t n, CandidateOf candidate) {
+    Weighed best = candidate(0);
+    for (std::size_t i = 1; i < n; ++i) {
+      if (const Weighed c = candidate(i); c.logit > best.logit) best = c;
+    }
+    return TokenId{best.id};
   }
 
   // The top_k best, in ascending order of their ids.
-  std::span<Weighed> select_top_k() {
-    const std::size_t k = options.top_k == 0 ? vocab_size : std::min(vocab_size, to_size(options.top_k));
-    for (std::size_t id = 0; id < k; ++id) candidates[id] = candidate(id);
+  template <typename CandidateOf>
+  std::span<Weighed> select_top_k(std::size_t n, CandidateOf candidate) {
+    const std::size_t k = options.top_k == 0 ? n : std::min(n, to_size(options.top_k));
+    for (std::size_t i = 0; i < k; ++i) candidates[i] = candidate(i);
     const std::span<Weighed> kept = std::span(candidates).first(k);
-    if (k == vocab_size) return kept;
+    if (k == n) return kept;
     // A heap with the worst of the kept on top: nearly all of a vocabulary costs one comparison each.
     std::ranges::make_heap(kept, outranks);
-    for (std::size_t id = k; id < vocab_size; ++id) {
-      const Weighed c = candidate(id);
+    for (std::size_t i = k; i < n; ++i) {
+      const Weighed c = candidate(i);
       if (!outranks(c, kept.front())) continue;
       std::ranges::pop_heap(kept, outranks);
       kept.back() = c;
@@ -120,34 +140,23 @@ struct Sampler::Impl {
     return kept;
   }
 
-  // The same from candidates, penalty applied.
-  std::span<Weighed> select_top_k(std::span<const Candidate> given, std::span<const TokenId> history) {
-    const std::span<const TokenId> penalty_on = window(history);
-    std::size_t n = 0;
-    for (const Candidate& c : given) {
-      const bool repeats = std::ranges::find(penalty_on, c.id) != penalty_on.end();
-      candidates[n++] = {.logit = repeats ? penalized(c.logit) : c.logit, .id = to_int(c.id), .weight = 0.0F};
+  // What top-p and min-p leave, with the weights by which to draw.
+  std::span<Weighed> select(std::span<Weighed> kept) {
+    const float best = std::ranges::max_element(kept, {}, &Weighed::logit)->logit;
+    const bool filters = options.top_p < 1.0F || options.min_p > 0.0F;
+    if (filters) {
+      weigh(kept, best, 1.0F);
+      kept = select_min_p(select_top_p(kept));
     }
-    std::span<Weighed> kept = std::span(candidates).first(n);
-    if (options.top_k == 0 || to_size(options.top_k) >= n) return kept;
-    const std::size_t k = to_size(options.top_k);
-    std::ranges::nth_element(kept, kept.begin() + options.top_k, outranks);
-    kept = kept.first(k);
-    std::ranges::sort(kept, {}, &Weighed::id);
+    if (!filters || options.temperature != 1.0F) weigh(kept, best, options.temperature);
     return kept;
   }
 
-  TokenId choose(std::span<Weighed> kept) {
-    weigh(kept);
-    return draw(select_min_p(select_top_p(kept)));
-  }
-
-  // Softmax at the temperature, not normalised. An extreme temperature makes infinities at most, and exp
-  // takes those.
-  void weigh(std::span<Weighed> kept) {
-    const float best = std::ranges::max_element(kept, {}, &Weighed::logit)->logit;
+  // Softmax at a temperature, not normalised. An extreme temperature makes infinities at most, and exp takes
+  // those.
+  void weigh(std::span<Weighed> kept, float best, float temperature) {
     const std::span<float> x = std::span(scaled).first(kept.size());
-    for (std::size_t i = 0; i < kept.size(); ++i) x[i] = (kept[i].logit - best) / options.temperature;
+    for (std::size_t i = 0; i < kept.size(); ++i) x[i] = (kept[i].logit - best) / temperature;
     kernels::exp_array(x, x);
     for (std::size_t i = 0; i < kept.size(); ++i) kept[i].weight = x[i];
   }
@@ -203,14 +212,14 @@ struct Sampler::Impl {
   SamplerOptions options;
   std::size_t vocab_size;
   std::mt19937_64 random;
-  std::vector<float> adjusted;      // [vocab] logits after the penalty
-  std::vector<float> scaled;        // [vocab] exp's argument and value
-  std::vector<Weighed> candidates;  // [vocab]
+  std::vector<std::uint8_t> repeats;  // [vocab] whether the penalty falls on it; empty without one
+  std::vector<float> scaled;          // [vocab] exp's argument and value
+  std::vector<Weighed> candidates;    // [vocab]
 };
 
 Sampler::Sampler(const SamplerOptions& options, std::size_t vocab_size) {
   validate(options);
-  if (vocab_size == 0 || vocab_size > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max())) {
+  if (vocab_size == 0 || vocab_size > to_size(std::numeric_limits<std::int32_t>::max())) {
     throw UsageError("sampler: a vocabulary of " + std::to_string(vocab_size) +
                      " tokens cannot be sampled from; give the size of the model's vocabulary");
   }
@@ -223,40 +232,52 @@ Sampler::~Sampler() = default;
 
 std::optional<TokenId> Sampler::sample(std::span<const float> logits, std::span<const TokenId> history) {
   Impl& s = *impl_;
-  assert(logits.size() == s.vocab_size);
+  if (logits.size() != s.vocab_size) {
+    throw UsageError("sampler: " + std::to_string(logits.size()) + " logits for a vocabulary of " +
+                     std::to_string(s.vocab_size) +
+                     " tokens; make the sampler with the size of the model's vocabulary");
+  }
   if (!all_finite(logits)) return std::nullopt;
-  if (s.options.temperature == 0.0F) return Impl::greedy(logits);
-  s.penalize(logits, history);
-  return s.choose(s.select_top_k());
+  if (s.is_greedy() && !s.penalizes()) {
+    return TokenId{static_cast<std::int32_t>(std::ranges::max_element(logits) - logits.begin())};
+  }
+  return s.choose(
+      logits.size(), [logits](std::size_t i) { return logits[i]; }, [](std::size_t i) { return i; }, history);
 }
 
 std::optional<CandidateQuery> Sampler::query(std::span<const TokenId> history) const {
   const SamplerOptions& o = impl_->options;
-  if (o.temperature == 0.0F) return CandidateQuery{};
   const std::span<const TokenId> window = impl_->window(history);
-  if (o.top_k > 0) {
+  if (impl_->is_greedy() || o.top_k > 0) {
     // The k best after the penalty: it may bring down as many tokens as the window holds, which k others
     // behind them then follow, and lift any of the window's own.
-    return CandidateQuery{.n_best = to_size(o.top_k) + window.size(), .within = {}, .also = window};
+    const std::size_t k = impl_->is_greedy() ? 1 : to_size(o.top_k);
+    return CandidateQuery{.n_best = k + window.size(), .within = {}, .also = window};
   }
-  // Without a penalty all that min-p keeps lie within this of the best: exp(-d / temperature) >= min_p, with
-  // room for the roundings of d / temperature and exp.
-  const bool penalizes = o.repeat_penalty != 1.0F && o.repeat_window > 0;
-  if (o.min_p == 0.0F || o.top_p < 1.0F || penalizes) return std::nullopt;
-  const float widest = 1e-3F - std::log(o.min_p) * 1.001F;
-  const float within = o.temperature * widest;
-  if (!std::isfinite(within)) return std::nullopt;
-  return CandidateQuery{.n_best = 1, .within = within, .also = {}};
+  // Without a penalty all that min-p keeps lie within this of the best: exp(-d) >= min_p, with room for the
+  // roundings of d and exp. The temperature comes later and drops none.
+  if (o.min_p == 0.0F || o.top_p < 1.0F || impl_->penalizes()) return std::nullopt;
+  return CandidateQuery{.n_best = 1, .within = 1e-3F - std::log(o.min_p) * 1.001F, .also = {}};
 }
 
 std::optional<TokenId> Sampler::sample(std::span<const Candidate> candidates,
                                        std::span<const TokenId> history) {
   Impl& s = *impl_;
-  assert(!candidates.empty() && candidates.size() <= s.vocab_size);
-  if (!std::ranges::all_of(candidates, [](const Candidate& c) { return std::isfinite(c.logit); }))
-    return std::nullopt;
-  if (s.options.temperature == 0.0F) return std::ranges::max_element(candidates, {}, &Candidate::logit)->id;
-  return s.choose(s.select_top_k(candidates, history));
+  bool finite = true;
+  bool inside = !candidates.empty() && candidates.size() <= s.vocab_size;
+  for (const Candidate& c : candidates) {
+    finite &= std::isfinite(c.logit);
+    inside &= to_index(c.id) < s.vocab_size;  // a negative id becomes a large index
+  }
+  if (!inside) {
+    throw UsageError("sampler: the candidates are not some of a vocabulary of " +
+                     std::to_string(s.vocab_size) +
+                     " tokens; make the sampler with the size of the model's vocabulary");
+  }
+  if (!finite) return std::nullopt;
+  return s.choose(
+      candidates.size(), [candidates](std::size_t i) { return candidates[i].logit; },
+      [candidates](std::size_t i) { return to_index(candidates[i].id); }, history);
 }
 
 }  // namespace bitnet

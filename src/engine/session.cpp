@@ -20,17 +20,17 @@ constexpr std::size_t kMaxChunk = 4096;
 std::size_t choose_ctx_size(const Config& config, std::size_t wanted) {
   if (wanted == 0) return std::min(config.context_length, kDefaultContext);
   if (wanted > config.context_length) {
-    throw UsageError("--ctx-size " + std::to_string(wanted) +
-                     " is more than the model was made for; at most " +
-                     std::to_string(config.context_length));
+    throw OptionError("", "ctx_size",
+                      " " + std::to_string(wanted) + " is more than the model was made for; at most " +
+                          std::to_string(config.context_length));
   }
   return wanted;
 }
 
 unsigned choose_threads(unsigned wanted) {
   if (wanted > kMaxThreads) {
-    throw UsageError("--threads " + std::to_string(wanted) + " is too many; at most " +
-                     std::to_string(kMaxThreads));
+    throw OptionError("", "n_threads",
+                      " " + std::to_string(wanted) + " is too many; at most " + std::to_string(kMaxThreads));
   }
   return wanted == 0 ? usable_cores() : wanted;
 }
@@ -41,9 +41,9 @@ std::vector<int> choose_cpus(const SessionOptions& options) {
   std::vector<int> cpus = usable_cpus();
   const unsigned n_threads = choose_threads(options.n_threads);
   if (cpus.size() < n_threads) {
-    throw UsageError("--pin: " + std::to_string(n_threads) +
-                     " threads need as many CPUs, and this process has " + std::to_string(cpus.size()) +
-                     "; use fewer with --threads");
+    throw OptionError("", "pin_threads",
+                      ": " + std::to_string(n_threads) + " threads need as many CPUs, and this process has " +
+                          std::to_string(cpus.size()) + "; use fewer threads");
   }
   cpus.resize(n_threads);
   return cpus;
@@ -51,8 +51,8 @@ std::vector<int> choose_cpus(const SessionOptions& options) {
 
 std::size_t choose_chunk(std::size_t wanted, std::size_t ctx_size) {
   if (wanted == 0 || wanted > kMaxChunk) {
-    throw UsageError("--prefill-chunk " + std::to_string(wanted) + " is not between 1 and " +
-                     std::to_string(kMaxChunk));
+    throw OptionError("", "prefill_chunk",
+                      " " + std::to_string(wanted) + " is not between 1 and " + std::to_string(kMaxChunk));
   }
   return std::min(wanted, ctx_size);
 }
@@ -84,9 +84,10 @@ void Session::Impl::check(std::span<const TokenId> tokens) const {
   if (tokens.empty()) throw UsageError("no tokens to run: the prompt is empty");
   if (tokens.size() > ctx_size - position) {
     const std::string before = position > 0 ? " after " + std::to_string(position) : "";
-    throw UsageError(std::to_string(tokens.size()) + " tokens" + before + " do not fit a context of " +
-                     std::to_string(ctx_size) +
-                     "; shorten the prompt or, if the model allows, raise --ctx-size");
+    throw OptionError(std::to_string(tokens.size()) + " tokens" + before + " do not fit a context of " +
+                          std::to_string(ctx_size) + "; shorten the prompt" +
+                          (ctx_size < config.context_length ? " or raise " : ": the model allows no larger "),
+                      "ctx_size", "");
   }
   for (const TokenId id : tokens) {
     if (to_int(id) < 0 || to_index(id) >= config.vocab) {
@@ -94,6 +95,13 @@ void Session::Impl::check(std::span<const TokenId> tokens) const {
                        std::to_string(config.vocab) + "; give ids of this model");
     }
   }
+}
+
+void Session::Impl::require_last() const {
+  if (has_last) return;
+  throw UsageError(position == 0
+                       ? "no token was run that logits could follow; run the prompt first"
+                       : "no token was run since rewind(); run one, the last that was kept will do");
 }
 
 template <typename Done, typename Within>
@@ -106,6 +114,7 @@ void Session::Impl::run_chunks(std::span<const TokenId> tokens, Done done, Withi
     if (!forward.run(tokens.subspan(first, n), position, go_on)) return;
     position += n;
     last_row = n - 1;
+    has_last = true;
     if (!done(first, n)) return;
   }
 }
@@ -149,6 +158,7 @@ bool Session::advance(std::span<const TokenId> tokens, const std::function<bool(
 }
 
 std::span<const float> Session::logits() {
+  impl_->require_last();
   const PinnedThread pinned = impl_->pool.pin_caller();
   impl_->forward.logits(impl_->last_row, 1);
   return impl_->logits_row(0);
@@ -156,6 +166,7 @@ std::span<const float> Session::logits() {
 
 std::span<const Candidate> Session::candidates(const CandidateQuery& query) {
   if (query.n_best == 0) throw UsageError("no candidates asked for: n_best must be at least 1");
+  impl_->require_last();
   const PinnedThread pinned = impl_->pool.pin_caller();
   if (head() == HeadKind::screened) {
     const float* x = impl_->forward.head_input(impl_->last_row);
@@ -189,6 +200,7 @@ void Session::rewind(Position position) {
     throw UsageError("cannot go on from position " + std::to_string(to_int(position)) +
                      ": the sequence has " + std::to_string(impl_->position) + " tokens");
   }
+  impl_->has_last &= to_index(position) == impl_->position;
   impl_->position = to_index(position);
 }
 

@@ -20,6 +20,7 @@ struct Session::Impl {
   template <typename Done, typename Within>
   void run_chunks(std::span<const TokenId> tokens, Done done, Within within);
   void check(std::span<const TokenId> tokens) const;
+  void require_last() const;
   std::span<const float> logits_row(std::size_t row) const;
 
   const Model::Impl& model;
@@ -28,6 +29,7 @@ struct Session::Impl {
   std::size_t ctx_size;
   std::size_t position = 0;
   std::size_t last_row = 0;  // of the activations: the last token that was run
+  bool has_last = false;     // whether that is the last of the sequence
   ThreadPool pool;
   KvCache cache;
   Activations act;

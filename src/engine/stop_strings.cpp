@@ -9,8 +9,8 @@ namespace bitnet {
 
 StopStrings::StopStrings(std::vector<std::string> stops) : stops_(std::move(stops)) {
   if (std::ranges::any_of(stops_, &std::string::empty)) {
-    throw UsageError(
-        "--stop: an empty string would stop before the first character; give at least one character");
+    throw OptionError("", "stop_strings",
+                      ": an empty string would stop before the first character; give at least one character");
   }
 }
 

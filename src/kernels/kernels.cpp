@@ -44,8 +44,9 @@ const Kernels& find(std::string_view name) {
   for (const Kernels* k : available()) {
     if (k->name == name) return *k;
   }
-  throw UsageError("--backend " + std::string(name) +
-                   " is unknown or not supported by this CPU; choose from " + names());
+  throw OptionError(
+      "", "backend",
+      " " + std::string(name) + " is unknown or not supported by this CPU; choose from " + names());
 }
 
 std::string names() {

@@ -175,8 +175,9 @@ Model Model::from_bytes(std::span<const std::byte> bytes, const std::string& nam
     throw UsageError(name + ": a model in memory must be aligned to 64 bytes");
   }
   if (options.cache_head) {
-    throw UsageError("--head int8-cached keeps its copy beside the model's file, and the " + name +
-                     " has none; pass -m FILE, or --head int8");
+    throw OptionError("", "cache_head",
+                      " keeps the int8 copy of the head beside the model's file, and the " + name +
+                          " has none; load a file, or keep no copy");
   }
   return Model(std::make_unique<Impl>(gguf::File::from_bytes(bytes, name), options));
 }

@@ -87,9 +87,23 @@ TEST(SamplerGreedy, TakesTheLargestLogit) { EXPECT_EQ(draw_once({}, {0.5F, -1.0F
 
 TEST(SamplerGreedy, GivesTiesToTheLowerId) { EXPECT_EQ(draw_once({}, {-2.0F, 1.0F, 1.0F, 1.0F}), 1); }
 
-TEST(SamplerGreedy, NeverAppliesThePenalty) {
-  const SamplerOptions options{.repeat_penalty = 100.0F};
-  EXPECT_EQ(draw_once(options, {1.0F, 1.01F}, tokens({1, 1, 1})), 1);
+TEST(SamplerGreedy, AppliesNoPenaltyUnlessAskedTo) {
+  EXPECT_EQ(draw_once({}, {1.0F, 1.01F}, tokens({1, 1, 1})), 1);
+  EXPECT_EQ(draw_once({.repeat_penalty = 100.0F, .repeat_window = 0}, {1.0F, 1.01F}, tokens({1, 1, 1})), 1);
+}
+
+TEST(SamplerGreedy, TakesTheBestAfterThePenaltyWhenAskedTo) {
+  const SamplerOptions options{.repeat_penalty = 2.0F};
+  EXPECT_EQ(draw_once(options, {1.5F, 2.0F}, tokens({1})), 0);
+  EXPECT_EQ(draw_once(options, {0.9F, 2.0F}, tokens({1})), 1);
+  EXPECT_EQ(draw_once(options, {-3.0F, -2.0F}, tokens({1})), 0);  // a negative logit is multiplied
+  EXPECT_EQ(draw_once(options, {1.0F, 2.0F}, tokens({1})), 0);    // a tie goes to the lower id
+}
+
+TEST(SamplerGreedy, PenaltyNeitherCountsATokenTwiceNorCompounds) {
+  // Halved once, token 1 stays ahead of token 0; halved twice it would not.
+  const SamplerOptions options{.repeat_penalty = 2.0F};
+  EXPECT_EQ(draw_many(options, {0.9F, 2.0F}, 50, tokens({1, 1, 1})), std::vector<int>(50, 1));
 }
 
 TEST(SamplerGreedy, NegativeZeroIsGreedyToo) {
@@ -160,10 +174,22 @@ TEST(Sampler, MinPDropsWhatIsFarBelowTheBest) {
   expect_distribution(frequencies(options, logs({0.15, 0.5, 0.1, 0.25}), 20000), {0, 2.0 / 3, 0, 1.0 / 3});
 }
 
-TEST(Sampler, MinPIsMeasuredAfterTheTemperature) {
-  // 0.25 / 0.5 is above 0.4, its square is not.
-  const SamplerOptions options{.temperature = 0.5F, .min_p = 0.4F, .seed = 7};
-  EXPECT_EQ(draw_many(options, logs({0.25, 0.5, 0.25}), 50), std::vector<int>(50, 1));
+TEST(Sampler, MinPIsOfTheModelsOwnProbabilities) {
+  // 0.25 / 0.5 is above 0.4, whatever the temperature makes of it: here the squares, 1 : 4 : 1.
+  expect_distribution(
+      frequencies({.temperature = 0.5F, .min_p = 0.4F, .seed = 7}, logs({0.25, 0.5, 0.25}), 20000),
+      {1.0 / 6, 4.0 / 6, 1.0 / 6});
+  // At temperature 100 all that is left is as likely as the rest, and nothing else is left.
+  expect_distribution(
+      frequencies({.temperature = 100.0F, .min_p = 0.5F, .seed = 7}, logs({0.5, 0.3, 0.1, 0.1}), 20000),
+      {0.5013, 0.4987, 0, 0});
+}
+
+TEST(Sampler, TopPIsOfTheModelsOwnProbabilities) {
+  // 0.5 + 0.3 reach 0.75; at temperature 100 it would have taken all but one of the four.
+  expect_distribution(
+      frequencies({.temperature = 100.0F, .top_p = 0.75F, .seed = 7}, logs({0.1, 0.5, 0.1, 0.3}), 20000),
+      {0, 0.5013, 0, 0.4987});
 }
 
 TEST(SamplerPenalty, DividesPositiveAndMultipliesNegativeLogits) {
@@ -196,6 +222,10 @@ TEST(SamplerPenalty, ReadsTheLastTokensOfTheWindowOnly) {
             draw_many(options, logits, 200, tokens({8, 30})));
   options.repeat_window = 0;
   EXPECT_EQ(draw_many(options, logits, 200, tokens({30, 11, 7, 8})), draw_many(options, logits, 200));
+  options.repeat_window = -1;  // all of it
+  Tokens longer = tokens({30, 11});
+  for (int i = 0; i < 500; ++i) longer.push_back(TokenId{7});
+  EXPECT_EQ(draw_many(options, logits, 200, longer), draw_many(options, logits, 200, tokens({30, 11, 7})));
 }
 
 TEST(SamplerPenalty, ComesBeforeTopK) {
@@ -292,7 +322,7 @@ TEST(Sampler, AllocatesNothingAfterConstruction) {
   const Logits logits = ragged_logits(5000);
   const Tokens history = tokens({1, 2, 3, 2, 1});
   for (const SamplerOptions& options :
-       {SamplerOptions{}, SamplerOptions{.temperature = 1.0F},
+       {SamplerOptions{}, SamplerOptions{.repeat_penalty = 1.1F}, SamplerOptions{.temperature = 1.0F},
         SamplerOptions{
             .temperature = 1.0F, .top_k = 40, .top_p = 0.9F, .min_p = 0.05F, .repeat_penalty = 1.1F},
         SamplerOptions{.temperature = 9.0F, .top_p = 0.99F}}) {
@@ -307,7 +337,8 @@ void expect_refused(const SamplerOptions& options, const std::string& name) {
   try {
     const Sampler sampler(options, 10);
     ADD_FAILURE() << name << " was taken";
-  } catch (const UsageError& error) {
+  } catch (const OptionError& error) {
+    EXPECT_EQ(error.option(), name);
     const std::string message = error.what();
     EXPECT_EQ(message.rfind(name + " ", 0), 0U) << message;
     EXPECT_NE(message.find("out of range"), std::string::npos) << message;
@@ -316,33 +347,50 @@ void expect_refused(const SamplerOptions& options, const std::string& name) {
 
 TEST(SamplerOptions, OutOfRangeAreRefusedByName) {
   for (const float bad : {-1.0F, kNan, kInfinity, -kInfinity}) {
-    expect_refused({.temperature = bad}, "--temp");
-    expect_refused({.repeat_penalty = bad}, "--repeat-penalty");
-    expect_refused({.top_p = bad}, "--top-p");
-    expect_refused({.min_p = bad}, "--min-p");
+    expect_refused({.temperature = bad}, "temperature");
+    expect_refused({.repeat_penalty = bad}, "repeat_penalty");
+    expect_refused({.top_p = bad}, "top_p");
+    expect_refused({.min_p = bad}, "min_p");
   }
-  expect_refused({.top_p = 0.0F}, "--top-p");
-  expect_refused({.top_p = 1.0001F}, "--top-p");
-  expect_refused({.min_p = 1.0F}, "--min-p");
-  expect_refused({.repeat_penalty = 0.0F}, "--repeat-penalty");
-  expect_refused({.top_k = -1}, "--top-k");
-  expect_refused({.repeat_window = -1}, "repeat_window");
+  expect_refused({.top_p = 0.0F}, "top_p");
+  expect_refused({.top_p = 1.0001F}, "top_p");
+  expect_refused({.min_p = 1.0F}, "min_p");
+  expect_refused({.repeat_penalty = 0.0F}, "repeat_penalty");
+  expect_refused({.top_k = -1}, "top_k");
+  expect_refused({.repeat_window = -2}, "repeat_window");
 }
 
 TEST(SamplerOptions, AreReadEvenWhereGreedyIgnoresThem) {
-  expect_refused({.temperature = 0.0F, .top_p = 2.0F}, "--top-p");
+  expect_refused({.temperature = 0.0F, .top_p = 2.0F}, "top_p");
 }
 
 TEST(SamplerOptions, MessageShowsTheValue) {
   try {
     const Sampler sampler({.temperature = -0.5F}, 10);
     FAIL();
-  } catch (const UsageError& error) {
-    EXPECT_STREQ(error.what(), "--temp -0.5 is out of range: give 0 (greedy) or a positive number");
+  } catch (const OptionError& error) {
+    EXPECT_STREQ(error.what(), "temperature -0.5 is out of range: give 0 (greedy) or a positive number");
+    EXPECT_EQ(error.message_with("--temp"),
+              "--temp -0.5 is out of range: give 0 (greedy) or a positive number");
   }
 }
 
 TEST(SamplerOptions, AnEmptyVocabularyIsRefused) { EXPECT_THROW(Sampler({}, 0), UsageError); }
+
+TEST(Sampler, RefusesLogitsOfAnotherVocabulary) {
+  for (const float temperature : {0.0F, 1.0F}) {
+    Sampler sampler({.temperature = temperature}, 1024);
+    EXPECT_THROW((void)sampler.sample(ragged_logits(10), {}), UsageError);
+    EXPECT_THROW((void)sampler.sample(ragged_logits(1025), {}), UsageError);
+    EXPECT_THROW((void)sampler.sample(Logits{}, {}), UsageError);
+    const auto from = [&](const std::vector<Candidate>& candidates) { (void)sampler.sample(candidates, {}); };
+    EXPECT_THROW(from({}), UsageError);
+    EXPECT_THROW(from({{TokenId{1024}, 1.0F}}), UsageError);
+    EXPECT_THROW(from({{TokenId{-1}, 1.0F}}), UsageError);
+    EXPECT_THROW(from(std::vector<Candidate>(1025, Candidate{TokenId{0}, 1.0F})), UsageError);
+    EXPECT_NO_THROW(from({{TokenId{1023}, 1.0F}}));
+  }
+}
 
 // The rules once more, from the definition: rank the whole vocabulary, then cut the ranking short.
 class SortingSampler {
@@ -353,7 +401,9 @@ class SortingSampler {
     const std::size_t n = logits.size();
     Logits l = logits;
     std::vector<bool> seen(n, false);
-    const std::size_t window = std::min(history.size(), static_cast<std::size_t>(o_.repeat_window));
+    const std::size_t window = o_.repeat_window < 0
+                                   ? history.size()
+                                   : std::min(history.size(), static_cast<std::size_t>(o_.repeat_window));
     for (std::size_t i = history.size() - window; i < history.size(); ++i) {
       const std::size_t id = to_index(history[i]);
       if (seen[id]) continue;
@@ -365,10 +415,13 @@ class SortingSampler {
     std::ranges::stable_sort(ranking, [&](std::size_t a, std::size_t b) { return l[a] > l[b]; });
     if (o_.top_k > 0) ranking.resize(std::min(n, static_cast<std::size_t>(o_.top_k)));
     std::vector<float> p(n, 0.0F);
-    for (const std::size_t id : ranking) {
-      const std::array<float, 1> x{(l[id] - l[ranking[0]]) / o_.temperature};
-      kernels::exp_array(x, std::span(p).subspan(id, 1));
-    }
+    const auto weigh = [&, best = l[ranking[0]]](float temperature) {
+      for (const std::size_t id : ranking) {
+        const std::array<float, 1> x{(l[id] - best) / temperature};
+        kernels::exp_array(x, std::span(p).subspan(id, 1));
+      }
+    };
+    weigh(1);
     if (o_.top_p < 1.0F) {
       const double wanted = sum(p, in_id_order(ranking)) * static_cast<double>(o_.top_p);
       std::size_t kept = 0;
@@ -383,6 +436,7 @@ class SortingSampler {
     std::erase_if(ranking, [&](std::size_t id) {
       return static_cast<double>(p[id]) < best * static_cast<double>(o_.min_p);
     });
+    weigh(o_.temperature);
     const double mark = std::ldexp(static_cast<double>(random_() >> 11U), -53) * sum(p, ranking);
     double passed = 0.0;
     for (const std::size_t id : ranking) {
@@ -421,12 +475,12 @@ TEST(Sampler, AgreesWithSortingTheWholeVocabulary) {
     Tokens history(static_cast<std::size_t>(below(30)));
     for (TokenId& t : history) t = TokenId{below(static_cast<std::uint32_t>(size))};
     const SamplerOptions options{
-        .temperature = 0.05F + 3.0F * fraction(),
+        .temperature = round % 7 == 0 ? 1.0F : 0.05F + 3.0F * fraction(),
         .top_k = below(2) == 0 ? 0 : below(static_cast<std::uint32_t>(size) + 5),
         .top_p = below(2) == 0 ? 1.0F : 0.001F + 0.999F * fraction(),
         .min_p = below(2) == 0 ? 0.0F : 0.999F * fraction(),
         .repeat_penalty = below(2) == 0 ? 1.0F : 0.5F + 2.0F * fraction(),
-        .repeat_window = below(40),
+        .repeat_window = below(41) - 1,
         .seed = random(),
     };
     Sampler sampler(options, size);

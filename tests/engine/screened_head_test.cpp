@@ -90,7 +90,12 @@ TEST(ScreenedHead, GeneratesTheTokensOfTheExactHead) {
       {.temperature = 1.3F, .top_k = 20, .top_p = 0.9F, .min_p = 0.02F, .repeat_penalty = 1.3F, .seed = 2},
       {.temperature = 1.0F, .top_k = 30, .repeat_penalty = 0.7F, .seed = 3},
       {.temperature = 1.2F, .min_p = 0.01F, .seed = 4},
-      {.temperature = 0.8F, .top_p = 0.9F, .seed = 5}};
+      {.temperature = 0.8F, .top_p = 0.9F, .seed = 5},
+      {.repeat_penalty = 1.3F, .seed = 6},
+      {.repeat_penalty = 0.8F, .repeat_window = 8, .seed = 7},
+      {.repeat_penalty = 1.2F, .repeat_window = -1, .seed = 8},
+      {.temperature = 100.0F, .min_p = 0.05F, .seed = 9},
+      {.temperature = 100.0F, .top_k = 20, .top_p = 0.9F, .seed = 10}};
   for (const SamplerOptions& options : samplers) {
     const auto tokens_of = [&](const Model& model) {
       Sampler sampler(options, model.info().vocab);
@@ -147,7 +152,11 @@ TEST(SamplerQuery, IsEnoughToChooseTheSameToken) {
       {.temperature = 2.0F, .top_k = 5, .repeat_penalty = 0.5F},
       {.temperature = 0.7F, .min_p = 0.05F},
       {.temperature = 3.0F, .min_p = 0.001F},
-      {.temperature = 1e-30F, .min_p = 0.5F}};
+      {.temperature = 1e-30F, .min_p = 0.5F},
+      {.temperature = 1e30F, .min_p = 0.3F},
+      {.repeat_penalty = 1.5F},
+      {.repeat_penalty = 0.5F, .repeat_window = 3},
+      {.repeat_penalty = 4.0F, .repeat_window = -1}};
   for (const SamplerOptions& options : samplers) {
     Sampler from_all(options, kVocab);
     Sampler from_some(options, kVocab);

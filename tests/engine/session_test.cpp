@@ -8,8 +8,10 @@
 #include <functional>
 #include <numeric>
 #include <string>
+#include <type_traits>
 #include <vector>
 
+#include "bitnet/conversation.h"
 #include "bitnet/error.h"
 #include "engine/allocation_count.h"
 #include "engine/session_impl.h"
@@ -247,6 +249,60 @@ TEST(TokenPath, AllocatesNothingAfterWarmUp) {
     for (std::size_t i = 41; i < 120; ++i) session.run({&ids[i], 1});
     session.run(std::span(ids).subspan(120));
     EXPECT_EQ(test::allocation_count(), before);
+  }
+}
+
+TEST(Session, HasNoLogitsWhereNoTokenWasRun) {
+  const Model model = Model::load(canary());
+  Session session(model);
+  EXPECT_THROW(session.logits(), UsageError);
+  EXPECT_THROW(session.candidates({}), UsageError);
+  const auto ids = some_ids(3, model.info().vocab);
+  session.run(ids);
+  EXPECT_NO_THROW(session.logits());
+  session.rewind(Position{3});  // forgets nothing
+  EXPECT_NO_THROW(session.logits());
+  for (const Position kept : {Position{2}, Position{0}}) {
+    session.rewind(kept);
+    EXPECT_THROW(session.logits(), UsageError);  // those at hand follow a token that is forgotten
+    EXPECT_THROW(session.candidates({}), UsageError);
+  }
+  session.advance(ids);
+  EXPECT_NO_THROW(session.candidates({}));
+}
+
+TEST(Session, NeedsAModelThatOutlivesIt) {
+  static_assert(std::is_constructible_v<Session, const Model&, SessionOptions>);
+  static_assert(!std::is_constructible_v<Session, Model>);
+  static_assert(!std::is_constructible_v<Session, Model, SessionOptions>);
+  static_assert(!std::is_constructible_v<Session, const Model&&, SessionOptions>);
+  static_assert(std::is_constructible_v<Conversation, const Model&, Session&, ChatTemplate>);
+  static_assert(!std::is_constructible_v<Conversation, Model, Session&, ChatTemplate>);
+}
+
+TEST(Session, NamesTheOptionThatIsOutOfRange) {
+  const Model model = Model::load(canary());
+  const auto option_of = [&](const SessionOptions& options) -> std::string {
+    try {
+      const Session session(model, options);
+    } catch (const OptionError& e) {
+      EXPECT_EQ(e.what()[0] == '-', false) << e.what();  // nothing of a command line
+      return std::string(e.option());
+    }
+    return "none";
+  };
+  EXPECT_EQ(option_of({.ctx_size = 100000}), "ctx_size");
+  EXPECT_EQ(option_of({.n_threads = 99999}), "n_threads");
+  EXPECT_EQ(option_of({.n_threads = 1024, .pin_threads = true}), "pin_threads");
+  EXPECT_EQ(option_of({.prefill_chunk = 0}), "prefill_chunk");
+  EXPECT_EQ(option_of({.backend = "abacus"}), "backend");
+  Session session(model, {.ctx_size = 4});
+  try {
+    session.run(some_ids(5, model.info().vocab));
+    ADD_FAILURE() << "five tokens in a context of four";
+  } catch (const OptionError& e) {
+    EXPECT_EQ(e.message_with("--ctx-size"),
+              "5 tokens do not fit a context of 4; shorten the prompt or raise --ctx-size");
   }
 }
 
