@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <limits>
+#include <numbers>
 #include <string>
 #include <vector>
 
@@ -35,10 +36,12 @@ class PieceSize {
 std::size_t step_of(const PerplexityOptions& o) { return o.stride == 0 ? o.window : o.stride; }
 
 std::size_t first_scored(const PerplexityOptions& o) {
+  if (o.whole) return 1;
   return o.stride == 0 ? o.window / 2 + 1 : o.window - o.stride;
 }
 
 void check(const PerplexityOptions& o) {
+  if (o.whole) return;  // measure_perplexity() sees to the rest
   if (o.stride >= o.window) {
     throw UsageError("--stride " + std::to_string(o.stride) + " must be smaller than the window of " +
                      std::to_string(o.window) + " tokens: every scored token needs one before it");
@@ -67,8 +70,11 @@ struct Accumulator {
   }
 };
 
-void write(const Accumulator& nll, PerplexityResult& result) {
+void write(const Accumulator& nll, std::size_t n_bytes, PerplexityResult& result) {
   result.n_scored = nll.n;
+  result.n_bytes = n_bytes;
+  result.bits_per_byte =
+      nll.mean * static_cast<double>(nll.n) / std::numbers::ln2 / static_cast<double>(n_bytes);
   result.mean_nll = nll.mean;
   result.nll_standard_error = nll.standard_error();
   result.perplexity = std::exp(nll.mean);
@@ -76,6 +82,11 @@ void write(const Accumulator& nll, PerplexityResult& result) {
 }
 
 }  // namespace
+
+PerplexityOptions fitted(const PerplexityOptions& options, std::size_t n_tokens) {
+  if (n_tokens >= options.window) return options;
+  return {.window = n_tokens, .stride = 0, .whole = true};
+}
 
 std::size_t count_windows(std::size_t n_tokens, const PerplexityOptions& options) {
   check(options);
@@ -95,7 +106,11 @@ PerplexityResult measure_perplexity(Session& session, const Tokenizer& tokenizer
                                     const PerplexityHooks& hooks) {
   const std::size_t n_windows = count_windows(tokens.size(), options);
   const std::size_t first = first_scored(options);
-  if (n_windows * (options.window - first) < 2) {
+  if (options.whole && (options.window < 2 || options.window != tokens.size())) {
+    throw UsageError("a text of " + std::to_string(tokens.size()) +
+                     " tokens has none to score: every scored token needs one before it; pass a longer text");
+  }
+  if (!options.whole && n_windows * (options.window - first) < 2) {
     throw UsageError("a text of " + std::to_string(tokens.size()) +
                      " tokens has not two to score in windows of " + std::to_string(options.window) +
                      "; pass a longer text or a smaller --ctx-size");
@@ -104,6 +119,7 @@ PerplexityResult measure_perplexity(Session& session, const Tokenizer& tokenizer
   result.n_tokens = tokens.size();
   result.n_left_out = tokens.size() - ((n_windows - 1) * step_of(options) + options.window);
   Accumulator nll;
+  std::size_t n_bytes = 0;
   std::vector<TokenId> window(options.window);
   PieceSize piece_size;
   const auto keep_going = [&](std::size_t place) {
@@ -130,7 +146,9 @@ PerplexityResult measure_perplexity(Session& session, const Tokenizer& tokenizer
         session.run(piece);
       } else {
         session.run_all(piece, [&](Position p, std::span<const float> logits) {
-          nll.add(-log_probability(logits, run[to_index(p) + 1]));
+          const TokenId target = run[to_index(p) + 1];
+          nll.add(-log_probability(logits, target));
+          n_bytes += tokenizer.bytes_of(target).size();
         });
       }
       piece_size.took(Clock::now() - start);
@@ -140,7 +158,7 @@ PerplexityResult measure_perplexity(Session& session, const Tokenizer& tokenizer
       throw RuntimeError("the model's output in window " + std::to_string(result.n_windows + 1) +
                          " is not finite: the model is broken; bitnet inspect may say why");
     }
-    write(nll, result);
+    write(nll, n_bytes, result);
     if (hooks.on_window) {
       PerplexityResult so_far = result;
       ++so_far.n_windows;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "bitnet/error.h"
+#include "bitnet/score.h"
 
 namespace bitnet {
 namespace {
@@ -118,6 +119,43 @@ TEST(Perplexity, ReportsEveryWindowAndStopsWhenTold) {
   stop.keep_going = [&] { return ++n_questions < 4; };
   EXPECT_FALSE(measure({.window = 50}, {.n_threads = 1}, stop).complete);
   EXPECT_EQ(n_questions, 4);
+}
+
+// As the score of the whole text: every token but the first.
+TEST(Perplexity, OfATextShorterThanAWindowIsThatOfAllOfIt) {
+  const std::string text = "The capital of France is Paris.";
+  const std::vector<TokenId> ids = canary().tokenizer().encode(text, {.add_bos = true});
+  const PerplexityOptions options = fitted({.window = 512, .stride = 100}, ids.size());
+  EXPECT_TRUE(options.whole);
+  EXPECT_FALSE(fitted({.window = ids.size()}, ids.size()).whole);
+  Session session(canary());
+  const PerplexityResult got = measure_perplexity(session, canary().tokenizer(), ids, options);
+  session.rewind(Position{0});
+  const Score expected = score(canary(), session, ids);
+  EXPECT_EQ(got.n_windows, 1U);
+  EXPECT_EQ(got.n_scored, ids.size() - 1);
+  EXPECT_EQ(got.n_left_out, 0U);
+  EXPECT_EQ(got.n_bytes, text.size());
+  EXPECT_NEAR(got.mean_nll, -expected.mean(), 1e-6);
+  EXPECT_NEAR(got.bits_per_byte, expected.bits_per_byte(), 1e-6);
+  // BOS alone, or with one token behind it.
+  const auto first = [&](std::size_t n) { return std::span(ids).first(n); };
+  EXPECT_THROW(measure_perplexity(session, canary().tokenizer(), first(1), fitted({}, 1)), UsageError);
+  EXPECT_EQ(measure_perplexity(session, canary().tokenizer(), first(2), fitted({}, 2)).n_scored, 1U);
+}
+
+TEST(Perplexity, CountsTheBytesOfTheScoredTokensAlone) {
+  const PerplexityResult got = measure({.window = 100}, {.n_threads = 1});
+  EXPECT_NEAR(
+      got.bits_per_byte,
+      got.mean_nll * static_cast<double>(got.n_scored) / std::log(2.0) / static_cast<double>(got.n_bytes),
+      1e-12);
+  std::size_t n_bytes = 0;
+  const std::vector<TokenId> ids = village();
+  for (std::size_t first = 0; first + 100 <= ids.size(); first += 100) {
+    for (std::size_t i = 51; i < 100; ++i) n_bytes += canary().tokenizer().bytes_of(ids[first + i]).size();
+  }
+  EXPECT_EQ(got.n_bytes, n_bytes);
 }
 
 TEST(Perplexity, RefusesOptionsThatLeaveNothingToScore) {
