@@ -19,6 +19,8 @@ struct RowDifference {
   double relative_error = 0;
   std::uint64_t n_different = 0;
   std::uint64_t n_not_finite = 0;
+  std::uint64_t n_not_finite_in_a = 0;
+  std::uint64_t n_not_finite_in_b = 0;
 };
 
 RowDifference compare_rows(std::span<const float> a, std::span<const float> b) {
@@ -31,7 +33,11 @@ RowDifference compare_rows(std::span<const float> a, std::span<const float> b) {
     const double x = a[i];
     const double y = b[i];
     if (std::bit_cast<std::uint32_t>(a[i]) != std::bit_cast<std::uint32_t>(b[i])) ++d.n_different;
-    if (!std::isfinite(x) || !std::isfinite(y)) ++d.n_not_finite;
+    const bool a_is_finite = std::isfinite(x);
+    const bool b_is_finite = std::isfinite(y);
+    if (!a_is_finite) ++d.n_not_finite_in_a;
+    if (!b_is_finite) ++d.n_not_finite_in_b;
+    if (!a_is_finite || !b_is_finite) ++d.n_not_finite;
     dot += x * y;
     a_squared += x * x;
     b_squared += y * y;
@@ -57,17 +63,19 @@ bool is_within(const RowDifference& d, const CompareThresholds& t) {
 // NaN, once there, stays.
 double larger(double a, double b) { return std::isnan(a) || b <= a ? a : b; }
 
-void add_row(TensorComparison& c, std::size_t row, const RowDifference& d, const CompareThresholds& t) {
+void add_row(TensorComparison& c, std::size_t position, const RowDifference& d, const CompareThresholds& t) {
   if (!std::isnan(c.min_cosine) && !(d.cosine >= c.min_cosine)) {
     c.min_cosine = d.cosine;
-    c.worst_position = row;
+    c.worst_position = position;
   }
   c.max_abs_error = larger(c.max_abs_error, d.abs_error);
   c.max_relative_error = larger(c.max_relative_error, d.relative_error);
   c.n_different += d.n_different;
   c.n_not_finite += d.n_not_finite;
-  if (!c.first_different && d.n_different > 0) c.first_different = row;
-  if (!c.first_beyond && !is_within(d, t)) c.first_beyond = row;
+  c.n_not_finite_in_first += d.n_not_finite_in_a;
+  c.n_not_finite_in_reference += d.n_not_finite_in_b;
+  if (!c.first_different && d.n_different > 0) c.first_different = position;
+  if (!c.first_beyond && !is_within(d, t)) c.first_beyond = position;
 }
 
 // One step of two sequences of likeliest tokens.
@@ -161,10 +169,11 @@ std::vector<Pair> pair_up(const TraceSource& first, const TraceSource& reference
       continue;
     }
     const TraceTensor& b = reference.tensors()[found->second];
-    if (a.rows != b.rows || a.cols != b.cols) {
+    const bool last_row_alone = a.rows == 1 || b.rows == 1;
+    if (a.cols != b.cols || (a.rows != b.rows && !last_row_alone)) {
       throw ModelError(first.name() + ": tensor " + printable(a.name, kMaxPrintedName),
                        "is of shape " + shape_of(a) + ", and in " + reference.name() + " of " + shape_of(b),
-                       "compare traces of one model and the same tokens");
+                       "compare traces of one model and the same tokens, of all or of the last alone");
     }
     pairs.push_back({i, found->second});
     there.erase(found);
@@ -220,14 +229,16 @@ bool TraceComparison::identical() const {
   const auto all_match = [](const std::optional<TokenComparison>& c) {
     return !c || c->n_matched == c->n_steps;
   };
-  return first_different() == nullptr && all_match(positions) && all_match(continuation);
+  return only_in_reference.empty() && first_different() == nullptr && all_match(positions) &&
+         all_match(continuation);
 }
 
 bool TraceComparison::passes(const CompareThresholds& thresholds) const {
   const auto enough = [&](const std::optional<TokenComparison>& c) {
     return !c || c->score() >= thresholds.min_token_match;
   };
-  return first_beyond() == nullptr && enough(positions) && enough(continuation);
+  return first_beyond() == nullptr && enough(positions) && enough(continuation) &&
+         !(thresholds.exact && !only_in_reference.empty());
 }
 
 std::optional<TraceComparison> compare_traces(const TraceSource& first, const TraceSource& reference,
@@ -243,20 +254,25 @@ std::optional<TraceComparison> compare_traces(const TraceSource& first, const Tr
   std::vector<float> b;
   for (std::size_t i = 0; i < pairs.size(); ++i) {
     const TraceTensor& tensor = first.tensors()[pairs[i].first];
+    const std::size_t rows_there = reference.tensors()[pairs[i].reference].rows;
     TensorComparison c;
     c.name = tensor.name;
-    c.rows = tensor.rows;
+    c.rows = std::min(tensor.rows, rows_there);
+    c.last_row_alone = tensor.rows != rows_there;
+    c.first_position = std::max(tensor.rows, rows_there) - c.rows;
     c.cols = tensor.cols;
     a.resize(tensor.cols);
     b.resize(tensor.cols);
     const TraceSource::Rows next_a = first.rows(pairs[i].first);
     const TraceSource::Rows next_b = reference.rows(pairs[i].reference);
-    for (std::size_t row = 0; row < tensor.rows; ++row) {
+    for (std::size_t row = c.rows; row < tensor.rows; ++row) next_a(a);  // those before the last
+    for (std::size_t row = c.rows; row < rows_there; ++row) next_b(b);
+    for (std::size_t row = 0; row < c.rows; ++row) {
       constexpr std::size_t kRowsBetween = 64;
       if (row % kRowsBetween == 0 && progress && !progress(i, pairs.size())) return std::nullopt;
       next_a(a);
       next_b(b);
-      add_row(c, row, compare_rows(a, b), request.thresholds);
+      add_row(c, c.first_position + row, compare_rows(a, b), request.thresholds);
       if (tensor.name == "logits") steps.push_back(best_of(a, b));
     }
     if (tensor.name == "logits") logit_difference = c.max_abs_error;

@@ -20,17 +20,23 @@ struct CompareThresholds {
   bool exact = false;          // the same bits, of every value
 };
 
-// A tensor of both. A position is a row; relative errors are of the position's largest reference value.
+// A tensor of both. A position is a row; relative errors are of the position's largest reference value. Where
+// one side has a row for each token and the other a single one, that is the last token's: most engines give
+// the logits of that alone.
 struct TensorComparison {
   std::string name;
-  std::size_t rows = 0;
+  std::size_t rows = 0;            // compared
+  std::size_t first_position = 0;  // of the first of them
+  bool last_row_alone = false;     // of the rows of one side
   std::size_t cols = 0;
   double min_cosine = 1;  // NaN where a value is not finite, and so the errors
   double max_abs_error = 0;
   double max_relative_error = 0;
-  std::size_t worst_position = 0;              // where the cosine is lowest
-  std::uint64_t n_different = 0;               // values that have not the same bits
-  std::uint64_t n_not_finite = 0;              // values that are NaN or infinite in either
+  std::size_t worst_position = 0;  // where the cosine is lowest
+  std::uint64_t n_different = 0;   // values that have not the same bits
+  std::uint64_t n_not_finite = 0;  // values that are NaN or infinite in either
+  std::uint64_t n_not_finite_in_first = 0;
+  std::uint64_t n_not_finite_in_reference = 0;
   std::optional<std::size_t> first_different;  // position
   std::optional<std::size_t> first_beyond;     // position beyond the thresholds
 };
@@ -59,7 +65,8 @@ struct TraceComparison {
   // nullptr: there is none.
   const TensorComparison* first_different() const;
   const TensorComparison* first_beyond() const;
-  bool identical() const;
+  bool identical() const;  // all that was compared, and that is all of the reference
+  // With `exact` a tensor of the reference that has no counterpart does not pass either.
   bool passes(const CompareThresholds& thresholds) const;
 };
 

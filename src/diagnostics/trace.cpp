@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "bitnet/error.h"
+#include "bitnet/version.h"
 #include "engine/session_impl.h"
 #include "model/model_impl.h"
 
@@ -168,6 +169,9 @@ std::optional<Trace> run_trace(Session& session, const Model& model, const Sessi
   trace.info.backend = session.backend();
   trace.info.kv_type = options.kv_type == KvType::f16 ? "f16" : "f32";
   trace.info.activations = options.activations == ActivationType::int8 ? "int8" : "f32";
+  trace.info.head = session.head() == HeadKind::int8 ? "int8" : "stored";
+  trace.info.program = "bitnet " + std::string(version());
+  trace.info.commit = commit();
   trace.info.ids = request.ids;
   trace.tensors = request.tensors;
 

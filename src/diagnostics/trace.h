@@ -28,6 +28,9 @@ struct TraceInfo {
   std::string backend;      // instruction set
   std::string kv_type;      // "f16" or "f32"
   std::string activations;  // "int8" or "f32"
+  std::string head;         // "stored" or "int8"
+  std::string program;      // that made it, "bitnet 0.1.0"
+  std::string commit;       // of that
   std::vector<TokenId> ids;
   std::vector<TokenId> greedy;        // the likeliest token at each step of a continuation
   std::vector<double> greedy_margin;  // between the best two logits at each of these steps

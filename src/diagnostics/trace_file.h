@@ -1,9 +1,9 @@
 // Traces in files, our own and those that other engines' dumps are brought to:
 //
-//   .npz        numpy's archive: an array for each tensor under its name, f2, f4 or f8, row-major, the
-//               position first; int32 arrays "ids" and "greedy", and "greedy_margin". numpy.savez writes it.
-//   .gguf       a tensor for each, F32, F16 or BF16
-//   .json       {"ids": [...], "tensors": [{"name", "shape", "offset"}]}, the values beside it in a file of
+//   .npz        numpy's archive: an array for each tensor under its name, f2, f4 or f8, the position first;
+//   int32 arrays "ids" and "greedy", and "greedy_margin". numpy.savez writes it. .gguf       a tensor for
+//   each, F32, F16 or BF16 .json       {"ids": [...], "tensors": [{"name", "shape", "offset"}]}, the values
+//   beside it in a file of
 //               the same name ending in .f32: little-endian float32, row-major, at these offsets
 //
 // What is said about a trace stands in JSON of one form: the .json file itself, the member trace.json of an
@@ -11,7 +11,8 @@
 //
 //   schema, version       "bitnet.trace", 1; only in what this program writes
 //   model                 file, or the built-in model's name
-//   backend, kv_type, activations
+//   program, commit       that wrote it
+//   backend, kv_type, activations, head
 //   ids                   of the tokens that were run
 //   greedy                the likeliest token at each step of a continuation
 //   greedy_margin         between the best two logits at each of these steps

@@ -87,17 +87,10 @@ class NpzTrace final : public TraceSource {
 
   Rows rows(std::size_t tensor) const override {
     const Array& array = arrays_[tensor];
+    if (array.header.fortran_order) return rows_of_columns(array, tensors_[tensor]);
     auto member = std::make_shared<Member>(zip_.get(), array.index, array.shown);
     skip_header(*member);
-    return [member, size = array.element_size](std::span<float> row) {
-      if (size == 2) {
-        read_as<std::uint16_t>(*member, row, f16_to_f32);
-      } else if (size == 4) {
-        member->read(row.data(), row.size_bytes());
-      } else {
-        read_as<double>(*member, row, [](double v) { return static_cast<float>(v); });
-      }
-    };
+    return [member, size = array.element_size](std::span<float> out) { read_values(*member, size, out); };
   }
 
  private:
@@ -109,6 +102,46 @@ class NpzTrace final : public TraceSource {
     std::size_t element_size = 0;
     NpyHeader header;
   };
+
+  static void read_values(Member& member, std::size_t element_size, std::span<float> out) {
+    if (element_size == 2) {
+      read_as<std::uint16_t>(member, out, f16_to_f32);
+    } else if (element_size == 4) {
+      member.read(out.data(), out.size_bytes());
+    } else {
+      read_as<double>(member, out, [](double v) { return static_cast<float>(v); });
+    }
+  }
+
+  // Of an array whose first index runs fastest: read as a whole, as its rows lie all over it.
+  Rows rows_of_columns(const Array& array, const TraceTensor& tensor) const {
+    Member member(zip_.get(), array.index, array.shown);
+    skip_header(member);
+    auto values = std::make_shared<std::vector<float>>();
+    const std::size_t n_values = tensor.rows * tensor.cols;
+    constexpr std::size_t kBlock = std::size_t{1} << 20;  // a header's claim alone takes no memory
+    while (values->size() < n_values) {
+      const std::size_t at = values->size();
+      values->resize(std::min(at + kBlock, n_values));
+      read_values(member, array.element_size, std::span(*values).subspan(at));
+    }
+    // The place of an element, as the last index runs fastest.
+    const std::vector<std::uint64_t>& dims = array.header.dims;
+    std::vector<std::size_t> strides(dims.size(), 1);
+    for (std::size_t d = 1; d < dims.size(); ++d) strides[d] = strides[d - 1] * dims[d - 1];
+    return [values, dims, strides, index = std::vector<std::uint64_t>(dims.size()),
+            at = std::size_t{0}](std::span<float> row) mutable {
+      for (float& value : row) {
+        value = (*values)[at];
+        for (std::size_t d = dims.size(); d-- > 0;) {
+          at += strides[d];
+          if (++index[d] < dims[d]) break;
+          at -= strides[d] * dims[d];
+          index[d] = 0;
+        }
+      }
+    };
+  }
 
   static NpyHeader read_header(Member& member, const std::string& shown, std::uint64_t size,
                                std::uint64_t& n_bytes) {
@@ -205,18 +238,21 @@ class NpzTrace final : public TraceSource {
       throw ModelError(array.shown, "is big-endian", "save it with dtype numpy.float32");
     }
     if ((type != "<f2" && type != "<f4" && type != "<f8") || array.name == "greedy_margin") return;
-    if (array.header.fortran_order) {
-      throw ModelError(array.shown, "is in Fortran order", "save numpy.ascontiguousarray of it");
-    }
     add_tensor(array.name, array.header.dims);
     array.element_size = static_cast<std::size_t>(type[2] - '0');
     const TraceTensor& added = tensors_.back();
-    const std::uint64_t wanted = std::uint64_t{added.rows} * added.cols * array.element_size;
+    const std::uint64_t n_values = std::uint64_t{added.rows} * added.cols;
+    const std::uint64_t wanted = n_values * array.element_size;
     if (array.n_bytes != wanted) {
       throw ModelError(
           array.shown,
           "has " + std::to_string(array.n_bytes) + " bytes, and its shape takes " + std::to_string(wanted),
           kDamaged);
+    }
+    constexpr std::uint64_t kMostInFortranOrder = std::uint64_t{1} << 28;
+    if (array.header.fortran_order && n_values > kMostInFortranOrder) {
+      throw ModelError(array.shown, "is in Fortran order and too large to be turned round in memory",
+                       "save numpy.ascontiguousarray of it");
     }
     arrays_.push_back(std::move(array));
   }

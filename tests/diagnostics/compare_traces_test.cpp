@@ -158,5 +158,48 @@ TEST(CompareTraces, SaysWhatOnlyOneSideHas) {
   EXPECT_EQ(c.only_in_reference, std::vector<std::string>{"x"});
 }
 
+TEST(CompareTraces, HoldsASingleRowAgainstTheLastOfAll) {
+  const Trace all = trace_of({{"logits", 3, 2}}, {{1, 0, 0, 1, 5, 7}});
+  const Trace last = trace_of({{"logits", 1, 2}}, {{5, 7}});
+  const Trace other = trace_of({{"logits", 1, 2}}, {{7, 5}});
+  for (const auto& c : {compare(all, last), compare(last, all)}) {
+    const TensorComparison& t = c.tensors.at(0);
+    EXPECT_TRUE(t.last_row_alone);
+    EXPECT_EQ(t.rows, 1U);
+    EXPECT_EQ(t.first_position, 2U);
+    EXPECT_TRUE(c.identical());
+    EXPECT_EQ(c.positions->n_steps, 1U);
+  }
+  const TraceComparison c = compare(all, other);
+  EXPECT_EQ(c.tensors.at(0).first_different, 2U);
+  EXPECT_EQ(c.tensors.at(0).worst_position, 2U);
+  EXPECT_FALSE(compare(all, all).tensors.at(0).last_row_alone);
+  EXPECT_THROW(compare(all, trace_of({{"logits", 2, 2}}, {{0, 1, 5, 7}})), ModelError);
+  EXPECT_THROW(compare(all, trace_of({{"logits", 1, 3}}, {{0, 1, 5}})), ModelError);
+}
+
+TEST(CompareTraces, TellsOnWhichSideValuesAreNotFinite) {
+  constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+  const TensorComparison t =
+      compare(trace_of(kOne, {{kNan, kNan, 3, 4}}), trace_of(kOne, {{kNan, 2, 3, INFINITY}})).tensors.at(0);
+  EXPECT_EQ(t.n_not_finite, 3U);
+  EXPECT_EQ(t.n_not_finite_in_first, 2U);
+  EXPECT_EQ(t.n_not_finite_in_reference, 2U);
+}
+
+TEST(CompareTraces, AreNotIdenticalWhereTheReferenceHasMore) {
+  const std::vector<TraceTensor> two{{"blk.0.l_out", 2, 2}, {"logits", 2, 2}};
+  const Trace some = trace_of(kOne, {{1, 2, 3, 4}});
+  const Trace more = trace_of(two, {{1, 2, 3, 4}, {1, 2, 3, 4}});
+  EXPECT_TRUE(compare(more, some).identical());  // all of the reference is there
+  const TraceComparison c = compare(some, more);
+  EXPECT_FALSE(c.identical());
+  EXPECT_TRUE(c.passes({}));
+  EXPECT_FALSE(c.passes({.exact = true}));
+  CompareRequest request;  // unless nothing else was asked for
+  request.patterns = {"blk.*"};
+  EXPECT_TRUE(compare(some, more, request).identical());
+}
+
 }  // namespace
 }  // namespace bitnet

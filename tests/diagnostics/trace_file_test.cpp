@@ -88,6 +88,26 @@ TEST(TraceFile, ReadsWhatNumpyWrites) {
   }
 }
 
+// The same values, whichever index runs fastest in the file.
+TEST(TraceFile, ReadsFortranOrder) {
+  const auto trace = open_trace(BITNET_TEST_DATA "/traces/fortran-order.npz");
+  const auto values_of = [&](const std::string& name) {
+    const auto t = std::ranges::find(trace->tensors(), name, &TraceTensor::name);
+    EXPECT_NE(t, trace->tensors().end()) << name;
+    EXPECT_EQ(t->rows, 2U) << name;  // there are two ids
+    const TraceSource::Rows next = trace->rows(static_cast<std::size_t>(t - trace->tensors().begin()));
+    std::vector<float> values(t->rows * t->cols);
+    next(std::span(values).first(t->cols));
+    next(std::span(values).subspan(t->cols));
+    return values;
+  };
+  for (const std::string name : {"two", "three", "four"}) {
+    const std::vector<float> values = values_of(name);
+    for (std::size_t i = 0; i < values.size(); ++i) EXPECT_EQ(values[i], static_cast<float>(i)) << name;
+    EXPECT_EQ(values_of(name + "_fortran"), values) << name;
+  }
+}
+
 TEST(TraceFile, ReadsHalfPrecisionFromGguf) {
   const std::array values{1.5F, -2.0F, 0.25F, 8.0F};
   test::GgufBuilder builder;
@@ -147,7 +167,8 @@ TEST(TraceFile, NamesWhatIsWrongWithAnArray) {
     EXPECT_PRED2(has, refusal(file_with(npz_with(from, to)).path()), part) << to;
   };
   const std::string order = "'fortran_order': False, 'shape': (2, 3), }";
-  says(order, "'fortran_order': True , 'shape': (2, 3), }", "inp_embd.npy: is in Fortran order");
+  says(order, "'fortran_order': True , 'shape': (2, 4), }",
+       "inp_embd.npy: has 24 bytes, and its shape takes 32");
   says(order, "'fortran_order': False, 'shape': (2, 4), }",
        "inp_embd.npy: has 24 bytes, and its shape takes 32");
   says(order, "'fortran_order': False, 'shape': (9999), }", "inp_embd.npy: has 24 bytes");
