@@ -7,9 +7,11 @@
 #include <map>
 #include <new>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "bitnet/error.h"
+#include "bitnet/version.h"
 #include "cli/bench/bench_command.h"
 #include "cli/chat/chat_command.h"
 #include "cli/help/completions_command.h"
@@ -18,6 +20,7 @@
 #include "cli/options/parser.h"
 #include "cli/perplexity_command.h"
 #include "cli/run/run_command.h"
+#include "cli/terminal/error_text.h"
 #include "cli/terminal/exit_code.h"
 #include "cli/terminal/interrupt.h"
 #include "cli/terminal/log.h"
@@ -45,13 +48,21 @@ ExitCode fail(ExitCode code, const std::string& message) {
   return code;
 }
 
+std::string version_line() {
+  constexpr std::size_t kDigits = 12;  // of the commit: enough to find it by
+  const std::string_view built_from = commit();
+  const std::size_t dash = std::min(built_from.find('-'), built_from.size());
+  return "bitnet " + std::string(version()) + " (" +
+         std::string(built_from.substr(0, std::min(dash, kDigits))).append(built_from.substr(dash)) + ")\n";
+}
+
 ExitCode guarded(const std::function<ExitCode()>& action) {
   try {
     return action();
   } catch (const ModelError& e) {
     return fail(ExitCode::refused, e.what());
   } catch (const UsageError& e) {
-    return fail(ExitCode::usage, e.what());
+    return fail(ExitCode::usage, error_text(e));
   } catch (const Error& e) {
     return fail(ExitCode::failed, e.what());
   } catch (const std::bad_alloc&) {
@@ -85,7 +96,7 @@ ExitCode run_main(int argc, char** argv) {
     const std::vector<const char*> words(argv + std::min(argc, 1), argv + argc);
     const ParsedLine line = parse_line(program, words);
     if (!line.help && !line.version) return commands.at(line.command->name())();
-    write_stdout(line.version ? "bitnet " BITNET_VERSION "\n" : help_text(program, *line.command));
+    write_stdout(line.version ? version_line() : help_text(program, *line.command));
     return ExitCode::done;
   });
 }

@@ -69,7 +69,10 @@ gguf::File open_model(const Options& o) {
 //
 // tokenize --json prints one object:
 //   schema, version   "bitnet.tokens", 1
+//   program, commit   that wrote it
 //   model             the file, or the built-in model's name
+//   add_bos, special  whether BOS comes first, if the model asks for it; whether control tokens were
+//                     recognised in the text
 //   n_bytes           of the text
 //   n_tokens
 //   ids               of all tokens, as detokenize takes them
@@ -107,14 +110,15 @@ class Printer {
   std::string block_;
 };
 
-bool print_json(const Tokenizer& tokenizer, const std::string& model, std::size_t n_bytes,
-                const std::vector<TokenSpan>& spans) {
-  Json head{{"schema", "bitnet.tokens"},
-            {"version", 1},
-            {"model", printable(model, kMaxPrintedPath)},
-            {"n_bytes", n_bytes},
-            {"n_tokens", spans.size()},
-            {"ids", Json::array()}};
+bool print_json(const Tokenizer& tokenizer, const std::string& model, const EncodeOptions& encoding,
+                std::size_t n_bytes, const std::vector<TokenSpan>& spans) {
+  Json head = schema_json("bitnet.tokens", 1);
+  head.update({{"model", printable(model, kMaxPrintedPath)},
+               {"add_bos", encoding.add_bos},
+               {"special", encoding.parse_special},
+               {"n_bytes", n_bytes},
+               {"n_tokens", spans.size()},
+               {"ids", Json::array()}});
   for (const TokenSpan& span : spans) {
     head["ids"].push_back(to_int(span.id));
     if (interrupted()) return false;  // before anything is printed
@@ -164,8 +168,8 @@ ExitCode tokenize(const Options& o) {
   if (o.json || o.pieces) {
     const std::vector<TokenSpan> spans = tokenizer.encode_spans(text, encoding);
     if (interrupted()) return ExitCode::interrupted;
-    complete =
-        o.json ? print_json(tokenizer, file.name(), text.size(), spans) : print_pieces(tokenizer, spans);
+    complete = o.json ? print_json(tokenizer, file.name(), encoding, text.size(), spans)
+                      : print_pieces(tokenizer, spans);
   } else if (complete) {
     const std::vector<TokenId> ids = tokenizer.encode(text, encoding);
     if (interrupted()) return ExitCode::interrupted;
@@ -182,10 +186,12 @@ ExitCode tokenize(const Options& o) {
 //
 // detokenize --json prints one object:
 //   schema, version   "bitnet.text", 1
+//   program, commit   that wrote it
 //   model             the file, or the built-in model's name
 //   n_tokens
 //   text              null if the bytes are no UTF-8
 //   bytes             the same in hexadecimal
+//   special           whether control tokens are shown
 
 std::vector<TokenId> read_ids(const Options& o) {
   if (o.file) return parse_token_ids(read_input(*o.file, "the ids"), *o.file == "-" ? "stdin" : *o.file);
@@ -215,12 +221,12 @@ ExitCode detokenize(const Options& o) {
   const std::string text = tokenizer.decode(ids, o.special);
   if (interrupted()) return ExitCode::interrupted;
   if (o.json) {
-    const Json all{{"schema", "bitnet.text"},
-                   {"version", 1},
-                   {"model", printable(file.name(), kMaxPrintedPath)},
-                   {"n_tokens", ids.size()},
-                   {"text", text_json(text)},
-                   {"bytes", hex_of(text)}};
+    Json all = schema_json("bitnet.text", 1);
+    all.update({{"model", printable(file.name(), kMaxPrintedPath)},
+                {"n_tokens", ids.size()},
+                {"text", text_json(text)},
+                {"bytes", hex_of(text)},
+                {"special", o.special}});
     write_stdout(all.dump() + "\n");
     return ExitCode::done;
   }

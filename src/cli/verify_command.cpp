@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -14,7 +15,9 @@
 #include "cli/options/builtin_model.h"
 #include "cli/options/model_options.h"
 #include "cli/options/number_option.h"
+#include "cli/run/run_replay.h"
 #include "cli/terminal/interrupt.h"
+#include "cli/terminal/json_text.h"
 #include "cli/terminal/log.h"
 #include "cli/terminal/output.h"
 #include "cli/terminal/progress_bar.h"
@@ -30,6 +33,7 @@ using Json = nlohmann::ordered_json;
 struct CommandOptions {
   std::string model;
   unsigned n_threads = 0;
+  std::optional<std::string> receipt;
   bool json = false;
   bool quiet = false;
   bool verbose = false;
@@ -42,7 +46,10 @@ void add_options(Command& c, CommandOptions& o) {
   file->type_name("FILE")->envname("BITNET_MODEL")->group("Model");
   auto* threads = add_number(c, "-t,--threads", o.n_threads, "With -m; 0: one per physical core");
   threads->type_name("N")->envname("BITNET_THREADS")->group("Machine");
-  c.add_flag("--json", o.json, "The summary as JSON")->group("Output");
+  auto* receipt = c.add_option("--receipt", o.receipt,
+                               "Run what this receipt tells of again, with -m if the model has moved");
+  receipt->type_name("FILE")->group("Model");
+  c.add_flag("--json", o.json, "The summary as JSON")->group("Output")->excludes(receipt);
   c.add_flag("-q,--quiet", o.quiet, "Only errors on stderr")->group("Messages");
   c.add_flag("-v,--verbose", o.verbose, "More detail on stderr")->group("Messages");
   add_help(c);
@@ -54,6 +61,7 @@ void add_options(Command& c, CommandOptions& o) {
 // --json prints one object:
 //   schema    "bitnet.verify"
 //   version   1; it changes when a field changes its name or meaning, not when one is added
+//   program, commit   that wrote it
 //   model     "canary", or the file
 //   cpu
 //   backends  those of this build that this CPU can run; the first is the specification
@@ -91,17 +99,16 @@ std::string format_json(const VerifyReport& report, const std::string& model) {
                        {"f16_digest", fmt::format("{:016x}", p.f16_digest)},
                        {"f32_digest", fmt::format("{:016x}", p.f32_digest)}});
   }
-  const Json all = {{"schema", "bitnet.verify"},
-                    {"version", 1},
-                    {"model", model},
-                    {"cpu", printable(cpu_name(), kMaxPrintedName)},
-                    {"backends", std::move(backends)},
-                    {"passed", report.n_failed() == 0},
-                    {"checks", report.n_checks()},
-                    {"failed", report.n_failed()},
-                    {"results", std::move(results)},
-                    {"failures", std::move(failures)},
-                    {"prompts", std::move(prompts)}};
+  Json all = schema_json("bitnet.verify", 1);
+  all.update({{"model", model},
+              {"cpu", printable(cpu_name(), kMaxPrintedName)},
+              {"backends", std::move(backends)},
+              {"passed", report.n_failed() == 0},
+              {"checks", report.n_checks()},
+              {"failed", report.n_failed()},
+              {"results", std::move(results)},
+              {"failures", std::move(failures)},
+              {"prompts", std::move(prompts)}});
   return all.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
@@ -138,6 +145,7 @@ ExitCode verify(const CommandOptions& o) {
   options.quiet = o.quiet;
   options.verbose = o.verbose;
   options.session.n_threads = o.n_threads;
+  if (o.receipt) return replay_receipt(*o.receipt, options);
   const Model model = load_model(options);
   const std::string name = o.model.empty() ? kBuiltinModelName : printable(o.model, kMaxPrintedPath);
 

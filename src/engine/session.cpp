@@ -111,6 +111,7 @@ void Session::Impl::run_chunks(std::span<const TokenId> tokens, Done done, Withi
   for (std::size_t first = 0; first < tokens.size(); first += act.max_tokens) {
     const std::size_t n = std::min(act.max_tokens, tokens.size() - first);
     const auto go_on = [&](std::size_t n_layers) { return within(first, n, n_layers); };
+    has_last = false;
     if (!forward.run(tokens.subspan(first, n), position, go_on)) return;
     position += n;
     last_row = n - 1;

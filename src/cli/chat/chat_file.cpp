@@ -11,6 +11,7 @@
 #include "base/printable.h"
 #include "bitnet/error.h"
 #include "cli/options/prompt_input.h"
+#include "cli/terminal/json_text.h"
 #include "cli/terminal/saved_json.h"
 
 namespace bitnet::cli {
@@ -59,11 +60,8 @@ bool save_chat(const std::string& path, std::string_view model, ChatTemplate cha
     const auto* const role = std::ranges::find(kRoles, message.role, &RoleName::role);
     list.push_back({{"role", role->name}, {"content", message.content}});
   }
-  const OrderedJson all{{"schema", kForm.schema},
-                        {"version", kForm.version},
-                        {"model", model},
-                        {"template", name_of(chat_template)},
-                        {"messages", std::move(list)}};
+  OrderedJson all = schema_json(kForm.schema, kForm.version);
+  all.update({{"model", model}, {"template", name_of(chat_template)}, {"messages", std::move(list)}});
   const bool replaces = replaces_one(path);
   OutputFile file(path);
   file.write(all.dump(2, ' ', false, OrderedJson::error_handler_t::replace) + "\n");

@@ -12,6 +12,7 @@ namespace bitnet::cli {
 
 // The file is one JSON object:
 //   schema, version   "bitnet.chat", 1
+//   program, commit   that wrote it
 //   model             that the conversation was with; for people
 //   template          the name of the chat template; for people
 //   messages          in order, each {role: "system", "user" or "assistant", content}

@@ -10,6 +10,7 @@
 #include "base/printable.h"
 #include "bitnet/error.h"
 #include "cli/options/model_options.h"
+#include "cli/terminal/error_text.h"
 #include "cli/terminal/interrupt.h"
 #include "cli/terminal/log.h"
 #include "cli/terminal/memory_use.h"
@@ -103,7 +104,7 @@ ChatLoop::Next ChatLoop::guarded(Act act) {
   } catch (const ModelError& e) {
     spdlog::error("{}", e.what());
   } catch (const UsageError& e) {
-    spdlog::error("{}", e.what());
+    spdlog::error("{}", error_text(e));
   }
   return Next::go_on;
 }

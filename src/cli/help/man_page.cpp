@@ -2,8 +2,11 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <string>
 #include <string_view>
 #include <vector>
+
+#include "bitnet/version.h"
 
 namespace bitnet::cli {
 namespace {
@@ -123,7 +126,8 @@ bitnet perplexity \-m model.gguf \-f text.txt \-c 2048
 }  // namespace
 
 std::string man_page(const Command& app) {
-  std::string text = ".\\\" Made by: bitnet completions man\n.TH BITNET 1 \"\" \"bitnet " BITNET_VERSION
+  std::string text = ".\\\" Made by: bitnet completions man\n.TH BITNET 1 \"\" \"bitnet " +
+                     std::string(version()) +
                      "\" \"User Commands\"\n.SH NAME\nbitnet \\- run ternary language models on CPUs\n"
                      ".SH SYNOPSIS\n\\fBbitnet\\fR \\fICOMMAND\\fR [\\fIOPTIONS\\fR]\n";
   text += kDescription;

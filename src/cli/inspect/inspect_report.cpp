@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "cli/inspect/inspect_report_head.h"
+#include "cli/terminal/json_text.h"
 #include "cli/terminal/memory_use.h"
 
 namespace bitnet::cli {
@@ -228,6 +229,7 @@ std::string verdict_of(const Inspection& in) {
 // --json prints one object:
 //   schema        "bitnet.inspect"
 //   version       1; it changes when a field changes its name or meaning, not when one is added
+//   program, commit   that wrote it
 //   file, file_bytes, gguf_version, alignment, name, architecture
 //   files         of a split model the number of its parts, whose bytes are added up; otherwise 1
 //   parameters    elements of all tensors; 0 in a damaged file
@@ -324,9 +326,8 @@ std::string inspection_json(const Inspection& in, const InspectionExtras& extras
     metadata.push_back({{"key", k.name}, {"type", k.type}, {"value", k.value}});
   Json tensors = Json::array();
   for (const TensorSummary& t : in.tensors) tensors.push_back(tensor_json(t));
-  Json all = {{"schema", "bitnet.inspect"},
-              {"version", 1},
-              {"file", in.file},
+  Json all = schema_json("bitnet.inspect", 1);
+  all.update({{"file", in.file},
               {"file_bytes", in.file_bytes},
               {"files", in.n_files},
               {"parameters", in.n_parameters},
@@ -347,7 +348,7 @@ std::string inspection_json(const Inspection& in, const InspectionExtras& extras
               {"sizes", std::move(sizes)},
               {"other_bytes", in.other_bytes()},
               {"metadata", std::move(metadata)},
-              {"tensors", std::move(tensors)}};
+              {"tensors", std::move(tensors)}});
   if (extras.wants_head) all["int8_head"] = extras.head ? head_effect_json(*extras.head) : Json();
   return all.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }

@@ -86,6 +86,10 @@ std::string_view name_of(HeadKind kind) {
   return "?";
 }
 
+std::string_view name_of(KvType type) { return type == KvType::f16 ? "f16" : "f32"; }
+std::string_view name_of(ActivationType type) { return type == ActivationType::int8 ? "int8" : "f32"; }
+std::string_view recorded_name_of(HeadKind kind) { return kind == HeadKind::int8 ? "int8" : "stored"; }
+
 std::string_view name_of(WeightMemory weights) { return weights == WeightMemory::mmap ? "mmap" : "repack"; }
 
 void log_profile(Session& session, std::string_view what) {
@@ -175,8 +179,13 @@ Model load_model(const ModelOptions& options, HeadKind head_kind) {
       info.ffn, info.vocab, info.context_length, info.tied_output ? "tied" : "separate");
   spdlog::debug("loaded {:.1f} MiB in {:.3f} s", to_mib(info.file_bytes), seconds.count());
   if (options.head && options.head->kind != info.head.kind) {
-    spdlog::info("the head of {} is used as it is: its type is so small that --head {} gains nothing",
-                 printable(info.file, kMaxPrintedPath), name_of(options.head->kind));
+    // Of int8 other logits are expected; the screened head would give those that come now.
+    const std::string why = fmt::format(
+        "the head of {} is used as it is: its type is so small that --head {} "
+        "gains nothing",
+        printable(info.file, kMaxPrintedPath), name_of(options.head->kind));
+    if (options.head->kind == HeadKind::int8) throw UsageError(why + "; leave it out");
+    spdlog::info("{}", why);
   }
   log_head(info);
   log_memory("after loading");

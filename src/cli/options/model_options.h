@@ -38,6 +38,10 @@ HeadChoice parse_head(const std::string& name);
 extern const char* const kHeadNames;  // that it takes, as offer_choices() wants them
 std::string_view name_of(HeadKind kind);
 std::string_view name_of(WeightMemory weights);
+std::string_view name_of(KvType type);
+std::string_view name_of(ActivationType type);
+// In records: "stored" for what gives the bits of the head as it lies in the file, or "int8".
+std::string_view recorded_name_of(HeadKind kind);
 
 // What the session took the time of, a line for each kind of work, on stderr, --quiet or not; nothing without
 // --profile.

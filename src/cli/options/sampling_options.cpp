@@ -2,6 +2,10 @@
 
 #include <spdlog/spdlog.h>
 
+#include <random>
+#include <string>
+
+#include "bitnet/error.h"
 #include "cli/options/number_option.h"
 
 namespace bitnet::cli {
@@ -11,29 +15,62 @@ void SamplingOptions::add_to(Command& c) {
   auto* greedy = c.add_flag("--greedy", greedy_,
                             defaults_.temperature == 0 ? "The likeliest token every time, as without --temp"
                                                        : "The likeliest token every time");
-  auto* temp = add_number(c, "--temp", s.temperature, "Temperature; 0: greedy");
-  temp->type_name("T")->excludes(greedy);
+  const auto take_temperature = [this](const std::string& text, const std::string& source) {
+    given_.temperature = parse_number<float>(text, source);
+    temperature_given_ = true;
+  };
+  auto* temp = c.add_option("--temp", take_temperature, "Of what the others leave; 0: greedy");
+  temp->type_name("T")->default_str(digits_of(defaults_.temperature))->excludes(greedy);
   auto* top_k = add_number(c, "--top-k", s.top_k, "Only the K likeliest tokens; 0: all")->type_name("K");
   auto* top_p = add_number(c, "--top-p", s.top_p, "Only the likeliest that make up P; 1: all");
   top_p->type_name("P");
   auto* min_p = add_number(c, "--min-p", s.min_p, "Drop tokens under P times the best");
   min_p->type_name("P");
-  auto* penalty = add_number(c, "--repeat-penalty", s.repeat_penalty, "On the last 64 tokens; 1: off");
+  auto* penalty = add_number(c, "--repeat-penalty", s.repeat_penalty, "On tokens that were there; 1: off");
   penalty->type_name("X");
-  auto* seed = add_number(c, "--seed", s.seed, "Same seed, same text")->type_name("N");
-  for (Option* option : {greedy, temp, top_k, top_p, min_p, penalty, seed}) option->group("Sampling");
+  auto* window = add_number(c, "--repeat-last-n", s.repeat_window, "How far back it looks; -1: all");
+  window->type_name("N");
+  const auto take_seed = [this](const std::string& text, const std::string& source) {
+    random_seed_ = text == "random" || text == "-1";
+    // 32 bits are a number that can be typed again, and that every reader of JSON keeps.
+    given_.seed = random_seed_ ? std::random_device()() : parse_number<std::uint64_t>(text, source);
+  };
+  auto* seed = c.add_option("--seed", take_seed, "Same seed, same text; or random");
+  seed->type_name("N")->default_str(digits_of(defaults_.seed));
+  for (Option* option : {greedy, temp, top_k, top_p, min_p, penalty, window, seed}) option->group("Sampling");
 }
 
-void SamplingOptions::warn_of_idle() const {
-  if (sampler().temperature != 0) return;
-  const auto warn = [](bool set, const char* name) {
-    if (set) spdlog::warn("{} has no effect in greedy mode; pass --temp to sample", name);
+std::vector<std::string> SamplingOptions::given() const {
+  std::vector<std::string> names;
+  const auto add = [&](bool is_given, const char* name) {
+    if (is_given) names.emplace_back(name);
   };
-  warn(given_.top_k != defaults_.top_k, "--top-k");
-  warn(given_.top_p != defaults_.top_p, "--top-p");
-  warn(given_.min_p != defaults_.min_p, "--min-p");
-  warn(given_.repeat_penalty != defaults_.repeat_penalty, "--repeat-penalty");
-  warn(given_.seed != defaults_.seed, "--seed");
+  add(temperature_given_, "--temp");
+  add(greedy_, "--greedy");
+  add(given_.top_k != defaults_.top_k, "--top-k");
+  add(given_.top_p != defaults_.top_p, "--top-p");
+  add(given_.min_p != defaults_.min_p, "--min-p");
+  add(given_.repeat_penalty != defaults_.repeat_penalty, "--repeat-penalty");
+  add(given_.repeat_window != defaults_.repeat_window, "--repeat-last-n");
+  add(random_seed_ || given_.seed != defaults_.seed, "--seed");
+  return names;
+}
+
+void SamplingOptions::check() const {
+  if (given_.repeat_window != defaults_.repeat_window && given_.repeat_penalty == 1) {
+    throw UsageError("--repeat-last-n has no effect without --repeat-penalty: give both, or neither");
+  }
+  // Where temperature 0 was asked for by name the others keep what they promise: the best is always among
+  // what they leave.
+  if (sampler().temperature != 0 || temperature_given_ || greedy_) return;
+  for (const std::string& name : given()) {
+    if (name == "--repeat-penalty" || name == "--repeat-last-n") continue;
+    throw UsageError(name + " has no effect in greedy mode, which is the default: pass --temp T to sample");
+  }
+}
+
+void SamplingOptions::announce() const {
+  if (random_seed_) spdlog::info("seed {}", given_.seed);
 }
 
 SamplerOptions SamplingOptions::sampler() const {

@@ -1,6 +1,9 @@
 // Options by which the next token is chosen.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "bitnet/model.h"
 #include "bitnet/sampler.h"
 #include "cli/options/command.h"
@@ -14,17 +17,23 @@ class SamplingOptions {
 
   // Adds the options; this object must stay where it is until the command line is parsed.
   void add_to(Command& command);
-  // Warns of options that greedy sampling makes idle.
-  void warn_of_idle() const;
+  // Throws UsageError for an option that could have no effect beside the others: whoever gave it expects one.
+  void check() const;
+  // Says which seed was drawn, if a random one was asked for.
+  void announce() const;
 
   SamplerOptions sampler() const;
   // The fastest that gives this sampler the logits it asks for, exactly.
   HeadKind head() const;
+  // Those that were given other values than their defaults, by name.
+  std::vector<std::string> given() const;
 
  private:
   SamplerOptions defaults_;
   SamplerOptions given_;
   bool greedy_ = false;
+  bool temperature_given_ = false;
+  bool random_seed_ = false;
 };
 
 }  // namespace bitnet::cli

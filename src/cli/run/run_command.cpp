@@ -18,6 +18,9 @@
 #include "cli/run/run_options.h"
 #include "cli/run/run_output.h"
 #include "cli/run/run_receipt.h"
+#include "cli/run/run_record.h"
+#include "cli/run/run_score.h"
+#include "cli/run/run_stops.h"
 #include "cli/terminal/interrupt.h"
 #include "cli/terminal/log.h"
 #include "cli/terminal/memory_use.h"
@@ -29,18 +32,8 @@ namespace {
 std::string read_prompt(const RunOptions& o) {
   if (o.prompt) return *o.prompt;
   if (o.prompt_file) return read_prompt_file(*o.prompt_file);
+  if (!o.choices.empty()) return "";
   throw UsageError("no prompt: pass -p TEXT, -f FILE, or -f - to read it from stdin");
-}
-
-// What ends the text.
-void set_stops(const RunOptions& o, ChatTemplate chat_template, const Tokenizer& tokenizer,
-               GenerateOptions& generation) {
-  ChatStops stops = stops_of(chat_template, tokenizer);
-  generation.stop_strings = o.stop;
-  generation.stop_strings.insert(generation.stop_strings.end(), stops.strings.begin(), stops.strings.end());
-  if (o.ignore_eos) return;
-  generation.stop_tokens.assign(tokenizer.end_tokens().begin(), tokenizer.end_tokens().end());
-  generation.stop_tokens.insert(generation.stop_tokens.end(), stops.tokens.begin(), stops.tokens.end());
 }
 
 void report(const GenerateResult& r) {
@@ -54,10 +47,11 @@ void report(const GenerateResult& r) {
   spdlog::debug("peak memory {:.1f} MiB", to_mib(memory_use().peak_bytes));
 }
 
-std::unique_ptr<RunOutput> make_output(const RunOptions& o, const Model& model, const RunPrompt& prompt) {
-  if (o.json) return make_json_output(JsonForm::object, model, prompt, o.logprobs);
-  if (o.jsonl) return make_json_output(JsonForm::lines, model, prompt, o.logprobs);
-  return make_text_output(o.echo ? std::string(prompt.text) : "", !o.no_wrap);
+std::unique_ptr<RunOutput> make_output(const RunOptions& o, const Model& model, ChatTemplate chat_template,
+                                       const Session& session, const RunPrompt& prompt) {
+  if (!o.json && !o.jsonl) return make_text_output(o.echo ? std::string(prompt.text) : "", !o.no_wrap);
+  return make_json_output(o.json ? JsonForm::object : JsonForm::lines, model, prompt,
+                          run_options_json(o, chat_template, session), o.logprobs);
 }
 
 // Has `generation` tell output and receipt of every token. Without JSON and receipt nobody wants to know.
@@ -73,7 +67,7 @@ void watch_tokens(const RunOptions& o, RunOutput& output, Receipt& receipt, Gene
 ExitCode run(const RunOptions& o) {
   set_verbosity(o.model.quiet, o.model.verbose);
   o.check();
-  o.sampling.warn_of_idle();
+  o.sampling.announce();
   const std::string prompt = read_prompt(o);
   const auto load_start = std::chrono::steady_clock::now();
   const Model model = load_model(o.model, o.head());
@@ -83,13 +77,21 @@ ExitCode run(const RunOptions& o) {
   generation.show_special = o.special;
   generation.keep_going = [] { return !interrupted(); };
   const ChatTemplate chat_template = find_template(o.chat_template, model);
-  set_stops(o, chat_template, model.tokenizer(), generation);
+  set_stops(o.stop, o.ignore_eos, chat_template, model.tokenizer(), generation);
   const std::vector<TokenId> tokens =
       encode_prompt(chat_template, model.tokenizer(), prompt, o.system, o.special);
-  Sampler sampler(o.sampling.sampler(), model.info().vocab);
   Session session = make_session(model, o.model);
+  if (o.scores()) {
+    return run_score({.options = o,
+                      .chat_template = chat_template,
+                      .model = model,
+                      .session = session,
+                      .prompt = prompt,
+                      .prompt_ids = tokens});
+  }
+  Sampler sampler(o.sampling.sampler(), model.info().vocab);
   const RunPrompt run_prompt{.text = prompt, .ids = tokens};
-  const std::unique_ptr<RunOutput> output = make_output(o, model, run_prompt);
+  const std::unique_ptr<RunOutput> output = make_output(o, model, chat_template, session, run_prompt);
   Receipt receipt;
   watch_tokens(o, *output, receipt, generation);
 

@@ -1,8 +1,10 @@
 // run --json prints one object, the same for the same command whatever the machine, threads and backend:
 //   schema, version   "bitnet.run", 1; the version changes when a field changes its name or meaning, not when
 //                     one is added
+//   program, commit   that wrote it
 //   model             {name, architecture, file, bytes}: as its file names it (may be empty), its kind, its
 //                     path or "built-in canary", its size
+//   options           what decides which text comes: run_record.h
 //   prompt            {text, ids}: as it was given, null if that is no UTF-8; the ids that were run
 //   text              what was generated: valid UTF-8, bytes that can never be part of it as U+FFFD
 //   reason            why it ended: "max_tokens", "stop_token", "stop_string", "context_full", "interrupted"
@@ -17,7 +19,7 @@
 //     top             likewise: [{id, piece, bytes, logprob}], the K likeliest, best first
 //
 // run --jsonl prints the same as lines, each at once and with schema "bitnet.run.event", version 1 and event:
-//   "start"   model, prompt; after the prompt has run
+//   "start"   program, commit, model, options, prompt; after the prompt has run
 //   "token"   index, from 0, and the fields of a token
 //   "end"     reason; text: what is not in any token's; n_prompt, n_tokens. Without it the run did not end in
 //             order: its error is on stderr
@@ -25,9 +27,9 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "base/printable.h"
 #include "bitnet/tokenizer.h"
 #include "cli/run/run_output.h"
+#include "cli/run/run_record.h"
 #include "cli/terminal/interrupt.h"
 #include "cli/terminal/json_text.h"
 #include "cli/terminal/output.h"
@@ -38,26 +40,13 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json model_json(const ModelInfo& info) {
-  return {{"name", info.name},
-          {"architecture", info.architecture},
-          {"file", printable(info.file, kMaxPrintedPath)},
-          {"bytes", info.file_bytes}};
-}
-
-Json prompt_json(const RunPrompt& prompt) {
-  Json ids = Json::array();
-  for (const TokenId id : prompt.ids) ids.push_back(to_int(id));
-  return {{"text", text_json(prompt.text)}, {"ids", std::move(ids)}};
-}
-
 void print(std::string_view text) { interrupted() ? write_last_words(text) : write_stdout(text); }
 
 // What both forms have in common.
 class JsonOutput : public RunOutput {
  public:
-  JsonOutput(const Model& model, const RunPrompt& prompt, std::optional<std::size_t> n_top)
-      : model_(model), prompt_(prompt) {
+  JsonOutput(const Model& model, const RunPrompt& prompt, Json options, std::optional<std::size_t> n_top)
+      : model_(model), prompt_(prompt), options_(std::move(options)) {
     if (n_top) logprobs_.emplace(*n_top, model.info().vocab);
   }
 
@@ -70,30 +59,26 @@ class JsonOutput : public RunOutput {
   // The text since the last call.
   std::string take_text() { return std::exchange(text_, {}); }
 
-  Json named(TokenId id) const {
-    const std::string_view piece = model_.tokenizer().bytes_of(id, /*with_special=*/true);
-    return {{"id", to_int(id)}, {"piece", text_json(piece)}, {"bytes", hex_of(piece)}};
-  }
-
   void describe(const TokenStep& token, std::string_view text, Json& json) {
-    json.update(named(token.id));
+    json.update(named_token_json(model_.tokenizer(), token.id));
     json["text"] = text;
     if (!logprobs_) return;
     logprobs_->set(token.logits);
     json["logprob"] = logprobs_->of(token.id);
-    Json& top = json["top"] = Json::array();
-    for (const TokenLogprob& t : logprobs_->top()) {
-      top.push_back(named(t.id));
-      top.back()["logprob"] = t.logprob;
-    }
+    json["top"] = top_json(model_.tokenizer(), *logprobs_);
   }
 
-  Json model() const { return model_json(model_.info()); }
-  Json prompt() const { return prompt_json(prompt_); }
+  // What ran, behind the fields that say what this is.
+  Json describe_run() const {
+    return {{"model", run_model_json(model_.info())},
+            {"options", options_},
+            {"prompt", run_prompt_json(prompt_.text, prompt_.ids)}};
+  }
 
  private:
   const Model& model_;
   RunPrompt prompt_;
+  Json options_;
   std::optional<Logprobs> logprobs_;
   std::string text_;
 };
@@ -112,13 +97,10 @@ class ObjectOutput : public JsonOutput {
 
   void finish(const GenerateResult& result) override {
     all_text_ += take_text();
-    print(in_lines({{"schema", "bitnet.run"},
-                    {"version", 1},
-                    {"model", model()},
-                    {"prompt", prompt()},
-                    {"text", all_text_},
-                    {"reason", name_of(result.reason)},
-                    {"tokens", std::move(tokens_)}}));
+    Json all = schema_json("bitnet.run", 1);
+    all.update(describe_run());
+    all.update({{"text", all_text_}, {"reason", name_of(result.reason)}, {"tokens", std::move(tokens_)}});
+    print(in_lines(all));
   }
 
  private:
@@ -158,8 +140,9 @@ class LinesOutput : public JsonOutput {
   void start() {
     if (std::exchange(started_, true)) return;
     Json json = event("start");
-    json["model"] = model();
-    json["prompt"] = prompt();
+    const Json program = schema_json("bitnet.run.event", 1);
+    for (const char* field : {"program", "commit"}) json[field] = program.at(field);
+    json.update(describe_run());
     write(json);
   }
 
@@ -170,9 +153,12 @@ class LinesOutput : public JsonOutput {
 }  // namespace
 
 std::unique_ptr<RunOutput> make_json_output(JsonForm form, const Model& model, const RunPrompt& prompt,
+                                            nlohmann::ordered_json options,
                                             std::optional<std::size_t> logprobs) {
-  if (form == JsonForm::object) return std::make_unique<ObjectOutput>(model, prompt, logprobs);
-  return std::make_unique<LinesOutput>(model, prompt, logprobs);
+  if (form == JsonForm::object) {
+    return std::make_unique<ObjectOutput>(model, prompt, std::move(options), logprobs);
+  }
+  return std::make_unique<LinesOutput>(model, prompt, std::move(options), logprobs);
 }
 
 }  // namespace bitnet::cli

@@ -16,7 +16,9 @@ void add_prompt_options(Command& c, RunOptions& o) {
   auto* file = c.add_option("-f,--file", o.prompt_file, "Read the prompt from a file; - is stdin");
   file->type_name("FILE")->excludes(prompt);
   auto* chat_template = add_template(c, o.chat_template);
-  auto* system = c.add_option("--system", o.system, "System message; needs a template")->type_name("TEXT")->allow_empty();
+  auto* system = c.add_option("--system", o.system, "System message; needs a template")
+                     ->type_name("TEXT")
+                     ->allow_empty();
   auto* special = c.add_flag("--special", o.special, "Control tokens: parse in the prompt, show in the text");
   for (Option* option : {prompt, file, chat_template, system, special}) option->group("Prompt");
 }
@@ -29,6 +31,13 @@ void add_length_options(Command& c, RunOptions& o) {
   stop->type_name("TEXT");
   auto* ignore_eos = c.add_flag("--ignore-eos", o.ignore_eos, "Go on where the model ends its text");
   for (Option* option : {n, stop, ignore_eos}) option->group("Output");
+}
+
+void add_score_options(Command& c, RunOptions& o) {
+  auto* score = c.add_flag("--score", o.score, "How likely the prompt is, token by token; no new text");
+  auto* choice = c.add_option("--choice", o.choices, "Score this text behind the prompt; several times");
+  choice->type_name("TEXT");
+  for (Option* option : {score, choice}) option->group("Scoring");
 }
 
 void add_form_options(Command& c, RunOptions& o) {
@@ -59,12 +68,28 @@ void check_receipt(const std::string& path, const std::string& model) {
   OutputFile::check(path);
 }
 
+// What only new text could heed.
+void check_score(const RunOptions& o) {
+  const auto refuse = [](bool is_given, const std::string& name) {
+    if (!is_given) return;
+    throw UsageError(name + " has no effect with --score and --choice, which generate no text: leave it out");
+  };
+  refuse(o.max_tokens >= 0, "--max-tokens (-n)");
+  refuse(!o.stop.empty(), "--stop");
+  refuse(o.ignore_eos, "--ignore-eos");
+  refuse(o.echo, "--echo");
+  refuse(o.receipt.has_value(), "--receipt");
+  for (const std::string& name : o.sampling.given()) refuse(true, name);
+  if (o.jsonl) throw UsageError("--jsonl is for new text; --score and --choice have --json");
+}
+
 }  // namespace
 
 void RunOptions::add_to(Command& command) {
   add_prompt_options(command, *this);
   add_length_options(command, *this);
   add_form_options(command, *this);
+  add_score_options(command, *this);
   sampling.add_to(command);
   model.add_to(command);
   command.get_option("--head")->default_str("by sampler");
@@ -72,6 +97,8 @@ void RunOptions::add_to(Command& command) {
 
 void RunOptions::check() const {
   if (max_tokens < -1) throw UsageError("--max-tokens: give a count, or -1 to go on until the text ends");
+  sampling.check();
+  if (scores()) check_score(*this);
   if (logprobs && !json && !jsonl) {
     throw UsageError("--logprobs needs --json or --jsonl: the text alone has no place for them");
   }
@@ -80,7 +107,7 @@ void RunOptions::check() const {
 
 HeadKind RunOptions::head() const {
   const bool few_tokens = max_tokens >= 0 && max_tokens < kTokensWorthAScreen;
-  return wants_all_logits() || few_tokens ? HeadKind::exact : sampling.head();
+  return wants_all_logits() || scores() || few_tokens ? HeadKind::exact : sampling.head();
 }
 
 }  // namespace bitnet::cli

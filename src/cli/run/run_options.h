@@ -28,6 +28,8 @@ struct RunOptions {
   SamplingOptions sampling;
   bool json = false;
   bool jsonl = false;
+  bool score = false;
+  std::vector<std::string> choices;     // to score behind the prompt
   std::optional<std::size_t> logprobs;  // with so many alternatives
   std::optional<std::string> receipt;
 
@@ -36,6 +38,8 @@ struct RunOptions {
   // Throws UsageError for what the command line alone shows to be wrong, and RuntimeError when the receipt
   // could not be written: before anything is loaded or generated.
   void check() const;
+  // A given text is scored in place of generating one.
+  bool scores() const { return score || !choices.empty(); }
   // Of every token, for log-probabilities or the receipt's digest.
   bool wants_all_logits() const { return logprobs || receipt; }
   // The head that gives these tokens soonest.

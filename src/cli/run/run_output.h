@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
 #include <string>
@@ -37,9 +38,11 @@ struct RunPrompt {
 
 enum class JsonForm { object, lines };
 
-// `logprobs`: log-probabilities, with so many alternatives; TokenStep::logits must be there. Throws
-// UsageError when there are not so many tokens. Model and prompt must outlive it.
+// `options`: those of the run, as its records have them. `logprobs`: log-probabilities, with so many
+// alternatives; TokenStep::logits must be there. Throws UsageError when there are not so many tokens. Model
+// and prompt must outlive it.
 std::unique_ptr<RunOutput> make_json_output(JsonForm form, const Model& model, const RunPrompt& prompt,
+                                            nlohmann::ordered_json options,
                                             std::optional<std::size_t> logprobs);
 
 }  // namespace bitnet::cli

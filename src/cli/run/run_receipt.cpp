@@ -2,14 +2,11 @@
 // only machine and timings differ:
 //   schema, version   "bitnet.receipt", 1; the version changes when a field changes its name or meaning, not
 //                     when one is added
-//   program           "bitnet" and its version
+//   program, commit   "bitnet" and its version; what it was built from
 //   model             {name, architecture, bytes, sha256}: of its file, or of the built-in one as if it were
 //   a
 //                     file, or of all parts of a split one as if they were one; the name may be empty
-//   options           what decides which text comes: {template, system, special, max_tokens (null: no limit),
-//                     stop, ignore_eos, temperature, top_k, top_p, min_p, repeat_penalty, repeat_window,
-//                     seed, ctx_size, kv_type, activations}; a text that is no UTF-8 is {bytes: in
-//                     hexadecimal}
+//   options           what decides which text comes: run_record.h
 //   prompt            {text, ids}: as it was given, null if that is no UTF-8; the ids that were run
 //   output            {ids, text, reason}: a final stop token included; why it ended, as run --json says it
 //   logits            {digest, rows, vocab}: 64-bit FNV-1a, in hexadecimal, over the bits of the float32
@@ -40,7 +37,7 @@
 #include "base/cpu_count.h"
 #include "base/output_file.h"
 #include "base/printable.h"
-#include "cli/options/number_option.h"
+#include "cli/run/run_record.h"
 #include "cli/terminal/interrupt.h"
 #include "cli/terminal/json_text.h"
 #include "cli/terminal/memory_use.h"
@@ -54,9 +51,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// 0.7F is 0.7 here, not 0.699999988079071.
-Json number_json(float value) { return Json::parse(digits_of(value)); }
-
 Json ids_json(std::span<const TokenId> ids) {
   Json json = Json::array();
   for (const TokenId id : ids) json.push_back(to_int(id));
@@ -68,29 +62,6 @@ Json model_json(const ModelInfo& info, std::string sha256) {
           {"architecture", info.architecture},
           {"bytes", info.file_bytes},
           {"sha256", std::move(sha256)}};
-}
-
-Json options_json(const Receipt::Run& run) {
-  const RunOptions& o = run.options;
-  const SamplerOptions sampler = o.sampling.sampler();
-  Json stop = Json::array();
-  for (const std::string& text : o.stop) stop.push_back(argument_json(text));
-  return {{"template", name_of(run.chat_template)},
-          {"system", argument_json(o.system)},
-          {"special", o.special},
-          {"max_tokens", o.max_tokens < 0 ? Json() : Json(o.max_tokens)},
-          {"stop", std::move(stop)},
-          {"ignore_eos", o.ignore_eos},
-          {"temperature", number_json(sampler.temperature)},
-          {"top_k", sampler.top_k},
-          {"top_p", number_json(sampler.top_p)},
-          {"min_p", number_json(sampler.min_p)},
-          {"repeat_penalty", number_json(sampler.repeat_penalty)},
-          {"repeat_window", sampler.repeat_window},
-          {"seed", sampler.seed},
-          {"ctx_size", run.session.ctx_size()},
-          {"kv_type", o.model.session.kv_type == KvType::f16 ? "f16" : "f32"},
-          {"activations", o.model.session.activations == ActivationType::int8 ? "int8" : "f32"}};
 }
 
 Json machine_json(const Receipt::Run& run, std::uint64_t peak_bytes) {
@@ -143,12 +114,10 @@ bool Receipt::write(const Run& run) const {
   const std::optional<std::string> sha256 = sha256_of(parts, [] { return !interrupted(); });
   if (!sha256) return false;
   OutputFile file(*run.options.receipt);
-  file.write(in_lines(
-      {{"schema", "bitnet.receipt"},
-       {"version", 1},
-       {"program", "bitnet " BITNET_VERSION},
-       {"model", model_json(info, *sha256)},
-       {"options", options_json(run)},
+  Json all = schema_json("bitnet.receipt", 1);
+  all.update(
+      {{"model", model_json(info, *sha256)},
+       {"options", run_options_json(run.options, run.chat_template, run.session)},
        {"prompt", {{"text", text_json(run.prompt.text)}, {"ids", ids_json(run.prompt.ids)}}},
        {"output",
         {{"ids", ids_json(run.result.tokens)}, {"text", text_}, {"reason", name_of(run.result.reason)}}},
@@ -157,7 +126,8 @@ bool Receipt::write(const Run& run) const {
          {"rows", seconds_.size()},
          {"vocab", info.vocab}}},
        {"machine", machine_json(run, peak_bytes)},
-       {"timings", timings_json(run, seconds_)}}));
+       {"timings", timings_json(run, seconds_)}});
+  file.write(in_lines(all));
   file.commit();
   return true;
 }

@@ -2,6 +2,7 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include "bitnet/version.h"
 #include "tokenizer/utf8.h"
 
 namespace bitnet::cli {
@@ -18,6 +19,13 @@ std::string array_in_lines(const Json& array) {
 }
 
 }  // namespace
+
+Json schema_json(std::string_view schema, int version) {
+  return {{"schema", schema},
+          {"version", version},
+          {"program", "bitnet " + std::string(bitnet::version())},
+          {"commit", commit()}};
+}
 
 std::string hex_of(std::string_view bytes) {
   std::string hex;

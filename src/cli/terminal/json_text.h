@@ -7,6 +7,10 @@
 
 namespace bitnet::cli {
 
+// How every JSON form begins: {schema, version, program, commit}. The last two are the program that wrote it,
+// "bitnet 0.1.0", and what it was built from, as bitnet/version.h has it.
+nlohmann::ordered_json schema_json(std::string_view schema, int version);
+
 // Two lower-case digits for each byte.
 std::string hex_of(std::string_view bytes);
 

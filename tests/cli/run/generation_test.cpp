@@ -1,6 +1,8 @@
 // The text that `bitnet run` prints.
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
 #include "cli/runner.h"
 
 namespace bitnet::test {
@@ -95,11 +97,63 @@ TEST(CliGeneration, DrawsTheSameTextFromTheSameSeed) {
   EXPECT_NE(with_seed("2"), with_seed("1"));
 }
 
-TEST(CliGeneration, WarnsOfSamplingOptionsThatDoNothing) {
-  const ChildResult result = run_bitnet(Args{"run", "-p", "2+2=", "-n", "1", "--top-k", "3"});
-  EXPECT_EQ(result.exit_code, 0);
-  EXPECT_EQ(result.out, "4");
-  EXPECT_PRED2(has, result.err, "warning: --top-k has no effect in greedy mode");
+// With -q too: what was asked for cannot be had.
+TEST(CliGeneration, RefusesSamplingOptionsThatWouldDoNothing) {
+  const Args sum{"run", "-q", "-p", "2+2=", "-n", "1"};
+  const auto with = [&](const Args& more) {
+    Args args = sum;
+    args.insert(args.end(), more.begin(), more.end());
+    return args;
+  };
+  for (const Args& idle : {Args{"--top-k", "3"}, Args{"--top-p", "0.9"}, Args{"--min-p", "0.1"},
+                           Args{"--seed", "3"}, Args{"--seed", "random"}}) {
+    EXPECT_PRED2(has, refusal(run_bitnet(with(idle)), 2), idle.front() + " has no effect in greedy mode");
+  }
+  EXPECT_PRED2(has, refusal(run_bitnet(with({"--repeat-last-n", "8"})), 2), "without --repeat-penalty");
+  // Where temperature 0 was asked for by name, that is what the rest is of.
+  EXPECT_EQ(text_of(with({"--temp", "0", "--top-p", "0.9", "--seed", "3"})), "4");
+  EXPECT_EQ(text_of(with({"--greedy", "--top-k", "40"})), "4");
+}
+
+TEST(CliGeneration, PenalizesRepetitionInGreedyModeWhenAskedTo) {
+  const Args story{"run", "-q", "-p", kStory, "-n", "40"};
+  const auto with = [&](const Args& more) {
+    Args args = story;
+    args.insert(args.end(), more.begin(), more.end());
+    return text_of(args);
+  };
+  const std::string plain = text_of(story);
+  EXPECT_EQ(with({"--repeat-penalty", "1"}), plain);
+  EXPECT_NE(with({"--repeat-penalty", "1.5"}), plain);
+  EXPECT_EQ(with({"--repeat-penalty", "1.5", "--repeat-last-n", "0"}), plain);
+  EXPECT_NE(with({"--repeat-penalty", "1.5", "--repeat-last-n", "2"}), with({"--repeat-penalty", "1.5"}));
+  EXPECT_EQ(with({"--repeat-penalty", "1.5", "--head", "screened"}),
+            with({"--repeat-penalty", "1.5", "--head", "exact"}));
+}
+
+// The cut is by the model's own probabilities: at any temperature the same few are left.
+TEST(CliGeneration, CutsBeforeTheTemperature) {
+  const std::string text =
+      text_of({"run", "-q", "-p", "The capital of France is", "-n", "4", "--temp", "100", "--min-p", "0.5"});
+  EXPECT_EQ(text, " Paris.");
+}
+
+TEST(CliGeneration, DrawsARandomSeedAndSaysWhich) {
+  const Args sampled{"run", "-p", kStory, "-n", "20", "--temp", "5", "--json"};
+  for (const char* random : {"random", "-1"}) {
+    Args args = sampled;
+    args.insert(args.end(), {"--seed", random});
+    const ChildResult first = run_bitnet(args);
+    ASSERT_EQ(first.exit_code, 0) << first.err;
+    const auto json = nlohmann::json::parse(first.out);
+    const std::string seed = std::to_string(json.at("options").at("seed").get<std::uint64_t>());
+    EXPECT_PRED2(has, first.err, "info: seed " + seed + "\n");
+    args.back() = seed;
+    EXPECT_EQ(run_bitnet(args).out, first.out);
+  }
+  Args again = sampled;
+  again.insert(again.end(), {"--seed", "random"});
+  EXPECT_NE(text_of(again), text_of(again));  // the same one time in 2^32
 }
 
 }  // namespace

@@ -8,7 +8,9 @@
 #include <regex>
 
 #include "cli/runner.h"
+#include "support/small_model.h"
 #include "support/temp_directory.h"
+#include "support/temp_file.h"
 
 namespace bitnet::test {
 namespace {
@@ -102,11 +104,23 @@ TEST_F(CliHead, ServesBenchAndChat) {
 }
 
 TEST(CliHeadUsage, RefusesWhatHasNoFileAndUnknownKinds) {
-  EXPECT_PRED2(has, refusal(run_bitnet({"run", "-p", "a", "--head", "int8-cached"}), 2), "pass -m FILE");
+  EXPECT_PRED2(has, refusal(run_bitnet({"run", "-p", "a", "--head", "int8-cached"}), 2),
+               "load a file, or keep no copy");
   EXPECT_PRED2(has, refusal(run_bitnet({"bench", "--synthetic", "tiny", "--head", "int8-cached"}), 2),
                "--synthetic");
   EXPECT_PRED2(has, refusal(run_bitnet({"run", "-p", "a", "--head", "int9"}), 2),
                "choose from exact, int8, int8-cached, screened");
+}
+
+TEST(CliHeadUsage, RefusesTheInt8CopyOfAHeadThatIsSmallerThanThat) {
+  SmallTensor ternary{"output.weight", {128, 300}, kI2S, {}};
+  ternary.draw(5);
+  SmallModel small("llama");
+  small.add(ternary);
+  const AlignedBytes bytes = small.build();
+  const TempFile file(bytes.span());
+  EXPECT_PRED2(has, refusal(run_bitnet({"run", "-q", "-m", file.path(), "-p", "a", "--head", "int8"}), 2),
+               "--head int8 gains nothing; leave it out");
 }
 
 }  // namespace

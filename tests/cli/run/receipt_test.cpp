@@ -175,6 +175,32 @@ TEST_F(Receipt, OfARunThatFailedIsNotWrittenAndTheOldOneStays) {
   EXPECT_EQ(directory.n_files(), 1);
 }
 
+TEST_F(Receipt, CanBeRunAgain) {
+  const Json receipt =
+      receipt_of(with(kStory, {"--temp", "0.8", "--stop", "\xff", "--head", "int8", "-t", "1"}));
+  EXPECT_EQ(text_of({"verify", "-q", "--receipt", path, "-t", "2"}),
+            path + " holds: the same 12 tokens, the same bits of their logits\n");
+  const auto fails = [&](const std::function<void(Json&)>& change, int code, const std::string& part) {
+    Json changed = receipt;
+    change(changed);
+    std::ofstream(path) << changed;
+    EXPECT_PRED2(has, refusal(run_bitnet({"verify", "-q", "--receipt", path}), code), part);
+  };
+  fails([](Json& r) { r.at("output").at("ids").at(3) = 1; }, 4, "token 3 of the text is ");
+  fails([](Json& r) { r.at("output").at("ids").erase(11); }, 4, "and in the receipt none");
+  fails([](Json& r) { r.at("options").at("head") = "stored"; }, 4, "the logits' digest is ");
+  fails([](Json& r) { r.at("options").at("max_tokens") = 3; }, 4, "token 3 of the text is none");
+  fails([](Json& r) { r.at("output").at("text") = "no"; }, 4, "the text is another one");
+  fails([](Json& r) { r.at("output").at("reason") = "stop_token"; }, 4, "the text ended by max_tokens");
+  fails([](Json& r) { r.at("model").at("sha256") = "00"; }, 4, "is another model");
+  fails([](Json& r) { r.at("schema") = "bitnet.run"; }, 3, "is no saved receipt");
+  fails([](Json& r) { r.at("options").erase("seed"); }, 3, "lacks a field");
+  fails([](Json& r) { r.at("options").at("stop") = {{{"bytes", "xy"}}}; }, 3, "no hexadecimal digits");
+  fails([](Json& r) { r.at("options").at("top_p") = 7; }, 3, "--top-p 7 is out of range");
+  fails([](Json& r) { r.at("options").at("head") = "best"; }, 3, "--head 'best' is unknown");
+  fails([](Json& r) { r.at("prompt").at("ids") = Json::array(); }, 2, "the prompt is empty");
+}
+
 TEST_F(Receipt, SchemaIsBrokenByWhatBreaksAReader) {
   const Json receipt = receipt_of(kStory);
   const Json schema = load_schema("receipt");

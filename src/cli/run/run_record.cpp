@@ -1,0 +1,70 @@
+#include "cli/run/run_record.h"
+
+#include <string>
+#include <utility>
+
+#include "base/printable.h"
+#include "cli/options/number_option.h"
+#include "cli/terminal/json_text.h"
+
+namespace bitnet::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// 0.7F is 0.7 here, not 0.699999988079071.
+Json number_json(float value) { return Json::parse(digits_of(value)); }
+
+}  // namespace
+
+Json run_options_json(const RunOptions& o, ChatTemplate chat_template, const Session& session) {
+  const SamplerOptions sampler = o.sampling.sampler();
+  Json stop = Json::array();
+  for (const std::string& text : o.stop) stop.push_back(argument_json(text));
+  return {{"template", name_of(chat_template)},
+          {"system", argument_json(o.system)},
+          {"special", o.special},
+          {"max_tokens", o.max_tokens < 0 ? Json() : Json(o.max_tokens)},
+          {"stop", std::move(stop)},
+          {"ignore_eos", o.ignore_eos},
+          {"temperature", number_json(sampler.temperature)},
+          {"top_k", sampler.top_k},
+          {"top_p", number_json(sampler.top_p)},
+          {"min_p", number_json(sampler.min_p)},
+          {"repeat_penalty", number_json(sampler.repeat_penalty)},
+          {"repeat_window", sampler.repeat_window},
+          {"seed", sampler.seed},
+          {"ctx_size", session.ctx_size()},
+          {"kv_type", name_of(o.model.session.kv_type)},
+          {"activations", name_of(o.model.session.activations)},
+          {"head", recorded_name_of(session.head())}};
+}
+
+Json run_model_json(const ModelInfo& info) {
+  return {{"name", info.name},
+          {"architecture", info.architecture},
+          {"file", printable(info.file, kMaxPrintedPath)},
+          {"bytes", info.file_bytes}};
+}
+
+Json run_prompt_json(std::string_view text, std::span<const TokenId> ids) {
+  Json list = Json::array();
+  for (const TokenId id : ids) list.push_back(to_int(id));
+  return {{"text", text_json(text)}, {"ids", std::move(list)}};
+}
+
+Json named_token_json(const Tokenizer& tokenizer, TokenId id) {
+  const std::string_view piece = tokenizer.bytes_of(id, /*with_special=*/true);
+  return {{"id", to_int(id)}, {"piece", text_json(piece)}, {"bytes", hex_of(piece)}};
+}
+
+Json top_json(const Tokenizer& tokenizer, const Logprobs& logprobs) {
+  Json list = Json::array();
+  for (const TokenLogprob& t : logprobs.top()) {
+    list.push_back(named_token_json(tokenizer, t.id));
+    list.back()["logprob"] = t.logprob;
+  }
+  return list;
+}
+
+}  // namespace bitnet::cli

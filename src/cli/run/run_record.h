@@ -1,0 +1,36 @@
+// What decides which text bitnet run prints, for whoever wants to run it again.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <span>
+#include <string_view>
+
+#include "bitnet/chat.h"
+#include "bitnet/model.h"
+#include "bitnet/session.h"
+#include "bitnet/tokenizer.h"
+#include "cli/run/run_options.h"
+#include "engine/logprobs.h"
+
+namespace bitnet::cli {
+
+// Every option that changes a logit, a token or the text:
+//   template, system, special    of the prompt; a text that is no UTF-8 is {bytes: in hexadecimal}
+//   max_tokens                   null: no limit
+//   stop, ignore_eos
+//   temperature, top_k, top_p, min_p, repeat_penalty, repeat_window, seed
+//                                seed: the one that was drawn, where a random one was asked for
+//   ctx_size, kv_type, activations
+//   head                         "stored" (--head exact and screened give the same bits) or "int8"
+// Options that are not here change none of these: tests/cli/run/option_record_test.cpp.
+nlohmann::ordered_json run_options_json(const RunOptions& options, ChatTemplate chat_template,
+                                        const Session& session);
+
+// {name, architecture, file, bytes} and {text, ids}, as run --json and --score have them.
+nlohmann::ordered_json run_model_json(const ModelInfo& info);
+nlohmann::ordered_json run_prompt_json(std::string_view text, std::span<const TokenId> ids);
+// {id, piece, bytes}, and the likeliest of some logits as such with their logprob.
+nlohmann::ordered_json named_token_json(const Tokenizer& tokenizer, TokenId id);
+nlohmann::ordered_json top_json(const Tokenizer& tokenizer, const Logprobs& logprobs);
+
+}  // namespace bitnet::cli

@@ -1,0 +1,39 @@
+#include "cli/terminal/error_text.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+namespace bitnet::cli {
+namespace {
+
+struct OptionName {
+  std::string_view library;
+  std::string_view command_line;
+};
+
+constexpr std::array kNames{OptionName{"backend", "--backend"},
+                            OptionName{"cache_head", "--head int8-cached"},
+                            OptionName{"ctx_size", "--ctx-size"},
+                            OptionName{"min_p", "--min-p"},
+                            OptionName{"n_threads", "--threads"},
+                            OptionName{"n_top", "--logprobs"},
+                            OptionName{"pin_threads", "--pin"},
+                            OptionName{"prefill_chunk", "--prefill-chunk"},
+                            OptionName{"repeat_penalty", "--repeat-penalty"},
+                            OptionName{"repeat_window", "--repeat-last-n"},
+                            OptionName{"stop_strings", "--stop"},
+                            OptionName{"temperature", "--temp"},
+                            OptionName{"top_k", "--top-k"},
+                            OptionName{"top_p", "--top-p"}};
+
+}  // namespace
+
+std::string error_text(const Error& error) {
+  const auto* const of_option = dynamic_cast<const OptionError*>(&error);
+  if (of_option == nullptr) return error.what();
+  const auto* const found = std::ranges::find(kNames, of_option->option(), &OptionName::library);
+  return found == kNames.end() ? error.what() : of_option->message_with(found->command_line);
+}
+
+}  // namespace bitnet::cli
