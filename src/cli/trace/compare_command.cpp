@@ -135,6 +135,15 @@ std::optional<Trace> trace_like(const TraceSource& reference, const CompareOptio
   return trace_model(model, o.model, request);
 }
 
+void note_what_was_compared(const CompareReport& report) {
+  const TraceComparison& c = report.comparison;
+  if (!c.only_in_reference.empty()) spdlog::warn("{}: {}", report.reference.file, describe_left_out(c));
+  const auto last_alone = std::ranges::find_if(c.tensors, &TensorComparison::last_row_alone);
+  if (last_alone == c.tensors.end()) return;
+  spdlog::info("{} has a single row on one side: it is held against position {}, the last",
+               printable(last_alone->name, kMaxPrintedName), last_alone->first_position);
+}
+
 ExitCode compare(CompareOptions& o) {
   set_verbosity(o.model.quiet, o.model.verbose);
   check_thresholds(o.request.thresholds);
@@ -165,11 +174,7 @@ ExitCode compare(CompareOptions& o) {
                              {reference->name(), reference->info()},
                              o.request.thresholds,
                              std::move(*comparison)};
-  if (!report.comparison.only_in_reference.empty()) {
-    spdlog::warn("{}: {} of its tensors have no counterpart and were not compared, the first {}",
-                 reference->name(), report.comparison.only_in_reference.size(),
-                 printable(report.comparison.only_in_reference.front(), kMaxPrintedName));
-  }
+  note_what_was_compared(report);
   if (file) {
     file->write(format_compare_json(report));
     file->commit();
@@ -194,6 +199,7 @@ std::function<ExitCode()> add_compare_command(Command& app) {
       ->group("Output");
   options->model.add_to(*command);
   add_help(*command);
+  command->footer(kTensorNames);
   return [options] { return compare(*options); };
 }
 

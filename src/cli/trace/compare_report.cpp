@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/printable.h"
+#include "cli/terminal/json_text.h"
 
 namespace bitnet::cli {
 namespace {
@@ -31,10 +32,11 @@ double worst(const std::vector<TensorComparison>& tensors, double TensorComparis
 //
 // One object:
 //   schema, version     "bitnet.compare", 1
-//   verdict             "identical" (the same bits, the same tokens), "within" the thresholds, or "differs"
-//   tested, reference   {file, model, backend, kv_type, activations}; file is null where the model was run
-//   for
-//                       it, the others where the dump does not say
+//   program, commit     that wrote the report
+//   verdict             "identical" (the same bits, the same tokens, and nothing of the reference left out),
+//                       "within" the thresholds, or "differs"
+//   tested, reference   {file, model, backend, kv_type, activations, head, program, commit}; file is null
+//                       where the model was run for it, the others where the dump does not say
 //   n_tokens            that were run; null where neither side says
 //   thresholds          {min_cosine, max_abs_error, max_relative_error, min_token_match, exact}; null: none
 //   min_cosine, max_abs_error, max_relative_error
@@ -53,11 +55,14 @@ double worst(const std::vector<TensorComparison>& tensors, double TensorComparis
 //                       names that were not compared
 //   tensors             one object for each, in the order of the graph:
 //     name, positions, width
+//     first_position    of those that were compared: 0, or the last where one side has that alone
 //     min_cosine        lowest of any position, and worst_position, where that is
 //     max_abs_error     largest |tested - reference|
 //     max_relative_error  the same over the position's largest |reference|
 //     different         values that have not the same bits
 //     not_finite        values that are NaN or infinite on either side
+//     not_finite_tested, not_finite_reference
+//                       on each
 //     first_different, first_beyond
 //                       positions, or null
 
@@ -73,7 +78,10 @@ Json side_json(const ComparedSide& side) {
           {"model", or_null(printable(side.info.model, kMaxPrintedPath))},
           {"backend", or_null(side.info.backend)},
           {"kv_type", or_null(side.info.kv_type)},
-          {"activations", or_null(side.info.activations)}};
+          {"activations", or_null(side.info.activations)},
+          {"head", or_null(side.info.head)},
+          {"program", or_null(side.info.program)},
+          {"commit", or_null(side.info.commit)}};
 }
 
 Json place_json(const TensorComparison* t, std::optional<std::size_t> TensorComparison::*position) {
@@ -91,6 +99,7 @@ Json tokens_json(const std::optional<TokenComparison>& c) {
 Json tensor_json(const TensorComparison& t) {
   return {{"name", shown(t.name)},
           {"positions", t.rows},
+          {"first_position", t.first_position},
           {"width", t.cols},
           {"min_cosine", or_null(t.min_cosine)},
           {"worst_position", t.worst_position},
@@ -98,6 +107,8 @@ Json tensor_json(const TensorComparison& t) {
           {"max_relative_error", or_null(t.max_relative_error)},
           {"different", t.n_different},
           {"not_finite", t.n_not_finite},
+          {"not_finite_tested", t.n_not_finite_in_first},
+          {"not_finite_reference", t.n_not_finite_in_reference},
           {"first_different", or_null(t.first_different)},
           {"first_beyond", or_null(t.first_beyond)}};
 }
@@ -123,6 +134,13 @@ std::string place(const TensorComparison* t, std::optional<std::size_t> TensorCo
 
 }  // namespace
 
+std::string describe_left_out(const TraceComparison& c) {
+  const std::size_t n = c.only_in_reference.size();
+  return fmt::format("{} {} no counterpart and {} not compared, the first {}", n,
+                     n == 1 ? "of its tensors has" : "of its tensors have", n == 1 ? "was" : "were",
+                     shown(c.only_in_reference.front()));
+}
+
 std::string verdict_of(const CompareReport& report) {
   if (!report.comparison.passes(report.thresholds)) return "differs";
   return report.comparison.identical() ? "identical" : "within";
@@ -133,11 +151,15 @@ std::string describe_failure(const CompareReport& report) {
   if (const TensorComparison* t = c.first_beyond(); t != nullptr) {
     const std::string values =
         t->n_not_finite > 0
-            ? fmt::format("values that are not finite: {}", t->n_not_finite)
+            ? fmt::format("values that are not finite: {} of the tested, {} of the reference",
+                          t->n_not_finite_in_first, t->n_not_finite_in_reference)
             : fmt::format("lowest cosine {:.8g}, max abs error {:.3g}, max relative error {:.3g}",
                           t->min_cosine, t->max_abs_error, t->max_relative_error);
     return fmt::format("{} is the first tensor beyond the thresholds, at position {} ({})", shown(t->name),
                        *t->first_beyond, values);
+  }
+  if (report.thresholds.exact && !c.only_in_reference.empty()) {
+    return describe_left_out(c) + "; --exact wants them all, --tensors chooses some";
   }
   const double least = report.thresholds.min_token_match;
   const bool in_positions = c.positions && c.positions->score() < least;
@@ -153,7 +175,8 @@ std::string format_compare_table(const CompareReport& report) {
   std::string text = fmt::format("{:<{}} {:>6} {:>6} {:>13} {:>10} {:>10}\n", "tensor", name_width, "tokens",
                                  "width", "lowest cosine", "max abs", "max rel");
   for (const TensorComparison& t : c.tensors) {
-    const std::string mark = t.n_different == 0 ? "identical" : t.first_beyond ? "differs" : "within";
+    std::string mark = t.n_different == 0 ? "identical" : t.first_beyond ? "differs" : "within";
+    if (t.last_row_alone) mark += ", the last position";
     text += fmt::format("{:<{}} {:>6} {:>6} {:>13.9f} {:>10.3g} {:>10.3g}  {}\n", shown(t.name), name_width,
                         t.rows, t.cols, t.min_cosine, t.max_abs_error, t.max_relative_error, mark);
   }
@@ -162,6 +185,10 @@ std::string format_compare_table(const CompareReport& report) {
   if (c.continuation) text += "greedy continuation   " + describe(*c.continuation) + "\n";
   text += "first difference      " + place(c.first_different(), &TensorComparison::first_different) + "\n";
   text += "first beyond limits   " + place(c.first_beyond(), &TensorComparison::first_beyond) + "\n";
+  if (!c.only_in_reference.empty()) {
+    text += fmt::format("not compared          {} of the reference, the first {}\n",
+                        c.only_in_reference.size(), shown(c.only_in_reference.front()));
+  }
   return text + "verdict               " + verdict_of(report) + "\n";
 }
 
@@ -169,28 +196,27 @@ std::string format_compare_json(const CompareReport& report) {
   const TraceComparison& c = report.comparison;
   const CompareThresholds& limits = report.thresholds;
   const std::size_t n_tokens = std::max(report.tested.info.ids.size(), report.reference.info.ids.size());
-  Json all = {
-      {"schema", "bitnet.compare"},
-      {"version", 1},
-      {"verdict", verdict_of(report)},
-      {"tested", side_json(report.tested)},
-      {"reference", side_json(report.reference)},
-      {"n_tokens", n_tokens == 0 ? Json() : Json(n_tokens)},
-      {"thresholds",
-       {{"min_cosine", limits.min_cosine},
-        {"max_abs_error", or_null(limits.max_abs_error)},
-        {"max_relative_error", or_null(limits.max_relative_error)},
-        {"min_token_match", limits.min_token_match},
-        {"exact", limits.exact}}},
-      {"min_cosine", or_null(worst(c.tensors, &TensorComparison::min_cosine, true))},
-      {"max_abs_error", or_null(worst(c.tensors, &TensorComparison::max_abs_error, false))},
-      {"max_relative_error", or_null(worst(c.tensors, &TensorComparison::max_relative_error, false))},
-      {"first_different", place_json(c.first_different(), &TensorComparison::first_different)},
-      {"first_beyond", place_json(c.first_beyond(), &TensorComparison::first_beyond)},
-      {"tokens", {{"positions", tokens_json(c.positions)}, {"continuation", tokens_json(c.continuation)}}},
-      {"only_in_tested", names_json(c.only_in_first)},
-      {"only_in_reference", names_json(c.only_in_reference)},
-      {"tensors", Json::array()}};
+  Json all = schema_json("bitnet.compare", 1);
+  all.update(
+      {{"verdict", verdict_of(report)},
+       {"tested", side_json(report.tested)},
+       {"reference", side_json(report.reference)},
+       {"n_tokens", n_tokens == 0 ? Json() : Json(n_tokens)},
+       {"thresholds",
+        {{"min_cosine", limits.min_cosine},
+         {"max_abs_error", or_null(limits.max_abs_error)},
+         {"max_relative_error", or_null(limits.max_relative_error)},
+         {"min_token_match", limits.min_token_match},
+         {"exact", limits.exact}}},
+       {"min_cosine", or_null(worst(c.tensors, &TensorComparison::min_cosine, true))},
+       {"max_abs_error", or_null(worst(c.tensors, &TensorComparison::max_abs_error, false))},
+       {"max_relative_error", or_null(worst(c.tensors, &TensorComparison::max_relative_error, false))},
+       {"first_different", place_json(c.first_different(), &TensorComparison::first_different)},
+       {"first_beyond", place_json(c.first_beyond(), &TensorComparison::first_beyond)},
+       {"tokens", {{"positions", tokens_json(c.positions)}, {"continuation", tokens_json(c.continuation)}}},
+       {"only_in_tested", names_json(c.only_in_first)},
+       {"only_in_reference", names_json(c.only_in_reference)},
+       {"tensors", Json::array()}});
   for (const TensorComparison& t : c.tensors) all["tensors"].push_back(tensor_json(t));
   return all.dump(2) + "\n";
 }

@@ -23,6 +23,9 @@ struct CompareReport {
 // "identical", "within" or "differs".
 std::string verdict_of(const CompareReport& report);
 
+// How many of the reference's tensors were left out; there are some.
+std::string describe_left_out(const TraceComparison& comparison);
+
 // What does not hold, in one line: the first tensor beyond the thresholds or, failing that, the tokens.
 std::string describe_failure(const CompareReport& report);
 

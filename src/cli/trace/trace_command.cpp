@@ -162,6 +162,7 @@ std::function<ExitCode()> add_trace_command(Command& app) {
   add_trace_options(*command, *options);
   options->model.add_to(*command);
   add_help(*command);
+  command->footer(kTensorNames);
   return [options] { return trace(*options); };
 }
 

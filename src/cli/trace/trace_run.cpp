@@ -12,6 +12,13 @@
 
 namespace bitnet::cli {
 
+const char* const kTensorNames =
+    "Tensors: inp_embd; of each layer blk.N. attn_norm, q, k, v, q_rope, k_rope,\n"
+    "attn_mix (what attention gives), attn_sub_norm, attn_output (projected),\n"
+    "attn_out (the residual after it), ffn_norm, ffn_gate, ffn_up, ffn_act,\n"
+    "ffn_sub_norm, ffn_down, l_out (the residual after the layer); result_norm,\n"
+    "logits";
+
 std::optional<Trace> trace_model(const Model& model, const ModelOptions& options,
                                  const TraceRequest& request) {
   using Clock = std::chrono::steady_clock;

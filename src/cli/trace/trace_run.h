@@ -14,6 +14,9 @@ namespace bitnet::cli {
 std::optional<Trace> trace_model(const Model& model, const ModelOptions& options,
                                  const TraceRequest& request);
 
+// The names of all tensors, for the end of a command's help.
+extern const char* const kTensorNames;
+
 // The patterns of --tensors; none: everything. Throws UsageError for an empty one.
 std::vector<std::string> parse_tensor_patterns(const std::string& list);
 

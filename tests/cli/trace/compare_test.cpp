@@ -56,6 +56,12 @@ class Compare : public ::testing::Test {
   TempDirectory folder;
 };
 
+// The error of a comparison that does not hold, whose table is on stdout.
+std::string refusal_of(const ChildResult& result) {
+  EXPECT_EQ(result.exit_code, 4) << result.err;
+  return lines_of(result.err).back();
+}
+
 Json report_of(const ChildResult& result, int code) {
   EXPECT_EQ(result.exit_code, code) << result.err;
   return Json::parse(result.out);
@@ -117,7 +123,7 @@ TEST_F(Compare, NamesTheFirstValueThatWasChangedInADump) {
   EXPECT_TRUE(report_of(result, 4).at("min_cosine").is_null());
   EXPECT_PRED2(has, result.err,
                "blk.0.attn_out is the first tensor beyond the thresholds, at position 0 (values that are not "
-               "finite: 1)");
+               "finite: 0 of the tested, 1 of the reference)");
 }
 
 // README of the golden values: 0.998 everywhere with the f16 cache; with an f32 cache 0.999999 but where a
@@ -179,6 +185,45 @@ TEST_F(Compare, SaysWhatItDidNotCompare) {
   EXPECT_PRED2(has, result.err, "warning: ");
   EXPECT_PRED2(has, result.err,
                "9 of its tensors have no counterpart and were not compared, the first blk.0.attn_out");
+  EXPECT_PRED2(has, result.out, "not compared          9 of the reference, the first blk.0.attn_out\n");
+  const std::string all = trace("all.npz");
+  const std::string table = text_of({"compare", "-q", some, all});
+  EXPECT_PRED2(has, table, "verdict               within\n");  // the same bits, as far as they were compared
+  EXPECT_PRED2(has, refusal_of(run_bitnet(Args{"compare", "-q", some, all, "--exact"})),
+               "--exact wants them all");
+  EXPECT_PRED2(has, text_of({"compare", "-q", some, all, "--exact", "--tensors", "logits"}),
+               "verdict               identical\n");
+}
+
+// What most engines give: the logits behind the last token.
+TEST_F(Compare, TakesADumpOfTheLastLogitsAlone) {
+  std::string values(4096, '\0');
+  const std::string all = trace("all.npz", {"--tensors", "logits"});
+  const Json ids = Json::parse(text_of({"tokenize", "-q", "-p", "What is 2+2?", "--json"})).at("ids");
+  const Json whole = report_of(run_bitnet(Args{"compare", "-q", all, all, "--json"}), 0);
+  EXPECT_EQ(whole.at("tensors").at(0).at("first_position"), 0);
+  write(folder.file("last.json"),
+        Json{{"ids", ids}, {"tensors", {{{"name", "logits"}, {"shape", {1024}}, {"offset", 0}}}}}.dump());
+  write(folder.file("last.f32"), values);
+  const ChildResult result = run_bitnet(Args{"compare", folder.file("last.json"), "--json"});
+  const Json report = report_of(result, 4);  // zeros
+  EXPECT_PRED2(has, result.err,
+               "logits has a single row on one side: it is held against position 7, the last");
+  EXPECT_EQ(report.at("tensors").at(0).at("positions"), 1);
+  EXPECT_EQ(report.at("tensors").at(0).at("first_position"), 7);
+  EXPECT_EQ(report.at("first_beyond").at("position"), 7);
+  EXPECT_PRED2(has, run_bitnet(Args{"compare", "-q", folder.file("last.json")}).out, "differs, the last position\n");
+}
+
+TEST_F(Compare, TellsOfTheHeadAndTheProgramsOfBothSides) {
+  const std::string reference = trace("int8.npz", {"--head", "int8"});
+  const Json report = report_of(run_bitnet(Args{"compare", "-q", reference, "--json"}), 0);
+  EXPECT_EQ(report.at("tested").at("head"), "stored");
+  EXPECT_EQ(report.at("reference").at("head"), "int8");
+  for (const char* side : {"tested", "reference"}) {
+    EXPECT_EQ(report.at(side).at("program"), report.at("program"));
+    EXPECT_EQ(report.at(side).at("commit"), report.at("commit"));
+  }
 }
 
 TEST_F(Compare, RefusesWhatCannotBeCompared) {
