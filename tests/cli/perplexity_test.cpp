@@ -29,7 +29,8 @@ TEST(CliPerplexity, PrintsOneLineAndTheEstimatesSoFarOnStderr) {
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_PRED2(has, result.out, "perplexity 2.2");
   EXPECT_PRED2(has, result.out, " +- 0.");
-  EXPECT_PRED2(has, result.out, " (126 tokens scored in 2 windows of 128)\n");
+  EXPECT_PRED2(has, result.out, " (126 tokens scored in 2 windows of 128), 0.");
+  EXPECT_PRED2(has, result.out, " bits per byte\n");
   EXPECT_EQ(lines_of(result.out).size(), 1U);
   EXPECT_PRED2(has, result.err, "info: window 1 of 2: perplexity ");
   EXPECT_PRED2(has, result.err, "info: window 2 of 2: perplexity 2.2");
@@ -50,6 +51,9 @@ TEST(CliPerplexity, JsonHasItsDocumentedFields) {
   EXPECT_EQ(json.at("threads"), 1);
   EXPECT_EQ(json.at("kv_type"), "f32");
   EXPECT_EQ(json.at("activations"), "int8");
+  EXPECT_EQ(json.at("head"), "stored");
+  EXPECT_EQ(json.at("nll_unit"), "nats per token");
+  EXPECT_EQ(json.at("whole_text"), false);
   EXPECT_EQ(json.at("window"), 128);
   EXPECT_EQ(json.at("stride"), 50);
   EXPECT_EQ(json.at("text_tokens"), 293);
@@ -60,6 +64,32 @@ TEST(CliPerplexity, JsonHasItsDocumentedFields) {
   EXPECT_NEAR(json.at("perplexity").get<double>(), std::exp(nll), 1e-9);
   EXPECT_NEAR(json.at("perplexity_error").get<double>(),
               std::exp(nll) * json.at("mean_nll_error").get<double>(), 1e-9);
+  EXPECT_NEAR(json.at("bits_per_byte").get<double>(),
+              nll / std::log(2.0) * 200 / json.at("scored_bytes").get<double>(), 1e-9);
+}
+
+TEST(CliPerplexity, TellsOfTheInt8Head) {
+  const auto json = nlohmann::json::parse(text_of(with(kShort, {"-q", "--json", "--head", "int8"})));
+  EXPECT_EQ(json.at("head"), "int8");
+  EXPECT_EQ(misfits("perplexity", json), "");
+}
+
+// All of it, in one window of its own length.
+TEST(CliPerplexity, TakesATextShorterThanAWindow) {
+  const Args sentence{"perplexity", "-p", "The capital of France is Paris."};
+  const ChildResult result = run_bitnet(sentence);
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_PRED2(has, result.out, " (11 of 12 tokens scored), ");
+  EXPECT_PRED2(has, result.err, "shorter than a window of 512");
+  const auto json = nlohmann::json::parse(text_of(with(sentence, {"-q", "--json"})));
+  EXPECT_EQ(misfits("perplexity", json), "");
+  EXPECT_EQ(json.at("whole_text"), true);
+  EXPECT_EQ(json.at("window"), 12);
+  EXPECT_EQ(json.at("scored_bytes"), 31);
+  const auto score = nlohmann::json::parse(
+      text_of({"run", "-q", "--score", "--json", "-p", "The capital of France is Paris."}));
+  EXPECT_NEAR(json.at("bits_per_byte"), score.at("prompt").at("score").at("bits_per_byte"), 1e-6);
+  EXPECT_PRED2(has, refusal(run_bitnet(with(sentence, {"--stride", "8"})), 2), "--stride 8 has no effect");
 }
 
 TEST(CliPerplexity, ReadsStdin) {
@@ -138,7 +168,6 @@ TEST(CliPerplexity, RefusesTextsThatCannotBeMeasured) {
   };
   EXPECT_PRED2(has, refusal(with_text(""), 3), "stdin: the text is empty");
   EXPECT_PRED2(has, refusal(with_text("\n"), 3), "stdin: the text is empty");
-  EXPECT_PRED2(has, refusal(with_text("too short"), 3), "tokens does not fill one window of 512");
   EXPECT_PRED2(has, refusal(with_text("abc\xFF"), 3), "byte 3 (0xFF) is not UTF-8 text");
   EXPECT_PRED2(has, refusal(with_text(std::string("ab\0c", 4)), 3), "byte 2 (0x00) is not UTF-8 text");
   EXPECT_PRED2(has, refusal(with_text(std::string((64U << 20) + 1, 'a')), 3), "larger than 64 MiB");
@@ -149,7 +178,7 @@ TEST(CliPerplexity, RefusesTextsThatCannotBeMeasured) {
 }
 
 TEST(CliPerplexity, RefusesAWrongCommandLine) {
-  EXPECT_PRED2(has, refusal(run_bitnet({"perplexity"}), 2), "pass -f FILE, or -f -");
+  EXPECT_PRED2(has, refusal(run_bitnet({"perplexity"}), 2), "pass -p TEXT, -f FILE, or -f -");
   EXPECT_PRED2(has, refusal(run_bitnet(with(kShort, {"--stride", "128"})), 2), "--stride 128");
   EXPECT_PRED2(has, refusal(run_bitnet(with(kShort, {"--stride", "-1"})), 2), "--stride '-1'");
   EXPECT_PRED2(has, refusal(run_bitnet(with(kShort, {"-c", "2"})), 2), "--ctx-size 2");
