@@ -43,7 +43,7 @@ struct TurnResult {
 class Conversation {
  public:
   // Model and session must outlive it, and nobody else may use the session. Throws UsageError for the raw
-  // template, which has no turns.
+  // template, which has no turns, ModelError for a model that takes no text.
   Conversation(const Model& model, Session& session, ChatTemplate chat_template);
   Conversation(const Model&& model, Session& session, ChatTemplate chat_template) = delete;
 

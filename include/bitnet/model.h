@@ -57,8 +57,9 @@ struct ModelInfo {
   std::size_t n_files = 1;       // parts
   bool tied_output = false;      // the embedding serves as the LM head
   HeadInfo head;
-  std::vector<std::string> notes;  // what was found and ignored
-  std::string read_notice;         // that and why the file was read into memory; empty: it is mapped
+  std::vector<std::string> notes;     // what was found and ignored
+  std::vector<std::string> warnings;  // what is wrong with the file and does not keep it from being used
+  std::string read_notice;            // that and why the file was read into memory; empty: it is mapped
 };
 
 // Where the weights are while the model is used.
@@ -104,6 +105,9 @@ class Model {
 
   const ModelInfo& info() const;
   const Tokenizer& tokenizer() const;
+  // Throws ModelError if text can never be turned into tokens of this model: weights made up for tests and
+  // measurements come with tokens that spell nothing, and are good for token ids only.
+  void require_text() const;
   // What the file says that bears on the choice of a chat template.
   ChatHints chat_hints() const;
 

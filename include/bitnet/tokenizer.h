@@ -63,13 +63,14 @@ class Tokenizer {
   std::optional<TokenId> find(std::string_view spelling) const;
 
   bool is_control(TokenId id) const;
+  bool is_hidden(TokenId id) const;  // a control or unknown token: it stands for nothing in the text
   std::size_t vocab_size() const;
   std::optional<TokenId> bos() const;  // the id, whether or not the file wants it added
   std::optional<TokenId> eos() const;
   bool adds_bos() const;           // the file (or its family's habit) wants BOS first, and names one
   bool adds_space_prefix() const;  // SentencePiece: text is encoded with a space put before it
-  // Every id that ends a generation by the file's own word: eos, eot, and control tokens spelled like an end
-  // of turn.
+  // Every id that ends a generation by the file's own word: its end of text, of turn and of message (eos,
+  // eot, eom), and control tokens spelled like an end of turn.
   std::span<const TokenId> end_tokens() const;  // sorted, no duplicates
 
  private:

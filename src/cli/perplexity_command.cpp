@@ -152,6 +152,7 @@ ExitCode perplexity(const CommandOptions& given) {
   if (window == 0) window = std::min(kDefaultWindow, model.info().context_length);
   const PerplexityOptions wanted{.window = window, .stride = o.stride};
   Session session = make_session(model, o.model);
+  model.require_text();
   const std::vector<TokenId> tokens = model.tokenizer().encode(text, {.add_bos = true});
   count_windows(tokens.size(), wanted);  // refuses options before any work
   const PerplexityOptions options = fitted(wanted, tokens.size());

@@ -162,7 +162,9 @@ std::string read_text(const Options& o) {
 ExitCode tokenize(const Options& o) {
   const std::string text = read_text(o);
   const gguf::File file = open_model(o);
-  const Tokenizer tokenizer = read_tokenizer(file);
+  const FileTokenizer vocabulary = read_tokenizer(file);
+  require_text(file.name(), vocabulary.spelling);
+  const Tokenizer& tokenizer = vocabulary.tokenizer;
   const EncodeOptions encoding{.add_bos = !o.no_bos, .parse_special = o.special};
   bool complete = !interrupted();
   if (o.json || o.pieces) {
@@ -216,7 +218,8 @@ void check_ids(const std::vector<TokenId>& ids, const Tokenizer& tokenizer) {
 ExitCode detokenize(const Options& o) {
   const std::vector<TokenId> ids = read_ids(o);
   const gguf::File file = open_model(o);
-  const Tokenizer tokenizer = read_tokenizer(file);
+  const FileTokenizer vocabulary = read_tokenizer(file);
+  const Tokenizer& tokenizer = vocabulary.tokenizer;
   check_ids(ids, tokenizer);
   const std::string text = tokenizer.decode(ids, o.special);
   if (interrupted()) return ExitCode::interrupted;

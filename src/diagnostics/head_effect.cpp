@@ -39,9 +39,10 @@ void take_sample(const Model& model, HeadEffect& effect) {
   const std::size_t vocab = model.info().vocab;
   std::vector<TokenId>& ids = effect.sample;
   try {
+    model.require_text();
     ids = model.tokenizer().encode(kSample, {.add_bos = true});
     effect.is_text = true;
-  } catch (const UsageError&) {  // a byte of the text has no token
+  } catch (const ModelError&) {  // made-up weights, whose tokens spell nothing
     for (std::size_t i = 0; i < most; ++i)
       ids.push_back(TokenId{static_cast<std::int32_t>(i * vocab / most)});
   }

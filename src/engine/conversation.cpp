@@ -35,6 +35,7 @@ Conversation::Conversation(const Model& model, Session& session, ChatTemplate ch
       session_(session),
       template_(chat_template),
       stops_(stops_of(chat_template, model.tokenizer())) {
+  model.require_text();
   if (chat_template == ChatTemplate::raw) {
     const std::string names = chat_template_names();  // raw is the first
     throw UsageError("template raw has no turns; choose from " + names.substr(names.find(' ') + 1));

@@ -13,7 +13,6 @@
 #include "bitnet/error.h"
 #include "model/checked_files.h"
 #include "model/model_impl.h"
-#include "model/read_vocabulary.h"
 #include "model/repack.h"
 
 namespace bitnet {
@@ -68,7 +67,7 @@ Weights read_weights_with(const gguf::File& file, const Config& config, const Lo
 }
 
 // One thread's work, which goes on beside that for the weights: much of that waits for memory.
-std::future<Tokenizer> start_reading_tokenizer(const gguf::File& file, unsigned n_threads) {
+std::future<FileTokenizer> start_reading_tokenizer(const gguf::File& file, unsigned n_threads) {
   const auto read = [&file] { return read_tokenizer(file); };
   if (n_threads > 1) {
     try {
@@ -142,9 +141,9 @@ HeadOrigin Model::Impl::head_origin() const {
 Model::Impl::Impl(gguf::File opened, const LoadOptions& options)
     : file(std::move(opened)),
       config(read_config(file, info.notes)),
-      tokenizer_to_come(start_reading_tokenizer(file, options.n_threads)),
+      vocabulary_to_come(start_reading_tokenizer(file, options.n_threads)),
       weights(read_weights_with(file, config, options)),
-      tokenizer(tokenizer_to_come.get()) {
+      vocabulary(vocabulary_to_come.get()) {
   info.file = file.name();
   info.name = printable(file.get_string("general.name").value_or(""), kMaxPrintedName);
   info.architecture = config.architecture;
@@ -160,6 +159,7 @@ Model::Impl::Impl(gguf::File opened, const LoadOptions& options)
   info.n_files = file.n_parts();
   info.read_notice = file.read_notice();
   info.tied_output = weights.tied_output;
+  info.warnings = vocabulary.warnings;
   make_head(options);
   chat_hints = {.architecture = config.architecture,
                 .chat_template = file.get_string("tokenizer.chat_template").value_or("")};
@@ -188,7 +188,8 @@ Model& Model::operator=(Model&&) noexcept = default;
 Model::~Model() = default;
 
 const ModelInfo& Model::info() const { return impl_->info; }
-const Tokenizer& Model::tokenizer() const { return impl_->tokenizer; }
+const Tokenizer& Model::tokenizer() const { return impl_->vocabulary.tokenizer; }
+void Model::require_text() const { bitnet::require_text(impl_->file.name(), impl_->vocabulary.spelling); }
 
 ChatHints Model::chat_hints() const { return impl_->chat_hints; }
 

@@ -12,6 +12,7 @@
 #include "model/head/head_cache.h"
 #include "model/head/head_copy.h"
 #include "model/head/head_screen.h"
+#include "model/read_vocabulary.h"
 #include "model/weights.h"
 
 namespace bitnet {
@@ -37,11 +38,11 @@ struct Model::Impl {
   gguf::File file;  // everything below points into it
   ModelInfo info;
   Config config;
-  std::future<Tokenizer> tokenizer_to_come;  // while the weights are read
+  std::future<FileTokenizer> vocabulary_to_come;  // while the weights are read
   Weights weights;
   std::optional<Int8Head> int8_head;  // where it is there, weights.output
   std::optional<HeadScreen> head_screen;
-  Tokenizer tokenizer;
+  FileTokenizer vocabulary;
   ChatHints chat_hints;
 };
 

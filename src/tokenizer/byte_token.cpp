@@ -21,8 +21,10 @@ std::optional<unsigned char> parse_byte_token(std::string_view spelling) {
 UsageError no_token_for_byte(char byte) {
   const auto value = static_cast<unsigned char>(byte);
   const std::array<char, 2> digits = {kDigits[value >> 4], kDigits[value & 15U]};
+  const bool is_printable = value > ' ' && value <= '~';
   return UsageError("the vocabulary has no token for byte 0x" + std::string(digits.data(), digits.size()) +
-                    " of the text; give token ids instead of text, or use another model");
+                    (is_printable ? std::string(" ('") + byte + "')" : std::string()) +
+                    " of the text; leave it out, use another model, or give run or trace token ids with --ids");
 }
 
 }  // namespace bitnet

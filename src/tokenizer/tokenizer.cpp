@@ -1,12 +1,14 @@
 #include "bitnet/tokenizer.h"
 
 #include <algorithm>
+#include <array>
 #include <string>
 #include <utility>
 
 #include "base/printable.h"
 #include "bitnet/error.h"
 #include "tokenizer/bpe.h"
+#include "tokenizer/byte_token.h"
 #include "tokenizer/nfc.h"
 #include "tokenizer/sentencepiece.h"
 #include "tokenizer/special_tokens.h"
@@ -30,17 +32,32 @@ Model model_of(const std::string& name) {
                    "supported: gpt2, llama");
 }
 
-// `spelling`: what to look for if the file names no id; empty: nothing.
+// `spelling`: what to look for if the file names no id; empty: nothing. `used`: the token has a part in what
+// the tokenizer does; one that has none may be out of range, and is then left out.
 std::optional<TokenId> special_id(const TokenTable& table, std::string_view key,
-                                  std::optional<std::uint64_t> id, std::string_view spelling) {
+                                  std::optional<std::uint64_t> id, std::string_view spelling, bool used) {
   if (id && *id >= table.size()) {
-    throw ModelError(key, std::to_string(*id) + " is no token of the vocabulary",
-                     "it has " + std::to_string(table.size()));
+    if (!used) return std::nullopt;
+    const auto as_signed = static_cast<std::int64_t>(*id);
+    throw ModelError(
+        key,
+        (as_signed < 0 ? std::to_string(as_signed) : std::to_string(*id)) + " is no token of the vocabulary",
+        "it has " + std::to_string(table.size()));
   }
   if (id) return TokenId{static_cast<std::int32_t>(*id)};
   const std::int32_t found = table.find(spelling);
   if (found == TokenTable::kNone || !table.is_hidden(found)) return std::nullopt;
   return TokenId{found};
+}
+
+// Whatever has no token of its own becomes byte tokens, and the unknown token stands for nothing.
+bool has_every_byte(const TokenTable& table, bool byte_spellings) {
+  std::array<bool, 256> has{};
+  for (std::int32_t id = 0; static_cast<std::size_t>(id) < table.size(); ++id) {
+    if (table.type(id) != TokenType::byte && !byte_spellings) continue;
+    if (const auto byte = parse_byte_token(table.piece(id))) has[*byte] = true;
+  }
+  return std::ranges::find(has, false) == has.end();
 }
 
 std::unique_ptr<TextEncoder> make_encoder(const Vocabulary& vocabulary, const TokenTable& table, Model model,
@@ -92,17 +109,20 @@ Tokenizer::Impl::Impl(Vocabulary vocabulary)
   }
   const Model model = model_of(vocabulary.model);
   const bool llama = model == Model::llama;
-  bos = special_id(table, "tokenizer.ggml.bos_token_id", vocabulary.bos, llama ? "<s>" : "");
-  eos = special_id(table, "tokenizer.ggml.eos_token_id", vocabulary.eos, llama ? "</s>" : "");
-  const auto eot = special_id(table, "tokenizer.ggml.eot_token_id", vocabulary.eot, "");
-  const auto unknown =
-      special_id(table, "tokenizer.ggml.unknown_token_id", vocabulary.unk, llama ? "<unk>" : "");
-
+  const bool uses_unknown = llama && !has_every_byte(table, vocabulary.types.empty());
+  const auto unknown = special_id(table, "tokenizer.ggml.unknown_token_id", vocabulary.unk,
+                                  llama ? "<unk>" : "", uses_unknown);
   encoder = make_encoder(vocabulary, table, model, unknown);
-  adds_bos = bos && vocabulary.add_bos.value_or(encoder->adds_bos());
 
-  if (eos) end_tokens.push_back(*eos);
-  if (eot) end_tokens.push_back(*eot);
+  const bool wants_bos = vocabulary.add_bos.value_or(encoder->adds_bos());
+  bos = special_id(table, "tokenizer.ggml.bos_token_id", vocabulary.bos, llama ? "<s>" : "", wants_bos);
+  adds_bos = bos && wants_bos;
+  eos = special_id(table, "tokenizer.ggml.eos_token_id", vocabulary.eos, llama ? "</s>" : "", true);
+  const auto eot = special_id(table, "tokenizer.ggml.eot_token_id", vocabulary.eot, "", true);
+  const auto eom = special_id(table, "tokenizer.ggml.eom_token_id", vocabulary.eom, "", true);
+  for (const auto end : {eos, eot, eom}) {
+    if (end) end_tokens.push_back(*end);
+  }
   byte_ends.reserve(table.size());
   for (std::int32_t id = 0; static_cast<std::size_t>(id) < table.size(); ++id) {
     const TokenType type = table.type(id);
@@ -228,6 +248,10 @@ std::optional<TokenId> Tokenizer::find(std::string_view spelling) const {
 
 bool Tokenizer::is_control(TokenId id) const {
   return impl_->contains(id) && impl_->table.type(to_int(id)) == TokenType::control;
+}
+
+bool Tokenizer::is_hidden(TokenId id) const {
+  return impl_->contains(id) && impl_->table.is_hidden(to_int(id));
 }
 
 std::size_t Tokenizer::vocab_size() const { return impl_->table.size(); }

@@ -24,12 +24,13 @@ enum class TokenType : std::int32_t {
 struct Vocabulary {
   std::string model;  // tokenizer.ggml.model: "gpt2" or "llama"
   std::string pre;    // tokenizer.ggml.pre; empty: the file doesn't say (llama-bpe is used)
-  std::vector<std::string_view> pieces;             // [vocab] spelling of each token
-  std::vector<float> scores;                        // [vocab] for "llama"; may be empty for "gpt2"
-  std::vector<std::int32_t> types;                  // [vocab] TokenType; empty: all normal
-  std::vector<std::string_view> merges;             // "left right", best first; "gpt2" only
-  std::optional<std::uint64_t> bos, eos, eot, unk;  // ids as the file gives them, unchecked
-  std::optional<bool> add_bos, add_space_prefix;    // nullopt: the family's habit
+  std::vector<std::string_view> pieces;  // [vocab] spelling of each token
+  std::vector<float> scores;             // [vocab] for "llama"; may be empty for "gpt2"
+  std::vector<std::int32_t> types;       // [vocab] TokenType; empty: all normal
+  std::vector<std::string_view> merges;  // "left right", best first; "gpt2" only
+  // Ids as the file gives them, unchecked; negative ones, which say that there is none, as they wrap around.
+  std::optional<std::uint64_t> bos, eos, eot, eom, unk;
+  std::optional<bool> add_bos, add_space_prefix;  // nullopt: the family's habit
 };
 
 }  // namespace bitnet

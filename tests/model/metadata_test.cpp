@@ -323,7 +323,6 @@ TEST(Metadata, RefusesAVocabularyThatContradictsItself) {
   expect_refused("llama", "tokenizer.ggml.bos_token_id", std::uint32_t{300});
   expect_refused("llama", "tokenizer.ggml.eos_token_id", std::uint64_t{1} << 32);
   expect_refused("llama", "tokenizer.ggml.eot_token_id", std::int32_t{-1});
-  expect_refused("bitnet", "tokenizer.ggml.unknown_token_id", std::uint32_t{0xFFFFFFFF});
   expect_refused("llama", "tokenizer.ggml.tokens", std::vector<std::string>());
   expect_refused("llama", "tokenizer.ggml.tokens", std::vector<std::string>(299, "x"));
   expect_refused("llama", "tokenizer.chat_template", std::uint32_t{1});

@@ -144,7 +144,7 @@ void SmallModel::add_shape_keys(const SmallShape& shape, std::size_t head_dim) {
   count("attention.value_length", head_dim);
 }
 
-// Begin, end, "ab", then single bytes from 'a' on, then spellings that no text has.
+// Begin, end, "ab", then single bytes from 'a' on, SentencePiece's space, then spellings that no text has.
 void SmallModel::add_vocabulary(std::size_t size) {
   const bool sentence_piece = architecture_ == "bitnet";
   const auto control = static_cast<std::int32_t>(TokenType::control);
@@ -154,6 +154,10 @@ void SmallModel::add_vocabulary(std::size_t size) {
   for (unsigned i = 0; i < 256 && pieces.size() < size; ++i) {
     pieces.push_back(byte_piece(static_cast<unsigned char>('a' + i), sentence_piece));
     types.push_back(byte);
+  }
+  if (sentence_piece && pieces.size() < size) {
+    pieces.push_back("\u2581");
+    types.push_back(static_cast<std::int32_t>(TokenType::normal));
   }
   while (pieces.size() < size) {
     pieces.push_back("<filler " + std::to_string(pieces.size()) + ">");

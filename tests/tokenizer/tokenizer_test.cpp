@@ -233,8 +233,43 @@ TEST(Tokenizer, RefusesVocabulariesThatDoNotAddUp) {
   expect(refusal([](Vocabulary& v) { v.bos = 256; }), "tokenizer.ggml.bos_token_id: 256");
   expect(refusal([](Vocabulary& v) { v.eos = UINT64_MAX; }), "tokenizer.ggml.eos_token_id");
   expect(refusal([](Vocabulary& v) { v.eot = 1ULL << 32; }), "tokenizer.ggml.eot_token_id");
-  expect(refusal([](Vocabulary& v) { v.unk = 256; }), "tokenizer.ggml.unknown_token_id");
+  expect(refusal([](Vocabulary& v) { v.eom = 256; }), "tokenizer.ggml.eom_token_id");
+  expect(refusal([](Vocabulary& v) { v.eos = static_cast<std::uint64_t>(-1); }), ": -1 is no token");
   expect(refusal([](Vocabulary& v) { v.pieces.clear(); }), "tokenizer.ggml.tokens");
+}
+
+TEST(Tokenizer, TakesIdsBeyondTheVocabularyOfTokensThatItNeverUses) {
+  VocabularyBuilder bytes("gpt2", "llama-bpe");
+  bytes.add_bytes();
+  bytes->unk = 256;
+  bytes->bos = UINT64_MAX;
+  EXPECT_THROW(bytes.build(), ModelError);  // that family puts a BOS first
+  bytes->add_bos = false;
+  EXPECT_EQ(bytes.build().bos(), std::nullopt);
+  bytes->add_bos.reset();
+  bytes->pre = "qwen2";
+  EXPECT_FALSE(bytes.build().adds_bos());
+
+  VocabularyBuilder pieces("llama");
+  pieces->unk = 1000;
+  EXPECT_THROW(pieces.build(), ModelError);
+  pieces.add("▁");
+  pieces.add("a");
+  EXPECT_THROW(pieces.build(), ModelError);  // it would stand for all other characters
+  pieces.add_bytes();
+  EXPECT_EQ(test::encode(pieces.build(), "b").size(), 2U);
+}
+
+TEST(Tokenizer, EndsAtTheEndsThatOnlyMetadataName) {
+  VocabularyBuilder v("gpt2", "llama-bpe");
+  v.add_bytes();
+  const std::int32_t turn = v.add("<|turn_end|>", TokenType::control);
+  const std::int32_t message = v.add("<|message_end|>", TokenType::control);
+  EXPECT_TRUE(v.build().end_tokens().empty());
+  v->eot = static_cast<std::uint64_t>(turn);
+  v->eom = static_cast<std::uint64_t>(message);
+  const Tokenizer t = v.build();
+  EXPECT_EQ(ints({t.end_tokens().begin(), t.end_tokens().end()}), (Ids{turn, message}));
 }
 
 TEST(Tokenizer, MayBeSharedBetweenThreads) {

@@ -172,6 +172,9 @@ Model load_model(const ModelOptions& options, HeadKind head_kind) {
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   const ModelInfo& info = model.info();
   if (!info.read_notice.empty()) spdlog::info("{}", info.read_notice);
+  for (const std::string& warning : info.warnings) {
+    spdlog::warn("{}: {}", printable(info.file, kMaxPrintedPath), warning);
+  }
   for (const std::string& note : info.notes) spdlog::debug("{}: {}", info.file, note);
   spdlog::debug(
       "model {}: {} ({}), {} layers, hidden {}, {} heads over {}, ffn {}, vocabulary {}, context {}, {} head",
