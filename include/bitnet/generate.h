@@ -27,7 +27,9 @@ struct TokenStep {
 struct GenerateOptions {
   std::size_t max_tokens = static_cast<std::size_t>(-1);  // of new text
   std::vector<TokenId> stop_tokens{};                     // end the text and are not part of it
-  std::vector<std::string> stop_strings{};                // likewise, wherever in the text they come to stand
+  // Likewise, wherever in the text they come to stand. One that is the spelling of a control token means that
+  // token; beside other text a control token is refused unless it is shown.
+  std::vector<std::string> stop_strings{};
   bool show_special = false;           // control tokens appear in the text with their spelling
   std::function<bool()> keep_going{};  // asked between tokens and between layers; false ends the run
   // Told how many of the prompt's tokens are run, or as good as run, and of how many, as it goes on.
@@ -62,7 +64,8 @@ using TextSink = std::function<bool(std::string_view text)>;
 
 // Runs the prompt in the session and goes on from there. `history` is the sequence that the session already
 // holds (for the repetition penalty); the prompt and what is generated are appended to it. Throws UsageError
-// for a prompt that is empty or does not fit, RuntimeError when the model's output is not finite.
+// for a prompt that is empty or does not fit and for stop strings that cannot be, RuntimeError when the
+// model's output is not finite.
 GenerateResult generate(const Model& model, Session& session, Sampler& sampler, std::vector<TokenId>& history,
                         std::span<const TokenId> prompt, const GenerateOptions& options,
                         const TextSink& sink);

@@ -97,6 +97,8 @@ std::string_view name_of(StopReason reason) {
 GenerateResult generate(const Model& model, Session& session, Sampler& sampler, std::vector<TokenId>& history,
                         std::span<const TokenId> prompt, const GenerateOptions& options,
                         const TextSink& sink) {
+  const std::vector<TokenId> control_stops =
+      control_tokens_of(options.stop_strings, model.tokenizer(), options.show_special);
   GenerateResult result;
   result.n_prompt = prompt.size();
   const std::size_t room = session.ctx_size() - to_index(session.position()) + 1;
@@ -121,7 +123,7 @@ GenerateResult generate(const Model& model, Session& session, Sampler& sampler, 
   double run_seconds = result.prefill_seconds;
   // The reason to stop after this token, if there is one.
   const auto take = [&](TokenId id) -> std::optional<StopReason> {
-    if (contains(options.stop_tokens, id)) return StopReason::stop_token;
+    if (contains(options.stop_tokens, id) || contains(control_stops, id)) return StopReason::stop_token;
     switch (text.push(id)) {
       case TextStream::State::stopped:
         return StopReason::stop_string;

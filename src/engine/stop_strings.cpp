@@ -3,9 +3,44 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/printable.h"
 #include "bitnet/error.h"
 
 namespace bitnet {
+namespace {
+
+std::vector<TokenId> parse(const std::string& text, const Tokenizer& tokenizer) {
+  try {
+    return tokenizer.encode(text, {.parse_special = true});
+  } catch (
+      const UsageError&) {  // no token for some byte: the model cannot write it, which is not our concern
+    return {};
+  }
+}
+
+}  // namespace
+
+std::vector<TokenId> control_tokens_of(const std::vector<std::string>& stops, const Tokenizer& tokenizer,
+                                       bool show_special) {
+  std::vector<TokenId> found;
+  for (const std::string& stop : stops) {
+    for (const TokenId id : parse(stop, tokenizer)) {
+      const std::string_view spelling = tokenizer.bytes_of(id, /*with_special=*/true);
+      // The unknown token is there for any character, too, that has no other.
+      if (!tokenizer.is_hidden(id) || stop.find(spelling) == std::string::npos) continue;
+      if (stop == spelling) {
+        found.push_back(id);
+      } else if (!show_special) {
+        const std::string token = printable(spelling, kMaxPrintedName);
+        throw UsageError("the stop string '" + printable(stop, kMaxPrintedName) +
+                         "' holds the control token " + token +
+                         " beside other text, and control tokens are not in the text; give " + token +
+                         " alone, or have them shown (run --special)");
+      }
+    }
+  }
+  return found;
+}
 
 StopStrings::StopStrings(std::vector<std::string> stops) : stops_(std::move(stops)) {
   if (std::ranges::any_of(stops_, &std::string::empty)) {

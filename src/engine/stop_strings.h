@@ -6,7 +6,16 @@
 #include <string_view>
 #include <vector>
 
+#include "bitnet/tokenizer.h"
+#include "bitnet/types.h"
+
 namespace bitnet {
+
+// The tokens that stop strings stand for: a control token has no text that could match, so a string that is
+// the spelling of one means the token, too. Throws UsageError for a string that holds a control token beside
+// other text, which nothing could ever match unless such tokens are shown with their spelling.
+std::vector<TokenId> control_tokens_of(const std::vector<std::string>& stops, const Tokenizer& tokenizer,
+                                       bool show_special);
 
 // Of all occurrences of all stop strings, the one that begins earliest in the text counts; what comes before
 // it is passed on, it and what follows never. How the text is cut into chunks makes no difference.

@@ -183,6 +183,26 @@ TEST_F(Generate, AllocatesNothingForATokenThatNobodyWatches) {
   EXPECT_EQ(allocations_of(100), allocations_of(3));
 }
 
+// A control token has no text: its spelling could never come to stand anywhere.
+TEST_F(Generate, StopsAtTheControlTokenThatAStopStringSpells) {
+  const std::vector<Message> turn{{Role::user, "What color is the sky?"}};
+  const auto prompt = encode_chat(ChatTemplate::bitnet, model.tokenizer(), turn);
+  for (const bool show_special : {false, true}) {
+    Session session(model);
+    Sampler sampler({}, model.info().vocab);
+    history.clear();
+    std::string out;
+    const GenerateOptions options{
+        .max_tokens = 40, .stop_strings = {"no such text", "<|eot_id|>"}, .show_special = show_special};
+    result = generate(model, session, sampler, history, prompt, options, [&](std::string_view piece) {
+      out += piece;
+      return true;
+    });
+    EXPECT_EQ(out, "The sky is blue.");
+    EXPECT_EQ(result.reason, StopReason::stop_token);
+  }
+}
+
 TEST_F(Generate, RefusesAnEmptyPrompt) { EXPECT_THROW(text_of({}, {}), UsageError); }
 
 }  // namespace

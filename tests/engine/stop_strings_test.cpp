@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "bitnet/error.h"
+#include "bitnet/model.h"
 
 namespace bitnet {
 namespace {
@@ -34,6 +35,36 @@ Outcome stream(const std::vector<std::string>& stops, const std::vector<std::str
   }
   o.stopped = filter.flush(o.text);
   return o;
+}
+
+class StopTokens : public ::testing::Test {
+ protected:
+  std::vector<TokenId> tokens_of(const std::string& stop, bool show_special = false) const {
+    return control_tokens_of({stop}, model_.tokenizer(), show_special);
+  }
+  const Model model_ = Model::load(std::string(BITNET_MODELS) + "/canary.gguf");
+};
+
+TEST_F(StopTokens, AreThoseThatAStopStringSpells) {
+  EXPECT_EQ(tokens_of("<|eot_id|>"), std::vector<TokenId>{TokenId{1018}});
+  EXPECT_EQ(tokens_of("<|reserved_0|>", true), std::vector<TokenId>{TokenId{1019}});
+  for (const auto* text : {"", " the", "eot_id", "<|eot_id|", "<|EOT_ID|>", "\xFF"}) {
+    EXPECT_TRUE(tokens_of(text).empty()) << text;
+  }
+}
+
+TEST_F(StopTokens, CannotStandBesideTextUnlessTheyAreShown) {
+  for (const auto* stop : {"<|eot_id|>\n", "\n<|eot_id|>", "<|eot_id|><|eot_id|>"}) {
+    EXPECT_TRUE(tokens_of(stop, true).empty());
+    try {
+      tokens_of(stop);
+      ADD_FAILURE() << stop;
+    } catch (const UsageError& e) {
+      const std::string message = e.what();
+      EXPECT_NE(message.find("give <|eot_id|> alone"), std::string::npos) << message;
+      EXPECT_EQ(message.find('\n'), std::string::npos) << message;
+    }
+  }
 }
 
 TEST(StopStrings, PassesAllTextOnWithoutAStopString) {

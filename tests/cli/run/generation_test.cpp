@@ -54,6 +54,20 @@ TEST(CliGeneration, StopsBeforeAnyOfTheStopStrings) {
   EXPECT_PRED2(has, result.err, "ended by stop_string");
 }
 
+// --ignore-eos leaves what was asked for by name.
+TEST(CliGeneration, StopsAtAControlTokenThatIsNamed) {
+  const Args args{"run", "--template", "auto",         "-p",    "What color is the sky?",
+                  "-n",  "40",         "--ignore-eos", "--stop"};
+  Args alone = args;
+  alone.emplace_back("<|eot_id|>");
+  const ChildResult result = run_bitnet(alone);
+  EXPECT_EQ(result.out, "The sky is blue.");
+  EXPECT_PRED2(has, result.err, "ended by stop_token");
+  Args mixed = args;
+  mixed.emplace_back("<|eot_id|> ");
+  EXPECT_PRED2(has, refusal(run_bitnet(mixed), 2), "holds the control token <|eot_id|> beside other text");
+}
+
 TEST(CliGeneration, TakesAStopStringInBracketsAsItStands) {
   const std::string text = text_of({"run", "-p", kStory, "-n", "8"});
   EXPECT_PRED2(has, text, ",");
