@@ -13,7 +13,7 @@
 
 namespace BITNET_API bitnet {
 
-enum class ChatTemplate { raw, bitnet, llama3, chatml, instruct };
+enum class ChatTemplate { raw, bitnet, llama3, chatml, falcon3, instruct };
 
 enum class Role { system, user, assistant };
 
@@ -24,7 +24,7 @@ struct Message {
 
 std::string_view name_of(ChatTemplate t);
 std::optional<ChatTemplate> find_chat_template(std::string_view name);
-// "raw, bitnet, llama3, chatml, instruct", for messages.
+// "raw, bitnet, llama3, chatml, falcon3, instruct", for messages.
 std::string chat_template_names();
 
 // What a model file says that bears on the choice.
@@ -33,15 +33,27 @@ struct ChatHints {
   std::string_view chat_template;  // tokenizer.chat_template, a Jinja text; empty if the file has none
 };
 
-// The template a file wants, the published 2B-4T file's obsolete text included. Nullopt: it has a template of
-// its own that is none of ours, and guessing would be worse than asking.
-std::optional<ChatTemplate> choose_chat_template(const ChatHints& hints, const Tokenizer& tokenizer);
+// Why a template cannot be used with a vocabulary: it lacks a control token, or what the template's own text
+// needs. Empty: it can be used.
+std::string obstacle_to(ChatTemplate t, const Tokenizer& tokenizer);
+// Those without an obstacle, but for raw, which wraps nothing: "llama3, instruct"; may be empty.
+std::string usable_chat_templates(const Tokenizer& tokenizer);
+
+struct ChatChoice {
+  std::optional<ChatTemplate> chosen;  // has no obstacle
+  std::string obstacle;                // why none is chosen, as half a sentence; empty otherwise
+};
+
+// The template a file wants, the published 2B-4T file's obsolete text included. None is chosen if the file
+// has one of its own that is none of ours or that the vocabulary cannot be used with: guessing would be worse
+// than asking.
+ChatChoice choose_chat_template(const ChatHints& hints, const Tokenizer& tokenizer);
 
 // The token ids of a conversation, ready for the assistant's answer. Control tokens stand only where the
 // template puts them; the content of a message is never parsed for them. Content is trimmed (raw: left as it
 // is). BOS comes once, if the file wants it. Under the templates with control tokens, the tokens of a
-// conversation are a prefix of those of any longer one that adds an answer to it. Throws UsageError if the
-// vocabulary lacks a control token that the template needs.
+// conversation are a prefix of those of any longer one that adds an answer to it. Throws UsageError if there
+// is an obstacle to the template.
 std::vector<TokenId> encode_chat(ChatTemplate t, const Tokenizer& tokenizer,
                                  std::span<const Message> messages);
 

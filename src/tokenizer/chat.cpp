@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "bitnet/error.h"
+#include "tokenizer/recognise_template.h"
 
 namespace bitnet {
 namespace {
@@ -14,11 +15,12 @@ struct Named {
   std::string_view name;
 };
 
-constexpr std::array<Named, 5> kTemplates = {{
+constexpr std::array<Named, 6> kTemplates = {{
     {ChatTemplate::raw, "raw"},
     {ChatTemplate::bitnet, "bitnet"},
     {ChatTemplate::llama3, "llama3"},
     {ChatTemplate::chatml, "chatml"},
+    {ChatTemplate::falcon3, "falcon3"},
     {ChatTemplate::instruct, "instruct"},
 }};
 
@@ -27,6 +29,7 @@ constexpr std::string_view kEndHeader = "<|end_header_id|>";
 constexpr std::string_view kEndOfTurn = "<|eot_id|>";
 constexpr std::string_view kImStart = "<|im_start|>";
 constexpr std::string_view kImEnd = "<|im_end|>";
+constexpr std::string_view kUserTag = "<|user|>";
 
 std::string_view trimmed(std::string_view text) {
   constexpr std::string_view kWhiteSpace = " \t\n\v\f\r";
@@ -47,10 +50,16 @@ std::string_view lower_name(Role role) {
   return "user";
 }
 
+// A template wants a control token that there is none of.
+class NoSuchToken : public UsageError {
+ public:
+  using UsageError::UsageError;
+};
+
 // Puts a conversation together: runs of text, in which nothing is parsed, between control tokens.
 class Script {
  public:
-  Script(ChatTemplate kind, const Tokenizer& tokenizer) : kind_(kind), tokenizer_(tokenizer) {
+  explicit Script(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {
     if (tokenizer.adds_bos()) ids_.push_back(*tokenizer.bos());
   }
 
@@ -61,14 +70,23 @@ class Script {
 
   Script& control(std::string_view spelling) {
     const auto id = tokenizer_.find(spelling);
-    if (!id) {
-      throw UsageError("chat template " + std::string(name_of(kind_)) + ": the vocabulary has no token " +
-                       std::string(spelling) + "; choose another of " + chat_template_names());
-    }
+    if (!id) throw NoSuchToken("the vocabulary has no token " + std::string(spelling));
+    return control(*id);
+  }
+
+  Script& control(TokenId id) {
     end_text();
-    ids_.push_back(*id);
+    ids_.push_back(id);
     return *this;
   }
+
+  // A token where the vocabulary has it, text where not.
+  Script& tag(const std::string& spelling) {
+    return tokenizer_.find(spelling) ? control(spelling) : text(spelling);
+  }
+
+  // The end of what the assistant said, where the file names one.
+  Script& end_of_answer() { return tokenizer_.eos() ? control(*tokenizer_.eos()) : *this; }
 
   // What comes next is encoded apart from what came before. Between the assistant's header and its words this
   // makes a finished answer the same tokens in the history as it was when it was generated.
@@ -86,7 +104,6 @@ class Script {
   }
 
  private:
-  ChatTemplate kind_;
   const Tokenizer& tokenizer_;
   std::vector<TokenId> ids_;
   std::string text_;
@@ -138,6 +155,21 @@ void write_chatml(Script& script, std::span<const Message> messages) {
   header(Role::assistant);
 }
 
+// The roles' tags are no tokens in Falcon3's vocabulary; its end of text is, and follows every answer.
+void write_falcon3(Script& script, std::span<const Message> messages) {
+  const auto header = [&](Role role) {
+    script.tag("<|" + std::string(lower_name(role)) + "|>").text("\n");
+    if (role == Role::assistant) script.end_text();
+  };
+  for (const Message& message : messages) {
+    header(message.role);
+    script.text(trimmed(message.content));
+    if (message.role == Role::assistant) script.end_of_answer();
+    script.text("\n");
+  }
+  header(Role::assistant);
+}
+
 void write_instruct(Script& script, std::span<const Message> messages) {
   for (const Message& message : messages) {
     const std::string_view content = trimmed(message.content);
@@ -161,16 +193,29 @@ bool has_control(const Tokenizer& tokenizer, std::string_view spelling) {
   return id && tokenizer.is_control(*id);
 }
 
-// The parts by which a Jinja text gives itself away.
-std::optional<ChatTemplate> recognise(std::string_view jinja) {
-  const auto has = [&](std::string_view part) { return jinja.find(part) != std::string_view::npos; };
-  if (has(kStartHeader)) return ChatTemplate::llama3;
-  if (has(kImStart)) return ChatTemplate::chatml;
-  // The text that the published 2B-4T file carries is an old one; the model was trained on the bitnet
-  // template.
-  if (has("BITNETAssistant")) return ChatTemplate::bitnet;
-  if (has("capitalize") && has(kEndOfTurn) && has("Assistant: ")) return ChatTemplate::bitnet;
-  return std::nullopt;
+std::vector<TokenId> write(ChatTemplate t, const Tokenizer& tokenizer, std::span<const Message> messages) {
+  Script script(tokenizer);
+  switch (t) {
+    case ChatTemplate::raw:
+      write_raw(script, messages);
+      break;
+    case ChatTemplate::bitnet:
+      write_bitnet(script, messages);
+      break;
+    case ChatTemplate::llama3:
+      write_llama3(script, messages);
+      break;
+    case ChatTemplate::chatml:
+      write_chatml(script, messages);
+      break;
+    case ChatTemplate::falcon3:
+      write_falcon3(script, messages);
+      break;
+    case ChatTemplate::instruct:
+      write_instruct(script, messages);
+      break;
+  }
+  return script.finish();
 }
 
 }  // namespace
@@ -195,36 +240,57 @@ std::string chat_template_names() {
   return names;
 }
 
-std::optional<ChatTemplate> choose_chat_template(const ChatHints& hints, const Tokenizer& tokenizer) {
-  if (!hints.chat_template.empty()) return recognise(hints.chat_template);
+std::string obstacle_to(ChatTemplate t, const Tokenizer& tokenizer) {
+  const std::array<Message, 3> one_of_each{{{Role::system, ""}, {Role::user, ""}, {Role::assistant, ""}}};
+  try {
+    write(t, tokenizer, one_of_each);
+  } catch (const NoSuchToken& e) {
+    return e.what();
+  } catch (const UsageError&) {  // no token for a byte of it
+    return "the vocabulary cannot express the template's own text";
+  }
+  return {};
+}
+
+std::string usable_chat_templates(const Tokenizer& tokenizer) {
+  std::string names;
+  for (const Named& t : kTemplates) {
+    if (t.value == ChatTemplate::raw || !obstacle_to(t.value, tokenizer).empty()) continue;
+    if (!names.empty()) names += ", ";
+    names += t.name;
+  }
+  return names;
+}
+
+ChatChoice choose_chat_template(const ChatHints& hints, const Tokenizer& tokenizer) {
+  const auto choose = [&](ChatTemplate t) -> ChatChoice {
+    const std::string obstacle = obstacle_to(t, tokenizer);
+    if (obstacle.empty()) return {t, {}};
+    return {std::nullopt, "its chat template is " + std::string(name_of(t)) + ", but " + obstacle};
+  };
+  if (!hints.chat_template.empty()) {
+    const auto recognised = recognise_template(hints.chat_template);
+    if (recognised) return choose(*recognised);
+    return {std::nullopt, "its chat template is none that this program knows"};
+  }
+  const auto fits = [&](ChatTemplate t) { return obstacle_to(t, tokenizer).empty(); };
   const bool bitnet = hints.architecture == "bitnet-b1.58" || hints.architecture == "bitnet-25";
-  if (bitnet && tokenizer.find(kEndOfTurn)) return ChatTemplate::bitnet;
-  if (has_control(tokenizer, kStartHeader)) return ChatTemplate::llama3;
-  if (has_control(tokenizer, kImStart)) return ChatTemplate::chatml;
-  return ChatTemplate::instruct;
+  if (bitnet && fits(ChatTemplate::bitnet)) return {ChatTemplate::bitnet, {}};
+  if (has_control(tokenizer, kStartHeader) && fits(ChatTemplate::llama3)) return {ChatTemplate::llama3, {}};
+  if (has_control(tokenizer, kImStart) && fits(ChatTemplate::chatml)) return {ChatTemplate::chatml, {}};
+  return choose(ChatTemplate::instruct);
 }
 
 std::vector<TokenId> encode_chat(ChatTemplate t, const Tokenizer& tokenizer,
                                  std::span<const Message> messages) {
-  Script script(t, tokenizer);
-  switch (t) {
-    case ChatTemplate::raw:
-      write_raw(script, messages);
-      break;
-    case ChatTemplate::bitnet:
-      write_bitnet(script, messages);
-      break;
-    case ChatTemplate::llama3:
-      write_llama3(script, messages);
-      break;
-    case ChatTemplate::chatml:
-      write_chatml(script, messages);
-      break;
-    case ChatTemplate::instruct:
-      write_instruct(script, messages);
-      break;
+  try {
+    return write(t, tokenizer, messages);
+  } catch (const UsageError&) {
+    const std::string obstacle = obstacle_to(t, tokenizer);
+    if (obstacle.empty()) throw;  // it is a message that has no tokens
+    throw UsageError("chat template " + std::string(name_of(t)) + ": " + obstacle + "; choose another of " +
+                     chat_template_names());
   }
-  return script.finish();
 }
 
 ChatStops stops_of(ChatTemplate t, const Tokenizer& tokenizer) {
@@ -241,6 +307,13 @@ ChatStops stops_of(ChatTemplate t, const Tokenizer& tokenizer) {
       break;
     case ChatTemplate::chatml:
       stop_at(kImEnd);
+      break;
+    case ChatTemplate::falcon3:  // eos, one of the tokenizer's own; and in case the model plays all roles
+      if (tokenizer.find(kUserTag)) {
+        stop_at(kUserTag);
+      } else {
+        stops.strings.emplace_back("\n" + std::string(kUserTag));
+      }
       break;
     case ChatTemplate::instruct:
       stops.strings.emplace_back("\nQ:");

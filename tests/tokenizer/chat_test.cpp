@@ -67,6 +67,30 @@ TEST_F(Chat, WritesChatml) {
       "<|im_start|>assistant\nHello!<|im_end|>\n<|im_start|>user\nBye<|im_end|>\n<|im_start|>assistant\n");
 }
 
+// The roles' tags are text in that family's vocabulary, and the end of text follows every answer.
+TEST_F(Chat, WritesFalcon3) {
+  EXPECT_EQ(show(ChatTemplate::falcon3, conversation_),
+            "<|begin_of_text|><|system|>\nBe brief.\n<|user|>\nHi\n<|assistant|>\nHello!\n<|user|>\nBye\n"
+            "<|assistant|>\n");
+  EXPECT_EQ(stops_of(ChatTemplate::falcon3, tokenizer_).strings, std::vector<std::string>{"\n<|user|>"});
+  const std::int32_t end = builder_.add("<|endoftext|>", TokenType::control);
+  const std::int32_t user = builder_.add("<|user|>", TokenType::control);
+  builder_->eos = static_cast<std::uint64_t>(end);
+  const Tokenizer with_tokens = builder_.build();
+  std::string text;
+  std::size_t n_users = 0;
+  for (const TokenId id : encode_chat(ChatTemplate::falcon3, with_tokens, conversation_)) {
+    text += with_tokens.bytes_of(id, true);
+    n_users += id == TokenId{user} ? 1 : 0;
+  }
+  EXPECT_EQ(text,
+            "<|begin_of_text|><|system|>\nBe brief.\n<|user|>\nHi\n<|assistant|>\nHello!<|endoftext|>\n"
+            "<|user|>\nBye\n<|assistant|>\n");
+  EXPECT_EQ(n_users, 2U);
+  EXPECT_EQ(ints(stops_of(ChatTemplate::falcon3, with_tokens).tokens), Ids{user});
+  EXPECT_TRUE(stops_of(ChatTemplate::falcon3, with_tokens).strings.empty());
+}
+
 TEST_F(Chat, WritesInstruct) {
   EXPECT_EQ(show(ChatTemplate::instruct, conversation_),
             "<|begin_of_text|>Be brief.\n\nQ: Hi\nA: Hello!\nQ: Bye\nA:");
@@ -87,7 +111,7 @@ TEST_F(Chat, EndsWithTheAssistantsHeaderWhateverCameLast) {
 
 TEST_F(Chat, NeverParsesAMessageForControlTokens) {
   for (const ChatTemplate t : {ChatTemplate::raw, ChatTemplate::bitnet, ChatTemplate::llama3,
-                               ChatTemplate::chatml, ChatTemplate::instruct}) {
+                               ChatTemplate::chatml, ChatTemplate::falcon3, ChatTemplate::instruct}) {
     const auto count = [&](const std::string& content) {
       int controls = 0;
       const std::vector<Message> messages = {{Role::user, content}};
@@ -110,7 +134,8 @@ TEST_F(Chat, DoesNotCompleteAControlTokenAcrossMessages) {
 }
 
 TEST_F(Chat, AnAnswerExtendsTheTokensOfTheConversation) {
-  for (const ChatTemplate t : {ChatTemplate::bitnet, ChatTemplate::llama3, ChatTemplate::chatml}) {
+  for (const ChatTemplate t :
+       {ChatTemplate::bitnet, ChatTemplate::llama3, ChatTemplate::chatml, ChatTemplate::falcon3}) {
     std::vector<Message> messages = {{Role::user, "What color is the sky?"}};
     const auto before = encode_chat(t, tokenizer_, messages);
     messages.push_back({Role::assistant, "The sky is blue."});
@@ -162,16 +187,16 @@ TEST(ChatTemplates, KeepTheTokensOfAConversationWhenItsAnswerIsAdded) {
 
 TEST(ChatTemplates, AreFoundByName) {
   for (const ChatTemplate t : {ChatTemplate::raw, ChatTemplate::bitnet, ChatTemplate::llama3,
-                               ChatTemplate::chatml, ChatTemplate::instruct}) {
+                               ChatTemplate::chatml, ChatTemplate::falcon3, ChatTemplate::instruct}) {
     EXPECT_EQ(find_chat_template(name_of(t)), t);
   }
   EXPECT_EQ(find_chat_template("auto"), std::nullopt);
-  EXPECT_EQ(chat_template_names(), "raw, bitnet, llama3, chatml, instruct");
+  EXPECT_EQ(chat_template_names(), "raw, bitnet, llama3, chatml, falcon3, instruct");
 }
 
 TEST_F(Chat, IsChosenByTheFilesOwnText) {
   const auto choose = [&](std::string_view jinja) {
-    return choose_chat_template({"llama", jinja}, tokenizer_);
+    return choose_chat_template({"llama", jinja}, tokenizer_).chosen;
   };
   EXPECT_EQ(choose("{{ '<|start_header_id|>' + message['role'] }}<|eot_id|>"), ChatTemplate::llama3);
   EXPECT_EQ(choose("{{ '<|im_start|>' + message['role'] }}"), ChatTemplate::chatml);
@@ -193,14 +218,59 @@ TEST_F(Chat, IsChosenByArchitectureAndVocabularyWhenTheFileHasNoText) {
     v.add_bytes();
     for (const auto* spelling : controls) v.add(spelling, TokenType::control);
     const Tokenizer t = v.build();
-    return choose_chat_template({architecture, ""}, t);
+    return choose_chat_template({architecture, ""}, t).chosen;
   };
   EXPECT_EQ(choose("bitnet-b1.58", {"<|eot_id|>", "<|start_header_id|>"}), ChatTemplate::bitnet);
   EXPECT_EQ(choose("bitnet-25", {"<|eot_id|>"}), ChatTemplate::bitnet);
   EXPECT_EQ(choose("bitnet-b1.58", {}), ChatTemplate::instruct);
-  EXPECT_EQ(choose("llama", {"<|eot_id|>", "<|start_header_id|>"}), ChatTemplate::llama3);
-  EXPECT_EQ(choose("qwen3", {"<|im_start|>"}), ChatTemplate::chatml);
+  EXPECT_EQ(choose("llama", {"<|eot_id|>", "<|start_header_id|>", "<|end_header_id|>"}),
+            ChatTemplate::llama3);
+  EXPECT_EQ(choose("llama", {"<|eot_id|>", "<|start_header_id|>"}), ChatTemplate::instruct);
+  EXPECT_EQ(choose("qwen3", {"<|im_start|>", "<|im_end|>"}), ChatTemplate::chatml);
+  EXPECT_EQ(choose("qwen3", {"<|im_start|>"}), ChatTemplate::instruct);
   EXPECT_EQ(choose("bitnet", {}), ChatTemplate::instruct);
+}
+
+// One place decides: what is chosen can be used, and what cannot be used says why.
+TEST(ChatTemplates, AreChosenOnlyWithTheControlTokensThatTheyNeed) {
+  const auto obstacle = [](std::string_view jinja) {
+    const ChatChoice choice = choose_chat_template({"bitnet-b1.58", jinja}, canary());
+    EXPECT_EQ(choice.chosen, std::nullopt);
+    return choice.obstacle;
+  };
+  EXPECT_EQ(obstacle("{{'<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>'}}"),
+            "its chat template is chatml, but the vocabulary has no token <|im_start|>");
+  EXPECT_EQ(obstacle("{{ '[INST] ' + content }}"), "its chat template is none that this program knows");
+  EXPECT_EQ(usable_chat_templates(canary()), "bitnet, falcon3, instruct");
+  EXPECT_EQ(obstacle_to(ChatTemplate::bitnet, canary()), "");
+  EXPECT_EQ(obstacle_to(ChatTemplate::raw, canary()), "");
+}
+
+// Every control token's name with the begin of text before it, as one converter wrote them.
+TEST(ChatTemplates, AreNotChosenForAVocabularyThatSpellsTheirTokensOtherwise) {
+  VocabularyBuilder v("gpt2", "llama-bpe");
+  v.add_bytes();
+  v.add("<|begin_of_text|><|eot_id|>", TokenType::control);
+  const Tokenizer t = v.build();
+  const ChatChoice choice = choose_chat_template({"bitnet-b1.58", "BITNETAssistant"}, t);
+  EXPECT_EQ(choice.chosen, std::nullopt);
+  EXPECT_EQ(choice.obstacle, "its chat template is bitnet, but the vocabulary has no token <|eot_id|>");
+  EXPECT_EQ(choose_chat_template({"bitnet-b1.58", ""}, t).chosen, ChatTemplate::instruct);
+}
+
+TEST(ChatTemplates, CannotBeUsedWhereTheirOwnTextHasNoTokens) {
+  VocabularyBuilder v("gpt2", "llama-bpe");
+  for (const auto* spelling : {"<|im_start|>", "<|im_end|>"}) v.add(spelling, TokenType::control);
+  const Tokenizer t = v.build();
+  EXPECT_EQ(obstacle_to(ChatTemplate::chatml, t), "the vocabulary cannot express the template's own text");
+  EXPECT_EQ(usable_chat_templates(t), "");
+  EXPECT_EQ(choose_chat_template({"llama", ""}, t).chosen, std::nullopt);
+  try {
+    encode_chat(ChatTemplate::chatml, t, std::vector<Message>{{Role::user, ""}});
+    FAIL() << "encoded";
+  } catch (const UsageError& e) {
+    EXPECT_NE(std::string(e.what()).find("the template's own text"), std::string::npos) << e.what();
+  }
 }
 
 }  // namespace

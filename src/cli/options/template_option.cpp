@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "base/printable.h"
 #include "bitnet/error.h"
 
 namespace bitnet::cli {
@@ -30,19 +31,31 @@ Option* add_template(Command& command, std::string& name) {
 }
 
 ChatTemplate find_template(const std::string& name, const Model& model) {
-  if (const auto t = find_chat_template(name)) return *t;
-  const auto t = choose_chat_template(model.chat_hints(), model.tokenizer());
-  if (!t) {
-    throw UsageError(model.info().file +
-                     ": its chat template is not one of this program's; pass --template with one of " +
-                     chat_template_names());
+  const auto named = find_chat_template(name);
+  if (named == ChatTemplate::raw) return *named;
+  model.require_text();
+  const Tokenizer& tokenizer = model.tokenizer();
+  ChatChoice choice{named, {}};
+  if (named) {
+    const std::string obstacle = obstacle_to(*named, tokenizer);
+    if (!obstacle.empty()) choice = {std::nullopt, "--template " + name + " cannot be used: " + obstacle};
+  } else {
+    choice = choose_chat_template(model.chat_hints(), tokenizer);
   }
-  spdlog::debug("chat template {}", name_of(*t));
-  return *t;
+  if (!choice.chosen) {
+    const std::string usable = usable_chat_templates(tokenizer);
+    throw UsageError(printable(model.info().file, kMaxPrintedPath) + ": " + choice.obstacle +
+                     (usable.empty() ? "; none of this program's fits its vocabulary"
+                                     : "; pass --template with one that its vocabulary allows: " + usable));
+  }
+  spdlog::debug("chat template {}", name_of(*choice.chosen));
+  return *choice.chosen;
 }
 
-std::vector<TokenId> encode_prompt(ChatTemplate chat_template, const Tokenizer& tokenizer,
-                                   const std::string& prompt, const std::string& system, bool special) {
+std::vector<TokenId> encode_prompt(ChatTemplate chat_template, const Model& model, const std::string& prompt,
+                                   const std::string& system, bool special) {
+  model.require_text();
+  const Tokenizer& tokenizer = model.tokenizer();
   if (chat_template == ChatTemplate::raw) {
     if (!system.empty()) throw UsageError("--system needs a template: pass --template auto or a name");
     return tokenizer.encode(prompt, {.add_bos = true, .parse_special = special});

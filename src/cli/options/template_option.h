@@ -15,12 +15,14 @@ namespace bitnet::cli {
 // read.
 Option* add_template(Command& command, std::string& name);
 
-// The template named, or the model's own for "auto". Throws UsageError if that is none of ours.
+// The template named, or the model's own for "auto". Throws UsageError if that is none of ours or the
+// vocabulary lacks what it needs, ModelError if the model takes no text.
 ChatTemplate find_template(const std::string& name, const Model& model);
 
 // The tokens of a prompt: as it stands with raw, where control tokens may be `special`, otherwise as the
-// user's turn after the system message, if there is one. Throws UsageError.
-std::vector<TokenId> encode_prompt(ChatTemplate chat_template, const Tokenizer& tokenizer,
-                                   const std::string& prompt, const std::string& system, bool special);
+// user's turn after the system message, if there is one. Throws UsageError, and ModelError if the model takes
+// no text.
+std::vector<TokenId> encode_prompt(ChatTemplate chat_template, const Model& model, const std::string& prompt,
+                                   const std::string& system, bool special);
 
 }  // namespace bitnet::cli

@@ -78,8 +78,7 @@ ExitCode run(const RunOptions& o) {
   generation.keep_going = [] { return !interrupted(); };
   const ChatTemplate chat_template = find_template(o.chat_template, model);
   set_stops(o.stop, o.ignore_eos, chat_template, model.tokenizer(), generation);
-  const std::vector<TokenId> tokens =
-      encode_prompt(chat_template, model.tokenizer(), prompt, o.system, o.special);
+  const std::vector<TokenId> tokens = encode_prompt(chat_template, model, prompt, o.system, o.special);
   Session session = make_session(model, o.model);
   if (o.scores()) {
     return run_score({.options = o,

@@ -126,13 +126,13 @@ class Scorer {
 // The prompt with a choice behind it. As it stands they are one text, since that is how the model would have
 // read it; a template has closed the prompt's turn before.
 std::vector<TokenId> encode_with(const ScoreRun& run, const std::string& choice) {
-  const Tokenizer& tokenizer = run.model.tokenizer();
   const RunOptions& o = run.options;
   if (run.chat_template == ChatTemplate::raw) {
-    return encode_prompt(run.chat_template, tokenizer, run.prompt + choice, o.system, o.special);
+    return encode_prompt(run.chat_template, run.model, run.prompt + choice, o.system, o.special);
   }
   std::vector<TokenId> ids(run.prompt_ids.begin(), run.prompt_ids.end());
-  const std::vector<TokenId> more = tokenizer.encode(choice, {.add_bos = false, .parse_special = o.special});
+  const std::vector<TokenId> more =
+      run.model.tokenizer().encode(choice, {.add_bos = false, .parse_special = o.special});
   ids.insert(ids.end(), more.begin(), more.end());
   return ids;
 }

@@ -67,7 +67,7 @@ void add_trace_options(Command& c, TraceCommandOptions& o) {
 
 std::vector<TokenId> read_tokens(const TraceCommandOptions& o, const Model& model, const std::string& text) {
   if (!o.ids) {
-    return encode_prompt(find_template(o.chat_template, model), model.tokenizer(), text, o.system, o.special);
+    return encode_prompt(find_template(o.chat_template, model), model, text, o.system, o.special);
   }
   try {
     return parse_token_ids(*o.ids, "--ids");

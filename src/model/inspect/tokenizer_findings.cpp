@@ -23,6 +23,23 @@ std::string token_name(const Tokenizer& tokenizer, TokenId id) {
   return std::to_string(to_int(id)) + " " + quoted(tokenizer.bytes_of(id, /*with_special=*/true));
 }
 
+void add_spelling(Inspection& out, const FileTokenizer& read) {
+  if (read.spelling.verdict == Spelling::Verdict::ids_only) {
+    out.add(
+        warning, "text", std::string(read.spelling.key) + ": " + read.spelling.what,
+        "the weights were made up for tests or measurements: the engine runs them on token ids, and refuses "
+        "text for them",
+        "nothing, if that is what the file is for; otherwise convert the model again with its tokenizer");
+  } else {
+    out.add(ok, "text", "every printable ASCII character and a sentence come back from their tokens",
+            "words become fewer tokens than they have bytes");
+  }
+  for (const std::string& w : read.warnings) {
+    out.add(warning, "vocabulary", w, "the file is not quite right; the engine takes it all the same",
+            "convert the model again with its tokenizer if its text is not what you expect");
+  }
+}
+
 void add_pretokenizer(Inspection& out, const Vocabulary& v) {
   if (v.model != "gpt2") return;
   if (!v.pre.empty()) {
@@ -87,16 +104,19 @@ void add_ends(Inspection& out, const Tokenizer& tokenizer) {
 void add_template(Inspection& out, const gguf::File& file, const Tokenizer& tokenizer) {
   const auto value = file.find("tokenizer.chat_template");
   const std::string_view jinja = value ? value->as_string().value_or("") : std::string_view();
-  const auto chosen = choose_chat_template({out.architecture, jinja}, tokenizer);
-  const std::string name = chosen ? std::string(name_of(*chosen)) : std::string();
-  if (jinja.empty()) {
+  const ChatChoice choice = choose_chat_template({out.architecture, jinja}, tokenizer);
+  const std::string name = choice.chosen ? std::string(name_of(*choice.chosen)) : std::string();
+  if (!choice.chosen) {
+    const std::string usable = usable_chat_templates(tokenizer);
+    out.add(warning, "chat template", choice.obstacle,
+            "templates are recognised, not executed, and need their control tokens; run --template auto and "
+            "chat refuse to guess",
+            usable.empty() ? "use run without --template: none of the program's templates fits the vocabulary"
+                           : "pass --template NAME: " + usable);
+  } else if (jinja.empty()) {
     out.add(note, "chat template", "tokenizer.chat_template is missing",
             "the engine takes the template " + name + ", by architecture and vocabulary",
-            "pass --template NAME if the model was trained on another: " + chat_template_names());
-  } else if (!chosen) {
-    out.add(warning, "chat template", "the file's own is none that the engine knows",
-            "templates are recognised, not executed; run --template auto and chat refuse to guess",
-            "pass --template NAME: " + chat_template_names());
+            "pass --template NAME if the model was trained on another: " + usable_chat_templates(tokenizer));
   } else if (jinja.find("BITNETAssistant") != std::string_view::npos) {
     out.add(note, "chat template", "an obsolete one (\"Human: ... BITNETAssistant:\")",
             "the published 2B-4T file carries it, but the model was trained on \"User: ...<|eot_id|>"
@@ -112,10 +132,12 @@ void add_template(Inspection& out, const gguf::File& file, const Tokenizer& toke
 void add_tokenizer_findings(Inspection& out, const gguf::File& file) {
   try {
     const Vocabulary vocabulary = read_vocabulary(file);
-    const Tokenizer tokenizer(read_vocabulary(file));
+    const FileTokenizer read = read_tokenizer(file);
+    const Tokenizer& tokenizer = read.tokenizer;
     out.add(ok, "vocabulary",
             std::to_string(tokenizer.vocab_size()) + " tokens, tokenizer model " + quoted(vocabulary.model),
             vocabulary.model == "gpt2" ? "byte-level BPE" : "SentencePiece BPE");
+    add_spelling(out, read);
     add_pretokenizer(out, vocabulary);
     add_token_types(out, vocabulary);
     add_bos(out, vocabulary, tokenizer);

@@ -172,11 +172,17 @@ TEST(InspectedLayout, IsUnknownWithoutVariation) {
 // The published file of BitNet-b1.58-2B-4T in small.
 TEST(InspectedTokenizer, ExplainsTheQuirksOfThePublishedFile) {
   SmallModel model("bitnet-b1.58");
-  std::vector<std::string> pieces{"<|begin_of_text|>", "<|end_of_text|>", "ab", "<|eot_id|>"};
-  std::vector<std::int32_t> types{3, 3, 1, 3};
-  while (pieces.size() < 300) {
-    pieces.push_back("filler" + std::to_string(pieces.size()));
-    types.push_back(1);
+  // In place of the small model's begin, its end and the last of its fillers.
+  const AlignedBytes small = model.build();
+  const gguf::File file = gguf::File::from_bytes(small.span(), "small");
+  const gguf::StringArray spellings = *file.get_strings("tokenizer.ggml.tokens");
+  std::vector<std::string> pieces(spellings.begin(), spellings.end());
+  std::vector<std::int32_t> types(pieces.size(), 1);
+  const std::vector<std::string> controls{"<|begin_of_text|>", "<|end_of_text|>", "<|eot_id|>"};
+  for (std::size_t i = 0; i < controls.size(); ++i) {
+    const std::size_t at = i < 2 ? i : pieces.size() - 1;
+    pieces[at] = controls[i];
+    types[at] = 3;
   }
   model.remove_key("tokenizer.ggml.pre").remove_key("tokenizer.ggml.add_bos_token");
   model.set("tokenizer.ggml.tokens", pieces).set("tokenizer.ggml.token_type", types);
@@ -188,7 +194,7 @@ TEST(InspectedTokenizer, ExplainsTheQuirksOfThePublishedFile) {
   EXPECT_TRUE(finds(in, FindingLevel::note, "chat template", "BITNETAssistant"));
   EXPECT_TRUE(finds(in, FindingLevel::note, "chat template", "its template bitnet"));
   EXPECT_TRUE(finds(in, FindingLevel::note, "end of turn", "EOS is 1 '<|end_of_text|>'"));
-  EXPECT_TRUE(finds(in, FindingLevel::note, "end of turn", "a turn ends with 3 '<|eot_id|>'"));
+  EXPECT_TRUE(finds(in, FindingLevel::note, "end of turn", "a turn ends with 299 '<|eot_id|>'"));
   EXPECT_TRUE(finds(in, FindingLevel::note, "BOS", "the engine puts 0 '<|begin_of_text|>' first"));
 }
 
@@ -200,6 +206,21 @@ TEST(InspectedTokenizer, SaysWhatItCannotKnow) {
   EXPECT_TRUE(finds(in, FindingLevel::warning, "chat template", "refuse to guess"));
   EXPECT_TRUE(finds(in, FindingLevel::warning, "token types", "missing"));
   EXPECT_TRUE(finds(in, FindingLevel::warning, "end of text", "no token ends the text"));
+}
+
+// What run and chat say, too.
+TEST(InspectedTokenizer, SaysOfATemplateWhyItCannotBeUsed) {
+  SmallModel model("bitnet-b1.58");
+  model.set("tokenizer.chat_template",
+            std::string("{{'<|im_start|>' + m['role'] + m['content'] + '<|im_end|>'}}"));
+  const Inspection chatml = inspect_small(model);
+  EXPECT_TRUE(chatml.is_usable());
+  EXPECT_TRUE(finds(chatml, FindingLevel::warning, "chat template",
+                    "its chat template is chatml, but the vocabulary has no token <|im_start|>"));
+  EXPECT_EQ(find(chatml, "chat template")->advice, "pass --template NAME: falcon3, instruct");
+  const std::string falcon = "{{'<|' + m['role'] + '|>\\n' + m['content'] + '\\n'}}{{ '<|assistant|>\\n' }}";
+  model.set("tokenizer.chat_template", "{# not <|im_start|> #}" + falcon);
+  EXPECT_TRUE(finds(inspect_small(model), FindingLevel::ok, "chat template", "recognised as falcon3"));
 }
 
 TEST(InspectedTensors, ReportWhatIsWrongWithThem) {
