@@ -37,8 +37,7 @@ function(bitnet_install_library target lib dev)
   endif()
   configure_package_config_file(${PROJECT_SOURCE_DIR}/scripts/cmake/bitnetConfig.cmake.in ${made}/bitnetConfig.cmake
                                 INSTALL_DESTINATION ${config_dir} NO_SET_AND_CHECK_MACRO)
-  # While the first number is 0, the second says what is compatible.
-  write_basic_package_version_file(${made}/bitnetConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+  write_basic_package_version_file(${made}/bitnetConfigVersion.cmake COMPATIBILITY SameMinorVersion)  # as BITNET_SOVERSION
   install(FILES ${made}/bitnetConfig.cmake ${made}/bitnetConfigVersion.cmake DESTINATION ${config_dir}
           COMPONENT ${dev} ${all})
 

@@ -6,7 +6,7 @@ for tool in dpkg dpkg-deb dpkg-query dpkg-shlibdeps file; do
   need_command "$tool" "which making and installing a Debian package takes"
 done
 
-(cd "$work" && "$CPACK" -G DEB --config "$BUILD/CPackConfig.cmake" -B "$work") >"$work/cpack.log" 2>&1 ||
+(cd "$work" && "$CPACK" -G DEB -D CPACK_DEBIAN_COMPRESSION_TYPE=gzip --config "$BUILD/CPackConfig.cmake" -B "$work") >"$work/cpack.log" 2>&1 ||
   fail "$(cat "$work/cpack.log")"
 packages=("$work"/*.deb)
 field() {
@@ -17,7 +17,9 @@ field() {
 for needed in libc6 libstdc++6 libspdlog libpcre2-8 libutf8proc libzip libssl libedit; do
   [[ $(field bitnet Depends) == *"$needed"* ]] || fail "bitnet does not depend on $needed: $(field bitnet Depends)"
 done
-[[ $(field libbitnet-dev Depends) == *libpcre2-dev*libutf8proc-dev* ]] || fail "libbitnet-dev: $(field libbitnet-dev Depends)"
+# Who builds with a static library needs what it needs; a shared one has a package of its own.
+[[ $(field libbitnet-dev Depends) =~ libpcre2-dev.*libutf8proc-dev|libbitnet[0-9.]+\ \(= ]] ||
+  fail "libbitnet-dev: $(field libbitnet-dev Depends)"
 
 # dpkg changes owners, which takes root or who claims to be.
 as_root=()
@@ -28,10 +30,14 @@ fi
 root=$work/root
 mkdir -p "$root/var/lib/dpkg/"{info,updates}
 touch "$root/var/lib/dpkg/status"
+# A shared library's package has scripts, which call ldconfig: the system's has no business here.
+mkdir "$work/bin"
+printf '#!/bin/sh\n' >"$work/bin/ldconfig"
+chmod +x "$work/bin/ldconfig"
 in_root() {
   # What the packages depend on is installed outside.
-  "${as_root[@]}" dpkg --root="$root" --log=/dev/null --force-depends --force-not-root --force-bad-path "$@" \
-    >"$work/dpkg.log" 2>&1 || fail "dpkg $*: $(cat "$work/dpkg.log")"
+  PATH=$work/bin:$PATH "${as_root[@]}" dpkg --root="$root" --log=/dev/null --force-depends --force-not-root \
+    --force-bad-path --force-script-chrootless "$@" >"$work/dpkg.log" 2>&1 || fail "dpkg $*: $(cat "$work/dpkg.log")"
 }
 
 in_root -i "${packages[@]}"
