@@ -78,8 +78,8 @@ TEST_F(CliSplitModel, HasTheDigestOfItsPartsPutTogether) {
 TEST_F(CliSplitModel, OfWhichAPartIsMissingIsRefused) {
   fs::remove(parts_[1]);
   for (const std::string command : {"run", "inspect", "tokenize"}) {
-    const Args args =
-        command == "run" ? Args{"run", "-p", "a", "-m", parts_[0]} : Args{command, "-m", parts_[0]};
+    Args args{command, "-m", parts_[0]};
+    if (command != "inspect") args.insert(args.end(), {"-p", "a"});
     const ChildResult result = run_bitnet(args);
     EXPECT_EQ(result.exit_code, 3) << command;
     EXPECT_PRED2(has, result.err, "error: " + parts_[0] + ": is part 1 of 3 of a split model, and part 2, ");

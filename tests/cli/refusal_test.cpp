@@ -79,14 +79,14 @@ TEST(CliUsage, RefusesNumbersThatAreNoneOrOutOfRange) {
                   {{"run", "-p", "a", "-n", "0x10"}, "--max-tokens '0x10'"},
                   {{"run", "-p", "a", "-n", "99999999999999999999"}, "too large"},
                   {{"run", "-p", "a", "--prefill-chunk", "0"}, "--prefill-chunk 0"},
-                  {{"run", "-p", "a", "--seed", "-1"}, "--seed '-1'"},
+                  {{"run", "-p", "a", "--temp", "1", "--seed", "-2"}, "--seed '-2'"},
                   {{"run", "-p", "a", "--temp", "warm"}, "--temp 'warm'"},
                   {{"run", "-p", "a", "--temp", "nan"}, "--temp nan"},
                   {{"run", "-p", "a", "--temp", "inf"}, "--temp inf"},
                   {{"run", "-p", "a", "--temp", "-1"}, "--temp -1"},
                   {{"run", "-p", "a", "--temp", "1", "--greedy"}, "--greedy"},
-                  {{"run", "-p", "a", "--top-p", "2"}, "--top-p 2"},
-                  {{"run", "-p", "a", "--top-k", "-1"}, "--top-k -1"},
+                  {{"run", "-p", "a", "--temp", "1", "--top-p", "2"}, "--top-p 2"},
+                  {{"run", "-p", "a", "--temp", "1", "--top-k", "-1"}, "--top-k -1"},
                   {{"run", "-p", "a", "--repeat-penalty", "0"}, "--repeat-penalty 0"}});
 }
 

@@ -59,7 +59,7 @@ TEST(Tokenize, ShowsPiecesAndPlacesALineEach) {
 TEST(Tokenize, JsonHasItsDocumentedFields) {
   const Json all = Json::parse(text_of({"tokenize", "-p", "2\xC3\xA9", "--json"}));
   EXPECT_EQ(misfits("tokens", all), "");
-  EXPECT_EQ(all.size(), 7U);
+  EXPECT_EQ(all.size(), 11U);
   EXPECT_EQ(all.at("schema"), "bitnet.tokens");
   EXPECT_EQ(all.at("version"), 1);
   EXPECT_EQ(all.at("model"), "built-in canary");
@@ -103,12 +103,16 @@ TEST(Detokenize, ShowsControlTokensOnlyWithSpecial) {
 }
 
 TEST(Detokenize, JsonHasItsDocumentedFields) {
-  EXPECT_EQ(Json::parse(text_of({"detokenize", "17", "17", "--json"})), Json({{"schema", "bitnet.text"},
-                                                                              {"version", 1},
-                                                                              {"model", "built-in canary"},
-                                                                              {"n_tokens", 2},
-                                                                              {"text", "22"},
-                                                                              {"bytes", "3232"}}));
+  Json all = Json::parse(text_of({"detokenize", "17", "17", "--json"}));
+  EXPECT_EQ(misfits("text", all), "");
+  for (const char* field : {"program", "commit"}) EXPECT_EQ(all.erase(field), 1U) << field;
+  EXPECT_EQ(all, Json({{"schema", "bitnet.text"},
+                       {"version", 1},
+                       {"model", "built-in canary"},
+                       {"n_tokens", 2},
+                       {"special", false},
+                       {"text", "22"},
+                       {"bytes", "3232"}}));
   const Json half = Json::parse(text_of({"detokenize", "127", "--json"}));
   EXPECT_EQ(misfits("text", half), "");
   EXPECT_TRUE(half.at("text").is_null());

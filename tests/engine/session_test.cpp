@@ -178,13 +178,28 @@ TEST(Session, RefusesOptionsOutOfRange) {
   EXPECT_THROW(Session(model, {.backend = "avx1024"}), UsageError);
 }
 
-TEST(Session, PrefillStopsBetweenChunksWhenAsked) {
+TEST(Session, PrefillStopsWhenAskedAfterTheLastChunkThatCameToItsEnd) {
   const Model model = Model::load(canary());
   const auto ids = some_ids(30, model.info().vocab);
   Session session(model, {.n_threads = 1, .prefill_chunk = 10});
   int asked = 0;
   EXPECT_TRUE(session.run(ids, [&] { return ++asked < 2; }).empty());
+  EXPECT_EQ(to_int(session.position()), 0);
+  EXPECT_TRUE(session.run(ids, [&] { return to_int(session.position()) < 20; }).empty());
   EXPECT_EQ(to_int(session.position()), 20);
+  Session whole(model, {.n_threads = 1});
+  EXPECT_TRUE(same_bits(session.run(std::span(ids).subspan(20)), whole.run(ids)));
+}
+
+// What was stopped in the middle has left its traces where logits are computed from.
+TEST(Session, HasNoLogitsAfterAPrefillThatWasStopped) {
+  const Model model = Model::load(canary());
+  const auto ids = some_ids(30, model.info().vocab);
+  Session session(model, {.n_threads = 1});
+  session.run(std::span(ids).first(10));
+  EXPECT_FALSE(session.advance(std::span(ids).subspan(10), [] { return false; }));
+  EXPECT_EQ(to_int(session.position()), 10);
+  EXPECT_THROW(session.logits(), UsageError);
 }
 
 // Neither the history again at every step, nor the head for tokens whose logits nobody asked for.

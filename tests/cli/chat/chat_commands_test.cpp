@@ -101,7 +101,7 @@ TEST(ChatCommands, SetHowTheNextAnswersAreSampled) {
     return result.out;
   };
   EXPECT_EQ(told("/set temp 5\n/set top_p = 1\n/set seed 7\n/set max-tokens 12\n", {}),
-            told("/set temp 5\n/set seed 7\n/set n 12\n", {}));
+            told("/set temperature 5\n/set top-p 1\n/set seed 7\n/set n 12\n", {}));
   EXPECT_NE(told("/set temperature 5\n/set seed 7\n", {"-n", "12"}), told("", {"-n", "12"}));
   EXPECT_EQ(told("/set temp 5\n/set temp 0\n", {"-n", "12"}), told("", {"-n", "12"}));
   const ChildResult shown = talk("/set seed 7\n/set\n");
@@ -125,7 +125,7 @@ TEST(ChatCommands, RefuseSettingsThatThereAreNot) {
 
 TEST(ChatCommands, NameTheNearestForOneThatThereIsNot) {
   for (const auto& [typed, meant] : std::vector<std::pair<std::string, std::string>>{{"/svae", "save"},
-                                                                                     {"/reset", "set"},
+                                                                                     {"/stat", "stats"},
                                                                                      {"/hepl", "help"},
                                                                                      {"/clera", "clear"},
                                                                                      {"/regenerate", "regen"},
@@ -173,7 +173,7 @@ TEST(ChatAnswers, AreProfiledEachByItself) {
   std::size_t n = 0;
   for (const std::string& line : lines_of(err)) {
     EXPECT_TRUE(line.starts_with("profile: ")) << line;
-    n += line.find("attention") != std::string::npos ? 1 : 0;
+    n += line.find("down product") != std::string::npos ? 1 : 0;
   }
   EXPECT_EQ(n, 2U);
 }

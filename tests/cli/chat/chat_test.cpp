@@ -98,7 +98,7 @@ TEST(Chat, SavesAndLoadsAConversation) {
   EXPECT_PRED2(has, saving.err, "saved 2 turns to " + path);
   const Json file = json_of(path);
   EXPECT_EQ(misfits("chat", file), "");
-  EXPECT_EQ(file.size(), 5U);
+  EXPECT_EQ(file.size(), 7U);
   EXPECT_EQ(file.at("schema"), "bitnet.chat");
   EXPECT_EQ(file.at("version"), 1);
   EXPECT_EQ(file.at("model"), "built-in canary");
@@ -167,7 +167,8 @@ TEST(Chat, RefusesWhatItCannotDo) {
   }
   EXPECT_PRED2(has, refusal(talk("a\n", {"--temp", "1"}), 2), "--greedy");
   const std::string endless = std::string(3000, '7') + "\n";
-  EXPECT_PRED2(has, refusal(talk(endless), 2), "512, as much as the model was made for");
+  EXPECT_PRED2(has, refusal(talk(endless), 2),
+               "the context holds 512; shorten it: the model allows no larger --ctx-size");
   EXPECT_PRED2(has, refusal(talk(endless, {"-c", "64"}), 2), "raise --ctx-size, to 512 at most");
 }
 

@@ -129,7 +129,7 @@ TEST(CliInspect, ReportsWhatStandsBeforeTheDamage) {
   EXPECT_EQ(result.exit_code, 3);
   EXPECT_TRUE(result.out.starts_with(file.path() + ": refused: ")) << result.out;
   EXPECT_PRED2(has, result.out, "error: file: ");
-  EXPECT_PRED2(has, result.out, "what stands before the damage is shown");
+  EXPECT_PRED2(has, result.out, "before the damage is shown, no tensor is looked into");
   EXPECT_PRED2(has, result.out, "general.architecture = \"bitnet-b1.58\"");
   EXPECT_PRED2(has, result.out, "  I2_S        28 tensors\n");
   EXPECT_PRED2(has, result.out, "Their data was not looked into");

@@ -70,7 +70,7 @@ const std::map<std::string, std::vector<Args>> kIdle{
 };
 
 // Options of another use of the command, which leaves no receipt.
-const std::set<std::string> kElsewhere{"--help", "--receipt", "--score", "--choice"};
+const std::set<std::string> kElsewhere{"--help", "--no-wrap", "--receipt", "--score", "--choice"};
 
 class OptionRecord : public ::testing::Test {
  protected:

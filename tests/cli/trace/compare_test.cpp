@@ -212,7 +212,8 @@ TEST_F(Compare, TakesADumpOfTheLastLogitsAlone) {
   EXPECT_EQ(report.at("tensors").at(0).at("positions"), 1);
   EXPECT_EQ(report.at("tensors").at(0).at("first_position"), 7);
   EXPECT_EQ(report.at("first_beyond").at("position"), 7);
-  EXPECT_PRED2(has, run_bitnet(Args{"compare", "-q", folder.file("last.json")}).out, "differs, the last position\n");
+  EXPECT_PRED2(has, run_bitnet(Args{"compare", "-q", folder.file("last.json")}).out,
+               "differs, the last position\n");
 }
 
 TEST_F(Compare, TellsOfTheHeadAndTheProgramsOfBothSides) {
