@@ -56,9 +56,24 @@ struct SavedRun {
   std::string digest;
 };
 
+// A whole number that the type holds: the library's own conversion would cut off what is none, or too large.
+template <typename Number>
+Number whole(const Json& json) {
+  const bool is_negative = json.is_number_integer() && !json.is_number_unsigned();
+  const bool fits = is_negative
+                        ? std::in_range<Number>(json.get<std::int64_t>())
+                        : json.is_number_unsigned() && std::in_range<Number>(json.get<std::uint64_t>());
+  if (!fits) throw UsageError("number " + json.dump() + " is no whole one that can stand there");
+  return json.get<Number>();
+}
+
 std::vector<TokenId> ids_of(const Json& list) {
   std::vector<TokenId> ids;
-  for (const Json& id : list) ids.push_back(TokenId{id.get<std::int32_t>()});
+  for (const Json& json : list) {
+    const TokenId id{whole<std::int32_t>(json)};
+    if (to_int(id) < 0) throw UsageError("token id " + json.dump() + " is less than 0");
+    ids.push_back(id);
+  }
   return ids;
 }
 
@@ -85,16 +100,16 @@ SavedRun parse(const Json& json) {
   for (const Json& text : o.at("stop")) run.stop.push_back(argument_of(text));
   o.at("ignore_eos").get_to(run.ignore_eos);
   o.at("special").get_to(run.special);
-  if (!o.at("max_tokens").is_null()) o.at("max_tokens").get_to(run.max_tokens);
+  if (!o.at("max_tokens").is_null()) run.max_tokens = whole<std::size_t>(o.at("max_tokens"));
   SamplerOptions& s = run.sampler;
   o.at("temperature").get_to(s.temperature);
-  o.at("top_k").get_to(s.top_k);
+  s.top_k = whole<std::int32_t>(o.at("top_k"));
   o.at("top_p").get_to(s.top_p);
   o.at("min_p").get_to(s.min_p);
   o.at("repeat_penalty").get_to(s.repeat_penalty);
-  o.at("repeat_window").get_to(s.repeat_window);
-  o.at("seed").get_to(s.seed);
-  o.at("ctx_size").get_to(run.ctx_size);
+  s.repeat_window = whole<std::int32_t>(o.at("repeat_window"));
+  s.seed = whole<std::uint64_t>(o.at("seed"));
+  run.ctx_size = whole<std::size_t>(o.at("ctx_size"));
   run.kv_type = parse_kv_type(o.at("kv_type"));
   run.activations = parse_activations(o.at("activations"));
   const std::string head = o.at("head");

@@ -196,6 +196,11 @@ TEST_F(Receipt, CanBeRunAgain) {
   fails([](Json& r) { r.at("schema") = "bitnet.run"; }, 3, "is no saved receipt");
   fails([](Json& r) { r.at("options").erase("seed"); }, 3, "lacks a field");
   fails([](Json& r) { r.at("options").at("stop") = {{{"bytes", "xy"}}}; }, 3, "no hexadecimal digits");
+  fails([](Json& r) { r.at("options").at("seed") = -1; }, 3, "number -1 is no whole one");
+  fails([](Json& r) { r.at("options").at("max_tokens") = 1e300; }, 3, "number 1e+300 is no whole one");
+  fails([](Json& r) { r.at("output").at("ids").at(3) = 1.5; }, 3, "number 1.5 is no whole one");
+  fails([](Json& r) { r.at("prompt").at("ids").at(0) = -1; }, 3, "token id -1 is less than 0");
+  fails([](Json& r) { r.at("prompt").at("ids").at(0) = 99999999999; }, 3, "is no whole one");
   fails([](Json& r) { r.at("options").at("top_p") = 7; }, 3, "--top-p 7 is out of range");
   fails([](Json& r) { r.at("options").at("head") = "best"; }, 3, "--head 'best' is unknown");
   fails([](Json& r) { r.at("prompt").at("ids") = Json::array(); }, 2, "the prompt is empty");
