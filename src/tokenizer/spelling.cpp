@@ -58,18 +58,13 @@ std::optional<std::string_view> other_kind(const Vocabulary& v) {
   return std::nullopt;
 }
 
-std::optional<Spelling> check_characters(const Vocabulary& v, const Tokenizer& tokenizer) {
+std::optional<Spelling> check_characters(const Tokenizer& tokenizer) {
   std::string lost;
   for (char c = kFirstCharacter; c <= kLastCharacter; ++c) {
     if (!comes_back(tokenizer, {&c, 1})) lost += c;
   }
   const bool sentence = comes_back(tokenizer, kSentence);
   if (lost.empty() && sentence) return std::nullopt;
-  if (const auto kind = other_kind(v)) {
-    std::string what = "'" + v.model + "' does not fit the tokens, whose sign for a space is that of '";
-    what.append(*kind).append("' vocabularies");
-    return Spelling{Verdict::broken, "tokenizer.ggml.model", std::move(what), {}};
-  }
   std::string what = "plain text is not the same after it was turned into tokens";
   if (!lost.empty()) {
     what = in_quotes(lost.front()) +
@@ -163,6 +158,18 @@ std::optional<Spelling> check_words(const Vocabulary& v, const Tokenizer& tokeni
                   {}};
 }
 
+Spelling check_text(const Vocabulary& v, const Tokenizer& tokenizer) {
+  if (auto fault = check_characters(tokenizer)) return *std::move(fault);
+  const std::vector<std::string_view> words = words_of(v, tokenizer);
+  Spelling result;
+  if (v.model == "gpt2") {
+    if (auto found = check_merges(v, tokenizer, words.size())) result = *std::move(found);
+    if (result.verdict == Verdict::broken) return result;
+  }
+  if (auto fault = check_words(v, tokenizer, words)) return *std::move(fault);
+  return result;
+}
+
 }  // namespace
 
 Spelling check_spelling(const Vocabulary& vocabulary, const Tokenizer& tokenizer) {
@@ -174,14 +181,13 @@ Spelling check_spelling(const Vocabulary& vocabulary, const Tokenizer& tokenizer
                 std::to_string(n_characters) + " have a token",
             {}};
   }
-  if (auto fault = check_characters(vocabulary, tokenizer)) return *std::move(fault);
-  const std::vector<std::string_view> words = words_of(vocabulary, tokenizer);
-  Spelling result;
-  if (vocabulary.model == "gpt2") {
-    if (auto fault = check_merges(vocabulary, tokenizer, words.size())) result = *std::move(fault);
-    if (result.verdict == Verdict::broken) return result;
+  Spelling result = check_text(vocabulary, tokenizer);
+  const auto kind = other_kind(vocabulary);
+  if (result.verdict == Verdict::broken && kind) {  // then that is what the fault comes of
+    result.key = "tokenizer.ggml.model";
+    result.what = "'" + vocabulary.model + "' does not fit the tokens, whose sign for a space is that of '";
+    result.what.append(*kind).append("' vocabularies");
   }
-  if (auto fault = check_words(vocabulary, tokenizer, words)) return *std::move(fault);
   return result;
 }
 

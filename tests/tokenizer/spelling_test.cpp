@@ -87,6 +87,8 @@ TEST(Spelling, IsBrokenWhereTheVocabularyIsOfTheOtherKind) {
     if (at != std::string::npos) piece.replace(at, 2, "\u2581");
   });
   expect_broken(check(*pieces), "tokenizer.ggml.model", "'gpt2' does not fit the tokens");
+  pieces.add("\u0120");  // a letter in a vocabulary of that kind, and so there is a token for the space
+  expect_broken(check(*pieces), "tokenizer.ggml.model", "'gpt2' does not fit the tokens");
 }
 
 TEST(Spelling, IsBrokenWhereACharacterHasNoToken) {
