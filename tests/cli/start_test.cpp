@@ -11,7 +11,8 @@ TEST(Start, LoadsNoLibraryThatOnlySomeCommandsNeed) {
   const ChildResult result = run_bitnet({"--version"}, {{"LD_TRACE_LOADED_OBJECTS", "1"}});
   if (lacks(result.out, "libc.so")) GTEST_SKIP() << "the loader does not tell what it loads";
   EXPECT_TRUE(has(result.out, "libpcre2-8")) << result.out;
-  for (const char* late : {"libcrypto", "libzip"}) EXPECT_TRUE(lacks(result.out, late)) << result.out;
+  for (const char* late : {"libcrypto", "libzip", "libedit"})
+    EXPECT_TRUE(lacks(result.out, late)) << result.out;
 }
 
 }  // namespace

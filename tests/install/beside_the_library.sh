@@ -3,6 +3,10 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 check_program "$2"
 
+# What a header declares must be seen of a shared library, too.
+bare=$(grep -l '^namespace bitnet {' "$SOURCE"/include/bitnet/*.h || true)
+[[ -z $bare ]] || fail "'namespace BITNET_API bitnet {' is what should stand in $bare"
+
 # That project gets a library, and neither our command line and what that needs nor our tests. To build the whole
 # library once more would take minutes: its program is compiled.
 make_project "$work/project"

@@ -1,6 +1,5 @@
 #include "cli/chat/line_editor.h"
 
-#include <histedit.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -16,6 +15,7 @@
 #include <vector>
 
 #include "bitnet/error.h"
+#include "cli/chat/edit_library.h"
 #include "cli/chat/terminal_input.h"
 #include "cli/chat/wide_text.h"
 #include "cli/terminal/cell_width.h"
@@ -30,8 +30,8 @@ constexpr const wchar_t* kPrompt = L"> ";
 constexpr const wchar_t* kBoldPrompt = L"\1\033[1m\1>\1\033[0m\1 ";  // a code needs a character after it
 
 struct Free {
-  void operator()(EditLine* editor) const { el_end(editor); }
-  void operator()(HistoryW* history) const { history_wend(history); }
+  void operator()(EditLine* editor) const { libedit().el_end(editor); }
+  void operator()(HistoryW* history) const { libedit().history_wend(history); }
   void operator()(std::FILE* file) const { std::fclose(file); }
 };
 template <typename T>
@@ -65,7 +65,7 @@ struct LineEditor::Impl {
 
   static Impl& of(EditLine* editor) {
     void* self = nullptr;
-    el_wget(editor, EL_CLIENTDATA, &self);
+    libedit().el_wget(editor, EL_CLIENTDATA, &self);
     return *static_cast<Impl*>(self);
   }
   static wchar_t* prompt(EditLine* editor) { return const_cast<wchar_t*>(of(editor).prompt_text); }
@@ -107,39 +107,39 @@ LineEditor::Impl::Impl(int screen, InputHistory& history_file, Completer complet
     throw RuntimeError(std::string("the terminal cannot be opened: ") + std::strerror(errno));
   }
   choose_locale();
-  history.reset(history_winit());
-  editor.reset(el_init("bitnet", in.get(), out.get(), out.get()));
+  history.reset(libedit().history_winit());
+  editor.reset(libedit().el_init("bitnet", in.get(), out.get(), out.get()));
   if (history == nullptr || editor == nullptr) throw RuntimeError("the line editor cannot be started");
   HistEventW event;
-  history_w(history.get(), &event, H_SETSIZE, static_cast<int>(InputHistory::kMaxEntries));
-  history_w(history.get(), &event, H_SETUNIQUE, 1);
+  libedit().history_w(history.get(), &event, H_SETSIZE, static_cast<int>(InputHistory::kMaxEntries));
+  libedit().history_w(history.get(), &event, H_SETUNIQUE, 1);
   for (const std::string& line : kept.entries()) {
-    history_w(history.get(), &event, H_ENTER, wide_of(line).c_str());
+    libedit().history_w(history.get(), &event, H_ENTER, wide_of(line).c_str());
   }
   EditLine* const e = editor.get();
-  el_wset(e, EL_CLIENTDATA, this);
-  el_wset(e, EL_GETCFN, &Impl::get_char);
-  el_wset(e, EL_PROMPT_ESC, &Impl::prompt, L'\1');
-  el_wset(e, EL_HIST, history_w, history.get());
-  el_wset(e, EL_EDITOR, L"emacs");
+  libedit().el_wset(e, EL_CLIENTDATA, this);
+  libedit().el_wset(e, EL_GETCFN, &Impl::get_char);
+  libedit().el_wset(e, EL_PROMPT_ESC, &Impl::prompt, L'\1');
+  libedit().el_wset(e, EL_HIST, libedit().history_w, history.get());
+  libedit().el_wset(e, EL_EDITOR, L"emacs");
   // It has the terminal make \r of each \n, and the line end \r\n of a text that is pasted would be two.
-  el_wset(e, EL_SETTY, L"-d", L"-icrnl", L"-inlcr", nullptr);
+  libedit().el_wset(e, EL_SETTY, L"-d", L"-icrnl", L"-inlcr", nullptr);
   add_keys();
-  el_source(e, nullptr);
+  libedit().el_source(e, nullptr);
 }
 
 void LineEditor::Impl::add_keys() {
   EditLine* const e = editor.get();
-  el_wset(e, EL_ADDFN, L"bitnet-paste", L"Insert what is pasted", &Impl::insert_paste);
-  el_wset(e, EL_ADDFN, L"bitnet-line-break", L"Insert a line break", &Impl::insert_line_break);
-  el_wset(e, EL_ADDFN, L"bitnet-complete", L"Complete a command or file name", &Impl::complete);
+  libedit().el_wset(e, EL_ADDFN, L"bitnet-paste", L"Insert what is pasted", &Impl::insert_paste);
+  libedit().el_wset(e, EL_ADDFN, L"bitnet-line-break", L"Insert a line break", &Impl::insert_line_break);
+  libedit().el_wset(e, EL_ADDFN, L"bitnet-complete", L"Complete a command or file name", &Impl::complete);
   constexpr std::pair<const wchar_t*, const wchar_t*> kKeys[] = {
       {L"\\e[200~", L"bitnet-paste"}, {L"\\e\\r", L"bitnet-line-break"},   {L"\\e\\n", L"bitnet-line-break"},
       {L"^R", L"em-inc-search-prev"}, {L"\\e[3~", L"ed-delete-next-char"}, {L"\\e[H", L"ed-move-to-beg"},
       {L"\\e[F", L"ed-move-to-end"},  {L"\\e[1~", L"ed-move-to-beg"},      {L"\\e[4~", L"ed-move-to-end"},
       {L"\\e[1;5C", L"em-next-word"}, {L"\\e[1;5D", L"ed-prev-word"},      {L"^I", L"bitnet-complete"},
   };
-  for (const auto& [key, function] : kKeys) el_wset(e, EL_BIND, key, function, nullptr);
+  for (const auto& [key, function] : kKeys) libedit().el_wset(e, EL_BIND, key, function, nullptr);
 }
 
 // From where libedit draws the line anew, for which it takes the cursor to be there. Most terminals have
@@ -149,7 +149,7 @@ void LineEditor::Impl::go_to_start_of_line() {
   if (is_simple_terminal() || ::ioctl(fileno(out.get()), TIOCGWINSZ, &size) != 0 || size.ws_col == 0) {
     return write_screen("\n");
   }
-  const LineInfoW* const line = el_wline(editor.get());
+  const LineInfoW* const line = libedit().el_wline(editor.get());
   const std::size_t n_rows =
       rows_to_cursor({line->buffer, static_cast<std::size_t>(line->cursor - line->buffer)}, size.ws_col);
   const std::string up = n_rows == 0 ? "" : "\033[" + std::to_string(n_rows) + "A";
@@ -166,17 +166,17 @@ int LineEditor::Impl::get_char(EditLine* editor, wchar_t* out) {
         *out = static_cast<wchar_t>(c);
         return 1;
       case TerminalInput::Event::resized:
-        el_resize(editor);
+        libedit().el_resize(editor);
         self.go_to_start_of_line();
-        el_wset(editor, EL_REFRESH);
+        libedit().el_wset(editor, EL_REFRESH);
         break;
       case TerminalInput::Event::continued:
-        el_wset(editor, EL_PREP_TERM, 0);  // it believes to be prepared still
-        el_wset(editor, EL_PREP_TERM, 1);
-        el_wset(editor, EL_REFRESH);
+        libedit().el_wset(editor, EL_PREP_TERM, 0);  // it believes to be prepared still
+        libedit().el_wset(editor, EL_PREP_TERM, 1);
+        libedit().el_wset(editor, EL_REFRESH);
         break;
       case TerminalInput::Event::interrupted: {
-        const LineInfoW* const line = el_wline(editor);
+        const LineInfoW* const line = libedit().el_wline(editor);
         self.had_text = line->lastchar != line->buffer;
         self.was_interrupted = true;
         return -1;
@@ -190,7 +190,7 @@ int LineEditor::Impl::get_char(EditLine* editor, wchar_t* out) {
 // All of it becomes part of the line, line breaks too. Other controls would be taken for keys.
 unsigned char LineEditor::Impl::insert_paste(EditLine* editor, wint_t /*key*/) {
   std::wstring text;
-  for (wchar_t c = 0; el_wgetc(editor, &c) == 1;) {
+  for (wchar_t c = 0; libedit().el_wgetc(editor, &c) == 1;) {
     if (text.size() < kMaxMessageBytes) {
       text.push_back(c);
     } else {  // the end is still to be found
@@ -212,22 +212,22 @@ unsigned char LineEditor::Impl::insert_paste(EditLine* editor, wint_t /*key*/) {
     }
   }
   while (clean.ends_with(L'\n')) clean.pop_back();
-  el_winsertstr(editor, clean.c_str());
+  libedit().el_winsertstr(editor, clean.c_str());
   return CC_REFRESH;
 }
 
 unsigned char LineEditor::Impl::insert_line_break(EditLine* editor, wint_t /*key*/) {
-  el_winsertstr(editor, L"\n");
+  libedit().el_winsertstr(editor, L"\n");
   return CC_REFRESH;
 }
 
 unsigned char LineEditor::Impl::complete(EditLine* editor, wint_t /*key*/) {
   Impl& self = of(editor);
-  const LineInfoW* const line = el_wline(editor);
+  const LineInfoW* const line = libedit().el_wline(editor);
   const Completion completion =
       self.completer(utf8_of({line->buffer, static_cast<std::size_t>(line->cursor - line->buffer)}));
   if (!completion.insert.empty()) {
-    el_winsertstr(editor, wide_of(completion.insert).c_str());
+    libedit().el_winsertstr(editor, wide_of(completion.insert).c_str());
     return CC_REFRESH;
   }
   if (completion.choices.empty()) return CC_ERROR;
@@ -267,7 +267,7 @@ void LineEditor::Impl::list(const std::vector<std::string>& choices) {
 
 void LineEditor::Impl::remember(const std::string& line) {
   HistEventW event;
-  history_w(history.get(), &event, H_ENTER, wide_of(line).c_str());
+  libedit().history_w(history.get(), &event, H_ENTER, wide_of(line).c_str());
   kept.add(line);
 }
 
@@ -278,10 +278,11 @@ LineEditor::~LineEditor() = default;
 LineSource::Event LineEditor::next(std::string& line) {
   Impl& e = *impl_;
   e.was_interrupted = false;
-  el_wset(e.editor.get(), EL_PREP_TERM, 1);  // or what is typed at the sight of the prompt comes too soon
+  libedit().el_wset(e.editor.get(), EL_PREP_TERM,
+                    1);  // or what is typed at the sight of the prompt comes too soon
   if (e.brackets_pastes) e.write_screen("\033[?2004h");
   int n = 0;
-  const wchar_t* const text = el_wgets(e.editor.get(), &n);
+  const wchar_t* const text = libedit().el_wgets(e.editor.get(), &n);
   if (e.brackets_pastes) e.write_screen("\033[?2004l");
   if (e.was_interrupted) {
     e.write_screen("\n");
