@@ -59,6 +59,9 @@ std::string version_line() {
 ExitCode guarded(const std::function<ExitCode()>& action) {
   try {
     return action();
+  } catch (const BrokenPipe& e) {
+    if (!interrupted()) die_of_broken_pipe();
+    return fail(ExitCode::failed, e.what());
   } catch (const ModelError& e) {
     return fail(ExitCode::refused, e.what());
   } catch (const UsageError& e) {

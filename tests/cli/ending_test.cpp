@@ -40,7 +40,8 @@ TEST(CliStdout, ThatIsFullEndsTheRun) {
   }
 }
 
-TEST(CliStdout, ThatNobodyReadsEndsTheRun) {
+// As `bitnet ... | head` does: no error, but the end that any program has there.
+TEST(CliStdout, ThatNobodyReadsEndsTheRunWithoutAWord) {
   Pipe pipe;
   pipe.close_reader();
   for (const Args& args :
@@ -49,8 +50,36 @@ TEST(CliStdout, ThatNobodyReadsEndsTheRun) {
     ChildOptions options;
     options.args = args;
     options.stdout_fd = pipe.writer();
-    EXPECT_PRED2(has, refusal(run_bitnet(options), 1), "stdout: cannot write: Broken pipe") << args[0];
+    const ChildResult result = run_bitnet(options);
+    EXPECT_EQ(result.exit_code, 128 + SIGPIPE) << args[0];
+    EXPECT_PRED2(lacks, result.err, "error") << args[0];
   }
+}
+
+// What was begun is cleaned up first, and -q is as silent.
+TEST(CliStdout, ThatNobodyReadsLeavesNoFilesBehind) {
+  const TempDirectory directory;
+  Pipe pipe;
+  pipe.close_reader();
+  ChildOptions options;
+  options.args = kLong;
+  options.args.insert(options.args.end(), {"-q", "--receipt", directory.file("receipt.json")});
+  options.stdout_fd = pipe.writer();
+  const ChildResult result = run_bitnet(options);
+  EXPECT_EQ(result.exit_code, 128 + SIGPIPE);
+  EXPECT_EQ(result.err, "");
+  EXPECT_EQ(directory.n_files(), 0);
+}
+
+// Whoever ignores SIGPIPE (trap '' PIPE, nohup's kin) has asked for errors instead.
+TEST(CliStdout, ThatNobodyReadsIsAnErrorWhereTheSignalIsIgnored) {
+  Pipe pipe;
+  pipe.close_reader();
+  ChildOptions options;
+  options.args = {"-c", "trap '' PIPE; exec \"$0\" tokenize -p a", executable()};
+  options.stdout_fd = pipe.writer();
+  const ChildResult result = ChildProcess("/bin/sh", options).wait();
+  EXPECT_PRED2(has, refusal(result, 1), "stdout: cannot write: Broken pipe");
 }
 
 TEST(CliStderr, ThatIsFullSpoilsNothing) {

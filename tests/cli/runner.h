@@ -26,7 +26,8 @@ std::string refusal(const ChildResult& result, int code);
 // Runs it until its first word on stderr, then sends it the signal and waits for its end.
 ChildResult run_until_signal(std::vector<std::string> args, int signal);
 
-// Expects that a stdout which is full, or which nobody reads, is told as the reason of exit code 1.
+// Expects that a stdout which is full is told as the reason of exit code 1, and that one which nobody reads
+// is the end.
 void expect_lost_output_is_told(const std::vector<std::string>& args);
 
 // "SIGINT" or "SIGTERM", for the names of tests that have either for a parameter.

@@ -13,6 +13,7 @@ volatile std::sig_atomic_t g_interrupted = 0;
 volatile std::sig_atomic_t g_terminated = 0;
 volatile std::sig_atomic_t g_can_be_taken_back = 0;
 void (*volatile g_say)() = nullptr;
+struct sigaction g_sigpipe = {};  // as the process found it
 
 void on_signal(int signal) {
   const bool is_harmless = signal == SIGINT && g_can_be_taken_back != 0;
@@ -34,7 +35,12 @@ void catch_interrupts() {
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
   action.sa_handler = SIG_IGN;
-  sigaction(SIGPIPE, &action, nullptr);
+  sigaction(SIGPIPE, &action, &g_sigpipe);
+}
+
+void die_of_broken_pipe() {
+  sigaction(SIGPIPE, &g_sigpipe, nullptr);
+  std::raise(SIGPIPE);
 }
 
 bool interrupted() { return g_interrupted != 0; }

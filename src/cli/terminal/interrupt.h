@@ -5,6 +5,8 @@ namespace bitnet::cli {
 
 // From now on the first signal only sets a flag; SIGPIPE becomes a write error.
 void catch_interrupts();
+// Ends the process as SIGPIPE would have, silently; returns if whoever started it had that signal ignored.
+void die_of_broken_pipe();
 bool interrupted();
 // Called by the handler of the first signal: may do no more than a handler may.
 void on_interrupt(void (*say)());

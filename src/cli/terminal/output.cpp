@@ -34,7 +34,9 @@ void write_stdout(std::string_view text) {
     }
     if (errno == EAGAIN && wait_until_writable()) continue;
     if (errno != EINTR || interrupted()) {
-      throw RuntimeError(std::string("stdout: cannot write: ") + std::strerror(errno));
+      const std::string what = std::string("stdout: cannot write: ") + std::strerror(errno);
+      if (errno == EPIPE) throw BrokenPipe(what);
+      throw RuntimeError(what);
     }
   }
 }
