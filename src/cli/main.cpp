@@ -7,15 +7,15 @@
 #include <map>
 #include <new>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "bitnet/error.h"
-#include "bitnet/version.h"
 #include "cli/bench/bench_command.h"
 #include "cli/chat/chat_command.h"
 #include "cli/help/completions_command.h"
 #include "cli/help/help.h"
+#include "cli/help/help_command.h"
+#include "cli/help/real_model.h"
 #include "cli/inspect/inspect_command.h"
 #include "cli/options/parser.h"
 #include "cli/perplexity_command.h"
@@ -48,14 +48,6 @@ ExitCode fail(ExitCode code, const std::string& message) {
   return code;
 }
 
-std::string version_line() {
-  constexpr std::size_t kDigits = 12;  // of the commit: enough to find it by
-  const std::string_view built_from = commit();
-  const std::size_t dash = std::min(built_from.find('-'), built_from.size());
-  return "bitnet " + std::string(version()) + " (" +
-         std::string(built_from.substr(0, std::min(dash, kDigits))).append(built_from.substr(dash)) + ")\n";
-}
-
 ExitCode guarded(const std::function<ExitCode()>& action) {
   try {
     return action();
@@ -82,7 +74,7 @@ ExitCode run_main(int argc, char** argv) {
   add_help(program, "Options");
   bool version = false;
   program.add_flag("--version", version, "Print the version and exit");
-  program.footer("bitnet COMMAND --help lists the options of a command.");
+  program.footer("bitnet COMMAND --help lists the options of a command.\n\n" + real_model_help());
   std::map<std::string, std::function<ExitCode()>> commands;
   commands["run"] = add_run_command(program);
   commands["chat"] = add_chat_command(program);
@@ -95,11 +87,21 @@ ExitCode run_main(int argc, char** argv) {
   commands["tokenize"] = add_tokenize_command(program);
   commands["detokenize"] = add_detokenize_command(program);
   commands["completions"] = add_completions_command(program);
+  commands["help"] = add_help_command(program);
+  commands["version"] = add_version_command(program);
   return guarded([&] {
     const std::vector<const char*> words(argv + std::min(argc, 1), argv + argc);
     const ParsedLine line = parse_line(program, words);
-    if (!line.help && !line.version) return commands.at(line.command->name())();
-    write_stdout(line.version ? version_line() : help_text(program, *line.command));
+    if (line.version) {
+      print_version();
+    } else if (line.help) {
+      write_stdout(help_text(program, *line.command, line.help_all));
+    } else if (line.command == nullptr) {
+      tell(help_text(program, program));  // on stderr: a script that left the command out has no result
+      throw UsageError("no command given; the list above has them");
+    } else {
+      return commands.at(line.command->name())();
+    }
     return ExitCode::done;
   });
 }

@@ -51,6 +51,8 @@ void add_options(Command& c, CommandOptions& o) {
   o.model.add_to(c);
   c.get_option("--ctx-size")->description("Window in tokens; 0: 512, or the model's context");
   add_help(c);
+  c.example("bitnet perplexity -m model.gguf -f text.txt -c 2048");
+  c.everyday({"--file", "--ctx-size", "--stride", "--json", "--model", "--threads", "--quiet", "--help"});
   c.footer(
       "Windows are whole and start with an empty cache, with BOS in place of their\n"
       "first token if the model wants one; the tokens after the last are left out.\n"

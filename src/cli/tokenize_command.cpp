@@ -14,7 +14,9 @@
 
 #include "base/printable.h"
 #include "bitnet/error.h"
+#include "cli/help/real_model.h"
 #include "cli/options/builtin_model.h"
+#include "cli/options/escapes.h"
 #include "cli/options/prompt_input.h"
 #include "cli/options/token_ids.h"
 #include "cli/terminal/interrupt.h"
@@ -36,6 +38,7 @@ struct Options {
   std::optional<std::string> text;
   std::vector<std::string> ids;
   std::optional<std::string> file;
+  bool escape = false;
   bool no_bos = false;
   bool special = false;
   bool pieces = false;
@@ -47,7 +50,7 @@ struct Options {
 
 void add_model_and_messages(Command& c, Options& o) {
   auto* model = c.add_option("-m,--model", o.model, "GGUF file; none: the canary");
-  model->type_name("FILE")->envname("BITNET_MODEL")->group("Model");
+  model->type_name("FILE")->envname("BITNET_MODEL")->file_ending(".gguf")->group("Model");
   c.add_flag("-q,--quiet", o.quiet, "Only errors on stderr")->group("Messages");
   c.add_flag("-v,--verbose", o.verbose, "More detail on stderr")->group("Messages");
   add_help(c);
@@ -57,11 +60,12 @@ void add_model_and_messages(Command& c, Options& o) {
 gguf::File open_model(const Options& o) {
   set_verbosity(o.quiet, o.verbose);
   if (!o.model.empty()) {
+    check_model_exists(o.model);
     gguf::File file = gguf::File::open(o.model);
     if (const std::string notice = file.read_notice(); !notice.empty()) spdlog::info("{}", notice);
     return file;
   }
-  spdlog::info("no model given: using the {} model", kBuiltinModelName);
+  say_builtin_model();
   return gguf::File::from_bytes(builtin_model(), kBuiltinModelName);
 }
 
@@ -154,7 +158,7 @@ void print_ids(const std::vector<TokenId>& ids) {
 }
 
 std::string read_text(const Options& o) {
-  if (o.text) return *o.text;
+  if (o.text) return o.escape ? unescape(*o.text, "--prompt") : *o.text;
   if (o.file) return read_input(*o.file, "the text");
   throw UsageError("no text: pass -p TEXT, -f FILE, or -f - to read it from stdin");
 }
@@ -200,19 +204,7 @@ std::vector<TokenId> read_ids(const Options& o) {
   if (o.ids.empty()) throw UsageError("no ids: pass them, -f FILE, or -f - to read them from stdin");
   std::string joined;
   for (const std::string& word : o.ids) joined += word + " ";
-  try {
-    return parse_token_ids(joined, "ids");
-  } catch (const ModelError& e) {
-    throw UsageError(e.what());  // the command line is what was wrong
-  }
-}
-
-void check_ids(const std::vector<TokenId>& ids, const Tokenizer& tokenizer) {
-  for (const TokenId id : ids) {
-    if (to_index(id) < tokenizer.vocab_size()) continue;
-    throw UsageError("token id " + std::to_string(to_int(id)) + " is outside the vocabulary of " +
-                     std::to_string(tokenizer.vocab_size()) + "; pass the model that the ids are of with -m");
-  }
+  return token_ids_of(joined, "ids");
 }
 
 ExitCode detokenize(const Options& o) {
@@ -220,7 +212,7 @@ ExitCode detokenize(const Options& o) {
   const gguf::File file = open_model(o);
   const FileTokenizer vocabulary = read_tokenizer(file);
   const Tokenizer& tokenizer = vocabulary.tokenizer;
-  check_ids(ids, tokenizer);
+  check_token_ids(ids, tokenizer.vocab_size());
   const std::string text = tokenizer.decode(ids, o.special);
   if (interrupted()) return ExitCode::interrupted;
   if (o.json) {
@@ -243,17 +235,22 @@ ExitCode detokenize(const Options& o) {
 std::function<ExitCode()> add_tokenize_command(Command& app) {
   auto o = std::make_shared<Options>();
   Command& c = *app.add_subcommand("tokenize", "Text to token ids");
-  auto* text = c.add_option("-p,--prompt", o->text, "The text")->type_name("TEXT")->allow_empty();
-  auto* file = c.add_option("-f,--file", o->file, "Read it from a file, every byte; - is stdin");
-  file->type_name("FILE")->excludes(text);
+  auto* text = add_prompt(c, o->text, "The text");
+  auto* file = c.add_option("-f,--file", o->file,
+                            "Read it from a file; - is stdin. Every byte counts, the final newline that run "
+                            "leaves out too");
+  file->type_name("FILE")->excludes(text)->only_once();
+  auto* escape =
+      c.add_flag("-e,--escape", o->escape, "\\n, \\t, \\\\, \\xNN, \\uNNNN in TEXT are characters");
   auto* no_bos = c.add_flag("--no-bos", o->no_bos, "Never BOS first; otherwise as the model asks");
   auto* special = c.add_flag("--special", o->special, "Recognise control tokens in the text");
-  for (Option* option : {text, file, no_bos, special}) option->group("Text");
+  for (Option* option : {text, file, escape, no_bos, special}) option->group("Text");
   auto* pieces = c.add_flag("--pieces", o->pieces, "A line each: id, begin, end, piece; tabs between");
   auto* count = c.add_flag("--count", o->count, "Only how many tokens there are")->excludes(pieces);
   auto* json = c.add_flag("--json", o->json, "One JSON object")->excludes(pieces)->excludes(count);
   for (Option* option : {pieces, count, json}) option->group("Output (otherwise the ids on one line)");
   add_model_and_messages(c, *o);
+  c.example("bitnet tokenize -m model.gguf \"What is 2+2?\" --pieces");
   return [o] { return tokenize(*o); };
 }
 

@@ -40,10 +40,10 @@ struct CommandOptions {
 };
 
 void add_options(Command& c, CommandOptions& o) {
-  auto* file = c.add_option("-m,--model", o.model,
+  auto* file = c.add_option("-m,--model,file", o.model,
                             "Compare every kernel with the scalar one on this file's tensors; none: run the "
                             "built-in canary against its known answers");
-  file->type_name("FILE")->envname("BITNET_MODEL")->group("Model");
+  file->type_name("FILE")->envname("BITNET_MODEL")->file_ending(".gguf")->group("Model");
   auto* threads = add_number(c, "-t,--threads", o.n_threads, "With -m; 0: one per physical core");
   threads->type_name("N")->envname("BITNET_THREADS")->group("Machine");
   auto* receipt = c.add_option("--receipt", o.receipt,
@@ -53,6 +53,8 @@ void add_options(Command& c, CommandOptions& o) {
   c.add_flag("-q,--quiet", o.quiet, "Only errors on stderr")->group("Messages");
   c.add_flag("-v,--verbose", o.verbose, "More detail on stderr")->group("Messages");
   add_help(c);
+  c.example("bitnet verify");
+  c.example("bitnet verify model.gguf");
   c.footer(
       "Exit code 4 if anything differs by a single bit, with a line on stderr that\n"
       "names the backend, the threads, the prompt or tensor, and the difference.");

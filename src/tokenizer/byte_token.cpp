@@ -22,9 +22,11 @@ UsageError no_token_for_byte(char byte) {
   const auto value = static_cast<unsigned char>(byte);
   const std::array<char, 2> digits = {kDigits[value >> 4], kDigits[value & 15U]};
   const bool is_printable = value > ' ' && value <= '~';
-  return UsageError("the vocabulary has no token for byte 0x" + std::string(digits.data(), digits.size()) +
-                    (is_printable ? std::string(" ('") + byte + "')" : std::string()) +
-                    " of the text; leave it out, use another model, or give run or trace token ids with --ids");
+  return UsageError(
+      "the vocabulary has no token for byte 0x" + std::string(digits.data(), digits.size()) +
+      (is_printable ? std::string(" ('") + byte + "')" : std::string()) +
+      " of the text or of the chat template; leave it out, use another model, or give run or trace "
+      "token ids with --ids");
 }
 
 }  // namespace bitnet

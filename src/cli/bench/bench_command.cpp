@@ -20,6 +20,7 @@
 #include "cli/bench/bench_measure.h"
 #include "cli/bench/bench_profile.h"
 #include "cli/bench/bench_report.h"
+#include "cli/help/real_model.h"
 #include "cli/options/list_option.h"
 #include "cli/options/model_options.h"
 #include "cli/options/number_option.h"
@@ -46,13 +47,13 @@ void add_test_options(Command& c, BenchOptions& o) {
 }
 
 void add_model_options(Command& c, BenchOptions& o) {
-  auto* file = c.add_option("-m,--model", o.model, "GGUF file; none: the canary");
-  file->type_name("FILE")->envname("BITNET_MODEL");
+  auto* file = c.add_option("-m,--model,file", o.model, "GGUF file; none: the canary");
+  file->type_name("FILE")->envname("BITNET_MODEL")->file_ending(".gguf");
   auto* synthetic = c.add_option(
       "--synthetic", [&o](const std::string& names) { o.synthetic = split_list(names); },
       "Random models instead, no file needed: " + synthetic_preset_names());
   synthetic->type_name("NAMES");
-  synthetic->choices(synthetic_preset_names());
+  synthetic->choices(synthetic_preset_names())->takes_list();
   auto* kv_type = c.add_option(
       "--kv-type", [&o](const std::string& name) { o.kv_type = parse_kv_type(name); },
       "Precision of the KV cache: f16 or f32");
@@ -65,10 +66,14 @@ void add_machine_options(Command& c, BenchOptions& o) {
   auto* threads = add_number_list(c, "-t,--threads", o.threads, "Threads; 0: one per physical core");
   threads->type_name("N,...")->envname("BITNET_THREADS");
   auto* backend = c.add_option(
-      "--backend", [&o](const std::string& names) { o.backends = split_list(names); },
+      "--backend",
+      [&o](const std::string& names, const std::string& source) {
+        o.backends = split_list(names);
+        for (const std::string& name : o.backends) check_backend(name, source);
+      },
       "Instruction sets: " + backend_names());
   backend->type_name("NAMES")->envname("BITNET_BACKEND")->default_str("auto");
-  backend->choices(backend_names());
+  backend->choices(backend_names())->takes_list();
   auto* chunk = add_number(c, "--prefill-chunk", o.prefill_chunk, "Prompt tokens computed together");
   chunk->type_name("N");
   auto* pin = c.add_flag("--pin", o.pin, "Keep each thread on a core of its own");
@@ -85,7 +90,7 @@ void add_machine_options(Command& c, BenchOptions& o) {
       },
       "LM head in decoding: exact, screened, int8[-cached]; several are measured in turns");
   head->type_name("KINDS")->default_str("exact");
-  head->choices(kHeadNames);
+  head->choices(kHeadNames)->takes_list();
   for (Option* option : {threads, backend, chunk, pin, weights, head}) option->group("Machine");
 }
 
@@ -106,11 +111,16 @@ void add_output_options(Command& c, BenchOptions& o) {
   c.add_flag("-v,--verbose", o.verbose, "More detail on stderr")->group("Messages");
   c.add_flag("--profile", o.profile, "Time and rate by kind of work, on stderr")->group("Messages");
   add_help(c);
+  c.example("bitnet bench model.gguf -p 128,512 -n 32 -t 1,2");
+  c.example("bitnet bench --synthetic 2b-4t -o json > before.json");
+  c.everyday({"--n-prompt", "--n-gen", "--n-depth", "--repetitions", "--model", "--synthetic", "--threads",
+              "--output", "--gate", "--help"});
 }
 
 std::vector<BenchSource> find_sources(const BenchOptions& o) {
   if (o.synthetic.empty()) {
     if (o.model.empty()) return {{"canary", {}, nullptr}};
+    check_model_exists(o.model);
     return {
         {printable(std::filesystem::path(o.model).filename().string(), kMaxPrintedName), o.model, nullptr}};
   }

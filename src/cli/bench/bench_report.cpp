@@ -148,7 +148,7 @@ Json row_json(const BenchReport& report, const BenchRow& row) {
       {"int8_peak_percent", or_null(rates.int8_peak_percent)},
       {"head", head_json(row)},
       {"load_seconds", row.load_seconds},
-      {"peak_memory_bytes", row.peak_bytes},
+      {"peak_memory_bytes", row.peak_bytes == 0 ? Json() : Json(row.peak_bytes)},
   };
   if (!row.profile.empty()) json["profile"] = profile_json(report, row);
   return json;

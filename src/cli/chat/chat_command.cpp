@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,6 +16,7 @@
 #include "cli/chat/input_history.h"
 #include "cli/chat/line_editor.h"
 #include "cli/chat/stdin_lines.h"
+#include "cli/options/escapes.h"
 #include "cli/options/model_options.h"
 #include "cli/options/number_option.h"
 #include "cli/options/sampling_options.h"
@@ -31,11 +33,13 @@ struct ChatOptions {
   std::string system;
   std::string chat_template = "auto";
   std::optional<std::string> message;
+  std::optional<std::string> named_model;  // without -m
   std::vector<std::string> stop;
   bool ignore_eos = false;
   std::int64_t max_tokens = -1;
   bool no_history = false;
   bool no_wrap = false;
+  bool escape = false;
   SamplingOptions sampling{{.temperature = 0.7F, .top_p = 0.95F}};
 };
 
@@ -47,6 +51,21 @@ std::optional<int> find_screen() {
     if (::isatty(descriptor) != 0) return descriptor;
   }
   return std::nullopt;
+}
+
+void apply_escapes(ChatOptions& o) {
+  o.system = unescape(o.system, "--system");
+  if (o.message) o.message = unescape(*o.message, "--prompt");
+  for (std::string& text : o.stop) text = unescape(text, "--stop");
+}
+
+// What stands on the command line goes before the environment.
+void choose_named_model(ChatOptions& o) {
+  const char* from_environment = std::getenv("BITNET_MODEL");
+  if (!o.model.model.empty() && (from_environment == nullptr || o.model.model != from_environment)) {
+    throw UsageError("'" + *o.named_model + "' stands beside --model; give one of them");
+  }
+  o.model.model = *o.named_model;
 }
 
 ExitCode chat(const ChatOptions& o) {
@@ -95,23 +114,39 @@ std::function<ExitCode()> add_chat_command(Command& app) {
   auto* chat_template = add_template(c, o->chat_template);
   auto* n = add_number(c, "-n,--max-tokens", o->max_tokens, "Tokens of an answer at most; -1: until it ends");
   n->type_name("N");
-  auto* message = c.add_option("-p,--prompt,message", o->message, "Say this first")->type_name("TEXT");
+  const auto take_message = [o = o.get()](const std::string& text, const std::string& source) {
+    const bool is_model = !source.starts_with('-') && text.ends_with(".gguf");
+    (is_model ? o->named_model : o->message) = text;
+  };
+  auto* message = c.add_option("-p,--prompt,message", take_message,
+                               "Say this first; without -p a name that ends in .gguf is the model");
+  message->type_name("TEXT")->only_once();
   auto* stop = c.add_option("--stop", o->stop, "End an answer before this text; may be repeated");
   stop->type_name("TEXT");
   auto* ignore_eos = c.add_flag("--ignore-eos", o->ignore_eos, "Go on where the model ends its answer");
   auto* no_wrap = c.add_flag("--no-wrap", o->no_wrap, "Let the terminal break lines");
   auto* no_history = c.add_flag("--no-history", o->no_history, "Don't remember what is typed");
-  for (Option* option : {message, system, chat_template, n, stop, ignore_eos, no_wrap, no_history}) {
+  auto* escape =
+      c.add_flag("-e,--escape", o->escape, "\\n, \\t, \\\\, \\xNN, \\uNNNN in TEXT are characters");
+  for (Option* option : {message, system, escape, chat_template, n, stop, ignore_eos, no_wrap, no_history}) {
     option->group("Conversation");
   }
   o->sampling.add_to(c);
   o->model.add_to(c);
   c.get_option("--head")->default_str("by sampler");
   add_help(c);
+  c.example("bitnet chat model.gguf");
+  c.example("bitnet chat model.gguf --system \"Answer in one sentence.\" --temp 0.5");
+  c.everyday({"--system", "--max-tokens", "--temp", "--seed", "--model", "--ctx-size", "--threads", "--quiet",
+              "--help"});
   c.footer(
       "Where stdin is no terminal, each of its lines is a message or a command.\n"
       "What is typed is remembered in $XDG_STATE_HOME/bitnet/chat_history.");
-  return [o] { return chat(*o); };
+  return [o] {
+    if (o->escape) apply_escapes(*o);
+    if (o->named_model) choose_named_model(*o);
+    return chat(*o);
+  };
 }
 
 }  // namespace bitnet::cli

@@ -36,35 +36,45 @@ std::string bash_value(const std::string& command, const Option& option) {
   for (const std::string& name : option.names())
     patterns.push_back(in_quotes(fmt::format("{} {}", command, name)));
   const std::string action = !option.choices().empty()
-                                 ? "_bitnet_words " + in_quotes(joined(option.choices(), " "))
-                             : option.takes_file() ? "_bitnet_files"
+                                 ? std::string(option.is_list() ? "_bitnet_list " : "_bitnet_words ") +
+                                       in_quotes(joined(option.choices(), " "))
+                             : option.takes_file() ? "_bitnet_files " + in_quotes(option.file_ending())
                                                    : ":";
   return fmt::format("    {}) {}; return ;;\n", joined(patterns, "|"), action);
 }
 
 // `words`: what else may stand there.
 std::string bash_command(const std::string& name, const Command& command, std::vector<std::string> words) {
-  bool takes_files = false;
+  const Option* files = nullptr;
   for (const Option& option : command.options()) {
     words.insert(words.end(), option.names().begin(), option.names().end());
     if (option.positional().empty()) continue;
     words.insert(words.end(), option.choices().begin(), option.choices().end());
-    takes_files = takes_files || option.takes_file();
+    if (option.takes_file()) files = &option;
   }
   return fmt::format("    {}) words={}{} ;;\n", in_quotes(name), in_quotes(joined(words, " ")),
-                     takes_files ? "; files=1" : "");
+                     files != nullptr ? "; files=1 ending=" + in_quotes(files->file_ending()) : "");
 }
 
 constexpr std::string_view kBashHead = R"(# bash completion for bitnet; made by: bitnet completions bash
 
 _bitnet_words() { mapfile -t COMPREPLY < <(compgen -W "$1" -- "$cur"); }
+# what of a list stands before the last comma stays
+_bitnet_list() {
+  local before=''
+  [[ $cur == *,* ]] && before=${cur%,*},
+  compopt -o nospace 2>/dev/null
+  mapfile -t COMPREPLY < <(compgen -P "$before" -W "$1" -- "${cur##*,}")
+}
+# those with the ending and directories, if there are any
 _bitnet_files() {
   compopt -o filenames 2>/dev/null
-  mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+  [[ -n $1 ]] && mapfile -t COMPREPLY < <(compgen -f -X "!*$1" -- "$cur"; compgen -d -- "$cur")
+  [[ ${#COMPREPLY[@]} -gt 0 ]] || mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 }
 
 _bitnet() {
-  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} command='' words='' files='' i
+  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} command='' words='' files='' ending='' i
   # bash takes --name=value apart
   if [[ $cur == '=' ]]; then
     cur=''
@@ -83,7 +93,7 @@ _bitnet() {
 
 constexpr std::string_view kBashTail = R"(  esac
   if [[ -n $files && $cur != -* ]]; then
-    _bitnet_files
+    _bitnet_files "$ending"
   else
     _bitnet_words "$words"
   fi
@@ -107,9 +117,14 @@ std::string zsh_option(const Option& option) {
     spec += in_quotes("[" + with_backslashes(option.description(), "\\[]:") + "]");
   }
   if (option.is_flag()) return spec;
-  const std::string action = !option.choices().empty() ? "(" + joined(option.choices(), " ") + ")"
-                             : option.takes_file()     ? "_files"
-                                                       : " ";
+  const std::string choices = "(" + joined(option.choices(), " ") + ")";
+  const std::string action =
+      !option.choices().empty()
+          ? (option.is_list() ? "_values -s , " + option.value() + " " + joined(option.choices(), " ")
+                              : choices)
+      : !option.takes_file()         ? " "
+      : option.file_ending().empty() ? "_files"
+                                     : "_files -g \"*" + option.file_ending() + "(-.)\"";
   const std::string value = ":" + with_backslashes(option.value(), "\\:") + ":" + action;
   if (!option.names().empty()) spec += in_quotes(value);
   if (option.positional().empty()) return spec;
@@ -137,7 +152,15 @@ std::string fish_option(const Option& option, const std::string& condition) {
   }
   const bool has_choices = !option.choices().empty();
   if (!option.is_flag()) line += option.takes_file() && !has_choices ? " -r -F" : " -x";
-  const std::string offered = has_choices ? " -a " + fish_quoted(joined(option.choices(), " ")) : "";
+  const std::string choices = joined(option.choices(), " ");
+  const std::string words = option.is_list() ? "(__fish_append , " + choices + ")"
+                            : has_choices    ? choices
+                            : option.file_ending().empty()
+                                ? ""
+                                : "(__fish_complete_suffix " + option.file_ending() + ")";
+  // -k: in the order in which they come, the files of that ending first.
+  const bool in_order = !option.file_ending().empty() && !has_choices;
+  const std::string offered = words.empty() ? "" : (in_order ? " -k -a " : " -a ") + fish_quoted(words);
   const std::string tail = offered + " -d " + fish_quoted(option.description()) + "\n";
   std::string lines = option.names().empty() ? "" : line + tail;
   if (!option.positional().empty()) lines += head + (option.takes_file() ? " -F" : "") + tail;

@@ -7,8 +7,8 @@
 
 namespace bitnet::cli {
 
-// Of a command, or of the program itself. Two columns, at most 80 characters wide: names, and a description
-// that ends with default and environment variable.
-std::string help_text(const Command& program, const Command& command);
+// For `command`, which is one of `program` or the program itself: the everyday options, or `all`, in groups.
+// As wide as the terminal, or COLUMNS, or 80 columns.
+std::string help_text(const Command& program, const Command& command, bool all = false);
 
 }  // namespace bitnet::cli

@@ -52,14 +52,31 @@ std::string command_section(const Command& command) {
       if (option.group() == group) text += entry(option);
     }
   }
+  if (!command.examples().empty()) {
+    text += ".P\nExamples:\n.P\n.nf\n";
+    for (const std::string& example : command.examples()) text += roff(example) + "\n";
+    text += ".fi\n";
+  }
   if (command.footer().empty()) return text;
   return text + ".P\n.nf\n" + roff(command.footer()) + "\n.fi\n";
 }
 
 constexpr std::string_view kDescription = R"(.SH DESCRIPTION
 Runs ternary (1.58\-bit) language models on CPUs.
-Without a model, of \fB\-m\fR or \fBBITNET_MODEL\fR, every command uses a
+Without a model, by \fB\-m\fR or \fBBITNET_MODEL\fR, every command uses a
 small one that is compiled in and says so on stderr.
+.P
+.B bitnet
+without a command lists them on stderr and ends with exit code 2;
+\fBbitnet help\fR [\fICOMMAND\fR] and \fB\-\-help\fR print the everyday options, \fB\-\-help\-all\fR all.
+A word that a command doesn't know is answered with the one that was meant.
+.P
+Of an option that is given several times the last counts, so that an alias can set what a command line changes;
+\fB\-\-stop\fR takes all, and a prompt (\fB\-p\fR, \fB\-f\fR, \fB\-\-ids\fR) may be given once only.
+The prompt of \fBrun\fR and \fBtokenize\fR, and the model of \fBchat\fR, \fBbench\fR, \fBinspect\fR and
+\fBverify\fR, need no option's name before them. After \fB\-\-\fR nothing is an option.
+.P
+Of a prompt read from a file the final newline is left out, and a byte order mark; \fBtokenize\fR keeps both.
 .P
 stdout carries the result and nothing else.
 Progress, statistics and warnings go to stderr.
@@ -85,6 +102,9 @@ A check did not hold.
 .TP
 .B 130
 Interrupted.
+.TP
+.B 141
+Nobody read stdout to its end, as in \fBbitnet ... | head\fR: the process dies of SIGPIPE, as others do, without a message.
 .P
 An error is one line on stderr: what, where, and what to do.
 .SH ENVIRONMENT
@@ -100,6 +120,21 @@ Stands in for \fB\-\-backend\fR.
 .TP
 .B NO_COLOR
 If not empty, no colour.
+.TP
+.B COLUMNS
+How wide \fB\-\-help\fR is; otherwise as the terminal, or 80.
+.SH A REAL MODEL
+The compiled\-in model knows a few hundred facts. A real one is \fBmicrosoft/BitNet\-b1.58\-2B\-4T\-gguf\fR on
+Hugging Face, the file \fBggml\-model\-i2_s.gguf\fR: 1.19 GB, about 1.2 GiB of memory and what the context takes.
+Nothing is downloaded by
+.B bitnet
+itself:
+.P
+.EX
+curl \-fLO https://huggingface.co/microsoft/BitNet\-b1.58\-2B\-4T\-gguf/resolve/main/ggml\-model\-i2_s.gguf
+bitnet inspect ggml\-model\-i2_s.gguf
+bitnet chat ggml\-model\-i2_s.gguf
+.EE
 .SH FILES
 .TP
 .I $XDG_STATE_HOME/bitnet/chat_history
@@ -114,11 +149,11 @@ deleted at any time.
 Keys of the line editor in \fBbitnet chat\fR; see \fBeditrc\fR(5).
 .SH EXAMPLES
 .EX
-bitnet run \-p "The capital of France is"
+bitnet run "The capital of France is"
 bitnet run \-m model.gguf \-f prompt.txt \-\-stop "User:" > answer.txt
-bitnet chat \-m model.gguf \-\-system "Answer in one sentence."
+bitnet chat model.gguf \-\-system "Answer in one sentence."
 bitnet bench \-\-synthetic 2b\-4t \-p 128,512 \-n 32 \-t 1,2
-bitnet inspect model.gguf && bitnet verify \-m model.gguf
+bitnet inspect model.gguf && bitnet verify model.gguf
 bitnet perplexity \-m model.gguf \-f text.txt \-c 2048
 .EE
 )";

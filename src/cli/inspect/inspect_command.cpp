@@ -13,6 +13,7 @@
 #include "base/cpu_count.h"
 #include "bitnet/error.h"
 #include "bitnet/model.h"
+#include "cli/help/real_model.h"
 #include "cli/inspect/inspect_report.h"
 #include "cli/options/builtin_model.h"
 #include "cli/options/model_options.h"
@@ -49,7 +50,7 @@ bool wants_int8(const std::string& name) {
 
 void add_options(Command& c, CommandOptions& o) {
   auto* file = c.add_option("-m,--model,file", o.model, "GGUF file; none: the built-in canary");
-  file->type_name("FILE")->envname("BITNET_MODEL")->group("Model");
+  file->type_name("FILE")->envname("BITNET_MODEL")->file_ending(".gguf")->group("Model");
   c.add_flag("--tensors", o.all_tensors, "Every tensor by itself, not by kind")->group("Output");
   c.add_flag("--json", o.json, "Everything as JSON")->group("Output");
   auto* head = c.add_option(
@@ -62,6 +63,7 @@ void add_options(Command& c, CommandOptions& o) {
   c.add_flag("-q,--quiet", o.quiet, "Only errors on stderr")->group("Messages");
   c.add_flag("-v,--verbose", o.verbose, "More detail on stderr")->group("Messages");
   add_help(c);
+  c.example("bitnet inspect model.gguf");
   c.footer(
       "Says what is in the file, what is unusual about it, what the engine will do\n"
       "and what you should do. Exit code 3 if the file would be refused, or would\n"
@@ -91,8 +93,10 @@ ExitCode inspect_file(const CommandOptions& o) {
   set_verbosity(o.quiet, o.verbose);
   InspectionSource source{.path = o.model, .bytes = {}};
   if (o.model.empty()) {
-    spdlog::info("no model given: using the {} model", kBuiltinModelName);
+    say_builtin_model();
     source = {.path = kBuiltinModelName, .bytes = builtin_model()};
+  } else {
+    check_model_exists(o.model);
   }
   ProgressBar bar(o.quiet, "inspect", kLongRead);
   // Reading gains nothing from more threads than cores.

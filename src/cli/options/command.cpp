@@ -77,9 +77,19 @@ std::vector<std::string> Command::groups() const {
   return groups;
 }
 
+Command* Command::everyday(std::initializer_list<std::string_view> long_names) {
+  everyday_.assign(long_names.begin(), long_names.end());
+  return this;
+}
+
+bool Command::is_everyday(const Option& option) const {
+  return everyday_.empty() || std::ranges::count(everyday_, option.long_name()) != 0;
+}
+
 void add_help(Command& command, const std::string& group) {
   static bool ignored = false;  // the parser answers it
   command.add_flag("-h,--help", ignored, "Print this help and exit")->group(group);
+  command.add_flag("--help-all", ignored, "Print the help with every option")->group(group);
 }
 
 }  // namespace bitnet::cli

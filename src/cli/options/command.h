@@ -5,6 +5,7 @@
 #include <concepts>
 #include <deque>
 #include <functional>
+#include <initializer_list>
 #include <list>
 #include <optional>
 #include <string>
@@ -19,8 +20,8 @@ namespace bitnet::cli {
 // Filled in by chaining: command.add_option(...)->type_name("FILE")->group("Model").
 class Option {
  public:
-  // Is given each value, and what it came from, for messages: the option's name or its variable's. Throws
-  // UsageError.
+  // Is given each value, and what it came from, for messages: the option's name, its variable's, or for a
+  // value without a name the word that stands for it ("prompt"). Throws UsageError.
   using Take = std::function<void(const std::string& value, const std::string& source)>;
 
   // `names` have commas between them: "-m,--model", and a word without a dash for what may stand there
@@ -36,7 +37,15 @@ class Option {
   // The names that the value may have, "f16, f32": offered by completions, checked by whoever takes the
   // value.
   Option* choices(std::string_view names);
+  // May stand there without its name too; `word` stands for it in messages: "file".
+  Option* may_stand_alone(std::string word) { return positional_ = std::move(word), this; }
+  // The value is a list with commas, and each part one of the choices.
+  Option* takes_list() { return is_list_ = true, this; }
+  // Files that it takes end so: offered before others by completions.
+  Option* file_ending(std::string ending) { return file_ending_ = std::move(ending), this; }
   Option* take_all() { return may_repeat_ = true, this; }
+  // One that is content rather than a setting: to drop the first would be to lose it.
+  Option* only_once() { return only_once_ = true, this; }
   // Unless allowed, an empty value is a mistake: of a shell variable that isn't set, most likely.
   Option* allow_empty() { return may_be_empty_ = true, this; }
 
@@ -50,7 +59,10 @@ class Option {
   const std::string& envname() const { return variable_; }
   const std::vector<std::string>& choices() const { return choices_; }
   const std::vector<const Option*>& excluded() const { return excluded_; }
+  bool is_list() const { return is_list_; }
+  const std::string& file_ending() const { return file_ending_; }
   bool may_repeat() const { return may_repeat_; }  // otherwise the last one counts
+  bool is_only_once() const { return only_once_; }
   bool may_be_empty() const { return may_be_empty_; }
   bool is_flag() const { return is_flag_; }
   bool takes_file() const { return value_.starts_with("FILE"); }
@@ -66,7 +78,10 @@ class Option {
   std::string variable_;
   std::vector<std::string> choices_;
   std::vector<const Option*> excluded_;
+  std::string file_ending_;
+  bool is_list_ = false;
   bool may_repeat_ = false;
+  bool only_once_ = false;
   bool may_be_empty_ = false;
   bool is_flag_ = false;
   Take take_;
@@ -96,10 +111,16 @@ class Command {
 
   Command* add_subcommand(std::string name, std::string description);
   Command* footer(std::string text) { return footer_ = std::move(text), this; }
+  Command* example(std::string line) { return examples_.push_back(std::move(line)), this; }
+  // The options that --help shows, by their long names, the others being for --help-all. Without: all.
+  Command* everyday(std::initializer_list<std::string_view> long_names);
 
   const std::string& name() const { return name_; }
   const std::string& description() const { return description_; }
   const std::string& footer() const { return footer_; }
+  const std::vector<std::string>& examples() const { return examples_; }
+  bool has_everyday() const { return !everyday_.empty(); }
+  bool is_everyday(const Option& option) const;
   const std::deque<Option>& options() const { return options_; }
   const std::list<Command>& subcommands() const { return subcommands_; }
   std::vector<std::string> groups() const;  // of the options, in order
@@ -110,11 +131,13 @@ class Command {
   std::string name_;
   std::string description_;
   std::string footer_;
+  std::vector<std::string> examples_;
+  std::vector<std::string> everyday_;
   std::deque<Option> options_;  // their addresses last
   std::list<Command> subcommands_;
 };
 
-// Asks for the help of a command; every command has it.
+// --help and --help-all; every command has them.
 void add_help(Command& command, const std::string& group = "Messages");
 
 }  // namespace bitnet::cli

@@ -9,8 +9,10 @@
 #include "base/cpu_count.h"
 #include "base/printable.h"
 #include "bitnet/error.h"
+#include "cli/help/real_model.h"
 #include "cli/options/builtin_model.h"
 #include "cli/options/cache_directory.h"
+#include "cli/options/list_text.h"
 #include "cli/options/number_option.h"
 #include "cli/terminal/interrupt.h"
 #include "cli/terminal/log.h"
@@ -42,6 +44,15 @@ void log_head(const ModelInfo& info) {
   spdlog::debug("head {}: {:.1f} MiB stored, {:.1f} MiB more {} in {:.3f} s", name_of(head.kind),
                 to_mib(head.stored_bytes), to_mib(head.extra_bytes),
                 cache.used ? "mapped from " + file : "made", head.seconds);
+}
+
+// Threads that take turns on a core wait for one another at every step.
+void warn_of_many_threads(unsigned n_threads) {
+  if (n_threads == 0) return;
+  const unsigned n_cores = usable_cores();
+  if (n_threads <= n_cores || n_threads <= usable_cpus().size()) return;
+  spdlog::warn("{} threads take turns on {} {}: slower than -t {}, which is the default", n_threads, n_cores,
+               n_cores == 1 ? "core" : "cores", n_cores);
 }
 
 }  // namespace
@@ -92,6 +103,14 @@ std::string_view recorded_name_of(HeadKind kind) { return kind == HeadKind::int8
 
 std::string_view name_of(WeightMemory weights) { return weights == WeightMemory::mmap ? "mmap" : "repack"; }
 
+std::string check_backend(const std::string& name, const std::string& source) {
+  std::string names = backend_names();
+  std::erase(names, ' ');
+  if (std::ranges::count(split_list(names), name) != 0) return name;
+  throw UsageError(source + " '" + name + "' is unknown or not supported by this CPU; choose from " +
+                   backend_names());
+}
+
 void log_profile(Session& session, std::string_view what) {
   const std::vector<WorkTime> times = session.take_profile();
   double total = 0;
@@ -104,7 +123,7 @@ void log_profile(Session& session, std::string_view what) {
 
 void ModelOptions::add_to(Command& command) {
   Option* file = command.add_option("-m,--model", model, "GGUF file; none: the canary");
-  file->type_name("FILE")->envname("BITNET_MODEL");
+  file->type_name("FILE")->envname("BITNET_MODEL")->file_ending(".gguf");
   Option* ctx_size =
       add_number(command, "-c,--ctx-size", session.ctx_size, "Context length; 0: model's, up to 4096");
   ctx_size->type_name("N");
@@ -128,7 +147,10 @@ void ModelOptions::add_to(Command& command) {
   Option* threads =
       add_number(command, "-t,--threads", session.n_threads, "Threads")->default_str("one per core");
   threads->type_name("N")->envname("BITNET_THREADS");
-  Option* backend = command.add_option("--backend", session.backend, "Instruction set: " + backend_names());
+  const auto take_backend = [this](const std::string& name, const std::string& source) {
+    session.backend = check_backend(name, source);
+  };
+  Option* backend = command.add_option("--backend", take_backend, "Instruction set: " + backend_names());
   backend->type_name("NAME")->envname("BITNET_BACKEND")->default_str(session.backend);
   backend->choices(backend_names());
   Option* chunk =
@@ -153,7 +175,11 @@ Model load_model(const ModelOptions& options, HeadKind head_kind) {
   const unsigned n_cores = usable_cores();
   const unsigned wanted = options.session.n_threads;
   const unsigned threads = wanted == 0 ? n_cores : std::min(wanted, n_cores);
-  if (options.model.empty()) spdlog::info("no model given: using the {} model", kBuiltinModelName);
+  if (options.model.empty()) {
+    say_builtin_model();
+  } else {
+    check_model_exists(options.model);
+  }
   const HeadChoice head_choice = options.head.value_or(HeadChoice{head_kind});
   ProgressBar bar(options.quiet, "loading", kLongLoad);
   const LoadOptions load{.n_threads = threads,
@@ -172,14 +198,14 @@ Model load_model(const ModelOptions& options, HeadKind head_kind) {
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   const ModelInfo& info = model.info();
   if (!info.read_notice.empty()) spdlog::info("{}", info.read_notice);
-  for (const std::string& warning : info.warnings) {
-    spdlog::warn("{}: {}", printable(info.file, kMaxPrintedPath), warning);
-  }
-  for (const std::string& note : info.notes) spdlog::debug("{}: {}", info.file, note);
+  const std::string file = printable(info.file, kMaxPrintedPath);
+  for (const std::string& warning : info.warnings) spdlog::warn("{}: {}", file, warning);
+  for (const std::string& note : info.notes) spdlog::debug("{}: {}", file, note);
   spdlog::debug(
       "model {}: {} ({}), {} layers, hidden {}, {} heads over {}, ffn {}, vocabulary {}, context {}, {} head",
-      info.file, info.name, info.architecture, info.n_layers, info.hidden, info.n_heads, info.n_kv_heads,
-      info.ffn, info.vocab, info.context_length, info.tied_output ? "tied" : "separate");
+      file, printable(info.name, kMaxPrintedName), info.architecture, info.n_layers, info.hidden,
+      info.n_heads, info.n_kv_heads, info.ffn, info.vocab, info.context_length,
+      info.tied_output ? "tied" : "separate");
   spdlog::debug("loaded {:.1f} MiB in {:.3f} s", to_mib(info.file_bytes), seconds.count());
   if (options.head && options.head->kind != info.head.kind) {
     // Of int8 other logits are expected; the screened head would give those that come now.
@@ -197,6 +223,7 @@ Model load_model(const ModelOptions& options, HeadKind head_kind) {
 
 Session make_session(const Model& model, const ModelOptions& options) {
   Session session(model, options.session);
+  warn_of_many_threads(options.session.n_threads);
   spdlog::debug("backend {}, {} threads, context {}, KV cache {:.1f} MiB reserved", session.backend(),
                 session.n_threads(), session.ctx_size(), to_mib(session.kv_bytes()));
   return session;

@@ -34,6 +34,8 @@ struct ModelOptions {
 KvType parse_kv_type(const std::string& name);
 ActivationType parse_activations(const std::string& name);
 WeightMemory parse_weights(const std::string& name);
+// The name of a backend that this CPU can run; `source` is for messages.
+std::string check_backend(const std::string& name, const std::string& source);
 HeadChoice parse_head(const std::string& name);
 extern const char* const kHeadNames;  // that it takes, as offer_choices() wants them
 std::string_view name_of(HeadKind kind);

@@ -8,8 +8,9 @@
 namespace bitnet::cli {
 
 struct ParsedLine {
-  const Command* command = nullptr;  // that was named; the program itself if none was
+  const Command* command = nullptr;  // that was named; of which the help was asked for; null: none
   bool help = false;
+  bool help_all = false;
   bool version = false;
 };
 

@@ -24,7 +24,10 @@ Option* add_template(Command& command, std::string& name) {
     name = given;
   };
   auto* option = command.add_option(
-      "--template", take, has_turns ? "The model's own (auto), or " + wrapping : "auto, " + wrapping);
+      "--template", take,
+      (has_turns ? "auto: the model's own form of a talk; or one of "
+                 : "raw: TEXT as it stands; auto: a user's turn as the model wants it; or ") +
+          wrapping);
   option->type_name("NAME")->default_str(name);
   option->choices(offered);
   return option;

@@ -42,4 +42,20 @@ std::vector<TokenId> parse_token_ids(std::string_view text, const std::string& s
   }
 }
 
+std::vector<TokenId> token_ids_of(std::string_view text, const std::string& source) {
+  try {
+    return parse_token_ids(text, source);
+  } catch (const ModelError& e) {
+    throw UsageError(e.what());  // the command line is what was wrong
+  }
+}
+
+void check_token_ids(std::span<const TokenId> ids, std::size_t vocab_size) {
+  for (const TokenId id : ids) {
+    if (to_index(id) < vocab_size) continue;
+    throw UsageError("token id " + std::to_string(to_int(id)) + " is outside the vocabulary of " +
+                     std::to_string(vocab_size) + "; pass the model that the ids are of with -m");
+  }
+}
+
 }  // namespace bitnet::cli

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "bitnet/chat.h"
@@ -15,6 +16,7 @@
 #include "cli/options/model_options.h"
 #include "cli/options/prompt_input.h"
 #include "cli/options/template_option.h"
+#include "cli/options/token_ids.h"
 #include "cli/run/run_options.h"
 #include "cli/run/run_output.h"
 #include "cli/run/run_receipt.h"
@@ -29,7 +31,9 @@
 namespace bitnet::cli {
 namespace {
 
-std::string read_prompt(const RunOptions& o) {
+// None where ids stand in its place.
+std::optional<std::string> read_prompt(const RunOptions& o) {
+  if (o.ids) return std::nullopt;
   if (o.prompt) return *o.prompt;
   if (o.prompt_file) return read_prompt_file(*o.prompt_file);
   if (!o.choices.empty()) return "";
@@ -41,15 +45,22 @@ void report(const GenerateResult& r) {
     const bool known = n > 0 && seconds > 0;
     return known ? fmt::format(" ({:.1f}/s)", static_cast<double>(n) / seconds) : "";
   };
-  spdlog::info("prompt {} tokens{}; text {} tokens{}; ended by {}", r.n_prompt,
-               speed(r.n_prompt, r.prefill_seconds), r.tokens.size(),
+  const auto tokens = [](std::size_t n) { return fmt::format("{} token{}", n, n == 1 ? "" : "s"); };
+  spdlog::info("prompt {}{}; text {}{}; ended by {}", tokens(r.n_prompt),
+               speed(r.n_prompt, r.prefill_seconds), tokens(r.tokens.size()),
                speed(r.n_decode_steps, r.decode_seconds), name_of(r.reason));
   spdlog::debug("peak memory {:.1f} MiB", to_mib(memory_use().peak_bytes));
 }
 
 std::unique_ptr<RunOutput> make_output(const RunOptions& o, const Model& model, ChatTemplate chat_template,
                                        const Session& session, const RunPrompt& prompt) {
-  if (!o.json && !o.jsonl) return make_text_output(o.echo ? std::string(prompt.text) : "", !o.no_wrap);
+  if (!o.json && !o.jsonl) {
+    std::string echo;
+    if (o.echo) {
+      echo = prompt.text ? std::string(*prompt.text) : model.tokenizer().decode(prompt.ids, o.special);
+    }
+    return make_text_output(std::move(echo), !o.no_wrap, o.newline);
+  }
   return make_json_output(o.json ? JsonForm::object : JsonForm::lines, model, prompt,
                           run_options_json(o, chat_template, session), o.logprobs);
 }
@@ -68,7 +79,7 @@ ExitCode run(const RunOptions& o) {
   set_verbosity(o.model.quiet, o.model.verbose);
   o.check();
   o.sampling.announce();
-  const std::string prompt = read_prompt(o);
+  const std::optional<std::string> prompt = read_prompt(o);
   const auto load_start = std::chrono::steady_clock::now();
   const Model model = load_model(o.model, o.head());
   const std::chrono::duration<double> load_time = std::chrono::steady_clock::now() - load_start;
@@ -78,14 +89,16 @@ ExitCode run(const RunOptions& o) {
   generation.keep_going = [] { return !interrupted(); };
   const ChatTemplate chat_template = find_template(o.chat_template, model);
   set_stops(o.stop, o.ignore_eos, chat_template, model.tokenizer(), generation);
-  const std::vector<TokenId> tokens = encode_prompt(chat_template, model, prompt, o.system, o.special);
+  const std::vector<TokenId> tokens =
+      prompt ? encode_prompt(chat_template, model, *prompt, o.system, o.special) : *o.ids;
+  check_token_ids(tokens, model.tokenizer().vocab_size());
   Session session = make_session(model, o.model);
   if (o.scores()) {
     return run_score({.options = o,
                       .chat_template = chat_template,
                       .model = model,
                       .session = session,
-                      .prompt = prompt,
+                      .prompt = *prompt,  // check() refuses ids
                       .prompt_ids = tokens});
   }
   Sampler sampler(o.sampling.sampler(), model.info().vocab);
@@ -130,7 +143,18 @@ std::function<ExitCode()> add_run_command(Command& app) {
   Command* command = app.add_subcommand("run", "Generate text from a prompt");
   options->add_to(*command);
   add_help(*command);
-  return [options] { return run(*options); };
+  command->example("bitnet run \"The capital of France is\"");
+  command->example("bitnet run -m model.gguf -f prompt.txt -n 100 --stop \"User:\" > answer.txt");
+  command->example("bitnet run -m model.gguf --template auto --temp 0.7 \"What is a verb?\"");
+  command->everyday({"--prompt", "--file", "--template", "--max-tokens", "--temp", "--model", "--threads",
+                     "--quiet", "--help"});
+  command->footer(
+      "The text ends by max_tokens (-n), stop_token (the model ended it), stop_string (--stop) or\n"
+      "context_full (-c); the last line on stderr says by which.");
+  return [options] {
+    options->apply_escapes();
+    return run(*options);
+  };
 }
 
 }  // namespace bitnet::cli

@@ -5,7 +5,7 @@
 //   model             {name, architecture, file, bytes}: as its file names it (may be empty), its kind, its
 //                     path or "built-in canary", its size
 //   options           what decides which text comes: run_record.h
-//   prompt            {text, ids}: as it was given, null if that is no UTF-8; the ids that were run
+//   prompt            {text, ids}: as it was given, null if that is no UTF-8 or --ids; the ids that were run
 //   text              what was generated: valid UTF-8, bytes that can never be part of it as U+FFFD
 //   reason            why it ended: "max_tokens", "stop_token", "stop_string", "context_full", "interrupted"
 //   tokens            one object for each token that was generated, a final stop token included:

@@ -5,22 +5,33 @@
 
 #include "base/output_file.h"
 #include "bitnet/error.h"
+#include "cli/options/escapes.h"
 #include "cli/options/number_option.h"
+#include "cli/options/prompt_input.h"
 #include "cli/options/template_option.h"
+#include "cli/options/token_ids.h"
 
 namespace bitnet::cli {
 namespace {
 
 void add_prompt_options(Command& c, RunOptions& o) {
-  auto* prompt = c.add_option("-p,--prompt", o.prompt, "The prompt")->type_name("TEXT")->allow_empty();
-  auto* file = c.add_option("-f,--file", o.prompt_file, "Read the prompt from a file; - is stdin");
-  file->type_name("FILE")->excludes(prompt);
+  auto* prompt = add_prompt(c, o.prompt, "The prompt");
+  auto* file = c.add_option("-f,--file", o.prompt_file, "From a file, less its final newline; - is stdin");
+  file->type_name("FILE")->excludes(prompt)->only_once();
+  auto* ids = c.add_option(
+      "--ids",
+      [&o](const std::string& text, const std::string& source) { o.ids = token_ids_of(text, source); },
+      "Token ids in its place, as they are: no BOS is added");
+  ids->type_name("ID,...")->excludes(prompt)->excludes(file)->only_once();
+  auto* escape = c.add_flag("-e,--escape", o.escape, "\\n, \\t, \\\\, \\xNN, \\uNNNN in TEXT are characters");
   auto* chat_template = add_template(c, o.chat_template);
   auto* system = c.add_option("--system", o.system, "System message; needs a template")
                      ->type_name("TEXT")
                      ->allow_empty();
   auto* special = c.add_flag("--special", o.special, "Control tokens: parse in the prompt, show in the text");
-  for (Option* option : {prompt, file, chat_template, system, special}) option->group("Prompt");
+  chat_template->excludes(ids);
+  system->excludes(ids);
+  for (Option* option : {prompt, file, ids, escape, chat_template, system, special}) option->group("Prompt");
 }
 
 void add_length_options(Command& c, RunOptions& o) {
@@ -43,9 +54,11 @@ void add_score_options(Command& c, RunOptions& o) {
 void add_form_options(Command& c, RunOptions& o) {
   auto* echo = c.add_flag("--echo", o.echo, "Print the prompt before the text");
   auto* no_wrap = c.add_flag("--no-wrap", o.no_wrap, "Let the terminal break lines");
+  auto* newline = c.add_flag("--newline", o.newline, "End the text with a newline, in a pipe too");
   auto* json = c.add_flag("--json", o.json, "One JSON object in place of the text")->excludes(echo);
   auto* jsonl = c.add_flag("--jsonl", o.jsonl, "A line of JSON for every token, as it comes");
   jsonl->excludes(echo)->excludes(json);
+  newline->excludes(json)->excludes(jsonl);
   auto* logprobs = c.add_option(
       "--logprobs",
       [&o](const std::string& text) { o.logprobs = parse_number<std::size_t>(text, "--logprobs"); },
@@ -53,7 +66,7 @@ void add_form_options(Command& c, RunOptions& o) {
   logprobs->type_name("K");
   auto* receipt = c.add_option("--receipt", o.receipt, "Save what ran, its ids, logits' digest and times");
   receipt->type_name("FILE");
-  for (Option* option : {echo, no_wrap, json, jsonl, logprobs, receipt}) option->group("Output");
+  for (Option* option : {echo, newline, no_wrap, json, jsonl, logprobs, receipt}) option->group("Output");
 }
 
 // Making the screen takes as long as it saves in about so many tokens: both are in proportion to the head.
@@ -74,6 +87,7 @@ void check_score(const RunOptions& o) {
     if (!is_given) return;
     throw UsageError(name + " has no effect with --score and --choice, which generate no text: leave it out");
   };
+  if (o.ids) throw UsageError("--score and --choice need a text in place of --ids: pass -p or -f");
   refuse(o.max_tokens >= 0, "--max-tokens (-n)");
   refuse(!o.stop.empty(), "--stop");
   refuse(o.ignore_eos, "--ignore-eos");
@@ -93,6 +107,14 @@ void RunOptions::add_to(Command& command) {
   sampling.add_to(command);
   model.add_to(command);
   command.get_option("--head")->default_str("by sampler");
+}
+
+void RunOptions::apply_escapes() {
+  if (!escape) return;
+  if (prompt) prompt = unescape(*prompt, "--prompt");
+  system = unescape(system, "--system");
+  for (std::string& text : stop) text = unescape(text, "--stop");
+  for (std::string& text : choices) text = unescape(text, "--choice");
 }
 
 void RunOptions::check() const {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "bitnet/types.h"
 #include "cli/options/command.h"
 #include "cli/options/model_options.h"
 #include "cli/options/sampling_options.h"
@@ -17,11 +18,14 @@ struct RunOptions {
   ModelOptions model;
   std::optional<std::string> prompt;
   std::optional<std::string> prompt_file;
+  std::optional<std::vector<TokenId>> ids;  // in place of a text
+  bool escape = false;
   std::string system;
   std::string chat_template = "raw";
   bool special = false;
   bool echo = false;
   bool no_wrap = false;
+  bool newline = false;
   std::int64_t max_tokens = -1;
   std::vector<std::string> stop;
   bool ignore_eos = false;
@@ -35,6 +39,9 @@ struct RunOptions {
 
   // Adds the options; this object must stay where it is until the command line is parsed.
   void add_to(Command& command);
+  // Has prompt, system message and stop strings mean what their escapes stand for, with -e. Throws
+  // UsageError.
+  void apply_escapes();
   // Throws UsageError for what the command line alone shows to be wrong, and RuntimeError when the receipt
   // could not be written: before anything is loaded or generated.
   void check() const;

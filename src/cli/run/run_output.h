@@ -28,11 +28,12 @@ class RunOutput {
 };
 
 // Text as it comes and nothing else. `echo` goes out with the first of it: by then nothing can be refused any
-// more. `wraps`: on a terminal, lines are broken between words.
-std::unique_ptr<RunOutput> make_text_output(std::string echo, bool wraps);
+// more. `wraps`: on a terminal, lines are broken between words. `newline`: the text ends its line, wherever
+// it goes.
+std::unique_ptr<RunOutput> make_text_output(std::string echo, bool wraps, bool newline);
 
 struct RunPrompt {
-  std::string_view text;
+  std::optional<std::string_view> text;  // none was given: the ids were
   std::span<const TokenId> ids;
 };
 

@@ -7,14 +7,14 @@
 //   a
 //                     file, or of all parts of a split one as if they were one; the name may be empty
 //   options           what decides which text comes: run_record.h
-//   prompt            {text, ids}: as it was given, null if that is no UTF-8; the ids that were run
+//   prompt            {text, ids}: as it was given, null if that is no UTF-8 or --ids; the ids that were run
 //   output            {ids, text, reason}: a final stop token included; why it ended, as run --json says it
 //   logits            {digest, rows, vocab}: 64-bit FNV-1a, in hexadecimal, over the bits of the float32
 //   logits
 //                     that each token of the output was chosen from, 32 bits at a time: as many rows as there
 //                     are tokens, each of as many logits as the vocabulary has tokens
 //   machine           what changes no result: {cpu, cores, backend, threads, pin, prefill_chunk, weights,
-//                     model_file, peak_memory_bytes}
+//                     model_file, peak_memory_bytes (null: not known)}
 //   timings           in seconds, null where there is nothing to time:
 //     load_seconds                 opening the model and checking it
 //     prefill_seconds              running the prompt
@@ -74,7 +74,7 @@ Json machine_json(const Receipt::Run& run, std::uint64_t peak_bytes) {
           {"prefill_chunk", o.session.prefill_chunk},
           {"weights", name_of(o.weights)},
           {"model_file", printable(run.model.info().file, kMaxPrintedPath)},
-          {"peak_memory_bytes", peak_bytes}};
+          {"peak_memory_bytes", peak_bytes == 0 ? Json() : Json(peak_bytes)}};
 }
 
 Json rate_json(std::size_t n, double seconds) {
@@ -118,7 +118,7 @@ bool Receipt::write(const Run& run) const {
   all.update(
       {{"model", model_json(info, *sha256)},
        {"options", run_options_json(run.options, run.chat_template, run.session)},
-       {"prompt", {{"text", text_json(run.prompt.text)}, {"ids", ids_json(run.prompt.ids)}}},
+       {"prompt", run_prompt_json(run.prompt.text, run.prompt.ids)},
        {"output",
         {{"ids", ids_json(run.result.tokens)}, {"text", text_}, {"reason", name_of(run.result.reason)}}},
        {"logits",

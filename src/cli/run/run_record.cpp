@@ -47,10 +47,10 @@ Json run_model_json(const ModelInfo& info) {
           {"bytes", info.file_bytes}};
 }
 
-Json run_prompt_json(std::string_view text, std::span<const TokenId> ids) {
+Json run_prompt_json(std::optional<std::string_view> text, std::span<const TokenId> ids) {
   Json list = Json::array();
   for (const TokenId id : ids) list.push_back(to_int(id));
-  return {{"text", text_json(text)}, {"ids", std::move(list)}};
+  return {{"text", text ? text_json(*text) : Json()}, {"ids", std::move(list)}};
 }
 
 Json named_token_json(const Tokenizer& tokenizer, TokenId id) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -28,7 +29,7 @@ nlohmann::ordered_json run_options_json(const RunOptions& options, ChatTemplate 
 
 // {name, architecture, file, bytes} and {text, ids}, as run --json and --score have them.
 nlohmann::ordered_json run_model_json(const ModelInfo& info);
-nlohmann::ordered_json run_prompt_json(std::string_view text, std::span<const TokenId> ids);
+nlohmann::ordered_json run_prompt_json(std::optional<std::string_view> text, std::span<const TokenId> ids);
 // {id, piece, bytes}, and the likeliest of some logits as such with their logprob.
 nlohmann::ordered_json named_token_json(const Tokenizer& tokenizer, TokenId id);
 nlohmann::ordered_json top_json(const Tokenizer& tokenizer, const Logprobs& logprobs);

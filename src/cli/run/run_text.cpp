@@ -10,7 +10,8 @@ namespace {
 
 class TextOutput : public RunOutput {
  public:
-  TextOutput(std::string echo, bool wraps) : echo_(std::move(echo)), out_(wraps) {}
+  TextOutput(std::string echo, bool wraps, bool newline)
+      : echo_(std::move(echo)), out_(wraps), newline_(newline) {}
 
   bool add_text(std::string_view text) override {
     if (interrupted()) return false;  // before a write that may have to wait for its reader
@@ -26,18 +27,20 @@ class TextOutput : public RunOutput {
     out_.flush();
     // Pipes and files get the text and nothing else; a terminal also gets its next prompt on a line of its
     // own.
-    if (stdout_is_terminal() && out_.last() != '\0' && out_.last() != '\n') write_stdout("\n");
+    const char last = out_.last();
+    if (newline_ ? last != '\n' : stdout_is_terminal() && last != '\0' && last != '\n') write_stdout("\n");
   }
 
  private:
   std::string echo_;
   TextWriter out_;
+  bool newline_;
 };
 
 }  // namespace
 
-std::unique_ptr<RunOutput> make_text_output(std::string echo, bool wraps) {
-  return std::make_unique<TextOutput>(std::move(echo), wraps);
+std::unique_ptr<RunOutput> make_text_output(std::string echo, bool wraps, bool newline) {
+  return std::make_unique<TextOutput>(std::move(echo), wraps, newline);
 }
 
 }  // namespace bitnet::cli

@@ -8,7 +8,7 @@ namespace bitnet::cli {
 constexpr double to_mib(std::uint64_t bytes) { return static_cast<double>(bytes) / (1 << 20); }
 
 struct MemoryUse {
-  std::uint64_t peak_bytes = 0;    // most that was ever resident, mapped file pages included
+  std::uint64_t peak_bytes = 0;    // 0: not known; most that was ever resident, mapped file pages included
   std::uint64_t own_bytes = 0;     // resident now and not backed by a file: what the process really costs
   std::uint64_t mapped_bytes = 0;  // resident now and shared with the page cache
 };

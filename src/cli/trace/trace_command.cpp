@@ -45,7 +45,7 @@ struct TraceCommandOptions {
 void add_trace_options(Command& c, TraceCommandOptions& o) {
   auto* prompt = c.add_option("-p,--prompt", o.prompt, "The text to trace")->type_name("TEXT")->allow_empty();
   auto* file = c.add_option("-f,--file", o.prompt_file, "Read it from a file; - is stdin");
-  file->type_name("FILE")->excludes(prompt);
+  file->type_name("FILE")->excludes(prompt)->only_once();
   auto* ids = c.add_option("--ids", o.ids, "Token ids instead of a text, as they are: no BOS is added");
   ids->type_name("ID,...")->excludes(prompt)->excludes(file);
   auto* chat_template = add_template(c, o.chat_template)->excludes(ids);
@@ -69,11 +69,7 @@ std::vector<TokenId> read_tokens(const TraceCommandOptions& o, const Model& mode
   if (!o.ids) {
     return encode_prompt(find_template(o.chat_template, model), model, text, o.system, o.special);
   }
-  try {
-    return parse_token_ids(*o.ids, "--ids");
-  } catch (const ModelError& e) {
-    throw UsageError(e.what());  // the command line is what was wrong
-  }
+  return token_ids_of(*o.ids, "--ids");
 }
 
 std::string read_text(const TraceCommandOptions& o) {
@@ -163,6 +159,9 @@ std::function<ExitCode()> add_trace_command(Command& app) {
   options->model.add_to(*command);
   add_help(*command);
   command->footer(kTensorNames);
+  command->example("bitnet trace -m model.gguf -p \"What is 2+2?\" -o trace.npz");
+  command->everyday({"--prompt", "--file", "--ids", "--output", "--tensors", "--max-tokens", "--model",
+                     "--quiet", "--help"});
   return [options] { return trace(*options); };
 }
 

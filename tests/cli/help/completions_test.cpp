@@ -8,6 +8,7 @@
 #include <span>
 
 #include "cli/runner.h"
+#include "support/temp_directory.h"
 #include "support/temp_file.h"
 
 namespace bitnet::test {
@@ -41,7 +42,7 @@ const std::vector<Command>& commands() {
         listed = true;
       } else if (listed && line.starts_with("  ") && line[2] != ' ') {
         const std::string name = line.substr(2, line.find(' ', 2) - 2);
-        found.push_back({name, options_in(text_of({name, "--help"}))});
+        found.push_back({name, options_in(text_of({name, "--help-all"}))});
       } else if (listed && line.empty()) {
         break;
       }
@@ -109,6 +110,7 @@ class BashCompletions : public ::testing::Test {
 TEST_F(BashCompletions, OfferCommandsOptionsAndChoices) {
   EXPECT_EQ(offers({"bitnet", "ru"}), (Args{"run"}));
   EXPECT_EQ(offers({"bitnet", "--ver"}), (Args{"--version"}));
+  EXPECT_EQ(offers({"bitnet", "help", "perp"}), (Args{"perplexity"}));
   EXPECT_EQ(offers({"bitnet", "run", "--te"}), (Args{"--template", "--temp"}));
   EXPECT_EQ(offers({"bitnet", "run", "--kv-type", ""}), (Args{"f16", "f32"}));
   EXPECT_EQ(offers({"bitnet", "run", "--kv-type", "="}), (Args{"f16", "f32"}));
@@ -116,6 +118,24 @@ TEST_F(BashCompletions, OfferCommandsOptionsAndChoices) {
   EXPECT_EQ(offers({"bitnet", "-h", "chat", "--template", "l"}), (Args{"llama3"}));
   EXPECT_EQ(offers({"bitnet", "completions", "z"}), (Args{"zsh"}));
   EXPECT_EQ(offers({"bitnet", "run", "--temp", ""}), (Args{""}));  // a number: nothing to offer
+}
+
+TEST_F(BashCompletions, OfferTheNextPartOfAList) {
+  EXPECT_EQ(offers({"bitnet", "bench", "--head", "exact,sc"}), (Args{"exact,screened"}));
+  EXPECT_EQ(offers({"bitnet", "bench", "--head", "sc"}), (Args{"screened"}));
+}
+
+TEST_F(BashCompletions, OfferModelsAndDirectoriesBeforeOtherFiles) {
+  const TempDirectory directory;
+  const std::string other = directory.file("a.txt");
+  std::ofstream(other) << "x";
+  const std::string typed = directory.file("a");
+  EXPECT_EQ(offers({"bitnet", "run", "-m", typed}), (Args{other}));  // for want of better ones
+  const std::string model = directory.file("a.gguf");
+  std::ofstream(model) << "x";
+  EXPECT_EQ(offers({"bitnet", "run", "-m", typed}), (Args{model}));
+  EXPECT_EQ(offers({"bitnet", "inspect", typed}), (Args{model}));
+  EXPECT_EQ(offers({"bitnet", "run", "-f", typed}).size(), 2U);
 }
 
 TEST_F(BashCompletions, OfferFilesWhereOneIsWanted) {

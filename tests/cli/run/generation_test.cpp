@@ -16,7 +16,7 @@ TEST(CliGeneration, PrintsTheContinuationAndNothingElse) {
   const ChildResult result = run_bitnet(Args{"run", "-p", "The capital of France is", "-n", "4"});
   EXPECT_EQ(result.exit_code, 0);
   EXPECT_EQ(result.out, " Paris.");
-  EXPECT_PRED2(has, result.err, "using the built-in canary model\n");
+  EXPECT_PRED2(has, result.err, "using the built-in canary model");
   EXPECT_EQ(text_of({"run", "-p", "2+2=", "-n", "2"}), "4.");
 }
 
@@ -46,6 +46,14 @@ TEST(CliGeneration, StopsAfterSoManyTokens) {
   EXPECT_EQ(text_of({"run", "-p", "2+2=", "-n", "1"}), "4");
   EXPECT_EQ(text_of({"run", "-p", "2+2=", "-n", "0"}), "");
   EXPECT_EQ(text_of({"run", "-p", "2+2=", "-n", "0", "--echo"}), "2+2=");
+}
+
+// For xargs and loops, whose answers would stand on one line.
+TEST(CliGeneration, EndsItsLineInAPipeWhenAskedTo) {
+  EXPECT_EQ(text_of({"run", "-p", "2+2=", "-n", "2", "--newline"}), "4.\n");
+  EXPECT_EQ(text_of({"run", "-p", "2+2=", "-n", "0", "--newline"}), "\n");
+  EXPECT_EQ(text_of({"run", "-p", "a\n", "-n", "0", "--echo", "--newline"}), "a\n");
+  EXPECT_PRED2(has, refusal(run_bitnet(Args{"run", "-p", "a", "--newline", "--json"}), 2), "--newline");
 }
 
 TEST(CliGeneration, StopsBeforeAnyOfTheStopStrings) {

@@ -1,6 +1,7 @@
 // Where the prompt, the model and the settings come from.
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
 #include <span>
 
 #include "cli/runner.h"
@@ -46,6 +47,83 @@ TEST(CliPrompt, FromAFileLosesOneFinalLineBreak) {
   EXPECT_EQ(echo_of_stdin("a\r\n"), "a");
   EXPECT_EQ(echo_of_stdin("a\n\n"), "a\n");
   EXPECT_EQ(echo_of_stdin("\na b \n"), "\na b ");
+}
+
+// Editors put it there, and it is no part of the text.
+TEST(CliPrompt, FromAFileLosesTheByteOrderMark) {
+  EXPECT_EQ(echo_of_stdin("\xEF\xBB\xBF"
+                          "a\n"),
+            "a");
+  const TempFile file = file_of(
+      "\xEF\xBB\xBF"
+      "2+2=\n");
+  const ChildResult result = run_bitnet(Args{"run", "-v", "-n", "2", "-f", file.path()});
+  EXPECT_EQ(result.out, "4.");
+  EXPECT_PRED2(has, result.err, "byte order mark at its beginning is left out");
+  EXPECT_EQ(text_of({"tokenize", "-f", file.path(), "--count"}), "9\n");  // every byte
+}
+
+TEST(CliPrompt, ThatIsUtf16OrUtf32IsRefusedWithTheWayToConvertIt) {
+  using namespace std::string_literals;
+  const auto refused = [](const std::string& text) {
+    ChildOptions options;
+    options.args = {"run", "-f", "-"};
+    options.stdin_text = text;
+    return refusal(run_bitnet(options), 3);
+  };
+  for (const std::string& text : {"\xFF\xFE"
+                                  "a\0"s,
+                                  "\xFE\xFF"
+                                  "\0a"s}) {
+    EXPECT_PRED2(has, refused(text), "the prompt is UTF-16, not UTF-8; convert it: iconv -f UTF-16 -t UTF-8");
+  }
+  for (const std::string& text : {"\xFF\xFE\0\0"
+                                  "a\0\0\0"s,
+                                  "\0\0\xFE\xFF"
+                                  "\0\0\0a"s}) {
+    EXPECT_PRED2(has, refused(text), "iconv -f UTF-32 -t UTF-8");
+  }
+}
+
+TEST(CliPrompt, ThatIsNoTextIsRunWithAWarning) {
+  using namespace std::string_literals;
+  const auto warning = [](const std::string& text) {
+    ChildOptions options;
+    options.args = {"run", "-f", "-", "-n", "0", "--echo"};
+    options.stdin_text = text;
+    const ChildResult result = run_bitnet(options);
+    EXPECT_EQ(result.exit_code, 0);
+    EXPECT_EQ(result.out, text);
+    return result.err;
+  };
+  EXPECT_PRED2(has, warning("a\0b\0"s), "warning: stdin: 2 of the prompt's 4 bytes are zero; is it text?");
+  EXPECT_PRED2(has, warning("a\xFFz"), "warning: stdin: the prompt is not valid UTF-8");
+  EXPECT_PRED2(lacks, warning("caf\xC3\xA9"), "warning");
+}
+
+TEST(CliPrompt, LargerThanAnyContextIsAUsageErrorAsOneThatIsTooLong) {
+  ChildOptions options;
+  options.args = {"run", "-f", "/dev/zero"};
+  EXPECT_PRED2(has, refusal(run_bitnet(options), 2), "/dev/zero: the prompt is larger than 64 MiB");
+}
+
+TEST(CliPrompt, MayBeGivenAsTokenIds) {
+  const Args args{"run", "-n", "2", "--ids", "1016,17,10,17,28"};
+  EXPECT_EQ(text_of(args), text_of({"run", "-n", "2", "-p", "2+2="}));
+  EXPECT_EQ(text_of({"run", "-n", "0", "--echo", "--ids", "[17, 10]"}), "2+");
+  const auto json = nlohmann::json::parse(text_of({"run", "-q", "-n", "0", "--ids", "1016,17", "--json"}));
+  EXPECT_TRUE(json.at("prompt").at("text").is_null());
+  EXPECT_EQ(json.at("prompt").at("ids"), (nlohmann::json{1016, 17}));
+  const auto refused = [](const Args& more) {
+    Args all{"run", "-n", "1"};
+    all.insert(all.end(), more.begin(), more.end());
+    return refusal(run_bitnet(all), 2);
+  };
+  EXPECT_PRED2(has, refused({"--ids", "1024"}), "1024 is outside the vocabulary of 1024");
+  EXPECT_PRED2(has, refused({"--ids", "1,x"}), "--ids: 'x', number 2, is no token id");
+  EXPECT_PRED2(has, refused({"--ids", ","}), "--ids");
+  EXPECT_PRED2(has, refused({"--ids", "1", "-p", "a"}), "--ids");
+  EXPECT_PRED2(has, refused({"--ids", "1", "--template", "auto"}), "--ids");
 }
 
 TEST(CliPrompt, MayBeEmptyOrLookLikeAnOption) {

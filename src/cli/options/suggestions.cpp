@@ -1,0 +1,242 @@
+#include "cli/options/suggestions.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "cli/help/real_model.h"
+
+namespace bitnet::cli {
+namespace {
+
+// Of llama.cpp, bitnet.cpp and ollama. `ours`: with a dash first the options that may stand in its place, of
+// which a command has one; otherwise advice as it stands.
+struct Foreign {
+  std::string_view name;
+  std::string_view ours;
+};
+
+constexpr std::string_view kCpuOnly = "leave it out: everything runs on the CPU";
+constexpr std::string_view kAlways = "leave it out: that is how it works anyway";
+constexpr std::string_view kDownload = "(download)";  // the advice to do it oneself
+
+constexpr Foreign kOptions[] = {
+    {"--n-predict", "-n/--max-tokens -n/--n-gen"},
+    {"--predict", "-n/--max-tokens -n/--n-gen"},
+    {"--num-predict", "-n/--max-tokens -n/--n-gen"},
+    {"--max-new-tokens", "-n/--max-tokens -n/--n-gen"},
+    {"--temperature", "--temp"},
+    {"--n-ctx", "-c/--ctx-size"},
+    {"--num-ctx", "-c/--ctx-size"},
+    {"--context", "-c/--ctx-size"},
+    {"--context-size", "-c/--ctx-size"},
+    {"--n-threads", "-t/--threads"},
+    {"--num-thread", "-t/--threads"},
+    {"--threads-batch", "-t/--threads"},
+    {"-tb", "-t/--threads"},
+    {"-b", "--prefill-chunk"},
+    {"--batch-size", "--prefill-chunk"},
+    {"-ub", "--prefill-chunk"},
+    {"--ubatch-size", "--prefill-chunk"},
+    {"-s", "--seed"},
+    {"-r", "--stop"},
+    {"--reverse-prompt", "--stop"},
+    {"-sys", "--system"},
+    {"--system-prompt", "--system"},
+    {"--chat-template", "--template"},
+    {"--repetition-penalty", "--repeat-penalty"},
+    {"-ctk", "--kv-type"},
+    {"-ctv", "--kv-type"},
+    {"--cache-type-k", "--kv-type"},
+    {"--cache-type-v", "--kv-type"},
+    {"--n-probs", "--logprobs"},
+    {"--output-format", "-o/--output"},
+    {"--file-prompt", "-f/--file"},
+    {"--no-display-prompt", "leave it out: the prompt is printed with --echo only"},
+    {"-i", "bitnet chat is a conversation"},
+    {"--interactive", "bitnet chat is a conversation"},
+    {"--interactive-first", "bitnet chat is a conversation"},
+    {"-cnv", "bitnet chat is a conversation, --template auto one turn of it"},
+    {"--conversation", "bitnet chat is a conversation, --template auto one turn of it"},
+    {"-no-cnv", kAlways},
+    {"-st", "pass --template auto for one turn of a conversation"},
+    {"--single-turn", "pass --template auto for one turn of a conversation"},
+    {"--multiline-input", kAlways},
+    {"-mli", kAlways},
+    {"-ngl", kCpuOnly},
+    {"--n-gpu-layers", kCpuOnly},
+    {"--gpu-layers", kCpuOnly},
+    {"--num-gpu", kCpuOnly},
+    {"-dev", kCpuOnly},
+    {"--device", kCpuOnly},
+    {"-fa", "there is one way to compute attention, and it is exact"},
+    {"--flash-attn", "there is one way to compute attention, and it is exact"},
+    {"--mmap", kAlways},
+    {"--no-mmap", "pass --weights repack to copy the weights"},
+    {"--mlock", "pass --weights repack to copy the weights"},
+    {"-hf", kDownload},
+    {"-hfr", kDownload},
+    {"--hf-repo", kDownload},
+    {"-hff", kDownload},
+    {"--hf-file", kDownload},
+    {"-mu", kDownload},
+    {"--model-url", kDownload},
+};
+
+constexpr Foreign kCommands[] = {
+    {"generate", "did you mean 'run'?"},
+    {"complete", "did you mean 'run'?"},
+    {"completion", "did you mean 'run', or 'completions' for a shell?"},
+    {"cli", "did you mean 'run' or 'chat'?"},
+    {"talk", "did you mean 'chat'?"},
+    {"benchmark", "did you mean 'bench'?"},
+    {"ppl", "did you mean 'perplexity'?"},
+    {"show", "did you mean 'inspect'?"},
+    {"info", "did you mean 'inspect'?"},
+    {"test", "did you mean 'verify'?"},
+    {"check", "did you mean 'verify' or 'inspect'?"},
+    {"encode", "did you mean 'tokenize'?"},
+    {"decode", "did you mean 'detokenize'?"},
+    {"serve", "there is no server: 'run --jsonl' and 'chat' can be piped"},
+    {"server", "there is no server: 'run --jsonl' and 'chat' can be piped"},
+    {"start", "there is no server: 'run --jsonl' and 'chat' can be piped"},
+    {"ps", "there is no server: nothing runs on"},
+    {"stop", "there is no server: nothing runs on"},
+    {"list", "models are files where you put them: name one with -m"},
+    {"ls", "models are files where you put them: name one with -m"},
+    {"rm", "models are files where you put them: delete the file"},
+    {"create", "models are files: name one with -m"},
+    {"quantize", "models run as their files are, and nothing is converted: name one with -m"},
+    {"convert", "models run as their files are, and nothing is converted: name one with -m"},
+    {"pull", kDownload},
+    {"download", kDownload},
+};
+
+std::string download_advice() {
+  return std::string("nothing is downloaded by bitnet itself; get a model with ") + real_model_download() +
+         " and pass -m " + kRealModelFile;
+}
+
+bool has_option(const Command& command, std::string_view name) {
+  return std::ranges::any_of(command.options(), [&](const Option& option) {
+    return std::ranges::find(option.names(), name) != option.names().end();
+  });
+}
+
+// The first of some options, with spaces between, that the command has by its long name: "-n/--max-tokens".
+std::string_view first_had(std::string_view options, const Command& command) {
+  while (!options.empty()) {
+    const std::string_view one = options.substr(0, options.find(' '));
+    if (has_option(command, one.substr(one.find('/') + 1))) return one;
+    options.remove_prefix(std::min(one.size() + 1, options.size()));
+  }
+  return {};
+}
+
+std::string spelled(const Foreign& foreign, const Command& command) {
+  if (foreign.ours == kDownload) return download_advice();
+  if (!foreign.ours.starts_with('-')) return std::string(foreign.ours);
+  const std::string_view ours = first_had(foreign.ours, command);
+  return ours.empty() ? "" : "did you mean " + std::string(ours) + "?";
+}
+
+// --top_k is --top-k.
+std::string with_dashes(std::string_view name) {
+  std::string dashed(name);
+  std::ranges::replace(dashed, '_', '-');
+  return dashed;
+}
+
+}  // namespace
+
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  // Three rows of the matrix: of the letters of `a` before the last, before this one, and with it.
+  std::vector<std::size_t> before_last;
+  std::vector<std::size_t> last(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) last[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::vector<std::size_t> row(b.size() + 1, i);
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t changed = last[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
+      row[j] = std::min({last[j] + 1, row[j - 1] + 1, changed});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
+        row[j] = std::min(row[j], before_last[j - 2] + 1);
+      }
+    }
+    before_last = std::move(last);
+    last = std::move(row);
+  }
+  return last[b.size()];
+}
+
+std::string_view nearest(std::string_view word, std::span<const std::string> candidates) {
+  constexpr std::size_t kLongest = 40;  // no name of ours is longer, and the work grows with both
+  if (word.size() > kLongest) return {};
+  std::string_view best;
+  std::size_t least = 0;
+  for (const std::string& candidate : candidates) {
+    const std::size_t distance = edit_distance(word, candidate);
+    // One mistake in a short word, two in a longer one, three in a long one; never as good as all of it.
+    const std::size_t letters =
+        candidate.size() - std::min(candidate.find_first_not_of('-'), candidate.size());
+    const std::size_t allowed = letters <= 2 ? 0 : letters <= 5 ? 1 : letters <= 9 ? 2 : 3;
+    if (distance > allowed || (!best.empty() && distance >= least)) continue;
+    best = candidate;
+    least = distance;
+  }
+  if (!best.empty() || word.size() < 3) return best;
+  // The beginning of one name alone, or a name with more behind it: --verb, --promptfile.
+  for (const std::string& candidate : candidates) {
+    if (!candidate.starts_with(word) || word.find_first_not_of('-') + 2 > word.size()) continue;
+    if (!best.empty()) return {};
+    best = candidate;
+  }
+  return best;
+}
+
+bool is_other_programs_option(std::string_view word) {
+  return std::ranges::find(kOptions, word, &Foreign::name) != std::end(kOptions);
+}
+
+std::string advice_for_command(std::string_view word, const Command& program) {
+  for (const Foreign& foreign : kCommands) {
+    if (foreign.name == word) return spelled(foreign, program);
+  }
+  std::vector<std::string> names;
+  for (const Command& command : program.subcommands()) names.push_back(command.name());
+  const std::string_view meant = nearest(word, names);
+  return meant.empty() ? "" : "did you mean '" + std::string(meant) + "'?";
+}
+
+std::string advice_for_option(std::string_view word, const Command& program, const Command& command) {
+  const std::string name = with_dashes(word.substr(0, word.find('=')));
+  if (has_option(command, name)) {
+    return name == word ? "options stand behind the command" : "did you mean " + name + "?";
+  }
+  for (const Foreign& foreign : kOptions) {
+    if (foreign.name != name) continue;
+    std::string advice = spelled(foreign, command);
+    if (!advice.empty()) return advice;
+  }
+  if (name.starts_with("--")) {
+    std::vector<std::string> names;
+    for (const Option& option : command.options()) {
+      for (const std::string& own : option.names()) {
+        if (own.starts_with("--")) names.push_back(own);
+      }
+    }
+    const std::string_view meant = nearest(name, names);
+    if (!meant.empty()) return "did you mean " + std::string(meant) + "?";
+    // -ngl is often written --ngl.
+    for (const Foreign& foreign : kOptions) {
+      if (foreign.name == name.substr(1)) return spelled(foreign, command);
+    }
+  }
+  for (const Command& other : program.subcommands()) {
+    if (&other == &command || !has_option(other, name)) continue;
+    return "it is an option of bitnet " + other.name();
+  }
+  return {};
+}
+
+}  // namespace bitnet::cli
