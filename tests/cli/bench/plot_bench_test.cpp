@@ -25,6 +25,17 @@ ChildResult run_python(Args args) {
   return result;
 }
 
+std::string content_of(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+int times_in(const std::string& text, const std::string& part) {
+  int n = 0;
+  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++n;
+  return n;
+}
+
 class PlotBench : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -48,12 +59,43 @@ TEST_F(PlotBench, DrawsSavedRuns) {
     const ChildResult result = plot({"-o", picture, file.path()});
     EXPECT_EQ(result.exit_code, 0) << result.err;
     EXPECT_EQ(result.err, "");
-    std::ifstream in(picture, std::ios::binary);
-    const std::string bytes{std::istreambuf_iterator<char>(in), {}};
+    const std::string bytes = content_of(picture);
     EXPECT_TRUE(bytes.starts_with(magic));
     EXPECT_GT(bytes.size(), 10000U);
   }
+  // A line for each number of threads and each head, named.
+  const std::string svg = content_of(directory.file("a.svg"));
+  for (const char* series : {"tg2, 1 thread, exact head", "tg2, 1 thread, screened head",
+                             "tg2, 2 threads, exact head", "tg2, 2 threads, screened head"}) {
+    // Once beside its bar, once in the legend of the depths.
+    EXPECT_EQ(times_in(svg, std::string(">") + series + "<"), 2) << series;
+  }
+  EXPECT_EQ(times_in(svg, ">pp4, 1 thread<"), 1);
   EXPECT_EQ(directory.n_files(), 2);
+}
+
+TEST_F(PlotBench, DrawsTheSpeedsOfEnginesThatAreKept) {
+  if (run_python({"-c", "import matplotlib"}).exit_code != 0) GTEST_SKIP() << "no matplotlib here";
+  const std::string runs = BITNET_SCRIPTS "/../bench/runs/";
+  const std::string picture = directory.file("speed.svg");
+  const ChildResult result = plot({"-o", picture, "--peers", runs + "peers.json"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  const std::string svg = content_of(picture);
+  for (const char* part : {"ik_llama.cpp", "bitnet.cpp", "November 2026", "screened head"}) {
+    EXPECT_PRED2(has, svg, part);
+  }
+  EXPECT_LT(svg.size(), 100'000U);
+  EXPECT_EQ(plot({"-o", picture}).exit_code, 2);
+
+  for (const char* text : {"[]", R"({"schema":"bitnet.peers","version":1})",
+                           R"({"schema":"bitnet.peers","version":1,"machine":"a","date":"b","model":"c",
+                               "tests":{"prefill":"d","decode":"e"},"engines":[]})"}) {
+    const std::string content = text;
+    const TempFile file(std::as_bytes(std::span(content)));
+    const ChildResult refused = plot({"-o", picture, "--peers", file.path()});
+    EXPECT_EQ(refused.exit_code, 3) << refused.err;
+    EXPECT_PRED2(has, refused.err, file.path());
+  }
 }
 
 TEST_F(PlotBench, RefusesWhatIsNoSavedRun) {
