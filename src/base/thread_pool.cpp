@@ -100,6 +100,22 @@ void ThreadPool::stop_workers() {
   workers_.clear();
 }
 
+double ThreadPool::processor_seconds() const {
+  double total = 0;
+  const auto add = [&total](clockid_t clock) {
+    timespec time{};
+    if (clock_gettime(clock, &time) == 0) {
+      total += static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+    }
+  };
+  add(CLOCK_THREAD_CPUTIME_ID);
+  for (const std::thread& worker : workers_) {
+    clockid_t clock{};
+    if (pthread_getcpuclockid(const_cast<std::thread&>(worker).native_handle(), &clock) == 0) add(clock);
+  }
+  return total;
+}
+
 void ThreadPool::parallel_for(std::size_t n, std::size_t grain, Body body) {
   if (n == 0) return;
   grain = std::max<std::size_t>(grain, 1);

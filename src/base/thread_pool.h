@@ -34,6 +34,10 @@ class ThreadPool {
   // How many of them the system let be bound to a CPU, the caller included; 0 without CPUs.
   unsigned n_pinned() const { return n_pinned_; }
 
+  // What the calling thread and those of the pool have run so far, together, by clocks that are exact and
+  // cost little; 0 where the system has none. The process's own clock lags for threads that are running.
+  double processor_seconds() const;
+
   // Binds the calling thread to its CPU for as long as the object lives; does nothing without CPUs.
   PinnedThread pin_caller() const { return PinnedThread(caller_cpu_); }
 

@@ -35,11 +35,6 @@ HeadWork head_work(const HeadSearchCounts& counts, const quant::Matrix& w, std::
   return {static_cast<double>(counts.bytes) / n, rows / n, counts.whole > 0 ? w.rows : counts.most_full};
 }
 
-void add_times(std::vector<WorkTime>& total, std::vector<WorkTime> times) {
-  if (total.empty()) return total.swap(times);
-  for (std::size_t i = 0; i < total.size(); ++i) total[i].seconds += times[i].seconds;
-}
-
 void add_product(WorkPerToken& work, Work kind, const quant::Matrix& w) {
   WorkPerToken::Amount& amount = work.products[static_cast<std::size_t>(kind)];
   amount.weight_bytes += quant::info(w.type).n_bytes(w.rows, w.cols);
@@ -48,14 +43,22 @@ void add_product(WorkPerToken& work, Work kind, const quant::Matrix& w) {
 
 }  // namespace
 
+void add_times(std::vector<WorkTime>& total, const std::vector<WorkTime>& times) {
+  if (total.empty()) {
+    total = times;
+    return;
+  }
+  for (std::size_t i = 0; i < total.size(); ++i) total[i].seconds += times[i].seconds;
+}
+
 std::string name_of(const BenchmarkTest& test) {
   const std::string kind = test.kind == BenchmarkTest::Kind::prefill ? "pp" : "tg";
   return kind + std::to_string(test.n_tokens) + (test.depth == 0 ? "" : "@d" + std::to_string(test.depth));
 }
 
-Benchmark::Benchmark(Session& session, const Model& model, const BenchmarkTest& test,
+Benchmark::Benchmark(Session& session, const Model& model, const BenchmarkTest& test, HeadKind head,
                      std::function<bool()> keep_going)
-    : session_(session), model_(model), test_(test), keep_going_(std::move(keep_going)) {
+    : session_(session), model_(model), test_(test), head_(head), keep_going_(std::move(keep_going)) {
   assert(test.n_tokens > 0);
   if (test.depth > session.ctx_size() || test.n_tokens > session.ctx_size() - test.depth) {
     throw UsageError("test " + name_of(test) + " does not fit a context of " +
@@ -76,9 +79,11 @@ bool Benchmark::warm_up() {
 bool Benchmark::repeat() {
   if (!go_to_depth()) return false;
   session_.take_profile();
+  const std::optional<ThreadTimes> before = thread_times();
   const auto start = std::chrono::steady_clock::now();
   if (!run(std::span(tokens_).subspan(test_.depth))) return false;
   const double seconds = seconds_since(start);
+  result_.threads.push_back(between(before, thread_times()));
   result_.rates.push_back(static_cast<double>(test_.n_tokens) / std::max(seconds, 1e-9));
   add_times(result_.profile, session_.take_profile());
   return true;
@@ -97,7 +102,7 @@ bool Benchmark::run(std::span<const TokenId> tokens) {
   for (const TokenId& token : tokens) {
     if (keep_going_ && !keep_going_()) return false;
     // As generation does, and as greedy sampling asks for it.
-    if (session_.head() == HeadKind::screened) {
+    if (head_ == HeadKind::screened) {
       session_.advance({&token, 1});
       session_.candidates({});
     } else {

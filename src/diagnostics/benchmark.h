@@ -5,10 +5,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "base/thread_times.h"
 #include "bitnet/model.h"
 #include "bitnet/session.h"
 #include "model/profile.h"
@@ -38,18 +40,23 @@ struct HeadWork {
 };
 
 struct BenchmarkResult {
-  std::vector<double> rates;      // tokens per second of each repetition
+  std::vector<double> rates;                        // tokens per second of each repetition
+  std::vector<std::optional<ThreadTimes>> threads;  // of each; of all threads of the process
   std::vector<WorkTime> profile;  // of all repetitions together; empty without SessionOptions::profile
   HeadWork head;                  // of decode tests
 };
+
+// Adds times that were taken in the same order; to none, they are those.
+void add_times(std::vector<WorkTime>& total, const std::vector<WorkTime>& times);
 
 // A test that is measured one repetition at a time, so that several can take turns. The tokens are random,
 // and each repetition starts from the same place in the sequence.
 class Benchmark {
  public:
-  // Asks keep_going between chunks and between tokens. Throws UsageError when the session's context has no
+  // Decodes as with a head of the kind `head`: exact where the model has a screen, or the model's own. Asks
+  // keep_going between chunks and between tokens. Throws UsageError when the session's context has no
   // room for the test. Session and model must outlive the object.
-  Benchmark(Session& session, const Model& model, const BenchmarkTest& test,
+  Benchmark(Session& session, const Model& model, const BenchmarkTest& test, HeadKind head,
             std::function<bool()> keep_going = {});
 
   // Once, before the first repetition; it isn't counted. Both return false when keep_going said no.
@@ -66,6 +73,7 @@ class Benchmark {
   Session& session_;
   const Model& model_;
   BenchmarkTest test_;
+  HeadKind head_;
   std::function<bool()> keep_going_;
   std::vector<TokenId> tokens_;  // [depth + n_tokens]
   BenchmarkResult result_;

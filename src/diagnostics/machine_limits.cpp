@@ -8,7 +8,7 @@
 #include <cstring>
 #include <fstream>
 
-#include "base/buffer.h"
+#include "base/cpu_count.h"
 #include "base/function_ref.h"
 #include "base/seconds_since.h"
 #include "kernels/kernels.h"
@@ -16,9 +16,16 @@
 namespace bitnet {
 namespace {
 
-constexpr std::size_t kArrayBytes = std::size_t{512} << 20;
+// Of one short loop, less than a millisecond for each thread: short enough that some are not interrupted.
+constexpr std::size_t kShortBytes = std::size_t{8} << 20;
+constexpr std::size_t kShortRounds = 10'000;
+constexpr int kShortLoops = 8;
+// Less than this and passing the work to the threads is what is measured.
+constexpr std::size_t kLeastBytes = std::size_t{1} << 20;
 // Pieces that each thread gets on average: a thread that the system runs late leaves some to the others.
 constexpr std::size_t kPieces = 8;
+
+constexpr std::size_t kLeastPiece = 4096;
 
 // Shortest of several runs: limits are what the machine can do, not what it did on average.
 double best_seconds(FunctionRef<void()> work) {
@@ -34,30 +41,21 @@ double best_seconds(FunctionRef<void()> work) {
 // Reads the array once and returns how many bytes that were.
 std::size_t read_through(std::span<const std::byte> array, ThreadPool& pool) {
   const auto read = kernels::find("auto").read_all;
-  const std::size_t piece = array.size() / pool.n_threads() / kPieces / 4096 * 4096;
-  const std::size_t n_pieces = pool.n_threads() * kPieces;
+  const std::size_t piece = std::max(array.size() / pool.n_threads() / kPieces / 4096 * 4096, kLeastPiece);
+  const std::size_t n_pieces = array.size() / piece;
   pool.parallel_for(n_pieces, 1, [&](std::size_t begin, std::size_t end) {
     read(array.data() + begin * piece, (end - begin) * piece);
   });
   return piece * n_pieces;
 }
 
-double best_read_bandwidth(std::span<const std::byte> array, ThreadPool& pool) {
-  std::size_t n_bytes = 0;
-  const double seconds = best_seconds([&] { n_bytes = read_through(array, pool); });
-  return static_cast<double>(n_bytes) / seconds;
-}
-
-double int8_peak_with(const kernels::Kernels& backend, ThreadPool& pool) {
+// Multiplies `rounds` times in each of kPieces pieces for every one of n_threads; returns the multiply-adds.
+double multiply(const kernels::Kernels& backend, std::size_t rounds, unsigned n_threads, ThreadPool& pool) {
   const auto products = backend.int8_products;
-  if (products == nullptr) return 0;
-  constexpr std::size_t kRounds = 500'000;  // some milliseconds
-  const std::size_t n_pieces = pool.n_threads() * kPieces;
-  const double seconds = best_seconds([&] {
-    pool.parallel_for(n_pieces, 1,
-                      [&](std::size_t begin, std::size_t end) { products((end - begin) * kRounds); });
-  });
-  return products(1) * static_cast<double>(kRounds * n_pieces) / seconds;
+  const std::size_t n_pieces = n_threads * kPieces;
+  pool.parallel_for(n_pieces, 1,
+                    [&](std::size_t begin, std::size_t end) { products((end - begin) * rounds); });
+  return products(1) * static_cast<double>(rounds * n_pieces);
 }
 
 }  // namespace
@@ -73,35 +71,91 @@ std::string cpu_name() {
   return uname(&system) == 0 ? system.machine : "unknown";
 }
 
-double ReadProbe::sample() {
-  const auto start = std::chrono::steady_clock::now();
-  const auto n_bytes = static_cast<double>(read_through(array_, pool_));
-  return n_bytes / seconds_since(start);
+ReadArray::ReadArray(std::uint64_t wanted_bytes, ThreadPool& pool)
+    : memory_(std::clamp<std::uint64_t>(wanted_bytes, kLeastBytes, kMaxBytes),
+              "measuring the memory's speed") {
+  memory_.prefer_huge_pages();
+  auto* const data = static_cast<std::byte*>(memory_.data());
+  pool.parallel_for(memory_.size(), std::size_t{1} << 20,
+                    [&](std::size_t begin, std::size_t end) { std::memset(data + begin, 1, end - begin); });
+}
+
+MachineProbe::MachineProbe(const ReadArray& array, std::string_view backend, unsigned n_threads)
+    : array_(array.bytes()),
+      backend_(kernels::find(backend)),
+      pool_(n_threads),
+      n_running_(std::min(n_threads, std::max(static_cast<unsigned>(usable_cpus().size()), 1U))) {}
+
+// loop() returns the work that it did.
+template <typename Loop>
+MachineProbe::Loops MachineProbe::run(Loop loop) const {
+  Loops loops;
+  double work = 0;
+  const double start = pool_.processor_seconds();
+  for (int i = 0; i < kShortLoops; ++i) {
+    const double processor_start = pool_.processor_seconds();
+    const auto clock_start = std::chrono::steady_clock::now();
+    const double amount = loop();
+    const double seconds = seconds_since(clock_start);
+    // The clock is right where nobody disturbs; where others want the processors too, only their time is.
+    const double running = (pool_.processor_seconds() - processor_start) / n_running_;
+    work += amount;
+    loops.best = std::max(loops.best, amount / (running > 0 ? std::min(running, seconds) : seconds));
+  }
+  const double running = (pool_.processor_seconds() - start) / n_running_;
+  loops.typical = running > 0 ? work / running : loops.best;
+  return loops;
+}
+
+double MachineProbe::read_some() {
+  const std::size_t wanted = n_running_ * kShortBytes;
+  const std::size_t stretch = std::min(array_.size(), wanted);
+  if (next_ + stretch > array_.size()) next_ = 0;
+  const auto some = array_.subspan(next_, stretch);
+  next_ += stretch;
+  std::size_t n_bytes = 0;
+  while (n_bytes < wanted) n_bytes += read_through(some, pool_);
+  return static_cast<double>(n_bytes);
+}
+
+MachineSpeed MachineProbe::sample() {
+  const Loops reading = run([&] { return read_some(); });
+  Loops multiplying;
+  if (backend_.int8_products != nullptr) {
+    multiplying = run([&] { return multiply(backend_, kShortRounds, n_running_, pool_); });
+  }
+  best_.read_bytes_per_second = std::max(best_.read_bytes_per_second, reading.best);
+  best_.int8_macs_per_second = std::max(best_.int8_macs_per_second, multiplying.best);
+  return {reading.typical, multiplying.best};
 }
 
 double read_bandwidth(std::span<const std::byte> array, unsigned n_threads) {
   ThreadPool pool(n_threads);
-  return best_read_bandwidth(array, pool);
+  std::size_t n_bytes = 0;
+  const double seconds = best_seconds([&] { n_bytes = read_through(array, pool); });
+  return static_cast<double>(n_bytes) / seconds;
 }
 
 double int8_peak(std::string_view backend, unsigned n_threads) {
+  const kernels::Kernels& table = kernels::find(backend);
+  if (table.int8_products == nullptr) return 0;
   ThreadPool pool(n_threads);
-  return int8_peak_with(kernels::find(backend), pool);
+  constexpr std::size_t kRounds = 500'000;  // some milliseconds
+  double macs = 0;
+  const double seconds = best_seconds([&] { macs = multiply(table, kRounds, n_threads, pool); });
+  return macs / seconds;
 }
 
 MachineLimits measure_machine_limits(std::string_view backend, unsigned n_threads) {
-  ThreadPool pool(n_threads);
-  const AnonymousMemory memory(kArrayBytes, "measuring the memory's speed");
-  memory.prefer_huge_pages();
-  auto* const data = static_cast<std::byte*>(memory.data());
-  // Pages never written are all one and the same page of zeros.
-  pool.parallel_for(kArrayBytes, std::size_t{1} << 20,
-                    [&](std::size_t begin, std::size_t end) { std::memset(data + begin, 1, end - begin); });
   MachineLimits limits;
   limits.backend = kernels::find(backend).name;
   limits.n_threads = n_threads;
-  limits.read_bytes_per_second = best_read_bandwidth({data, kArrayBytes}, pool);
-  limits.int8_macs_per_second = int8_peak_with(kernels::find(backend), pool);
+  ThreadPool pool(n_threads);
+  const ReadArray array(ReadArray::kMaxBytes, pool);
+  MachineProbe probe(array, backend, n_threads);
+  for (int i = 0; i < 5; ++i) probe.sample();
+  limits.read_bytes_per_second = probe.best().read_bytes_per_second;
+  limits.int8_macs_per_second = probe.best().int8_macs_per_second;
   return limits;
 }
 

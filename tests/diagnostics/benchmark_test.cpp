@@ -1,11 +1,16 @@
 #include "diagnostics/benchmark.h"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <vector>
 
+#include "base/thread_times.h"
 #include "bitnet/error.h"
 #include "diagnostics/machine_limits.h"
 #include "model/model_impl.h"
@@ -73,7 +78,7 @@ TEST(Benchmark, GivesOneRateForEachRepetition) {
   for (const BenchmarkTest& test : {BenchmarkTest{Kind::prefill, 20, 0}, BenchmarkTest{Kind::decode, 3, 0},
                                     BenchmarkTest{Kind::prefill, 20, 20}, BenchmarkTest{Kind::decode, 10, 30},
                                     BenchmarkTest{Kind::decode, 6, 5}}) {
-    Benchmark benchmark(session, tiny.model, test);
+    Benchmark benchmark(session, tiny.model, test, HeadKind::exact);
     ASSERT_TRUE(benchmark.warm_up());
     for (int i = 0; i < 3; ++i) ASSERT_TRUE(benchmark.repeat());
     const std::vector<double> rates = benchmark.take_result().rates;
@@ -86,9 +91,11 @@ TEST(Benchmark, GivesOneRateForEachRepetition) {
 TEST(Benchmark, RefusesATestThatDoesNotFitTheContext) {
   const TinyModel tiny;
   Session session(tiny.model, {.ctx_size = 40, .n_threads = 1});
-  EXPECT_THROW(Benchmark(session, tiny.model, {Kind::prefill, 41, 0}), UsageError);
-  EXPECT_THROW(Benchmark(session, tiny.model, {Kind::decode, 20, 21}), UsageError);
-  EXPECT_THROW(Benchmark(session, tiny.model, {Kind::decode, 20, static_cast<std::size_t>(-1)}), UsageError);
+  EXPECT_THROW(Benchmark(session, tiny.model, {Kind::prefill, 41, 0}, HeadKind::exact), UsageError);
+  EXPECT_THROW(Benchmark(session, tiny.model, {Kind::decode, 20, 21}, HeadKind::exact), UsageError);
+  EXPECT_THROW(
+      Benchmark(session, tiny.model, {Kind::decode, 20, static_cast<std::size_t>(-1)}, HeadKind::exact),
+      UsageError);
 }
 
 TEST(Benchmark, StopsWhereverItIsAsked) {
@@ -98,7 +105,7 @@ TEST(Benchmark, StopsWhereverItIsAsked) {
     for (int stop_at = 1; stop_at <= 8; ++stop_at) {
       Session session(tiny.model, {.ctx_size = 40, .n_threads = 1, .prefill_chunk = 5});
       int asked = 0;
-      Benchmark benchmark(session, tiny.model, test, [&] { return ++asked < stop_at; });
+      Benchmark benchmark(session, tiny.model, test, HeadKind::exact, [&] { return ++asked < stop_at; });
       bool goes_on = benchmark.warm_up();
       for (int i = 0; i < 5 && goes_on; ++i) goes_on = benchmark.repeat();
       EXPECT_FALSE(goes_on);
@@ -125,6 +132,55 @@ TEST(MachineLimits, AreMeasured) {
   EXPECT_GT(limits.read_bytes_per_second, 0);
   EXPECT_GE(limits.int8_macs_per_second, 0);
   EXPECT_FALSE(cpu_name().empty());
+}
+
+long page_faults() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_minflt + usage.ru_majflt;
+}
+
+// Pages that come in while the clock runs made decoding look four times as fast as reading.
+TEST(MachineProbe, ReadsPagesThatAreThere) {
+  constexpr std::size_t kBytes = std::size_t{48} << 20;
+  ThreadPool pool(2);
+  const ReadArray array(kBytes, pool);
+  ASSERT_EQ(array.bytes().size(), kBytes);
+  const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  std::vector<unsigned char> resident(kBytes / page);
+  ASSERT_EQ(mincore(const_cast<std::byte*>(array.bytes().data()), kBytes, resident.data()), 0);
+  EXPECT_TRUE(std::ranges::all_of(resident, [](unsigned char flags) { return (flags & 1) != 0; }));
+
+  MachineProbe probe(array, "auto", 2);
+  const long before = page_faults();
+  const MachineSpeed speed = probe.sample();
+  EXPECT_LT(page_faults() - before, 200);  // of 12,288 pages; the program has some of its own
+  EXPECT_GT(speed.read_bytes_per_second, 0);
+  EXPECT_GE(probe.best().read_bytes_per_second, speed.read_bytes_per_second);
+}
+
+TEST(MachineProbe, ReadsAsMuchAsItIsToldTo) {
+  ThreadPool pool(1);
+  EXPECT_EQ(ReadArray(1, pool).bytes().size(), std::size_t{1} << 20);  // at least what is worth sharing out
+  EXPECT_EQ(ReadArray(5'000'000, pool).bytes().size(), 5'000'000U);
+  const ReadArray small(1, pool);
+  MachineProbe probe(small, "scalar", 300);  // a piece for each thread, however small
+  EXPECT_GT(probe.sample().read_bytes_per_second, 0);
+  EXPECT_EQ(probe.best().int8_macs_per_second, 0);
+}
+
+TEST(ThreadTimes, CountWhatEveryThreadRan) {
+  ThreadPool pool(2);
+  const std::optional<ThreadTimes> start = thread_times();
+  const double before = pool.processor_seconds();
+  while (pool.processor_seconds() - before < 0.01) pool.parallel_for(2, 1, [](std::size_t, std::size_t) {});
+  if (!start) GTEST_SKIP() << "this system doesn't count them";
+  const std::optional<ThreadTimes> times = between(start, thread_times());
+  ASSERT_TRUE(times);
+  EXPECT_GE(times->ran, 0.0099);
+  EXPECT_GE(times->waited, 0);
+  EXPECT_FALSE(between(std::nullopt, start));
+  EXPECT_FALSE(between(start, start));
 }
 
 }  // namespace

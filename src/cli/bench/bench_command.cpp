@@ -24,6 +24,7 @@
 #include "cli/options/list_option.h"
 #include "cli/options/model_options.h"
 #include "cli/options/number_option.h"
+#include "cli/options/thread_warning.h"
 #include "cli/terminal/interrupt.h"
 #include "cli/terminal/log.h"
 #include "cli/terminal/memory_use.h"
@@ -40,7 +41,13 @@ void add_test_options(Command& c, BenchOptions& o) {
       add_number_list(c, "-p,--n-prompt", o.prompt, "Prompt tokens to run at once; 0: no such test");
   auto* generate = add_number_list(c, "-n,--n-gen", o.generate, "Tokens to generate; 0: no such test");
   auto* depth = add_number_list(c, "-d,--n-depth", o.depth, "Tokens in the context before each test");
-  auto* repetitions = add_number(c, "-r,--repetitions", o.repetitions, "Of each test, after a warm-up");
+  auto* repetitions = c.add_option(
+      "-r,--repetitions",
+      [&o](const std::string& text, const std::string& source) {
+        o.repetitions = parse_number<std::size_t>(text, source);
+      },
+      "Of each test, after a warm-up");
+  repetitions->default_str(fmt::format("{}, with --gate {}", kRepetitions, kGateRepetitions));
   for (Option* option : {prompt, generate, depth}) option->type_name("N,...");
   repetitions->type_name("N");
   for (Option* option : {prompt, generate, depth, repetitions}) option->group("Tests");
@@ -100,10 +107,10 @@ void add_output_options(Command& c, BenchOptions& o) {
       "Form of the results: md, csv, json or jsonl");
   output->type_name("FORMAT")->default_str("md");
   output->choices("md, csv, json, jsonl");
-  auto* gate = c.add_option("--gate", o.gate, "Results saved with -o json; exit code 4 if these are slower");
+  auto* gate = c.add_option("--gate", o.gate, "Results saved with -o json; exit code 4 if this is slower");
   gate->type_name("FILE");
   auto* tolerance = add_number(c, "--gate-tolerance", o.gate_tolerance,
-                               "Per cent that a median may lie below the saved one");
+                               "Per cent that a row may be slower on an equal machine");
   tolerance->type_name("P");
   for (Option* option : {output, gate, tolerance}) option->group("Output");
 
@@ -134,7 +141,10 @@ std::vector<BenchSource> find_sources(const BenchOptions& o) {
     if (shape == nullptr) {
       throw UsageError("--synthetic '" + name + "' is unknown; choose from " + synthetic_preset_names());
     }
-    sources.push_back({"synthetic:" + name, {}, shape});
+    const std::string label = "synthetic:" + name;
+    if (std::ranges::find(sources, label, &BenchSource::label) == sources.end()) {
+      sources.push_back({label, {}, shape});
+    }
   }
   return sources;
 }
@@ -158,16 +168,18 @@ std::vector<BenchRow> plan_rows(const BenchOptions& o, const std::vector<BenchSo
     for (const std::string& backend : o.backends) {
       for (const unsigned threads : o.threads) {
         for (const BenchmarkTest& test : tests) {
-          for (const HeadChoice& head : o.heads) {
+          for (std::size_t head = 0; head < o.heads.size(); ++head) {
             BenchRow row;
             row.model = source.label;
             row.backend = kernels::find(backend).name;
             row.n_threads = threads == 0 ? usable_cores() : threads;
             row.kv_type = o.kv_type;
             row.prefill_chunk = o.prefill_chunk;
+            row.weights = o.weights;
             row.pin = o.pin;
             row.test = test;
-            row.head.kind = head.kind;
+            row.head_choice = head;
+            row.head.kind = o.heads[head].kind;
             rows.push_back(std::move(row));
             // Of a prompt's tokens one alone comes to the head.
             if (test.kind == BenchmarkTest::Kind::prefill) break;
@@ -185,6 +197,31 @@ void measure_limits(BenchReport& report, ProgressLine& progress) {
     if (limits_of(report, row) != nullptr) continue;
     progress.show(fmt::format("the machine's limits, {}, threads {}", row.backend, row.n_threads));
     report.limits.push_back(measure_machine_limits(row.backend, row.n_threads));
+  }
+  for (MachineLimits& limits : report.limits) {
+    for (const BenchRow& row : report.rows) {
+      if (row.backend != limits.backend || row.n_threads != limits.n_threads) continue;
+      limits.int8_macs_per_second = std::max(limits.int8_macs_per_second, row.limit.int8_macs_per_second);
+    }
+  }
+}
+
+// Measures the rows that the gate is not sure of again. False when interrupted.
+bool measure_doubtful(const BenchGate& gate, const BenchOptions& o, const std::vector<BenchSource>& sources,
+                      ProgressLine& progress, BenchReport& report) {
+  for (std::size_t n_runs = 1;; ++n_runs) {
+    const std::vector<std::size_t> doubtful = gate.doubtful(report, n_runs);
+    if (doubtful.empty()) return true;
+    progress.clear();
+    spdlog::info("gate: measuring {} of {} rows again, to be sure", doubtful.size(), report.rows.size());
+    std::vector<BenchRow> rows;
+    for (const std::size_t i : doubtful) rows.push_back(report.rows[i]);
+    for (const BenchSource& source : sources) {
+      const bool has_rows =
+          std::ranges::any_of(rows, [&](const BenchRow& row) { return row.model == source.label; });
+      if (has_rows && !measure_model(source, o, progress, rows)) return false;
+    }
+    for (std::size_t i = 0; i < doubtful.size(); ++i) report.rows[doubtful[i]] = rows[i];
   }
 }
 
@@ -212,7 +249,7 @@ void log_ratio(const BenchRow& row, const BenchRow& to) {
 
 ExitCode bench(const BenchOptions& o) {
   set_verbosity(o.quiet, o.verbose);
-  if (o.repetitions == 0) throw UsageError("--repetitions 0 measures nothing; pass 1 or more");
+  if (o.repetitions == std::size_t{0}) throw UsageError("--repetitions 0 measures nothing; pass 1 or more");
   if (!(o.gate_tolerance >= 0 && o.gate_tolerance < 100)) {
     throw UsageError("--gate-tolerance " + digits_of(o.gate_tolerance) +
                      " is not between 0 and 100 per cent");
@@ -229,14 +266,17 @@ ExitCode bench(const BenchOptions& o) {
   report.rows = plan_rows(o, sources);
   std::optional<BenchGate> gate;
   if (o.gate) {
-    gate.emplace(*o.gate);
-    gate->require_common_row(report.rows);  // not after minutes of measuring
+    gate.emplace(*o.gate, o.gate_tolerance);
+    gate->require_common_row(report);  // not after minutes of measuring
   }
+  const auto most = std::ranges::max_element(report.rows, {}, &BenchRow::n_threads);
+  warn_of_many_threads(most->n_threads);
 
   ProgressLine progress(o.quiet);
   for (const BenchSource& source : sources) {
     if (!measure_model(source, o, progress, report.rows)) return ExitCode::interrupted;
   }
+  if (gate && !measure_doubtful(*gate, o, sources, progress, report)) return ExitCode::interrupted;
   // Last, so that the memory this takes is in nobody's peak.
   measure_limits(report, progress);
   progress.clear();
@@ -256,10 +296,7 @@ ExitCode bench(const BenchOptions& o) {
     }
   }
   write_stdout(format_report(report, o.format));
-  if (!gate) return ExitCode::done;
-  const std::vector<std::string> regressions = gate->regressions(report.rows, o.gate_tolerance);
-  for (const std::string& line : regressions) spdlog::error("{}", line);
-  return regressions.empty() ? ExitCode::done : ExitCode::check_failed;
+  return !gate || gate->report_verdicts(report) ? ExitCode::done : ExitCode::check_failed;
 }
 
 }  // namespace

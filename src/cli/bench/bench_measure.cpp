@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <numeric>
 #include <span>
 #include <utility>
 
@@ -18,13 +19,23 @@
 namespace bitnet::cli {
 namespace {
 
-// Smaller models are read from the caches.
-constexpr std::uint64_t kProbedBytes = std::uint64_t{256} << 20;
-
 struct LoadedModel {
+  HeadChoice head;  // that it was loaded with
   Model model;
   double load_seconds;
 };
+
+// A model with a screen has the head as stored besides.
+bool serves(const HeadChoice& loaded, const HeadChoice& wanted) {
+  return (loaded.kind == wanted.kind && loaded.cached == wanted.cached) ||
+         (loaded.kind == HeadKind::screened && wanted.kind == HeadKind::exact);
+}
+
+// What to load for `wanted`, so that it serves as many of the heads as it can.
+HeadChoice widest(const HeadChoice& wanted, std::span<const HeadChoice> heads) {
+  const auto screened = std::ranges::find(heads, HeadKind::screened, &HeadChoice::kind);
+  return wanted.kind == HeadKind::exact && screened != heads.end() ? *screened : wanted;
+}
 
 AnonymousMemory make_model(const BenchSource& source, ProgressLine& progress) {
   if (source.shape == nullptr) return {};
@@ -54,7 +65,7 @@ LoadedModel load(const BenchSource& source, const AnonymousMemory& memory, const
                     ? load_model(options)
                     : Model::from_bytes({static_cast<const std::byte*>(memory.data()), memory.size()},
                                         source.label, from_memory);
-  return {std::move(model), seconds_since(start)};
+  return {head, std::move(model), seconds_since(start)};
 }
 
 // Tokens that the longest test takes.
@@ -71,35 +82,67 @@ std::size_t context_for(std::span<const BenchRow> rows, const Model& model) {
   return n;
 }
 
-// A model for each kind of head, and the sessions of one backend and number of threads.
+MachineSpeed mean_of(const MachineSpeed& a, const MachineSpeed& b) {
+  return {std::midpoint(a.read_bytes_per_second, b.read_bytes_per_second),
+          std::midpoint(a.int8_macs_per_second, b.int8_macs_per_second)};
+}
+
+MachineSpeed best_of(const MachineSpeed& a, const MachineSpeed& b) {
+  return {std::max(a.read_bytes_per_second, b.read_bytes_per_second),
+          std::max(a.int8_macs_per_second, b.int8_macs_per_second)};
+}
+
+// A model for each kind of head, exact and screened sharing one, and the sessions of one backend and number
+// of threads.
 class Measurement {
  public:
   Measurement(const BenchSource& source, const BenchOptions& o, ProgressLine& progress)
-      : options_(o), progress_(progress), memory_(make_model(source, progress)) {
+      : options_(o),
+        repetitions_(o.repetitions.value_or(o.gate ? kGateRepetitions : kRepetitions)),
+        progress_(progress),
+        memory_(make_model(source, progress)) {
     progress.clear();  // loading may have something to say
-    for (const HeadChoice& head : o.heads) models_.push_back(load(source, memory_, head, o));
-    sessions_.resize(models_.size());
+    for (const HeadChoice& head : o.heads) {
+      const auto same =
+          std::ranges::find_if(models_, [&](const LoadedModel& loaded) { return serves(loaded.head, head); });
+      model_of_.push_back(static_cast<std::size_t>(same - models_.begin()));
+      if (same == models_.end()) models_.push_back(load(source, memory_, widest(head, o.heads), o));
+    }
+    sessions_.resize(o.heads.size());
+    load_peak_ = memory_use().peak_bytes;
+    restart_peak();
+    ThreadPool pool(usable_cores());
+    // As many bytes as the model has: small ones are read from the caches.
+    array_.emplace(model().info().file_bytes, pool);
   }
 
   const Model& model() const { return models_[0].model; }
 
-  // Rows that differ in the head alone, row i with the i-th. False when interrupted.
+  // Rows that differ in the head alone. False when interrupted.
   bool measure(std::span<BenchRow> rows, const SessionOptions& options) {
     set_up(rows, options);
     std::vector<Benchmark> benchmarks;
     for (std::size_t i = 0; i < rows.size(); ++i) {
-      benchmarks.emplace_back(*sessions_[i], models_[i].model, rows[i].test, [] { return !interrupted(); });
+      const LoadedModel& loaded = model_for(rows[i]);
+      const HeadKind head = options_.heads[rows[i].head_choice].kind == HeadKind::exact
+                                ? HeadKind::exact
+                                : loaded.model.info().head.kind;
+      benchmarks.emplace_back(*sessions_[rows[i].head_choice], loaded.model, rows[i].test, head,
+                              [] { return !interrupted(); });
       progress_.show(what(rows[i]) + ": warming up");
       if (!benchmarks[i].warm_up()) return false;
     }
-    for (std::size_t repetition = 0; repetition < options_.repetitions; ++repetition) {
+    MachineSpeed before = probe_->sample();
+    for (std::size_t repetition = 0; repetition < repetitions_; ++repetition) {
       for (std::size_t i = 0; i < rows.size(); ++i) {
-        progress_.show(fmt::format("{}: {} of {}", what(rows[i]), repetition + 1, options_.repetitions));
-        if (probe_) rows[i].read_samples.push_back(probe_->sample());
+        progress_.show(fmt::format("{}: {} of {}", what(rows[i]), repetition + 1, repetitions_));
         if (!benchmarks[i].repeat()) return false;
+        const MachineSpeed after = probe_->sample();
+        rows[i].machine.push_back(mean_of(before, after));
+        before = after;
       }
     }
-    for (std::size_t i = 0; i < rows.size(); ++i) fill(rows[i], models_[i], benchmarks[i].take_result());
+    for (std::size_t i = 0; i < rows.size(); ++i) fill(rows[i], benchmarks[i].take_result());
     return true;
   }
 
@@ -107,47 +150,67 @@ class Measurement {
   // Sessions are kept from test to test; their memory goes before the next ones' comes.
   void set_up(std::span<const BenchRow> rows, SessionOptions options) {
     const BenchRow& row = rows[0];
-    if (sessions_[0] &&
-        (sessions_[0]->backend() != row.backend || sessions_[0]->n_threads() != row.n_threads)) {
+    if (is_set_up_for_ != std::pair(row.backend, row.n_threads)) {
       for (auto& session : sessions_) session.reset();
       probe_.reset();
+      is_set_up_for_ = {row.backend, row.n_threads};
     }
     options.backend = row.backend;
     options.n_threads = row.n_threads;
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      if (!sessions_[i]) sessions_[i].emplace(models_[i].model, options);
+    for (const BenchRow& each : rows) {
+      auto& session = sessions_[each.head_choice];
+      if (!session) session.emplace(model_for(each).model, options);
     }
-    const std::span<const std::byte> bytes = model().impl().weight_memory();
-    if (!probe_ && bytes.size() >= kProbedBytes) probe_.emplace(bytes, row.n_threads);
+    if (!probe_) probe_.emplace(*array_, row.backend, row.n_threads);
   }
 
   std::string what(const BenchRow& row) const {
-    return models_.size() > 1 ? fmt::format("{}, {} head", name_of(row), name_of(row.head.kind))
-                              : name_of(row);
+    return sessions_.size() > 1 ? fmt::format("{}, {} head", name_of(row), name_of(row.head.kind))
+                                : name_of(row);
   }
 
-  void fill(BenchRow& row, const LoadedModel& loaded, BenchmarkResult result) const {
+  const LoadedModel& model_for(const BenchRow& row) const { return models_[model_of_[row.head_choice]]; }
+
+  // What is measured again is added to what there is.
+  void fill(BenchRow& row, const BenchmarkResult& result) const {
+    const LoadedModel& loaded = model_for(row);
     const Model& model = loaded.model;
-    row.rates = std::move(result.rates);
-    row.profile = std::move(result.profile);
+    row.rates.insert(row.rates.end(), result.rates.begin(), result.rates.end());
+    row.threads.insert(row.threads.end(), result.threads.begin(), result.threads.end());
+    row.limit = best_of(row.limit, probe_->best());
+    add_times(row.profile, result.profile);
     row.architecture = model.info().architecture;
     row.model_bytes = model.info().file_bytes;
     row.weights = model.impl().weights.repacked.size() > 0 ? WeightMemory::repack : WeightMemory::mmap;
     row.work = work_per_token(model, options_.kv_type);
     row.head = model.info().head;
+    row.load_seconds = loaded.load_seconds;
+    if (options_.heads[row.head_choice].kind == HeadKind::exact) {
+      row.load_seconds -= row.head.seconds;  // of the screen, which this one makes no use of
+      const std::uint64_t stored = row.head.stored_bytes;
+      row.head = {};
+      row.head.stored_bytes = stored;
+    }
     row.head_work = result.head;
     if (row.test.kind == BenchmarkTest::Kind::decode)
       row.work.set_head_bytes(static_cast<std::uint64_t>(row.head_work.bytes_per_token));
-    row.load_seconds = loaded.load_seconds;
-    row.peak_bytes = memory_use().peak_bytes;
+    // Without the array to read, all of which is there.
+    const std::uint64_t peak = memory_use().peak_bytes;
+    const std::uint64_t array = array_->bytes().size();
+    row.peak_bytes = std::max({row.peak_bytes, load_peak_, peak > array ? peak - array : 0});
   }
 
   const BenchOptions& options_;
+  std::size_t repetitions_;
   ProgressLine& progress_;
   AnonymousMemory memory_;  // of a synthetic model
   std::vector<LoadedModel> models_;
-  std::vector<std::optional<Session>> sessions_;
-  std::optional<ReadProbe> probe_;
+  std::vector<std::size_t> model_of_;             // each head
+  std::vector<std::optional<Session>> sessions_;  // for each head
+  std::pair<std::string, unsigned> is_set_up_for_;
+  std::uint64_t load_peak_ = 0;
+  std::optional<ReadArray> array_;
+  std::optional<MachineProbe> probe_;
 };
 
 }  // namespace

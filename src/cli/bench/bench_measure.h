@@ -13,6 +13,9 @@
 
 namespace bitnet::cli {
 
+inline constexpr std::size_t kRepetitions = 5;
+inline constexpr std::size_t kGateRepetitions = 10;  // of five too little can be told
+
 struct BenchOptions {
   std::string model;
   std::vector<std::string> synthetic;
@@ -21,7 +24,7 @@ struct BenchOptions {
   std::vector<std::size_t> prompt{512};
   std::vector<std::size_t> generate{128};
   std::vector<std::size_t> depth{0};
-  std::size_t repetitions = 5;
+  std::optional<std::size_t> repetitions;  // none: kRepetitions, with a gate kGateRepetitions
 
   std::vector<unsigned> threads{0};
   std::vector<std::string> backends{"auto"};
@@ -29,7 +32,7 @@ struct BenchOptions {
 
   ReportFormat format = ReportFormat::md;
   std::optional<std::string> gate;
-  double gate_tolerance = 10;  // per cent
+  double gate_tolerance = 5;  // per cent
 
   bool quiet = false;
   bool verbose = false;
@@ -46,9 +49,9 @@ struct BenchSource {
   const SyntheticShape* shape = nullptr;
 };
 
-// Fills the rows of one model, which stand together and in the order of the options. Rows that differ in the
-// head alone are measured in turns, one repetition of each after the other: the machine's moods are then the
-// same for all. False when interrupted.
+// Fills the rows of one model, which stand together and in the order of the options, or adds to what they
+// hold of an earlier call. Rows that differ in the head alone are measured in turns, one repetition of each
+// after the other: the machine's moods are then the same for all. False when interrupted.
 bool measure_model(const BenchSource& source, const BenchOptions& o, ProgressLine& progress,
                    std::vector<BenchRow>& rows);
 

@@ -13,8 +13,8 @@ namespace {
 
 // Fills the rates of work that reads `bytes` and multiplies `macs` times for each token.
 void set_rates(WorkRate& rate, const BenchReport& report, const BenchRow& row, double bytes, double macs) {
-  const MachineLimits* limits = limits_of(report, row);
-  const double read_limit = read_limit_of(report, row);
+  const double read_limit = row.limit.read_bytes_per_second;
+  const double int8_limit = int8_limit_of(report, row);
   const double seconds = std::max(rate.seconds_per_token, 1e-12);
   if (row.test.kind == BenchmarkTest::Kind::decode) {
     if (bytes == 0) return;
@@ -23,8 +23,7 @@ void set_rates(WorkRate& rate, const BenchReport& report, const BenchRow& row, d
   } else {
     if (macs == 0) return;
     rate.gigamacs_per_second = macs / seconds / 1e9;
-    if (limits != nullptr && limits->int8_macs_per_second > 0)
-      rate.int8_peak_percent = macs / seconds / limits->int8_macs_per_second * 100;
+    if (int8_limit > 0) rate.int8_peak_percent = macs / seconds / int8_limit * 100;
   }
 }
 

@@ -10,6 +10,7 @@
 
 #include "bitnet/error.h"
 #include "cli/bench/bench_profile.h"
+#include "cli/bench/bench_table.h"
 #include "cli/options/model_options.h"
 #include "cli/terminal/json_text.h"
 #include "cli/terminal/memory_use.h"
@@ -18,31 +19,6 @@ namespace bitnet::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-// Speed in the units of the machine's limits; a negative number: does not apply, or the limit isn't known.
-struct Rates {
-  double gigabytes = -1;          // of weights and cache read per second, decoding
-  double bandwidth_percent = -1;  // of what as many threads can read
-  double gigamacs = -1;           // of the layers' products per second, prefill
-  double int8_peak_percent = -1;  // of what as many threads can multiply
-};
-
-Rates rates_of(const BenchReport& report, const BenchRow& row, double tokens_per_second) {
-  Rates rates;
-  const MachineLimits* limits = limits_of(report, row);
-  const auto percent = [](double value, double limit) { return limit > 0 ? value / limit * 100 : -1; };
-  if (row.test.kind == BenchmarkTest::Kind::decode) {
-    const double bytes =
-        tokens_per_second * (static_cast<double>(row.work.weight_bytes) + row.work.kv_bytes_read(row.test));
-    rates.gigabytes = bytes / 1e9;
-    rates.bandwidth_percent = percent(bytes, read_limit_of(report, row));
-  } else {
-    const double macs = tokens_per_second * static_cast<double>(row.work.layer_macs);
-    rates.gigamacs = macs / 1e9;
-    if (limits != nullptr) rates.int8_peak_percent = percent(macs, limits->int8_macs_per_second);
-  }
-  return rates;
-}
 
 // --- JSON
 // ---------------------------------------------------------------------------------------------------
@@ -68,19 +44,24 @@ Rates rates_of(const BenchReport& report, const BenchRow& row, double tokens_per
 //     kv_bytes_per_token                          keys and values read for one, on average over the test
 //     layer_macs_per_token, head_macs_per_token   multiply-adds of the matrix products
 //     gigabytes_per_second, bandwidth_percent     decode: weights and cache; null for prefill
-//     read_bytes_per_second                       what bandwidth_percent is of: as many threads reading the
-//                                                 model's bytes, median of a sample before each repetition;
-//                                                 null for small models, where it is of the machine's limit
+//     read_bytes_per_second                       what bandwidth_percent is of: as many threads reading
+//                                                 as many bytes as the model's, the best of short loops
+//                                                 between the repetitions
 //     gigamacs_per_second, int8_peak_percent      prefill: layers only; null for decode
 //     head                                        {kind: "exact", "int8" or "screened"; stored_bytes,
 //                                                 extra_bytes of its copy, seconds that making it took; and
 //                                                 for decode, null for prefill, means over the tokens:
 //                                                 bytes_per_token, rows_in_full, and most_rows_in_full}
 //     load_seconds, peak_memory_bytes
+//     for each of tokens_per_second_samples, as --gate needs it:
+//     processor_seconds_samples                   what all threads together ran, and
+//     processor_wait_seconds_samples              what they waited while others had the processors
+//     read_bytes_per_second_samples               what the machine gave, by the processors' time: the mean of
+//     int8_macs_per_second_samples                a sample before and one after
 //     profile                                     with --profile alone, by kind of work: [{work,
 //                                                 seconds_per_token, gigabytes_per_second, bandwidth_percent,
 //                                                 gigamacs_per_second, int8_peak_percent}]
-// A percentage is null where the limit isn't known.
+// A percentage is null where the limit isn't known, a sample where the system doesn't tell.
 //
 // -o jsonl prints for each row {schema, version, program, commit, cpu, cores, and the row's fields}. -o csv
 // has the same columns without the first four, samples and profile; of the head its kind; null is an empty
@@ -114,9 +95,22 @@ Json head_json(const BenchRow& row) {
           {"most_rows_in_full", is_decode ? Json(work.most_rows_in_full) : Json()}};
 }
 
+Json thread_samples(const BenchRow& row, double ThreadTimes::*what) {
+  Json samples = Json::array();
+  for (const auto& times : row.threads) samples.push_back(times ? Json((*times).*what) : Json());
+  return samples;
+}
+
+Json machine_samples(const BenchRow& row, double MachineSpeed::*what) {
+  Json samples = Json::array();
+  for (const MachineSpeed& speed : row.machine)
+    samples.push_back(speed.*what > 0 ? Json(speed.*what) : Json());
+  return samples;
+}
+
 Json row_json(const BenchReport& report, const BenchRow& row) {
   const Statistics s = statistics_of(row.rates);
-  const Rates rates = rates_of(report, row, s.mean);
+  const SpeedRates rates = rates_of(report, row, s.mean);
   const bool is_decode = row.test.kind == BenchmarkTest::Kind::decode;
   Json json = {
       {"model", row.model},
@@ -142,13 +136,16 @@ Json row_json(const BenchReport& report, const BenchRow& row) {
       {"head_macs_per_token", row.work.head_macs},
       {"gigabytes_per_second", or_null(rates.gigabytes)},
       {"bandwidth_percent", or_null(rates.bandwidth_percent)},
-      {"read_bytes_per_second",
-       row.read_samples.empty() ? Json() : Json(statistics_of(row.read_samples).median)},
+      {"read_bytes_per_second", row.limit.read_bytes_per_second},
       {"gigamacs_per_second", or_null(rates.gigamacs)},
       {"int8_peak_percent", or_null(rates.int8_peak_percent)},
       {"head", head_json(row)},
       {"load_seconds", row.load_seconds},
       {"peak_memory_bytes", row.peak_bytes == 0 ? Json() : Json(row.peak_bytes)},
+      {"processor_seconds_samples", thread_samples(row, &ThreadTimes::ran)},
+      {"processor_wait_seconds_samples", thread_samples(row, &ThreadTimes::waited)},
+      {"read_bytes_per_second_samples", machine_samples(row, &MachineSpeed::read_bytes_per_second)},
+      {"int8_macs_per_second_samples", machine_samples(row, &MachineSpeed::int8_macs_per_second)},
   };
   if (!row.profile.empty()) json["profile"] = profile_json(report, row);
   return json;
@@ -202,9 +199,12 @@ std::string format_csv(const BenchReport& report) {
   for (const BenchRow& row : report.rows) {
     Json fields = {{"cpu", report.cpu}, {"cores", report.n_cores}};
     fields.update(row_json(report, row));
-    fields.erase("tokens_per_second_samples");
+    for (const char* list :
+         {"tokens_per_second_samples", "processor_seconds_samples", "processor_wait_seconds_samples",
+          "read_bytes_per_second_samples", "int8_macs_per_second_samples", "profile"}) {
+      fields.erase(list);
+    }
     fields["head"] = name_of(row.head.kind);
-    fields.erase("profile");
     header.clear();
     std::string line;
     for (const auto& [name, value] : fields.items()) {
@@ -214,72 +214,6 @@ std::string format_csv(const BenchReport& report) {
     lines += line + "\n";
   }
   return header + "\n" + lines;
-}
-
-// --- Markdown
-// -----------------------------------------------------------------------------------------------
-
-using Cells = std::vector<std::string>;
-
-// Characters, not bytes: file names and the sign between mean and deviation need not be ASCII.
-std::size_t width_of(std::string_view text) {
-  return static_cast<std::size_t>(std::ranges::count_if(text, [](char c) { return (c & 0xC0) != 0x80; }));
-}
-
-std::string mib(std::uint64_t bytes) { return fmt::format("{:.1f} MiB", to_mib(bytes)); }
-
-std::string with_percent(double value, double percent) {
-  if (value < 0) return "";
-  return percent < 0 ? fmt::format("{:.2f}", value) : fmt::format("{:.2f} ({:.0f} %)", value, percent);
-}
-
-Cells md_cells(const BenchReport& report, const BenchRow& row) {
-  const Statistics s = statistics_of(row.rates);
-  const Rates rates = rates_of(report, row, s.mean);
-  std::string model;  // a bar would end the cell
-  for (const char c : row.model) model += c == '|' ? std::string("\\|") : std::string(1, c);
-  return {model,
-          mib(row.model_bytes),
-          row.backend,
-          std::to_string(row.n_threads),
-          name_of(row.test),
-          std::string(name_of(row.head.kind)),
-          fmt::format("{:.2f} ± {:.2f}", s.mean, s.deviation),
-          with_percent(rates.gigabytes, rates.bandwidth_percent),
-          with_percent(rates.gigamacs, rates.int8_peak_percent),
-          fmt::format("{:.3f} s", row.load_seconds),
-          mib(row.peak_bytes)};
-}
-
-std::string format_md(const BenchReport& report) {
-  // Of the memory's bandwidth and of the int8 peak, measured in the same run.
-  std::vector<Cells> lines{{"model", "size", "backend", "threads", "test", "head", "tok/s", "GB/s (of read)",
-                            "GMAC/s (of int8)", "load", "peak memory"}};
-  for (const BenchRow& row : report.rows) lines.push_back(md_cells(report, row));
-  const std::size_t n_columns = lines[0].size();
-  const auto is_left = [&](std::size_t column) {
-    const std::string& name = lines[0][column];
-    return name == "model" || name == "backend" || name == "test" || name == "head";
-  };
-  std::vector<std::size_t> widths(n_columns);
-  for (const Cells& cells : lines) {
-    for (std::size_t i = 0; i < n_columns; ++i) widths[i] = std::max(widths[i], width_of(cells[i]));
-  }
-  const auto format_line = [&](const Cells& cells) {
-    std::string line = "|";
-    for (std::size_t i = 0; i < n_columns; ++i) {
-      const std::string space(widths[i] - width_of(cells[i]), ' ');
-      line += " " + (is_left(i) ? cells[i] + space : space + cells[i]) + " |";
-    }
-    return line + "\n";
-  };
-  std::string text = format_line(lines[0]) + "|";
-  for (std::size_t i = 0; i < n_columns; ++i) {
-    text += (is_left(i) ? ":" : "-") + std::string(widths[i], '-') + (is_left(i) ? "-|" : ":|");
-  }
-  text += "\n";
-  for (std::size_t i = 1; i < lines.size(); ++i) text += format_line(lines[i]);
-  return text;
 }
 
 }  // namespace
@@ -299,10 +233,25 @@ const MachineLimits* limits_of(const BenchReport& report, const BenchRow& row) {
   return nullptr;
 }
 
-double read_limit_of(const BenchReport& report, const BenchRow& row) {
-  if (!row.read_samples.empty()) return statistics_of(row.read_samples).median;
+double int8_limit_of(const BenchReport& report, const BenchRow& row) {
   const MachineLimits* limits = limits_of(report, row);
-  return limits == nullptr ? 0 : limits->read_bytes_per_second;
+  return limits == nullptr ? 0 : limits->int8_macs_per_second;
+}
+
+SpeedRates rates_of(const BenchReport& report, const BenchRow& row, double tokens_per_second) {
+  SpeedRates rates;
+  const auto percent = [](double value, double limit) { return limit > 0 ? value / limit * 100 : -1; };
+  if (row.test.kind == BenchmarkTest::Kind::decode) {
+    const double bytes =
+        tokens_per_second * (static_cast<double>(row.work.weight_bytes) + row.work.kv_bytes_read(row.test));
+    rates.gigabytes = bytes / 1e9;
+    rates.bandwidth_percent = percent(bytes, row.limit.read_bytes_per_second);
+  } else {
+    const double macs = tokens_per_second * static_cast<double>(row.work.layer_macs);
+    rates.gigamacs = macs / 1e9;
+    rates.int8_peak_percent = percent(macs, int8_limit_of(report, row));
+  }
+  return rates;
 }
 
 ReportFormat parse_report_format(const std::string& name) {
@@ -324,7 +273,7 @@ std::string format_report(const BenchReport& report, ReportFormat format) {
     case ReportFormat::md:
       break;
   }
-  return format_md(report);
+  return format_table(report);
 }
 
 }  // namespace bitnet::cli

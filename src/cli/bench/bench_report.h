@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,13 +29,16 @@ struct BenchRow {
   WeightMemory weights = WeightMemory::mmap;
   bool pin = false;
   BenchmarkTest test;
+  std::size_t head_choice = 0;    // of the heads that were asked for
   HeadInfo head;                  // before it is measured its kind alone
   HeadWork head_work;             // of decode tests
   std::vector<double> rates;      // tokens/s of each repetition
   std::vector<WorkTime> profile;  // of all repetitions together; empty unless asked for
-  // Of as many threads as the row's, reading the model's own bytes: one sample before each repetition. Empty
-  // for models that are too small to tell the memory's speed.
-  std::vector<double> read_samples;
+  // Of each repetition: what the threads ran and waited, and the mean of what the machine gave before and
+  // after.
+  std::vector<std::optional<ThreadTimes>> threads;
+  std::vector<MachineSpeed> machine;
+  MachineSpeed limit;  // as many threads', reading as many bytes as the model's
   WorkPerToken work;
   double load_seconds = 0;
   std::uint64_t peak_bytes = 0;  // resident at most since loading the model began
@@ -54,9 +58,18 @@ struct BenchReport {
 
 // Those of the row's backend and threads; nullptr: not measured.
 const MachineLimits* limits_of(const BenchReport& report, const BenchRow& row);
-// What the row's decoding is held against: the median of its samples, or failing these the machine's limit. 0
-// when neither is there.
-double read_limit_of(const BenchReport& report, const BenchRow& row);
+// What as many threads can multiply with the same backend; 0: it has no such instructions, or nothing is
+// known.
+double int8_limit_of(const BenchReport& report, const BenchRow& row);
+
+// Speed in the units of the machine's limits; a negative number: does not apply, or the limit isn't known.
+struct SpeedRates {
+  double gigabytes = -1;          // of weights and cache read per second, decoding
+  double bandwidth_percent = -1;  // of what as many threads can read
+  double gigamacs = -1;           // of the layers' products per second, prefill
+  double int8_peak_percent = -1;  // of what as many threads can multiply
+};
+SpeedRates rates_of(const BenchReport& report, const BenchRow& row, double tokens_per_second);
 
 enum class ReportFormat { md, csv, json, jsonl };
 

@@ -14,6 +14,7 @@
 #include "cli/options/cache_directory.h"
 #include "cli/options/list_text.h"
 #include "cli/options/number_option.h"
+#include "cli/options/thread_warning.h"
 #include "cli/terminal/interrupt.h"
 #include "cli/terminal/log.h"
 #include "cli/terminal/memory_use.h"
@@ -44,15 +45,6 @@ void log_head(const ModelInfo& info) {
   spdlog::debug("head {}: {:.1f} MiB stored, {:.1f} MiB more {} in {:.3f} s", name_of(head.kind),
                 to_mib(head.stored_bytes), to_mib(head.extra_bytes),
                 cache.used ? "mapped from " + file : "made", head.seconds);
-}
-
-// Threads that take turns on a core wait for one another at every step.
-void warn_of_many_threads(unsigned n_threads) {
-  if (n_threads == 0) return;
-  const unsigned n_cores = usable_cores();
-  if (n_threads <= n_cores || n_threads <= usable_cpus().size()) return;
-  spdlog::warn("{} threads take turns on {} {}: slower than -t {}, which is the default", n_threads, n_cores,
-               n_cores == 1 ? "core" : "cores", n_cores);
 }
 
 }  // namespace
@@ -223,7 +215,7 @@ Model load_model(const ModelOptions& options, HeadKind head_kind) {
 
 Session make_session(const Model& model, const ModelOptions& options) {
   Session session(model, options.session);
-  warn_of_many_threads(options.session.n_threads);
+  warn_of_many_threads(session.n_threads());
   spdlog::debug("backend {}, {} threads, context {}, KV cache {:.1f} MiB reserved", session.backend(),
                 session.n_threads(), session.ctx_size(), to_mib(session.kv_bytes()));
   return session;
