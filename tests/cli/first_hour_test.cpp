@@ -147,7 +147,7 @@ TEST(FirstHour, MoreThreadsThanCoresAreRemarkedUpon) {
   const ChildResult result = run_bitnet(Args{"run", "-p", "2+2=", "-n", "1", "-t", "1000"});
   EXPECT_EQ(result.exit_code, 0);
   EXPECT_EQ(result.out, "4");
-  EXPECT_PRED2(has, result.err, "warning: 1000 threads take turns on ");
+  EXPECT_PRED2(has, result.err, "warning: --threads 1000 is more than the ");
 }
 
 }  // namespace
