@@ -124,10 +124,11 @@ TEST_F(CliCheckedFiles, AreRememberedInTheCacheDirectory) {
 }
 
 TEST_F(CliCheckedFiles, AreForgottenWhereThereIsNoPlaceForThem) {
-  for (const std::string gone : {"/nonexistent", "/nonexistent/cache"}) {
+  const std::string nowhere = directory_.file("nowhere");
+  for (const std::string& gone : {nowhere, nowhere + "/cache"}) {
     run({{"XDG_CACHE_HOME", gone}, {"HOME", directory_.path()}});
     run({{"XDG_CACHE_HOME", ""}, {"HOME", gone}});
-    EXPECT_FALSE(fs::exists("/nonexistent"));
+    EXPECT_FALSE(fs::exists(nowhere));
   }
   run({{"XDG_CACHE_HOME", ""}, {"HOME", ""}});
   EXPECT_TRUE(directory_.is_empty());

@@ -49,9 +49,11 @@ std::string beside_limit(const BenchReport& report, const BenchRow& row) {
 Cells cells_of(const BenchReport& report, const BenchRow& row) {
   const Statistics s = statistics_of(row.rates);
   const bool is_decode = row.test.kind == BenchmarkTest::Kind::decode;
+  const int n_digits = s.mean >= 1000 ? 0 : s.mean >= 100 ? 1 : 2;
   return {std::to_string(row.n_threads), name_of(row.test),
           is_decode ? std::string(name_of(row.head.kind)) : "",  // a prompt's last token alone comes to it
-          fmt::format("{:.2f} ± {:.2f}", s.mean, s.deviation), beside_limit(report, row)};
+          fmt::format("{:.{}f} ± {:.{}f}", s.mean, n_digits, s.deviation, n_digits),
+          beside_limit(report, row)};
 }
 
 std::string format_rows(const BenchReport& report, std::span<const BenchRow> rows) {

@@ -10,7 +10,7 @@
 #include "bitnet/error.h"
 #include "cli/chat/chat_file.h"
 #include "cli/chat/chat_loop.h"
-#include "cli/chat/nearest_word.h"
+#include "cli/options/suggestions.h"
 #include "cli/terminal/log.h"
 
 namespace bitnet::cli {
@@ -107,8 +107,9 @@ ChatLoop::Next ChatLoop::obey(std::string_view name, const std::string& argument
   const auto* const command = std::ranges::find(kCommands, own_name(name), &Command::name);
   const std::string shown = "/" + printable(name, kMaxPrintedName);
   if (command == std::end(kCommands)) {
-    const std::optional<std::string> nearest = nearest_word(name, command_names());
-    throw UsageError(shown + " is no command" + (nearest ? "; did you mean /" + *nearest + "?" : "") +
+    const std::vector<std::string> names = command_names();
+    const std::string meant(nearest(name, names));
+    throw UsageError(shown + " is no command" + (meant.empty() ? "" : "; did you mean /" + meant + "?") +
                      (manner_.interactive ? " /help lists them" : "; /help lists them") +
                      ", and a space before the slash makes it a message");
   }

@@ -95,7 +95,7 @@ ExitCode inspect_file(const CommandOptions& o) {
   if (o.model.empty()) {
     say_builtin_model();
     source = {.path = kBuiltinModelName, .bytes = builtin_model()};
-  } else {
+  } else if (!o.json) {  // which has an object for every file
     check_model_exists(o.model);
   }
   ProgressBar bar(o.quiet, "inspect", kLongRead);

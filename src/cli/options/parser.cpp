@@ -198,6 +198,8 @@ ParsedLine parse_line(const Command& program, std::span<const char* const> words
   // What no command takes, and what stands before one, is left to the app.
   std::vector<std::string> unknown = command == nullptr ? app.remaining() : command->remaining();
   if (unknown.empty()) unknown = app.remaining();
+  // CLI11 leaves the word that ends the options among the others.
+  if (const auto mark = std::ranges::find(unknown, "--"); mark != unknown.end()) unknown.erase(mark);
   if (!unknown.empty()) {
     const std::string& word = unknown.front();
     if (word.starts_with('-')) {

@@ -187,7 +187,10 @@ std::string_view nearest(std::string_view word, std::span<const std::string> can
   if (!best.empty() || word.size() < 3) return best;
   // The beginning of one name alone, or a name with more behind it: --verb, --promptfile.
   for (const std::string& candidate : candidates) {
-    if (!candidate.starts_with(word) || word.find_first_not_of('-') + 2 > word.size()) continue;
+    const bool is_front = candidate.starts_with(word) && word.find_first_not_of('-') + 2 <= word.size();
+    const bool has_more =
+        word.starts_with(candidate) && candidate.find_first_not_of('-') + 4 <= candidate.size();
+    if (!is_front && !has_more) continue;
     if (!best.empty()) return {};
     best = candidate;
   }

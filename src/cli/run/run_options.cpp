@@ -20,7 +20,10 @@ void add_prompt_options(Command& c, RunOptions& o) {
   file->type_name("FILE")->excludes(prompt)->only_once();
   auto* ids = c.add_option(
       "--ids",
-      [&o](const std::string& text, const std::string& source) { o.ids = token_ids_of(text, source); },
+      [&o](const std::string& text, const std::string& source) {
+        o.ids = token_ids_of(text, source);
+        if (o.ids->empty()) throw UsageError(source + " '" + text + "': give one token id or more");
+      },
       "Token ids in its place, as they are: no BOS is added");
   ids->type_name("ID,...")->excludes(prompt)->excludes(file)->only_once();
   auto* escape = c.add_flag("-e,--escape", o.escape, "\\n, \\t, \\\\, \\xNN, \\uNNNN in TEXT are characters");

@@ -12,8 +12,8 @@ void start_logging();
 // quiet leaves errors only; verbose adds detail. Quiet wins.
 void set_verbosity(bool quiet, bool verbose);
 
-// What the user asked to be told, a line as it is, however quiet the rest. A terminal gets it in as many as it
-// takes, broken between words.
+// What the user asked to be told, a line as it is, however quiet the rest. A terminal gets it in as many as
+// it takes, broken between words.
 void tell(std::string_view line);
 
 }  // namespace bitnet::cli

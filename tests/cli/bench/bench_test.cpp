@@ -442,7 +442,7 @@ TEST(Bench, RefusesAWrongCommandLine) {
       {{"-t", "1,100000"}, "--threads 100000"},
       {{"-p", "600"}, "pp600"},
       {{"-d", "18446744073709551615"}, "context"},
-      {{"--backend", "avx1024"}, "--backend avx1024"},
+      {{"--backend", "avx1024"}, "--backend 'avx1024'"},
       {{"--synthetic", "tiny,gigantic"}, "gigantic"},
       {{"--kv-type", "f8"}, "--kv-type 'f8'"},
       {{"--head", "exact,sorted"}, "--head 'sorted'"},

@@ -19,6 +19,9 @@ const std::string kPython = "/usr/bin/python3";
 ChildResult run_python(Args args) {
   ChildOptions options;
   options.args = std::move(args);
+  const TempDirectory home;  // for what matplotlib remembers
+  options.environment = {
+      {"HOME", home.path()}, {"XDG_CACHE_HOME", home.path()}, {"XDG_CONFIG_HOME", home.path()}};
   options.timeout = std::chrono::seconds(120);  // matplotlib takes its time to load on a busy machine
   ChildResult result = ChildProcess(kPython, options).wait();
   EXPECT_FALSE(result.timed_out);

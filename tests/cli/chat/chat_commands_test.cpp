@@ -164,7 +164,7 @@ TEST(ChatAnswers, EndBeforeAStopOrGoOnPastTheirEnd) {
 TEST(ChatAnswers, BeginWithTheMessageOfTheCommandLine) {
   EXPECT_EQ(talk("What color is the sky?\n", {"What is 3+4?"}).out, "3+4=7.\nThe sky is blue.\n");
   EXPECT_EQ(talk("", {"-p", "What is 3+4?"}).out, "3+4=7.\n");
-  EXPECT_PRED2(has, refusal(talk("", {"model.gguf"}), 2), "-m model.gguf");
+  EXPECT_PRED2(has, refusal(talk("", {"model.gguf"}), 3), "model.gguf: cannot open the file");
 }
 
 // Asked for by name, it is told however quiet the rest.

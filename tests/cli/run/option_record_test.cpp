@@ -29,9 +29,10 @@ struct Recorded {
   std::string place;
 };
 const std::map<std::string, Recorded> kRecorded{
-    {"--model", {{}, "/model"}},  // of the canary under another name: a test of its own
-    {"--prompt", {{"-p", "One day"}, "/prompt"}},
-    {"--file", {{}, "/prompt"}},  // in place of the prompt: a test of its own
+    {"--model", {{}, "/model"}},    // of the canary under another name: a test of its own
+    {"--prompt", {{}, "/prompt"}},  // given once: a test of its own
+    {"--ids", {{}, "/prompt"}},     // in place of the prompt
+    {"--file", {{}, "/prompt"}},    // in place of the prompt: a test of its own
     {"--template", {{"--template", "auto"}, "/options/template"}},
     {"--system", {{"--template", "auto", "--system", "Be brief."}, "/options/system"}},
     {"--special", {{"--special"}, "/options/special"}},
@@ -61,6 +62,8 @@ const std::map<std::string, std::vector<Args>> kIdle{
     {"--weights", {{"--weights", "repack"}}},
     {"--head", {{"--head", "exact"}, {"--head", "screened"}}},
     {"--echo", {{"--echo"}}},
+    {"--newline", {{"--newline"}}},
+    {"--escape", {{"--escape"}}},  // of what it turns, the characters stand in the record
     {"--json", {{"--json"}}},
     {"--jsonl", {{"--jsonl"}}},
     {"--logprobs", {{"--json", "--logprobs", "3"}}},
@@ -70,7 +73,8 @@ const std::map<std::string, std::vector<Args>> kIdle{
 };
 
 // Options of another use of the command, which leaves no receipt.
-const std::set<std::string> kElsewhere{"--help", "--no-wrap", "--receipt", "--score", "--choice"};
+const std::set<std::string> kElsewhere{"--help",    "--help-all", "--no-wrap",
+                                       "--receipt", "--score",    "--choice"};
 
 class OptionRecord : public ::testing::Test {
  protected:
@@ -123,6 +127,12 @@ TEST_F(OptionRecord, TellsEveryOptionThatChangesSomething) {
     const Json other = record_of(kBase, recorded.args);
     const Json::json_pointer place(recorded.place);
     EXPECT_NE(other.at(place), base.at(place)) << name;
+  }
+  for (const Args& prompt :
+       {Args{"-p", "One day"}, Args{"--ids", "1016,17"}, Args{"-e", "-p", "One\\nday"}}) {
+    Args args{"run", "-q", "-n", "4", "--temp", "0.9"};
+    args.insert(args.end(), prompt.begin(), prompt.end());
+    EXPECT_NE(record_of(args, {}).at("prompt"), base.at("prompt")) << prompt.back();
   }
   EXPECT_EQ(record_of({"run", "-q", "-p", "2+2=", "-n", "1", "--greedy"}, {}).at("options").at("temperature"),
             0);
