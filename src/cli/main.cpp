@@ -1,5 +1,4 @@
 // The executable: reads the command line, runs one command, turns errors into one line and an exit code.
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <exception>
@@ -44,7 +43,7 @@ std::string one_line(std::string text) {
 
 ExitCode fail(ExitCode code, const std::string& message) {
   if (interrupted()) return ExitCode::interrupted;  // what failed did so for that reason
-  spdlog::error("{}", one_line(message));
+  log_error("{}", one_line(message));
   return code;
 }
 

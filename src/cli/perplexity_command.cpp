@@ -1,7 +1,6 @@
 #include "cli/perplexity_command.h"
 
 #include <spdlog/fmt/fmt.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <memory>
@@ -159,9 +158,8 @@ ExitCode perplexity(const CommandOptions& given) {
   count_windows(tokens.size(), wanted);  // refuses options before any work
   const PerplexityOptions options = fitted(wanted, tokens.size());
   if (options.whole) {
-    spdlog::info(
-        "the text of {} tokens is shorter than a window of {}: all of it is scored but its first token",
-        tokens.size(), window);
+    log_info("the text of {} tokens is shorter than a window of {}: all of it is scored but its first token",
+             tokens.size(), window);
     if (o.stride != 0) {
       throw UsageError(
           fmt::format("--stride {} has no effect on a text of {} tokens, which is shorter than a "
@@ -180,16 +178,16 @@ ExitCode perplexity(const CommandOptions& given) {
     const std::size_t i = so_far.n_windows;
     const bool is_due = i * kReports / n_windows != (i - 1) * kReports / n_windows;
     if (!bar.enabled() && is_due) {
-      spdlog::info("window {} of {}: perplexity {:.4f} +- {:.4f}", i, n_windows, so_far.perplexity,
-                   so_far.standard_error);
+      log_info("window {} of {}: perplexity {:.4f} +- {:.4f}", i, n_windows, so_far.perplexity,
+               so_far.standard_error);
     }
   };
   const PerplexityResult result = measure_perplexity(session, model.tokenizer(), tokens, options, hooks);
   bar.clear();
   if (!result.complete) return ExitCode::interrupted;
   if (result.n_left_out > 0) {
-    spdlog::info("the last {} of {} tokens do not fill a window and are left out", result.n_left_out,
-                 result.n_tokens);
+    log_info("the last {} of {} tokens do not fill a window and are left out", result.n_left_out,
+             result.n_tokens);
   }
   log_profile(session, "profile");
   write_stdout(o.json ? format_json(result, options, session, model, o.model.session)

@@ -1,7 +1,6 @@
 #include "cli/tokenize_command.h"
 
 #include <spdlog/fmt/fmt.h>
-#include <spdlog/spdlog.h>
 
 #include <limits>
 #include <memory>
@@ -62,7 +61,7 @@ gguf::File open_model(const Options& o) {
   if (!o.model.empty()) {
     check_model_exists(o.model);
     gguf::File file = gguf::File::open(o.model);
-    if (const std::string notice = file.read_notice(); !notice.empty()) spdlog::info("{}", notice);
+    if (const std::string notice = file.read_notice(); !notice.empty()) log_info("{}", notice);
     return file;
   }
   say_builtin_model();

@@ -1,7 +1,6 @@
 #include "cli/verify_command.h"
 
 #include <spdlog/fmt/fmt.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <memory>
@@ -162,9 +161,9 @@ ExitCode verify(const CommandOptions& o) {
   bar.clear();
   if (!report.complete) return ExitCode::interrupted;
   if (kernels::available().size() == 1 && !o.model.empty()) {
-    spdlog::warn("this CPU runs the scalar backend only, so there is nothing to compare it with");
+    log_warn("this CPU runs the scalar backend only, so there is nothing to compare it with");
   }
-  for (const VerifyFailure& f : report.failures) spdlog::error("{}", describe(f));
+  for (const VerifyFailure& f : report.failures) log_error("{}", describe(f));
   write_stdout(o.json ? format_json(report, name) : format_table(report, name));
   if (interrupted()) return ExitCode::interrupted;
   return report.n_failed() == 0 ? ExitCode::done : ExitCode::check_failed;

@@ -1,7 +1,6 @@
 #include "cli/bench/bench_command.h"
 
 #include <spdlog/fmt/fmt.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -213,7 +212,7 @@ bool measure_doubtful(const BenchGate& gate, const BenchOptions& o, const std::v
     const std::vector<std::size_t> doubtful = gate.doubtful(report, n_runs);
     if (doubtful.empty()) return true;
     progress.clear();
-    spdlog::info("gate: measuring {} of {} rows again, to be sure", doubtful.size(), report.rows.size());
+    log_info("gate: measuring {} of {} rows again, to be sure", doubtful.size(), report.rows.size());
     std::vector<BenchRow> rows;
     for (const std::size_t i : doubtful) rows.push_back(report.rows[i]);
     for (const BenchSource& source : sources) {
@@ -229,7 +228,7 @@ bool measure_doubtful(const BenchGate& gate, const BenchOptions& o, const std::v
 void log_head(const BenchRow& row) {
   if (row.head.kind == HeadKind::exact || row.test.kind != BenchmarkTest::Kind::decode) return;
   const HeadWork& work = row.head_work;
-  spdlog::info(
+  log_info(
       "{}: {} head: {:.1f} of {:.1f} MB read a token; {:.1f} rows in full, at most {}; {:.1f} MiB {} in "
       "{:.3f} s",
       name_of(row), name_of(row.head.kind), work.bytes_per_token / 1e6,
@@ -242,9 +241,9 @@ void log_ratio(const BenchRow& row, const BenchRow& to) {
   std::vector<double> ratios;
   for (std::size_t i = 0; i < row.rates.size(); ++i) ratios.push_back(row.rates[i] / to.rates[i]);
   const Statistics s = statistics_of(ratios);
-  spdlog::info("{}: {} head {:.2f} times as fast as {}, {:.2f} to {:.2f} in {} turns", name_of(row),
-               name_of(row.head.kind), s.median, name_of(to.head.kind), *std::ranges::min_element(ratios),
-               *std::ranges::max_element(ratios), ratios.size());
+  log_info("{}: {} head {:.2f} times as fast as {}, {:.2f} to {:.2f} in {} turns", name_of(row),
+           name_of(row.head.kind), s.median, name_of(to.head.kind), *std::ranges::min_element(ratios),
+           *std::ranges::max_element(ratios), ratios.size());
 }
 
 ExitCode bench(const BenchOptions& o) {
@@ -282,8 +281,8 @@ ExitCode bench(const BenchOptions& o) {
   progress.clear();
   if (interrupted()) return ExitCode::interrupted;
   for (const MachineLimits& l : report.limits) {
-    spdlog::debug("{}, threads {}: memory reads {:.1f} GB/s, int8 products {:.0f} GMAC/s", l.backend,
-                  l.n_threads, l.read_bytes_per_second / 1e9, l.int8_macs_per_second / 1e9);
+    log_debug("{}, threads {}: memory reads {:.1f} GB/s, int8 products {:.0f} GMAC/s", l.backend, l.n_threads,
+              l.read_bytes_per_second / 1e9, l.int8_macs_per_second / 1e9);
   }
   const BenchRow* first = nullptr;  // of those that differ in the head alone
   for (const BenchRow& row : report.rows) {

@@ -1,12 +1,12 @@
 #include "cli/bench/bench_gate.h"
 
 #include <spdlog/fmt/fmt.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 
 #include "bitnet/error.h"
 #include "cli/options/model_options.h"
+#include "cli/terminal/log.h"
 
 namespace bitnet::cli {
 namespace {
@@ -119,7 +119,7 @@ std::vector<std::size_t> BenchGate::doubtful(const BenchReport& report, std::siz
 void BenchGate::name_saved_rows_not_run(const BenchReport& report) const {
   for (const SavedRow& saved : saved_.rows) {
     if (std::ranges::none_of(report.rows, [&](const BenchRow& row) { return is_same_test(saved, row); })) {
-      spdlog::info("gate: saved and not run now: {}", cli::name_of(saved));
+      log_info("gate: saved and not run now: {}", cli::name_of(saved));
     }
   }
 }
@@ -132,37 +132,36 @@ bool BenchGate::report_verdicts(const BenchReport& report) const {
     width = std::max(width, short_name(*row.row).size());
     by_processor_time = by_processor_time || (row.comparison && row.comparison->by_processor_time);
   }
-  spdlog::info("gate: against {}{}; slower is more than {:.4g} % slower on an equal machine", saved_.path,
-               saved_.program.empty() ? "" : ", " + saved_.program, tolerance_ * 100);
+  log_info("gate: against {}{}; slower is more than {:.4g} % slower on an equal machine", saved_.path,
+           saved_.program.empty() ? "" : ", " + saved_.program, tolerance_ * 100);
   if (by_processor_time) {
-    spdlog::info("gate: others used the processors: judged by the time that these ran, not by the clock");
+    log_info("gate: others used the processors: judged by the time that these ran, not by the clock");
   }
   const BenchRow* shown = nullptr;  // whose model and backend were said
   std::size_t n_failed = 0;
   for (const GateRow& row : judged) {
-    const auto level = [&](bool failed) { return failed ? spdlog::level::err : spdlog::level::info; };
+    const auto level = [&](bool failed) { return failed ? LogLevel::error : LogLevel::info; };
     if (shown == nullptr || shown->model != row.row->model || shown->backend != row.row->backend) {
       shown = row.row;
-      spdlog::info("gate: {} {}", shown->model, shown->backend);
-      spdlog::info("gate:   {:{}}  {:>9} {:>9} {:>9} {:>9}  verdict", "tok/s", width, "saved", "now",
-                   "machine", "build");
+      log_info("gate: {} {}", shown->model, shown->backend);
+      log_info("gate:   {:{}}  {:>9} {:>9} {:>9} {:>9}  verdict", "tok/s", width, "saved", "now", "machine",
+               "build");
     }
     const std::string name = fmt::format("gate:   {:{}}", short_name(*row.row), width);
     if (!row.not_compared.empty()) {
-      spdlog::log(level(true), "{}  not compared: {}", name, row.not_compared);
+      log_line(level(true), "{}  not compared: {}", name, row.not_compared);
       ++n_failed;
       continue;
     }
     const SpeedComparison& c = *row.comparison;
     const SpeedVerdict verdict = likelier(c, tolerance_);
     const bool failed = verdict == SpeedVerdict::slower;
-    spdlog::log(level(failed), "{}  {:9.2f} {:9.2f} {:>9} {:>9}  {}{}", name, c.saved, c.now,
-                percent(c.machine), percent(c.ratio), name_of(verdict),
-                c.verdict == SpeedVerdict::unclear ? ", probably" : "");
+    log_line(level(failed), "{}  {:9.2f} {:9.2f} {:>9} {:>9}  {}{}", name, c.saved, c.now, percent(c.machine),
+             percent(c.ratio), name_of(verdict), c.verdict == SpeedVerdict::unclear ? ", probably" : "");
     n_failed += failed ? 1U : 0U;
   }
   name_saved_rows_not_run(report);
-  if (n_failed == 0) spdlog::info("gate: passed, {} of {} rows", judged.size(), judged.size());
+  if (n_failed == 0) log_info("gate: passed, {} of {} rows", judged.size(), judged.size());
   return n_failed == 0;
 }
 

@@ -1,6 +1,5 @@
 #include "cli/chat/chat_command.h"
 
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <cstdint>
@@ -101,7 +100,7 @@ ExitCode chat(const ChatOptions& o) {
   let_interrupts_be_taken_back();
   InputHistory history(o.no_history ? std::nullopt : history_path());
   LineEditor editor(*screen, history, &ChatLoop::complete);
-  spdlog::info("/help lists the commands; Ctrl-C stops an answer, Ctrl-D ends the talk");
+  log_info("/help lists the commands; Ctrl-C stops an answer, Ctrl-D ends the talk");
   return loop.run(editor, o.message);
 }
 

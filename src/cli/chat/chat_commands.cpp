@@ -1,6 +1,5 @@
 // The commands of a conversation, but for /stats.
 #include <spdlog/fmt/fmt.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -142,14 +141,14 @@ ChatLoop::Next ChatLoop::system(const std::string& text) {
     return Next::go_on;
   }
   conversation_.set_system(text == "-" ? "" : text);
-  spdlog::info("{} from the next answer on", text == "-" ? "no system message" : "a new system message");
+  log_info("{} from the next answer on", text == "-" ? "no system message" : "a new system message");
   return Next::go_on;
 }
 
 ChatLoop::Next ChatLoop::clear(const std::string& /*argument*/) {
   const std::size_t n = conversation_.n_turns();
   conversation_.clear();
-  spdlog::info("forgot {}{}", turns(n), conversation_.system().empty() ? "" : "; the system message stays");
+  log_info("forgot {}{}", turns(n), conversation_.system().empty() ? "" : "; the system message stays");
   return Next::go_on;
 }
 
@@ -166,7 +165,7 @@ ChatLoop::Next ChatLoop::undo(const std::string& /*argument*/) {
   }
   messages.pop_back();
   conversation_.restore(std::move(messages));
-  spdlog::info("took back the last turn; {} left", turns(conversation_.n_turns()));
+  log_info("took back the last turn; {} left", turns(conversation_.n_turns()));
   return Next::go_on;
 }
 
@@ -189,7 +188,7 @@ ChatLoop::Next ChatLoop::set(const std::string& what) {
   change(changed, name, what.substr(value));
   sampler_ = Sampler(changed.sampler, model_.info().vocab);  // which refuses what is out of range
   manner_.settings = changed;
-  spdlog::info("{} is now {}", name, what.substr(value));
+  log_info("{} is now {}", name, what.substr(value));
   return Next::go_on;
 }
 
@@ -200,11 +199,11 @@ ChatLoop::Next ChatLoop::save(const std::string& typed) {
     replaced = save_chat(path, model_.info().file, template_, conversation_.messages());
   } catch (const RuntimeError& e) {
     if (!manner_.interactive) throw;
-    spdlog::error("{}", e.what());
+    log_error("{}", e.what());
     return Next::go_on;
   }
-  spdlog::info("saved {} to {}{}", turns(conversation_.n_turns()), printable(path, kMaxPrintedPath),
-               replaced ? ", in place of the conversation that was there" : "");
+  log_info("saved {} to {}{}", turns(conversation_.n_turns()), printable(path, kMaxPrintedPath),
+           replaced ? ", in place of the conversation that was there" : "");
   return Next::go_on;
 }
 
@@ -216,16 +215,15 @@ ChatLoop::Next ChatLoop::load(const std::string& typed) {
   } catch (const UsageError& e) {
     throw ModelError(printable(path, kMaxPrintedPath), e.what());  // the file is what is wrong
   }
-  spdlog::info("loaded {}{} from {}", turns(conversation_.n_turns()),
-               conversation_.system().empty() ? "" : " and a system message",
-               printable(path, kMaxPrintedPath));
+  log_info("loaded {}{} from {}", turns(conversation_.n_turns()),
+           conversation_.system().empty() ? "" : " and a system message", printable(path, kMaxPrintedPath));
   // By name: the file may lie elsewhere today.
   if (!chat.model.empty() && file_name(chat.model) != file_name(model_.info().file)) {
-    spdlog::warn("it was held with another model, {}", printable(chat.model, kMaxPrintedPath));
+    log_warn("it was held with another model, {}", printable(chat.model, kMaxPrintedPath));
   }
   if (!chat.chat_template.empty() && chat.chat_template != name_of(template_)) {
-    spdlog::warn("it was held in another template, {}; this goes on in {}",
-                 printable(chat.chat_template, kMaxPrintedName), name_of(template_));
+    log_warn("it was held in another template, {}; this goes on in {}",
+             printable(chat.chat_template, kMaxPrintedName), name_of(template_));
   }
   if (!manner_.interactive || manner_.quiet) return Next::go_on;
   const std::vector<Message>& messages = conversation_.messages();

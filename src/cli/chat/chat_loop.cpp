@@ -1,7 +1,6 @@
 #include "cli/chat/chat_loop.h"
 
 #include <spdlog/fmt/fmt.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <cctype>
@@ -102,9 +101,9 @@ ChatLoop::Next ChatLoop::guarded(Act act) {
   try {
     return act();
   } catch (const ModelError& e) {
-    spdlog::error("{}", e.what());
+    log_error("{}", e.what());
   } catch (const UsageError& e) {
-    spdlog::error("{}", error_text(e));
+    log_error("{}", error_text(e));
   }
   return Next::go_on;
 }
@@ -141,8 +140,8 @@ void ChatLoop::take_turn(const std::optional<std::string>& message) {
   options.keep_going = [] { return !interrupted(); };
   options.on_prompt = [&](double n_done, std::size_t n_tokens) { progress.update(n_done, n_tokens); };
   options.on_forget = [&](std::size_t n) {
-    spdlog::warn("the context of {} tokens is full: forgetting the oldest {}{}", session_.ctx_size(),
-                 counted(n, "turn"), conversation_.system().empty() ? "" : "; the system message stays");
+    log_warn("the context of {} tokens is full: forgetting the oldest {}{}", session_.ctx_size(),
+             counted(n, "turn"), conversation_.system().empty() ? "" : "; the system message stays");
   };
   const auto unless_interrupted = [](auto write) {
     if (interrupted()) return false;  // before a write that may have to wait for its reader
@@ -168,25 +167,25 @@ void ChatLoop::take_turn(const std::optional<std::string>& message) {
 
 void ChatLoop::report(const TurnResult& result) {
   const GenerateResult& g = result.generation;
-  spdlog::debug("{} kept, {} run{}; answer {}{}; ended by {}", tokens(result.n_kept), g.n_prompt,
-                rate(g.n_prompt, g.prefill_seconds), tokens(g.tokens.size()),
-                rate(g.n_decode_steps, g.decode_seconds), name_of(g.reason));
+  log_debug("{} kept, {} run{}; answer {}{}; ended by {}", tokens(result.n_kept), g.n_prompt,
+            rate(g.n_prompt, g.prefill_seconds), tokens(g.tokens.size()),
+            rate(g.n_decode_steps, g.decode_seconds), name_of(g.reason));
   const std::size_t ctx_size = session_.ctx_size();
   switch (g.reason) {
     case StopReason::context_full: {
       const std::size_t most = model_.info().context_length;
-      spdlog::warn("the answer stopped because the context of {} tokens is full; the next turn makes room{}",
-                   ctx_size,
-                   ctx_size < most ? fmt::format(", and --ctx-size may be up to {}", most) : std::string());
+      log_warn("the answer stopped because the context of {} tokens is full; the next turn makes room{}",
+               ctx_size,
+               ctx_size < most ? fmt::format(", and --ctx-size may be up to {}", most) : std::string());
       break;
     }
     case StopReason::max_tokens:
-      spdlog::info("the answer was cut after {}, as --max-tokens{} says", tokens(g.tokens.size()),
-                   manner_.interactive ? " or /set max-tokens" : "");
+      log_info("the answer was cut after {}, as --max-tokens{} says", tokens(g.tokens.size()),
+               manner_.interactive ? " or /set max-tokens" : "");
       break;
     case StopReason::interrupted:
       if (g.tokens.empty() && manner_.interactive) {
-        spdlog::info("stopped before there was an answer: what you said is taken back");
+        log_info("stopped before there was an answer: what you said is taken back");
       }
       break;
     case StopReason::stop_token:

@@ -1,7 +1,5 @@
 #include "cli/chat/input_history.h"
 
-#include <spdlog/spdlog.h>
-
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -12,6 +10,7 @@
 #include "base/output_file.h"
 #include "base/printable.h"
 #include "bitnet/error.h"
+#include "cli/terminal/log.h"
 
 namespace bitnet::cli {
 namespace {
@@ -72,7 +71,7 @@ void InputHistory::add(const std::string& message) {
     }
     file.commit();
   } catch (const Error& e) {
-    spdlog::warn("what you type is not remembered: {}", e.what());
+    log_warn("what you type is not remembered: {}", e.what());
     path_.reset();
   }
 }

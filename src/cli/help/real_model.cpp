@@ -1,6 +1,5 @@
 #include "cli/help/real_model.h"
 
-#include <spdlog/spdlog.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -9,6 +8,7 @@
 #include "base/printable.h"
 #include "bitnet/error.h"
 #include "cli/options/builtin_model.h"
+#include "cli/terminal/log.h"
 
 namespace bitnet::cli {
 namespace {
@@ -34,8 +34,8 @@ std::string real_model_help() {
 }
 
 void say_builtin_model() {
-  spdlog::info("no model given: using the {} model; a real one is {} on Hugging Face (see bitnet --help)",
-               kBuiltinModelName, kRealModelRepository);
+  log_info("no model given: using the {} model; a real one is {} on Hugging Face (see bitnet --help)",
+           kBuiltinModelName, kRealModelRepository);
 }
 
 void check_model_exists(const std::string& path) {

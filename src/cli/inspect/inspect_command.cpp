@@ -1,6 +1,5 @@
 #include "cli/inspect/inspect_command.h"
 
-#include <spdlog/spdlog.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -123,8 +122,8 @@ ExitCode inspect_file(const CommandOptions& o) {
   for (const Finding& f : inspection.findings) {
     if (f.level != FindingLevel::error) continue;
     // The loader's own message names the file already.
-    spdlog::error(
-        "{}", inspection.refusal ? *inspection.refusal : inspection.file + ": " + f.what + "; " + f.advice);
+    log_error("{}",
+              inspection.refusal ? *inspection.refusal : inspection.file + ": " + f.what + "; " + f.advice);
     break;
   }
   return ExitCode::refused;

@@ -1,7 +1,6 @@
 #include "cli/options/model_options.h"
 
 #include <spdlog/fmt/fmt.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <chrono>
@@ -27,8 +26,8 @@ constexpr std::chrono::milliseconds kLongLoad{500};  // from here on it is worth
 
 void log_memory(const char* when) {
   const MemoryUse m = memory_use();
-  spdlog::debug("memory {}: peak {:.1f} MiB; own {:.1f} MiB, mapped {:.1f} MiB", when, to_mib(m.peak_bytes),
-                to_mib(m.own_bytes), to_mib(m.mapped_bytes));
+  log_debug("memory {}: peak {:.1f} MiB; own {:.1f} MiB, mapped {:.1f} MiB", when, to_mib(m.peak_bytes),
+            to_mib(m.own_bytes), to_mib(m.mapped_bytes));
 }
 
 void log_head(const ModelInfo& info) {
@@ -36,15 +35,15 @@ void log_head(const ModelInfo& info) {
   const HeadCacheInfo& cache = head.cache;
   const std::string file = printable(cache.file, kMaxPrintedPath);
   if (!cache.failure.empty()) {
-    spdlog::warn("{}", cache.failure);  // whatever was wrong with an earlier file
+    log_warn("{}", cache.failure);  // whatever was wrong with an earlier file
   } else if (!cache.file.empty() && !cache.used) {
-    if (!cache.notice.empty()) spdlog::info("{}", cache.notice);
-    spdlog::info("{}: {:.1f} MiB, the int8 copy of the head, written in {:.3f} s", file,
-                 to_mib(head.extra_bytes), cache.save_seconds);
+    if (!cache.notice.empty()) log_info("{}", cache.notice);
+    log_info("{}: {:.1f} MiB, the int8 copy of the head, written in {:.3f} s", file, to_mib(head.extra_bytes),
+             cache.save_seconds);
   }
-  spdlog::debug("head {}: {:.1f} MiB stored, {:.1f} MiB more {} in {:.3f} s", name_of(head.kind),
-                to_mib(head.stored_bytes), to_mib(head.extra_bytes),
-                cache.used ? "mapped from " + file : "made", head.seconds);
+  log_debug("head {}: {:.1f} MiB stored, {:.1f} MiB more {} in {:.3f} s", name_of(head.kind),
+            to_mib(head.stored_bytes), to_mib(head.extra_bytes), cache.used ? "mapped from " + file : "made",
+            head.seconds);
 }
 
 }  // namespace
@@ -189,16 +188,16 @@ Model load_model(const ModelOptions& options, HeadKind head_kind) {
   bar.clear();
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   const ModelInfo& info = model.info();
-  if (!info.read_notice.empty()) spdlog::info("{}", info.read_notice);
+  if (!info.read_notice.empty()) log_info("{}", info.read_notice);
   const std::string file = printable(info.file, kMaxPrintedPath);
-  for (const std::string& warning : info.warnings) spdlog::warn("{}: {}", file, warning);
-  for (const std::string& note : info.notes) spdlog::debug("{}: {}", file, note);
-  spdlog::debug(
+  for (const std::string& warning : info.warnings) log_warn("{}: {}", file, warning);
+  for (const std::string& note : info.notes) log_debug("{}: {}", file, note);
+  log_debug(
       "model {}: {} ({}), {} layers, hidden {}, {} heads over {}, ffn {}, vocabulary {}, context {}, {} head",
       file, printable(info.name, kMaxPrintedName), info.architecture, info.n_layers, info.hidden,
       info.n_heads, info.n_kv_heads, info.ffn, info.vocab, info.context_length,
       info.tied_output ? "tied" : "separate");
-  spdlog::debug("loaded {:.1f} MiB in {:.3f} s", to_mib(info.file_bytes), seconds.count());
+  log_debug("loaded {:.1f} MiB in {:.3f} s", to_mib(info.file_bytes), seconds.count());
   if (options.head && options.head->kind != info.head.kind) {
     // Of int8 other logits are expected; the screened head would give those that come now.
     const std::string why = fmt::format(
@@ -206,7 +205,7 @@ Model load_model(const ModelOptions& options, HeadKind head_kind) {
         "gains nothing",
         printable(info.file, kMaxPrintedPath), name_of(options.head->kind));
     if (options.head->kind == HeadKind::int8) throw UsageError(why + "; leave it out");
-    spdlog::info("{}", why);
+    log_info("{}", why);
   }
   log_head(info);
   log_memory("after loading");
@@ -216,8 +215,8 @@ Model load_model(const ModelOptions& options, HeadKind head_kind) {
 Session make_session(const Model& model, const ModelOptions& options) {
   Session session(model, options.session);
   warn_of_many_threads(session.n_threads());
-  spdlog::debug("backend {}, {} threads, context {}, KV cache {:.1f} MiB reserved", session.backend(),
-                session.n_threads(), session.ctx_size(), to_mib(session.kv_bytes()));
+  log_debug("backend {}, {} threads, context {}, KV cache {:.1f} MiB reserved", session.backend(),
+            session.n_threads(), session.ctx_size(), to_mib(session.kv_bytes()));
   return session;
 }
 

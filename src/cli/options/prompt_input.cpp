@@ -1,7 +1,6 @@
 #include "cli/options/prompt_input.h"
 
 #include <fcntl.h>
-#include <spdlog/spdlog.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,6 +14,7 @@
 #include "base/printable.h"
 #include "bitnet/error.h"
 #include "cli/terminal/interrupt.h"
+#include "cli/terminal/log.h"
 #include "tokenizer/utf8.h"
 
 namespace bitnet::cli {
@@ -89,15 +89,14 @@ void check_encoding(const std::string& path, std::string& text) {
   }
   if (text.starts_with(kMark)) {
     text.erase(0, kMark.size());
-    spdlog::debug("{}: the byte order mark at its beginning is left out", name);
+    log_debug("{}: the byte order mark at its beginning is left out", name);
   }
   const auto n_zeros = std::ranges::count(text, '\0');
   if (n_zeros > 0) {
-    spdlog::warn(
-        "{}: {} of the prompt's {} bytes are zero; is it text? UTF-16 needs iconv -f UTF-16LE -t UTF-8", name,
-        n_zeros, text.size());
+    log_warn("{}: {} of the prompt's {} bytes are zero; is it text? UTF-16 needs iconv -f UTF-16LE -t UTF-8",
+             name, n_zeros, text.size());
   } else if (well_formed_prefix(text) != text.size()) {
-    spdlog::warn("{}: the prompt is not valid UTF-8; its bytes are taken as they are", name);
+    log_warn("{}: the prompt is not valid UTF-8; its bytes are taken as they are", name);
   }
 }
 
@@ -106,7 +105,7 @@ void check_encoding(const std::string& path, std::string& text) {
 std::string read_input(const std::string& path, const std::string& what) {
   const Input input(path, what);
   if (path == "-" && ::isatty(STDIN_FILENO) != 0) {
-    spdlog::info("reading {} from the keyboard; Ctrl-D at the beginning of a line ends it", what);
+    log_info("reading {} from the keyboard; Ctrl-D at the beginning of a line ends it", what);
   }
   std::string text;
   std::array<char, 65536> block;

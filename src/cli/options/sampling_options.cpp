@@ -1,12 +1,11 @@
 #include "cli/options/sampling_options.h"
 
-#include <spdlog/spdlog.h>
-
 #include <random>
 #include <string>
 
 #include "bitnet/error.h"
 #include "cli/options/number_option.h"
+#include "cli/terminal/log.h"
 
 namespace bitnet::cli {
 
@@ -70,7 +69,7 @@ void SamplingOptions::check() const {
 }
 
 void SamplingOptions::announce() const {
-  if (random_seed_) spdlog::info("seed {}", given_.seed);
+  if (random_seed_) log_info("seed {}", given_.seed);
 }
 
 SamplerOptions SamplingOptions::sampler() const {

@@ -1,9 +1,8 @@
 #include "cli/options/template_option.h"
 
-#include <spdlog/spdlog.h>
-
 #include "base/printable.h"
 #include "bitnet/error.h"
+#include "cli/terminal/log.h"
 
 namespace bitnet::cli {
 namespace {
@@ -51,7 +50,7 @@ ChatTemplate find_template(const std::string& name, const Model& model) {
                      (usable.empty() ? "; none of this program's fits its vocabulary"
                                      : "; pass --template with one that its vocabulary allows: " + usable));
   }
-  spdlog::debug("chat template {}", name_of(*choice.chosen));
+  log_debug("chat template {}", name_of(*choice.chosen));
   return *choice.chosen;
 }
 

@@ -1,7 +1,6 @@
 #include "cli/run/run_command.h"
 
 #include <spdlog/fmt/fmt.h>
-#include <spdlog/spdlog.h>
 
 #include <chrono>
 #include <memory>
@@ -46,10 +45,9 @@ void report(const GenerateResult& r) {
     return known ? fmt::format(" ({:.1f}/s)", static_cast<double>(n) / seconds) : "";
   };
   const auto tokens = [](std::size_t n) { return fmt::format("{} token{}", n, n == 1 ? "" : "s"); };
-  spdlog::info("prompt {}{}; text {}{}; ended by {}", tokens(r.n_prompt),
-               speed(r.n_prompt, r.prefill_seconds), tokens(r.tokens.size()),
-               speed(r.n_decode_steps, r.decode_seconds), name_of(r.reason));
-  spdlog::debug("peak memory {:.1f} MiB", to_mib(memory_use().peak_bytes));
+  log_info("prompt {}{}; text {}{}; ended by {}", tokens(r.n_prompt), speed(r.n_prompt, r.prefill_seconds),
+           tokens(r.tokens.size()), speed(r.n_decode_steps, r.decode_seconds), name_of(r.reason));
+  log_debug("peak memory {:.1f} MiB", to_mib(memory_use().peak_bytes));
 }
 
 std::unique_ptr<RunOutput> make_output(const RunOptions& o, const Model& model, ChatTemplate chat_template,
@@ -120,7 +118,7 @@ ExitCode run(const RunOptions& o) {
   report(result);
   log_profile(session, "profile");
   if (result.reason == StopReason::context_full) {
-    spdlog::warn("the text stopped because the context of {} tokens is full", session.ctx_size());
+    log_warn("the text stopped because the context of {} tokens is full", session.ctx_size());
   }
   if (o.receipt) {
     const bool written =
@@ -131,7 +129,7 @@ ExitCode run(const RunOptions& o) {
                                                                    .prompt = run_prompt,
                                                                    .result = result,
                                                                    .load_seconds = load_time.count()});
-    if (!written) spdlog::warn("no receipt was written: the run was interrupted");
+    if (!written) log_warn("no receipt was written: the run was interrupted");
   }
   return interrupted() ? ExitCode::interrupted : ExitCode::done;
 }

@@ -25,7 +25,6 @@
 #include "cli/run/run_receipt.h"
 
 #include <spdlog/fmt/fmt.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <cmath>

@@ -1,7 +1,6 @@
 #include "cli/run/run_replay.h"
 
 #include <spdlog/fmt/fmt.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -21,6 +20,7 @@
 #include "cli/terminal/error_text.h"
 #include "cli/terminal/interrupt.h"
 #include "cli/terminal/json_text.h"
+#include "cli/terminal/log.h"
 #include "cli/terminal/output.h"
 #include "cli/terminal/saved_json.h"
 #include "diagnostics/logits_digest.h"
@@ -168,11 +168,11 @@ ExitCode replay_receipt(const std::string& path, ModelOptions options) {
   options.session.ctx_size = saved.ctx_size;
   options.session.kv_type = saved.kv_type;
   options.session.activations = saved.activations;
-  spdlog::debug("{} is of {}; this is bitnet {} ({})", shown, saved.program, version(), commit());
+  log_debug("{} is of {}; this is bitnet {} ({})", shown, saved.program, version(), commit());
 
   const Model model = load_model(options);
   const auto fail = [&](const std::string& what) {
-    spdlog::error("{} does not hold: {}", shown, what);
+    log_error("{} does not hold: {}", shown, what);
     return ExitCode::check_failed;
   };
   const std::optional<std::string> sha256 =

@@ -28,7 +28,6 @@
 #include "cli/run/run_score.h"
 
 #include <spdlog/fmt/fmt.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <cmath>

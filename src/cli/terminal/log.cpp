@@ -46,6 +46,25 @@ void start_logging() {
   spdlog::set_default_logger(std::move(logger));
 }
 
+void log_formatted(LogLevel level, fmt::string_view text, fmt::format_args arguments) {
+  const auto as_spdlog_has_it = [level] {
+    switch (level) {
+      case LogLevel::debug:
+        return spdlog::level::debug;
+      case LogLevel::info:
+        return spdlog::level::info;
+      case LogLevel::warning:
+        return spdlog::level::warn;
+      case LogLevel::error:
+        break;
+    }
+    return spdlog::level::err;
+  }();
+  if (spdlog::should_log(as_spdlog_has_it)) {
+    spdlog::default_logger_raw()->log(as_spdlog_has_it, fmt::vformat(text, arguments));
+  }
+}
+
 void set_verbosity(bool quiet, bool verbose) {
   spdlog::set_level(quiet ? spdlog::level::err : verbose ? spdlog::level::debug : spdlog::level::info);
 }

@@ -1,11 +1,10 @@
 #include "cli/terminal/progress_bar.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <cmath>
 #include <utility>
 
+#include "cli/terminal/log.h"
 #include "cli/terminal/progress_text.h"
 
 namespace bitnet::cli {
@@ -43,8 +42,8 @@ void ProgressBar::report(double fraction, std::string_view note, Clock::time_poi
   next_report_ = now + std::clamp<Clock::duration>((now - start_) / 10, kShortestSilence, kLongestSilence);
   const std::chrono::duration<double> seconds = now - start_;
   const std::string left = format_time_left(fraction, seconds.count());
-  spdlog::info("{} {:.0f} %{}{}{}{}", label_, std::floor(100 * fraction), left.empty() ? "" : ", ", left,
-               note.empty() ? "" : ", ", note);
+  log_info("{} {:.0f} %{}{}{}{}", label_, std::floor(100 * fraction), left.empty() ? "" : ", ", left,
+           note.empty() ? "" : ", ", note);
 }
 
 }  // namespace bitnet::cli

@@ -1,7 +1,6 @@
 #include "cli/trace/compare_command.h"
 
 #include <spdlog/fmt/fmt.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -137,11 +136,11 @@ std::optional<Trace> trace_like(const TraceSource& reference, const CompareOptio
 
 void note_what_was_compared(const CompareReport& report) {
   const TraceComparison& c = report.comparison;
-  if (!c.only_in_reference.empty()) spdlog::warn("{}: {}", report.reference.file, describe_left_out(c));
+  if (!c.only_in_reference.empty()) log_warn("{}: {}", report.reference.file, describe_left_out(c));
   const auto last_alone = std::ranges::find_if(c.tensors, &TensorComparison::last_row_alone);
   if (last_alone == c.tensors.end()) return;
-  spdlog::info("{} has a single row on one side: it is held against position {}, the last",
-               printable(last_alone->name, kMaxPrintedName), last_alone->first_position);
+  log_info("{} has a single row on one side: it is held against position {}, the last",
+           printable(last_alone->name, kMaxPrintedName), last_alone->first_position);
 }
 
 ExitCode compare(CompareOptions& o) {
@@ -182,7 +181,7 @@ ExitCode compare(CompareOptions& o) {
   write_stdout(o.json ? format_compare_json(report) : format_compare_table(report));
   if (interrupted()) return ExitCode::interrupted;
   if (report.comparison.passes(o.request.thresholds)) return ExitCode::done;
-  spdlog::error("{}: {}; the reference is {}", tested->name(), describe_failure(report), reference->name());
+  log_error("{}: {}; the reference is {}", tested->name(), describe_failure(report), reference->name());
   return ExitCode::check_failed;
 }
 

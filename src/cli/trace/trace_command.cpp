@@ -1,7 +1,6 @@
 #include "cli/trace/trace_command.h"
 
 #include <spdlog/fmt/fmt.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <cmath>
@@ -145,8 +144,8 @@ ExitCode trace(const TraceCommandOptions& o) {
   file->commit();
   std::uint64_t n_values = 0;
   for (const std::vector<float>& values : trace->values) n_values += values.size();
-  spdlog::info("{}: {} tensors of {} tokens, {:.1f} MiB", printable(o.output, kMaxPrintedPath),
-               trace->tensors.size(), trace->info.ids.size(), to_mib(n_values * sizeof(float)));
+  log_info("{}: {} tensors of {} tokens, {:.1f} MiB", printable(o.output, kMaxPrintedPath),
+           trace->tensors.size(), trace->info.ids.size(), to_mib(n_values * sizeof(float)));
   return ExitCode::done;
 }
 
