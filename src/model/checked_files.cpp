@@ -15,6 +15,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "base/descriptor.h"
 #include "base/output_file.h"
 #include "bitnet/error.h"
 
@@ -34,20 +35,6 @@ namespace {
 constexpr std::uint64_t kCheckVersion = 1;  // of what is looked for in the data, and of this format
 constexpr std::string_view kFirstLine = "bitnet: model files that were checked\n";
 constexpr std::string_view kAdvice = "the check is not remembered";
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 // The content of a small regular file of this user's; empty for any other.
 std::string content_of(const std::string& path, std::size_t most) {

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "cli/chat/talk.h"
 #include "cli/runner.h"
 #include "support/temp_directory.h"
 
@@ -15,14 +16,6 @@ namespace {
 
 using Args = std::vector<std::string>;
 using Json = nlohmann::json;
-
-ChildResult talk(const std::string& lines, const Args& more = {}) {
-  ChildOptions options;
-  options.args = {"chat", "--greedy"};
-  options.args.insert(options.args.end(), more.begin(), more.end());
-  options.stdin_text = lines;
-  return run_bitnet(options);
-}
 
 void write(const std::string& path, const std::string& text) {
   std::ofstream(path, std::ios::binary) << text;

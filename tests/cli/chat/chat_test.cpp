@@ -13,6 +13,7 @@
 #include <span>
 #include <thread>
 
+#include "cli/chat/talk.h"
 #include "cli/json_schema.h"
 #include "cli/runner.h"
 #include "support/pipe.h"
@@ -24,14 +25,6 @@ namespace {
 
 using Args = std::vector<std::string>;
 using Json = nlohmann::json;
-
-ChildResult talk(const std::string& lines, const Args& more = {}) {
-  ChildOptions options;
-  options.args = {"chat", "--greedy"};
-  options.args.insert(options.args.end(), more.begin(), more.end());
-  options.stdin_text = lines;
-  return run_bitnet(options);
-}
 
 Json json_of(const std::string& path) {
   std::ifstream file(path);

@@ -1,0 +1,20 @@
+// A conversation from a pipe.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cli/runner.h"
+
+namespace bitnet::test {
+
+// What bitnet chat makes of these lines, greedily.
+inline ChildResult talk(const std::string& lines, const std::vector<std::string>& more = {}) {
+  ChildOptions options;
+  options.args = {"chat", "--greedy"};
+  options.args.insert(options.args.end(), more.begin(), more.end());
+  options.stdin_text = lines;
+  return run_bitnet(options);
+}
+
+}  // namespace bitnet::test
