@@ -203,7 +203,7 @@ Model load_model(const ModelOptions& options, HeadKind head_kind) {
     const std::string why = fmt::format(
         "the head of {} is used as it is: its type is so small that --head {} "
         "gains nothing",
-        printable(info.file, kMaxPrintedPath), name_of(options.head->kind));
+        file, name_of(options.head->kind));
     if (options.head->kind == HeadKind::int8) throw UsageError(why + "; leave it out");
     log_info("{}", why);
   }
