@@ -1,0 +1,208 @@
+"""The tensor types of GGUF files that bitnet runs: encoding and decoding, in numpy, after their public descriptions.
+
+A coded type turns integer levels (-1, 0, +1; for some +2 or only -1 and +1) and scales into bytes and back. `levels` is
+an array of the tensor's shape; `scales` has one value for each block of a row, or one for the tensor where the type
+has one. Nothing here is shared with the engine.
+"""
+import numpy as np
+
+
+class Float:
+    """F32, F16, BF16: values, no levels."""
+
+    block = 1
+
+    def __init__(self, name, id_, size):
+        self.name, self.id, self.size = name, id_, size
+
+    def n_bytes(self, shape):
+        return int(np.prod(shape)) * self.size
+
+    def encode(self, values):
+        if self.name == "BF16":  # rounded to nearest even
+            bits = np.ascontiguousarray(values, "<f4").view("<u4").astype(np.uint64)
+            return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype("<u2").tobytes()
+        return np.ascontiguousarray(values, "<f4" if self.size == 4 else "<f2").tobytes()
+
+    def decode(self, data, shape):
+        if self.name == "BF16":
+            return (np.frombuffer(data, "<u2").astype("<u4") << 16).view("<f4").reshape(shape).astype(np.float64)
+        return np.frombuffer(data, "<f4" if self.size == 4 else "<f2").reshape(shape).astype(np.float64)
+
+
+class Q8_0:
+    name, id, block = "Q8_0", 8, 32
+
+    def n_bytes(self, shape):
+        return int(np.prod(shape)) // 32 * 34
+
+    def encode(self, values):
+        x = np.asarray(values, np.float64).reshape(-1, 32)
+        d = (np.abs(x).max(1) / 127).astype("<f2")
+        q = np.clip(np.rint(x / np.maximum(d.astype(np.float64), 1e-30)[:, None]), -127, 127).astype(np.int8)
+        return np.concatenate([d[:, None].view(np.uint8), q.view(np.uint8)], 1).tobytes()
+
+    def decode(self, data, shape):
+        b = np.frombuffer(data, np.uint8).reshape(-1, 34)
+        d = b[:, :2].copy().view("<f2").astype(np.float64)
+        return (b[:, 2:].view(np.int8) * d).reshape(shape)
+
+
+def _scales(d):
+    return np.ascontiguousarray(d, "<f2").reshape(-1, 1).view(np.uint8)
+
+
+class Blocks:
+    """A type whose blocks of one row are codes and an f16 scale. Subclasses pack and unpack arrays [n_blocks, block]."""
+
+    levels = (-1, 0, 1)
+
+    def n_bytes(self, shape):
+        assert shape[-1] % self.block == 0, (self.name, shape)
+        return int(np.prod(shape)) // self.block * self.block_bytes
+
+    def encode(self, levels, scales):
+        codes = np.asarray(levels).reshape(-1, self.block).astype(np.int16) - min(self.levels)
+        return self.pack(codes.astype(np.uint8), _scales(scales)).tobytes()
+
+    def decode_levels(self, data, shape):
+        """Levels of the tensor's shape, and scales [..., blocks of a row]."""
+        codes, d = self.unpack(np.frombuffer(data, np.uint8).reshape(-1, self.block_bytes))
+        scales = d.copy().view("<f2").astype(np.float64)
+        return (codes.astype(np.int64) + min(self.levels)).reshape(shape), scales.reshape(*shape[:-1], -1)
+
+    def decode(self, data, shape):
+        levels, scales = self.decode_levels(data, shape)
+        return levels * scales.repeat(self.block, -1)
+
+
+class Sequential2Bit(Blocks):
+    """Q2_0 and PQ2_0: an f16 scale, then element j in byte j/4 at bits 2*(j%4)."""
+
+    levels = (-1, 0, 1, 2)
+
+    def __init__(self, name, id_, block):
+        self.name, self.id, self.block, self.block_bytes = name, id_, block, 2 + block // 4
+
+    def pack(self, codes, d):
+        c = codes.reshape(len(codes), -1, 4)
+        return np.concatenate([d, c[..., 0] | c[..., 1] << 2 | c[..., 2] << 4 | c[..., 3] << 6], 1)
+
+    def unpack(self, b):
+        q = b[:, 2:]
+        return np.stack([q & 3, q >> 2 & 3, q >> 4 & 3, q >> 6], -1).reshape(len(b), -1), b[:, :2]
+
+
+class TQ2_0(Blocks):
+    """Halves of 32 bytes hold 128 elements: element 32*l + m at byte m, bits 2*l. The scale is at the end."""
+
+    name, id, block, block_bytes = "TQ2_0", 35, 256, 66
+
+    def pack(self, codes, d):
+        c = codes.reshape(len(codes), 2, 4, 32)
+        q = c[:, :, 0] | c[:, :, 1] << 2 | c[:, :, 2] << 4 | c[:, :, 3] << 6
+        return np.concatenate([q.reshape(len(codes), 64), d], 1)
+
+    def unpack(self, b):
+        q = b[:, :64].reshape(-1, 2, 1, 32)
+        return (q >> np.array([0, 2, 4, 6], np.uint8)[:, None] & 3).reshape(len(b), 256), b[:, 64:]
+
+
+class BaseThree(Blocks):
+    """TQ1_0 and PTQ1_0: runs of bytes (their number, trits in each); trit t of all bytes of a run before trit t+1."""
+
+    def __init__(self, name, id_, block, runs):
+        self.name, self.id, self.block, self.runs = name, id_, block, runs
+        self.block_bytes = sum(n for n, _ in runs) + 2
+
+    def pack(self, codes, d):
+        out, at = [], 0
+        for n, trits in self.runs:
+            c = codes[:, at : at + n * trits].reshape(-1, trits, n).astype(np.uint32)
+            value = sum(c[:, t] * 3 ** (4 - t) for t in range(trits))
+            out.append(((value * 256 + 242) // 243).astype(np.uint8))  # the fraction value / 243, rounded up
+            at += n * trits
+        return np.concatenate([*out, d], 1)
+
+    def unpack(self, b):
+        out, at = [], 0
+        for n, trits in self.runs:
+            run = b[:, at : at + n].astype(np.uint32)
+            out.append(np.stack([(run * 3**t % 256) * 3 >> 8 for t in range(trits)], 1).reshape(len(b), -1))
+            at += n
+        return np.concatenate(out, 1).astype(np.uint8), b[:, -2:]
+
+
+class Q1_0(Blocks):
+    """An f16 scale, then bit j%8 of byte j/8: set for +, clear for -."""
+
+    name, id, block, block_bytes, levels = "Q1_0", 41, 128, 18, (-1, 1)
+
+    def pack(self, codes, d):
+        return np.concatenate([d, np.packbits((codes > 0).reshape(len(codes), -1, 8), -1, bitorder="little")[..., 0]], 1)
+
+    def unpack(self, b):
+        return 2 * np.unpackbits(b[:, 2:], axis=1, bitorder="little"), b[:, :2]
+
+
+class I2_S:
+    """One f32 scale for the tensor, after its codes; three layouts of the codes carry the same id."""
+
+    id, block, levels = 36, None, (-1, 0, 1)
+
+    def __init__(self, layout="x86"):
+        self.layout, self.name = layout, "I2_S" if layout == "x86" else "I2_S-" + layout
+
+    def n_bytes(self, shape):
+        return int(np.prod(shape)) // 4 + 32
+
+    def encode(self, levels, scale):
+        codes = (np.asarray(levels).astype(np.int16) + 1).astype(np.uint8)
+        if self.layout == "rows4":  # one column of four rows in a byte
+            c = codes.reshape(-1, 4, codes.shape[-1])
+        else:
+            width = 32 if self.layout == "x86" else 16
+            c = codes.reshape(-1, 4, width)
+        q = c[:, 0] << 6 | c[:, 1] << 4 | c[:, 2] << 2 | c[:, 3]
+        return q.tobytes() + np.array([scale], "<f4").tobytes() + bytes(28)
+
+    def decode_levels(self, data, shape):
+        n = int(np.prod(shape))
+        width = {"x86": 32, "arm": 16, "rows4": shape[-1]}[self.layout]
+        b = np.frombuffer(data, np.uint8, n // 4).reshape(-1, 1, width)
+        codes = (b >> np.array([6, 4, 2, 0], np.uint8)[:, None] & 3).reshape(shape)
+        return codes.astype(np.int64) - 1, float(np.frombuffer(data, "<f4", 1, n // 4)[0])
+
+    def decode(self, data, shape):
+        levels, scale = self.decode_levels(data, shape)
+        return levels * scale
+
+
+TYPES = {
+    t.name: t
+    for t in (
+        Float("F32", 0, 4),
+        Float("F16", 1, 2),
+        Float("BF16", 30, 2),
+        Q8_0(),
+        BaseThree("TQ1_0", 34, 256, ((32, 5), (16, 5), (4, 4))),
+        TQ2_0(),
+        I2_S(),
+        I2_S("arm"),
+        I2_S("rows4"),
+        Q1_0(),
+        Sequential2Bit("Q2_0", 42, 64),
+        Sequential2Bit("Q2_0-128", 42, 128),
+        Sequential2Bit("PQ2_0", 142, 128),
+        BaseThree("PTQ1_0", 143, 128, ((16, 5), (8, 5), (2, 4))),
+    )
+}
+
+
+def by_id(id_, shape, room):
+    """The type of a tensor; where several share the id, the first that fills the room up to the next tensor."""
+    found = [t for t in TYPES.values() if t.id == id_]
+    fitting = [t for t in found if t.block is None or shape[-1] % t.block == 0 and -(-t.n_bytes(shape) // 32) * 32 == room]
+    if not found:
+        raise ValueError(f"tensor type {id_} is not known")
+    return (fitting or found)[0]
