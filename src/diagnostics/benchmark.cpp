@@ -159,7 +159,8 @@ WorkPerToken work_per_token(const Model& model, KvType kv_type) {
     add_product(work, Work::attn_output, layer.attn_output);
     for (const quant::Matrix* w : {&layer.ffn_gate, &layer.ffn_up}) add_product(work, Work::gate_up, *w);
     add_product(work, Work::ffn_down, layer.ffn_down);
-    const std::size_t norms = 2 * c.hidden + (c.sub_norms ? c.q_dim() + c.ffn : 0);
+    std::size_t norms = 2 * c.hidden + (c.sub_norms ? c.q_dim() + c.ffn : 0);
+    if (layer.attn_q_norm != nullptr) norms += 2 * c.head_dim;
     work.weight_bytes += norms * sizeof(float);
   }
   for (const WorkPerToken::Amount& product : work.products) work.layer_macs += product.macs;

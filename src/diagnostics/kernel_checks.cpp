@@ -296,9 +296,9 @@ class Collector {
     }
     add(KernelKind::decode_sequential, "random codes",
         [](KernelTables t) { return compare_sequential(t, std::size_t{4} * 1024 + 16, "random codes"); });
-    const std::size_t d = c.head_dim;
-    add(KernelKind::rope, "heads of " + std::to_string(d),
-        [d](KernelTables t) { return compare_rope(t, d); });
+    const std::size_t n = c.rope.n_rotated;
+    add(KernelKind::rope, "heads of " + std::to_string(n),
+        [n](KernelTables t) { return compare_rope(t, n); });
     for (const std::size_t n_keys : {1U, 15U, 64U, 65U, 300U}) {
       add(KernelKind::attention, std::to_string(n_keys) + " keys",
           [&c, n_keys](KernelTables t) { return compare_attention(t, c, n_keys); });
@@ -319,6 +319,8 @@ class Collector {
     add_matrix(p + "attn_q.weight", l.attn_q);
     add_matrix(p + "attn_k.weight", l.attn_k);
     add_matrix(p + "attn_v.weight", l.attn_v);
+    add_norm(p + "attn_q_norm.weight", l.attn_q_norm, c.head_dim);
+    add_norm(p + "attn_k_norm.weight", l.attn_k_norm, c.head_dim);
     add_norm(p + "attn_sub_norm.weight", l.attn_sub_norm, c.q_dim());
     add_matrix(p + "attn_output.weight", l.attn_output);
     add_norm(p + "ffn_norm.weight", l.ffn_norm, c.hidden);

@@ -30,8 +30,8 @@ Activations::Activations(const Config& c, std::size_t n)
       gate(n * c.ffn, kPurpose),
       up(n * c.ffn, kPurpose),
       ffn_down_in(n, c.ffn),
-      cos(n * c.head_dim / 2, kPurpose),
-      sin(n * c.head_dim / 2, kPurpose),
+      cos(n * c.rope.n_rotated / 2, kPurpose),
+      sin(n * c.rope.n_rotated / 2, kPurpose),
       logits(std::min(n, kHeadTokens) * c.vocab, kPurpose) {}
 
 }  // namespace bitnet

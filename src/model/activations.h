@@ -45,8 +45,8 @@ struct Activations {
   Buffer<float> gate;        // [max_tokens, ffn] then activation(gate) * up
   Buffer<float> up;          // [max_tokens, ffn]
   ProductInput ffn_down_in;  // [max_tokens, ffn] the same after ffn_sub_norm
-  Buffer<float> cos;         // [max_tokens, head_dim / 2]
-  Buffer<float> sin;         // [max_tokens, head_dim / 2]
+  Buffer<float> cos;         // [max_tokens, n_rotated / 2] times the rotation's magnitude
+  Buffer<float> sin;         // [max_tokens, n_rotated / 2]
   Buffer<float> logits;      // [kHeadTokens, vocab]
 };
 

@@ -6,20 +6,18 @@
 #include <vector>
 
 #include "gguf/gguf.h"
+#include "model/rope.h"
 
 namespace bitnet {
 
-// Which values of a head are rotated together.
-enum class RopeLayout {
-  neox,  // (i, i + head_dim/2)
-  norm,  // (2i, 2i+1): files of the llama family, whose converter permuted Wq and Wk
-};
+struct Family;
 
 // What the feed-forward network does with its gate.
 enum class GateActivation { relu_squared, silu };
 
 struct Config {
-  std::string architecture;  // general.architecture
+  const Family* family = nullptr;  // never nullptr once read
+  std::string architecture;        // general.architecture
   std::size_t n_layers = 0;
   std::size_t hidden = 0;      // width of the residual stream
   std::size_t n_heads = 0;     // query heads
@@ -28,18 +26,14 @@ struct Config {
   std::size_t ffn = 0;  // width inside the feed-forward network
   std::size_t vocab = 0;
   std::size_t context_length = 0;  // tokens the model was made for
-  double rope_theta = 0;
+  Rope rope;
   float rms_eps = 0;
-  RopeLayout rope_layout = RopeLayout::neox;
   GateActivation gate_activation = GateActivation::silu;
   bool sub_norms = false;  // RMSNorm before the output projections of attention and feed-forward network
 
   std::size_t q_dim() const { return n_heads * head_dim; }
   std::size_t kv_dim() const { return n_kv_heads * head_dim; }
 };
-
-// Architectures that can be run, for messages.
-std::string architecture_names();
 
 // Throws ModelError naming the key for an unknown architecture, a missing or senseless value, or a key that
 // asks for a graph that is not implemented. Keys that are merely unknown are named in `notes`.

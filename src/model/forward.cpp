@@ -38,20 +38,22 @@ void Forward::embed(std::span<const TokenId> tokens) const {
 
 void Forward::compute_rotations(std::size_t n_tokens, std::size_t first_position) const {
   const WorkTimer timer(profile, Work::rope_and_cache);
-  const std::size_t half = config.head_dim / 2;
+  const RopeTable& rope = weights.rope;
+  const std::size_t n_pairs = rope.frequency.size();
   for_tokens(n_tokens, [&](std::size_t begin, std::size_t end) {
     for (std::size_t t = begin; t < end; ++t) {
       const auto position = static_cast<double>(first_position + t);
-      for (std::size_t i = 0; i < half; ++i) {
-        const SinCos angle = portable_sincos(position * weights.rope_frequency[i]);
-        act.cos[t * half + i] = static_cast<float>(angle.cos);
-        act.sin[t * half + i] = static_cast<float>(angle.sin);
+      for (std::size_t i = 0; i < n_pairs; ++i) {
+        const SinCos angle = portable_sincos(position * rope.frequency[i]);
+        act.cos[t * n_pairs + i] = static_cast<float>(angle.cos * rope.magnitude);
+        act.sin[t * n_pairs + i] = static_cast<float>(angle.sin * rope.magnitude);
       }
     }
   });
 }
 
-// x += Wo norm(attention(Wq h, Wk h, Wv h)), h = norm(x)
+// x += Wo norm(attention(norm(Wq h), norm(Wk h), Wv h)), h = norm(x); which of the inner norms there are is
+// the family's
 void Forward::attention_block(const LayerWeights& w, std::size_t layer, std::size_t n_tokens,
                               std::size_t first_position) const {
   const std::array qkv{Product{w.attn_q, act.q.data()}, Product{w.attn_k, act.k.data()},
@@ -63,7 +65,7 @@ void Forward::attention_block(const LayerWeights& w, std::size_t layer, std::siz
   observe("q", layer, act.q.data(), n_tokens, config.q_dim());
   observe("k", layer, act.k.data(), n_tokens, config.kv_dim());
   observe("v", layer, act.v.data(), n_tokens, config.kv_dim());
-  rotate_and_cache(layer, n_tokens, first_position);
+  rotate_and_cache(w, layer, n_tokens, first_position);
   observe("q_rope", layer, act.q.data(), n_tokens, config.q_dim());
   observe("k_rope", layer, act.k.data(), n_tokens, config.kv_dim());
   attend(layer, n_tokens, first_position);
@@ -75,11 +77,14 @@ void Forward::attention_block(const LayerWeights& w, std::size_t layer, std::siz
   add_to_residual(n_tokens);
 }
 
-void Forward::rotate_and_cache(std::size_t layer, std::size_t n_tokens, std::size_t first_position) const {
+// Queries and keys, head by head: their norm, where there is one, then their rotation.
+void Forward::rotate_and_cache(const LayerWeights& w, std::size_t layer, std::size_t n_tokens,
+                               std::size_t first_position) const {
   const WorkTimer timer(profile, Work::rope_and_cache);
   const std::size_t d = config.head_dim;
   const bool f16 = cache.type() == kernels::CacheType::f16;
-  const auto rope = config.rope_layout == RopeLayout::neox ? kernels.rope_neox : kernels.rope_norm;
+  const std::size_t n_rotated = config.rope.n_rotated;
+  const auto rope = config.rope.layout == RopeLayout::neox ? kernels.rope_neox : kernels.rope_norm;
   const auto store = [&](const float* x, void* to) {
     if (f16) {
       kernels.store_f16(x, static_cast<std::uint16_t*>(to), d);
@@ -89,14 +94,18 @@ void Forward::rotate_and_cache(std::size_t layer, std::size_t n_tokens, std::siz
   };
   for_tokens(n_tokens, [&](std::size_t begin, std::size_t end) {
     for (std::size_t t = begin; t < end; ++t) {
-      const float* cos = act.cos.data() + t * d / 2;
-      const float* sin = act.sin.data() + t * d / 2;
+      const float* cos = act.cos.data() + t * n_rotated / 2;
+      const float* sin = act.sin.data() + t * n_rotated / 2;
+      const auto turn = [&](float* head, const float* norm) {
+        if (norm != nullptr) kernels.rms_norm(head, norm, config.rms_eps, d, head);
+        rope(head, cos, sin, n_rotated);
+      };
       float* q = act.q.data() + t * config.q_dim();
       float* k = act.k.data() + t * config.kv_dim();
       const float* v = act.v.data() + t * config.kv_dim();
-      for (std::size_t head = 0; head < config.n_heads; ++head) rope(q + head * d, cos, sin, d);
+      for (std::size_t head = 0; head < config.n_heads; ++head) turn(q + head * d, w.attn_q_norm);
       for (std::size_t head = 0; head < config.n_kv_heads; ++head) {
-        rope(k + head * d, cos, sin, d);
+        turn(k + head * d, w.attn_k_norm);
         store(k + head * d, cache.key(layer, head, first_position + t));
         store(v + head * d, cache.value(layer, head, first_position + t));
       }

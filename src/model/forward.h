@@ -20,7 +20,8 @@
 namespace bitnet {
 
 // Sees named intermediates as they are computed. Of the model: "inp_embd" and "result_norm" (layer is then
-// meaningless). Of a layer, in this order: "attn_norm", "q", "k", "v" before rotation, "q_rope", "k_rope",
+// meaningless). Of a layer, in this order: "attn_norm", "q", "k", "v" as the products give them,
+// "q_rope", "k_rope" after their own norms and rotation,
 // "attn_mix" (what attention gives), "attn_sub_norm", "attn_output" (the product), "attn_out" (the residual
 // stream after attention), "ffn_norm", "ffn_gate", "ffn_up", "ffn_act" (activation(gate) * up),
 // "ffn_sub_norm", "ffn_down" (the product) and "l_out" (the residual stream after the layer).
@@ -63,7 +64,8 @@ struct Forward {
   void compute_rotations(std::size_t n_tokens, std::size_t first_position) const;
   void attention_block(const LayerWeights& w, std::size_t layer, std::size_t n_tokens,
                        std::size_t first_position) const;
-  void rotate_and_cache(std::size_t layer, std::size_t n_tokens, std::size_t first_position) const;
+  void rotate_and_cache(const LayerWeights& w, std::size_t layer, std::size_t n_tokens,
+                        std::size_t first_position) const;
   void attend(std::size_t layer, std::size_t n_tokens, std::size_t first_position) const;
   void feed_forward_block(const LayerWeights& w, std::size_t layer, std::size_t n_tokens) const;
   void activate_and_norm(const LayerWeights& w, std::size_t n_tokens, bool quantize) const;

@@ -8,6 +8,7 @@
 #include "base/buffer.h"
 #include "gguf/gguf.h"
 #include "model/config.h"
+#include "model/rope.h"
 #include "quant/tensor_type.h"
 
 namespace bitnet {
@@ -19,6 +20,8 @@ struct LayerWeights {
   quant::Matrix attn_q;                  // [q_dim, hidden]
   quant::Matrix attn_k;                  // [kv_dim, hidden]
   quant::Matrix attn_v;                  // [kv_dim, hidden]
+  const float* attn_q_norm = nullptr;    // [head_dim], of each query head; nullptr without such norms
+  const float* attn_k_norm = nullptr;    // [head_dim], of each key head; nullptr without such norms
   const float* attn_sub_norm = nullptr;  // [q_dim]; nullptr without sub-norms
   quant::Matrix attn_output;             // [hidden, q_dim]
   const float* ffn_norm = nullptr;       // [hidden]
@@ -34,7 +37,7 @@ struct Weights {
   const float* output_norm = nullptr;  // [hidden]
   quant::Matrix output;                // [vocab, hidden]; the embedding itself when tied
   bool tied_output = false;
-  std::vector<double> rope_frequency;  // [head_dim / 2] radians per position
+  RopeTable rope;
 
   std::vector<std::vector<float>> converted;  // norms that the file doesn't hold as F32
   AnonymousMemory repacked;                   // holds the matrices when they were copied out of the file

@@ -88,7 +88,7 @@ TEST_P(EveryArchitecture, TakesANumberInAnyTypeThatHoldsIt) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Metadata, EveryArchitecture,
-                         ::testing::Values("bitnet-b1.58", "bitnet-25", "bitnet", "llama"),
+                         ::testing::Values("bitnet-b1.58", "bitnet-25", "bitnet", "llama", "qwen3"),
                          [](const auto& info) {
                            std::string name = info.param;
                            for (char& c : name) c = c == '-' || c == '.' ? '_' : c;
@@ -128,7 +128,23 @@ TEST(Metadata, RefusesNumbersThatContradictEachOtherOrMeanNothing) {
       {"attention.key_length", std::int64_t{33}},    // odd
       {"attention.value_length", std::int64_t{64}},  // the keys have 32
       {"rope.dimension_count", std::int64_t{16}},    // half of the head
-      {"vocab_size", std::int64_t{299}},             // the tokenizer has 300
+      {"rope.dimension_count", std::int64_t{15}},    // odd
+      {"rope.dimension_count", std::int64_t{64}},    // more than the head
+      {"rope.scaling.factor", kNan},
+      {"rope.scaling.factor", 0.5},
+      {"rope.scaling.factor", -4.0},
+      {"rope.scaling.factor", kInf},
+      {"rope.scale_linear", 0.5},
+      {"rope.scaling.attn_factor", 0.0},
+      {"rope.scaling.attn_factor", kNan},
+      {"rope.scaling.original_context_length", std::int64_t{0}},
+      {"rope.scaling.yarn_ext_factor", 1.5},
+      {"rope.scaling.yarn_ext_factor", kNan},
+      {"rope.scaling.yarn_attn_factor", 0.0},
+      {"rope.scaling.yarn_beta_fast", 0.0},
+      {"rope.scaling.yarn_beta_slow", -1.0},
+      {"rope.scaling.yarn_beta_slow", kInf},
+      {"vocab_size", std::int64_t{299}},  // the tokenizer has 300
       {"vocab_size", std::int64_t{301}},
       {"rope.freq_base", 0.0},
       {"rope.freq_base", 0.5},
@@ -150,13 +166,19 @@ TEST(Metadata, RefusesNumbersThatContradictEachOtherOrMeanNothing) {
 
 TEST(Metadata, RefusesKeysThatAskForAnotherGraph) {
   const std::vector<Senseless> all = {
-      {"rope.scaling.type", "yarn"},
       {"rope.scaling.type", "longrope"},
+      {"rope.scaling.type", "llama3"},  // stands in rope_freqs.weight
+      {"rope.scaling.type", "YARN"},
       {"rope.scaling.type", ""},
-      {"rope.scaling.factor", 4.0},
-      {"rope.scaling.factor", kNan},
-      {"rope.scale_linear", 2.0},
-      {"rope.scaling.attn_factor", 1.2},
+      {"rope.scaling.yarn_log_multiplier", 0.1},
+      {"rope.scaling.alpha", 1.0},
+      {"rope.dimension_sections", std::int64_t{16}},
+      {"rope.dimension_count_swa", std::int64_t{16}},
+      {"rope.freq_base_swa", 10000.0},
+      {"attention.temperature_scale", 0.1},
+      {"attention.q_lora_rank", std::int64_t{512}},
+      {"full_attention_interval", std::int64_t{4}},
+      {"nextn_predict_layers", std::int64_t{1}},
       {"attention.causal", false},
       {"attention.sliding_window", std::int64_t{4096}},
       {"attention.scale", 0.125},
@@ -252,7 +274,7 @@ TEST(Metadata, RefusesLayersThatDifferByTheNameOfTheirKey) {
 }
 
 TEST(Metadata, RefusesAnUnknownArchitecture) {
-  for (const char* name : {"qwen3", "bitnet-b1.59", "BitNet", "", "llama\n\x1b[31m"}) {
+  for (const char* name : {"qwen3moe", "qwen35", "bitnet-b1.59", "BitNet", "", "llama\n\x1b[31m"}) {
     SmallModel m("llama");
     EXPECT_TRUE(is_refused(m.set("general.architecture", name), {"general.architecture", "bitnet-b1.58"}));
   }

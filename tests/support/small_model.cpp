@@ -102,7 +102,8 @@ SmallModel::SmallModel(std::string architecture, const SmallShape& shape)
   const std::size_t head_dim = shape.head_dim == 0 ? shape.hidden / shape.heads : shape.head_dim;
   const std::size_t q_dim = shape.heads * head_dim;
   const std::size_t kv_dim = shape.kv_heads * head_dim;
-  const bool sub_norms = architecture_ != "llama";
+  const bool sub_norms = architecture_.starts_with("bitnet");
+  const bool head_norms = architecture_ == "qwen3";
   add_shape_keys(shape, head_dim);
   add_vocabulary(shape.vocab);
   add_drawn("token_embd.weight", {shape.hidden, shape.vocab}, kF16);
@@ -112,6 +113,9 @@ SmallModel::SmallModel(std::string architecture, const SmallShape& shape)
     add_drawn(p + "attn_q.weight", {shape.hidden, q_dim}, kI2S);
     add_drawn(p + "attn_k.weight", {shape.hidden, kv_dim}, kI2S);
     add_drawn(p + "attn_v.weight", {shape.hidden, kv_dim}, kI2S);
+    for (const char* norm : {"attn_q_norm.weight", "attn_k_norm.weight"}) {
+      if (head_norms) add_drawn(p + norm, {head_dim}, kF32);
+    }
     if (sub_norms) add_drawn(p + "attn_sub_norm.weight", {q_dim}, kF32);
     add_drawn(p + "attn_output.weight", {q_dim, shape.hidden}, kI2S);
     add_drawn(p + "ffn_norm.weight", {shape.hidden}, kF32);
