@@ -35,7 +35,7 @@ struct TurnResult {
 
 // Messages of a user and a model in turn, perhaps with a system message before them. The messages are what
 // counts: they are encoded afresh for every turn, and of the tokens the session runs those that differ from
-// what it holds.
+// what it holds. An answer that was thought about is run again in the next turn, without its thinking.
 //
 // A context that is full is no end: when a turn and a fair answer to it (a quarter of the context, or as many
 // tokens as it may have) would not fit, the oldest turns are forgotten until half of the context is free. The
@@ -44,22 +44,24 @@ class Conversation {
  public:
   // Model and session must outlive it, and nobody else may use the session. Throws UsageError for the raw
   // template, which has no turns, ModelError for a model that takes no text.
-  Conversation(const Model& model, Session& session, ChatTemplate chat_template);
-  Conversation(const Model&& model, Session& session, ChatTemplate chat_template) = delete;
+  Conversation(const Model& model, Session& session, ChatForm form);
+  Conversation(const Model&& model, Session& session, ChatForm form) = delete;
 
   // The system message, if there is one, comes first; then user and assistant in turn.
   const std::vector<Message>& messages() const { return messages_; }
-  std::size_t n_turns() const;        // messages of the user
-  std::size_t n_tokens() const;       // that the session holds
-  std::string_view system() const;    // empty: none
-  void set_system(std::string text);  // from the next turn on; empty: none
-  void clear();                       // forgets every turn
+  std::size_t n_turns() const;                               // messages of the user
+  std::size_t n_tokens() const;                              // that the session holds
+  std::string_view system() const;                           // empty: none
+  void set_system(std::string text);                         // from the next turn on; empty: none
+  void set_thinking(Thinking how) { form_.thinking = how; }  // from the next answer on
+  void clear();                                              // forgets every turn
   // In place of all there is. Throws UsageError, changing nothing, when the order is not that of messages().
   void restore(std::vector<Message> messages);
 
-  // Says something and hands the answer to the sink as it comes, without white space before it. An answer
-  // that was interrupted stays as far as it came; if that is not at all, the conversation is as before.
-  // Throws UsageError, with nothing changed, for a message that no room can be made for; else as generate().
+  // Says something and hands the answer to the sink as it comes, without white space before it, its thinking
+  // included; a <think> that the template put there comes first. An answer that was interrupted stays as far
+  // as it came; if that is not at all, the conversation is as before. Throws UsageError, with nothing
+  // changed, for a message that no room can be made for; else as generate().
   TurnResult say(std::string text, Sampler& sampler, const TurnOptions& options, const TextSink& sink);
   // Answers the last message of the user anew. Throws UsageError when there is none.
   TurnResult say_again(Sampler& sampler, const TurnOptions& options, const TextSink& sink);
@@ -74,7 +76,7 @@ class Conversation {
 
   const Model& model_;
   Session& session_;
-  ChatTemplate template_;
+  ChatForm form_;
   ChatStops stops_;
   std::vector<Message> messages_;
   std::vector<TokenId> held_;  // the session's sequence, and perhaps a last token that was not run

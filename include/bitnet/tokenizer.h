@@ -20,6 +20,7 @@ struct EncodeOptions {
   bool add_bos = false;  // put the vocabulary's BOS first, if it wants one and the text doesn't start with it
   bool parse_special =
       false;  // recognise control tokens ("<|eot_id|>") in the text; never do this to user text
+  bool continues_text = false;  // it follows other text: SentencePiece puts no space before it
 };
 
 // A token of a text and the bytes of the text, [begin, end), that it stands for.

@@ -12,12 +12,17 @@ namespace {
 // An answer's text, collected on its way to the sink.
 class Answer {
  public:
-  explicit Answer(const TextSink& sink) : sink_(sink) {}
+  // `opening`: comes before the first of it.
+  Answer(const TextSink& sink, std::string_view opening) : sink_(sink), opening_(opening) {}
 
   // Templates trim what was said, so the white space that a model begins with is not part of it.
   bool push(std::string_view piece) {
     if (text_.empty()) piece.remove_prefix(std::min(piece.find_first_not_of(" \t\r\n"), piece.size()));
     if (piece.empty()) return true;
+    if (text_.empty() && !opening_.empty()) {
+      text_ = opening_;
+      if (!sink_(text_)) return false;
+    }
     text_.append(piece);
     return sink_(piece);
   }
@@ -25,18 +30,16 @@ class Answer {
 
  private:
   const TextSink& sink_;
+  std::string_view opening_;
   std::string text_;
 };
 
 }  // namespace
 
-Conversation::Conversation(const Model& model, Session& session, ChatTemplate chat_template)
-    : model_(model),
-      session_(session),
-      template_(chat_template),
-      stops_(stops_of(chat_template, model.tokenizer())) {
+Conversation::Conversation(const Model& model, Session& session, ChatForm form)
+    : model_(model), session_(session), form_(form), stops_(stops_of(form.chat_template, model.tokenizer())) {
   model.require_text();
-  if (chat_template == ChatTemplate::raw) {
+  if (form.chat_template == ChatTemplate::raw) {
     const std::string names = chat_template_names();  // raw is the first
     throw UsageError("template raw has no turns; choose from " + names.substr(names.find(' ') + 1));
   }
@@ -80,12 +83,12 @@ void Conversation::restore(std::vector<Message> messages) {
 std::vector<TokenId> Conversation::encode_without(std::size_t n_turns) const {
   const std::size_t first = first_turn();
   if (n_turns == 0 || first == 0) {
-    return encode_chat(template_, model_.tokenizer(), std::span(messages_).subspan(2 * n_turns));
+    return encode_chat(form_, model_.tokenizer(), std::span(messages_).subspan(2 * n_turns));
   }
   std::vector<Message> kept{messages_.front()};
   const auto begin = messages_.begin() + static_cast<std::ptrdiff_t>(first + 2 * n_turns);
   kept.insert(kept.end(), begin, messages_.end());
-  return encode_chat(template_, model_.tokenizer(), kept);
+  return encode_chat(form_, model_.tokenizer(), kept);
 }
 
 // The tokens to be answered, with the oldest turns forgotten if need be.
@@ -160,7 +163,7 @@ TurnResult Conversation::answer(Sampler& sampler, const TurnOptions& options, co
 
   TurnResult result;
   result.n_kept = rewind_to_common(prompt);
-  Answer answer(sink);
+  Answer answer(sink, form_.thinking == Thinking::begun ? "<think>\n" : "");
   try {
     result.generation = generate(model_, session_, sampler, held_, std::span(prompt).subspan(result.n_kept),
                                  generation, [&](std::string_view piece) { return answer.push(piece); });

@@ -5,7 +5,9 @@
 #include <utility>
 
 #include "bitnet/error.h"
+#include "tokenizer/chat_script.h"
 #include "tokenizer/recognise_template.h"
+#include "tokenizer/recognise_thinking.h"
 
 namespace bitnet {
 namespace {
@@ -15,207 +17,19 @@ struct Named {
   std::string_view name;
 };
 
-constexpr std::array<Named, 6> kTemplates = {{
+constexpr std::array<Named, 7> kTemplates = {{
     {ChatTemplate::raw, "raw"},
     {ChatTemplate::bitnet, "bitnet"},
     {ChatTemplate::llama3, "llama3"},
     {ChatTemplate::chatml, "chatml"},
     {ChatTemplate::falcon3, "falcon3"},
+    {ChatTemplate::minicpm, "minicpm"},
     {ChatTemplate::instruct, "instruct"},
 }};
-
-constexpr std::string_view kStartHeader = "<|start_header_id|>";
-constexpr std::string_view kEndHeader = "<|end_header_id|>";
-constexpr std::string_view kEndOfTurn = "<|eot_id|>";
-constexpr std::string_view kImStart = "<|im_start|>";
-constexpr std::string_view kImEnd = "<|im_end|>";
-constexpr std::string_view kUserTag = "<|user|>";
-
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view kWhiteSpace = " \t\n\v\f\r";
-  const std::size_t first = text.find_first_not_of(kWhiteSpace);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kWhiteSpace) - first + 1);
-}
-
-std::string_view lower_name(Role role) {
-  switch (role) {
-    case Role::system:
-      return "system";
-    case Role::user:
-      return "user";
-    case Role::assistant:
-      return "assistant";
-  }
-  return "user";
-}
-
-// A template wants a control token that there is none of.
-class NoSuchToken : public UsageError {
- public:
-  using UsageError::UsageError;
-};
-
-// Puts a conversation together: runs of text, in which nothing is parsed, between control tokens.
-class Script {
- public:
-  explicit Script(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {
-    if (tokenizer.adds_bos()) ids_.push_back(*tokenizer.bos());
-  }
-
-  Script& text(std::string_view text) {
-    text_.append(text);
-    return *this;
-  }
-
-  Script& control(std::string_view spelling) {
-    const auto id = tokenizer_.find(spelling);
-    if (!id) throw NoSuchToken("the vocabulary has no token " + std::string(spelling));
-    return control(*id);
-  }
-
-  Script& control(TokenId id) {
-    end_text();
-    ids_.push_back(id);
-    return *this;
-  }
-
-  // A token where the vocabulary has it, text where not.
-  Script& tag(const std::string& spelling) {
-    return tokenizer_.find(spelling) ? control(spelling) : text(spelling);
-  }
-
-  // The end of what the assistant said, where the file names one.
-  Script& end_of_answer() { return tokenizer_.eos() ? control(*tokenizer_.eos()) : *this; }
-
-  // What comes next is encoded apart from what came before. Between the assistant's header and its words this
-  // makes a finished answer the same tokens in the history as it was when it was generated.
-  Script& end_text() {
-    if (text_.empty()) return *this;
-    const std::vector<TokenId> ids = tokenizer_.encode(text_);
-    ids_.insert(ids_.end(), ids.begin(), ids.end());
-    text_.clear();
-    return *this;
-  }
-
-  std::vector<TokenId> finish() {
-    end_text();
-    return std::move(ids_);
-  }
-
- private:
-  const Tokenizer& tokenizer_;
-  std::vector<TokenId> ids_;
-  std::string text_;
-};
-
-void write_raw(Script& script, std::span<const Message> messages) {
-  for (const Message& message : messages) script.text(message.content);
-}
-
-void write_bitnet(Script& script, std::span<const Message> messages) {
-  for (const Message& message : messages) {
-    switch (message.role) {
-      case Role::system:
-        script.text("System: ");
-        break;
-      case Role::user:
-        script.text("User: ");
-        break;
-      case Role::assistant:
-        script.text("Assistant: ").end_text();
-        break;
-    }
-    script.text(trimmed(message.content)).control(kEndOfTurn);
-  }
-  script.text("Assistant: ");
-}
-
-void write_llama3(Script& script, std::span<const Message> messages) {
-  const auto header = [&](Role role) {
-    script.control(kStartHeader).text(lower_name(role)).control(kEndHeader).text("\n\n");
-    if (role == Role::assistant) script.end_text();
-  };
-  for (const Message& message : messages) {
-    header(message.role);
-    script.text(trimmed(message.content)).control(kEndOfTurn);
-  }
-  header(Role::assistant);
-}
-
-void write_chatml(Script& script, std::span<const Message> messages) {
-  const auto header = [&](Role role) {
-    script.control(kImStart).text(lower_name(role)).text("\n");
-    if (role == Role::assistant) script.end_text();
-  };
-  for (const Message& message : messages) {
-    header(message.role);
-    script.text(trimmed(message.content)).control(kImEnd).text("\n");
-  }
-  header(Role::assistant);
-}
-
-// The roles' tags are no tokens in Falcon3's vocabulary; its end of text is, and follows every answer.
-void write_falcon3(Script& script, std::span<const Message> messages) {
-  const auto header = [&](Role role) {
-    script.tag("<|" + std::string(lower_name(role)) + "|>").text("\n");
-    if (role == Role::assistant) script.end_text();
-  };
-  for (const Message& message : messages) {
-    header(message.role);
-    script.text(trimmed(message.content));
-    if (message.role == Role::assistant) script.end_of_answer();
-    script.text("\n");
-  }
-  header(Role::assistant);
-}
-
-void write_instruct(Script& script, std::span<const Message> messages) {
-  for (const Message& message : messages) {
-    const std::string_view content = trimmed(message.content);
-    switch (message.role) {
-      case Role::system:
-        script.text(content).text("\n\n");
-        break;
-      case Role::user:
-        script.text("Q: ").text(content).text("\n");
-        break;
-      case Role::assistant:
-        script.text("A: ").text(content).text("\n");
-        break;
-    }
-  }
-  script.text("A:");
-}
 
 bool has_control(const Tokenizer& tokenizer, std::string_view spelling) {
   const auto id = tokenizer.find(spelling);
   return id && tokenizer.is_control(*id);
-}
-
-std::vector<TokenId> write(ChatTemplate t, const Tokenizer& tokenizer, std::span<const Message> messages) {
-  Script script(tokenizer);
-  switch (t) {
-    case ChatTemplate::raw:
-      write_raw(script, messages);
-      break;
-    case ChatTemplate::bitnet:
-      write_bitnet(script, messages);
-      break;
-    case ChatTemplate::llama3:
-      write_llama3(script, messages);
-      break;
-    case ChatTemplate::chatml:
-      write_chatml(script, messages);
-      break;
-    case ChatTemplate::falcon3:
-      write_falcon3(script, messages);
-      break;
-    case ChatTemplate::instruct:
-      write_instruct(script, messages);
-      break;
-  }
-  return script.finish();
 }
 
 }  // namespace
@@ -243,7 +57,7 @@ std::string chat_template_names() {
 std::string obstacle_to(ChatTemplate t, const Tokenizer& tokenizer) {
   const std::array<Message, 3> one_of_each{{{Role::system, ""}, {Role::user, ""}, {Role::assistant, ""}}};
   try {
-    write(t, tokenizer, one_of_each);
+    write_chat(t, tokenizer, one_of_each);
   } catch (const NoSuchToken& e) {
     return e.what();
   } catch (const UsageError&) {  // no token for a byte of it
@@ -281,15 +95,28 @@ ChatChoice choose_chat_template(const ChatHints& hints, const Tokenizer& tokeniz
   return choose(ChatTemplate::instruct);
 }
 
-std::vector<TokenId> encode_chat(ChatTemplate t, const Tokenizer& tokenizer,
+ThinkingForms thinking_forms(ChatTemplate t, const ChatHints& hints, const Tokenizer& tokenizer) {
+  if (t != ChatTemplate::chatml) return {};
+  // Thinking is told from the answer by its text, so its tokens must have one.
+  const auto is_seen = [&](std::string_view spelling) {
+    const auto id = tokenizer.find(spelling);
+    return !id || !tokenizer.is_hidden(*id);
+  };
+  if (!is_seen(kThink) || !is_seen(kEndThink)) return {};
+  if (recognise_template(hints.chat_template) == t) return recognise_thinking(hints.chat_template);
+  if (!tokenizer.find(kThink) || !tokenizer.find(kEndThink)) return {};
+  return {.unasked = Thinking::free, .on = Thinking::free, .off = Thinking::skipped};
+}
+
+std::vector<TokenId> encode_chat(ChatForm form, const Tokenizer& tokenizer,
                                  std::span<const Message> messages) {
   try {
-    return write(t, tokenizer, messages);
+    return write_chat(form, tokenizer, messages);
   } catch (const UsageError&) {
-    const std::string obstacle = obstacle_to(t, tokenizer);
+    const std::string obstacle = obstacle_to(form.chat_template, tokenizer);
     if (obstacle.empty()) throw;  // it is a message that has no tokens
-    throw UsageError("chat template " + std::string(name_of(t)) + ": " + obstacle + "; choose another of " +
-                     chat_template_names());
+    throw UsageError("chat template " + std::string(name_of(form.chat_template)) + ": " + obstacle +
+                     "; choose another of " + chat_template_names());
   }
 }
 
@@ -297,6 +124,14 @@ ChatStops stops_of(ChatTemplate t, const Tokenizer& tokenizer) {
   ChatStops stops;
   const auto stop_at = [&](std::string_view spelling) {
     if (const auto id = tokenizer.find(spelling)) stops.tokens.push_back(*id);
+  };
+  // In case the model plays all roles.
+  const auto stop_at_tag = [&](std::string_view tag, std::string_view before) {
+    if (tokenizer.find(tag)) {
+      stop_at(tag);
+    } else {
+      stops.strings.push_back(std::string(before) + std::string(tag));
+    }
   };
   switch (t) {
     case ChatTemplate::raw:
@@ -308,12 +143,11 @@ ChatStops stops_of(ChatTemplate t, const Tokenizer& tokenizer) {
     case ChatTemplate::chatml:
       stop_at(kImEnd);
       break;
-    case ChatTemplate::falcon3:  // eos, one of the tokenizer's own; and in case the model plays all roles
-      if (tokenizer.find(kUserTag)) {
-        stop_at(kUserTag);
-      } else {
-        stops.strings.emplace_back("\n" + std::string(kUserTag));
-      }
+    case ChatTemplate::falcon3:  // eos, one of the tokenizer's own, ends the answer
+      stop_at_tag(kFalcon3User, "\n");
+      break;
+    case ChatTemplate::minicpm:  // here too
+      stop_at_tag(kMiniCpmUser, "");
       break;
     case ChatTemplate::instruct:
       stops.strings.emplace_back("\nQ:");

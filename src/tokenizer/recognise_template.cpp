@@ -3,59 +3,21 @@
 #include <algorithm>
 #include <string>
 
+#include "tokenizer/jinja.h"
+
 namespace bitnet {
 namespace {
 
 constexpr std::size_t kNowhere = std::string_view::npos;
 
-// Behind the tag that opens at the start, "{{ ... }}" or "{% ... %}"; its end may stand in a quoted string.
-std::size_t end_of_tag(std::string_view text) {
-  const std::string_view close = text[1] == '{' ? "}}" : "%}";
-  char quote = '\0';
-  for (std::size_t at = 2; at < text.size(); ++at) {
-    const char c = text[at];
-    if (quote != '\0') {
-      if (c == '\\') {
-        ++at;
-      } else if (c == quote) {
-        quote = '\0';
-      }
-    } else if (c == '\'' || c == '"') {
-      quote = c;
-    } else if (text.substr(at).starts_with(close)) {
-      return at + close.size();
-    }
-  }
-  return text.size();
-}
-
-// "{% if ... %}", "{%- elif ... -%}"
-bool is_condition(std::string_view tag) {
-  if (!tag.starts_with("{%")) return false;
-  tag.remove_prefix(std::min(tag.find_first_not_of("-+ \t\r\n", 2), tag.size()));
-  for (const std::string_view word : {"if", "elif"}) {
-    const bool is_word = tag.size() > word.size() && (tag[word.size()] < 'a' || tag[word.size()] > 'z');
-    if (tag.starts_with(word) && is_word) return true;
-  }
-  return false;
-}
-
+// All but what stands in comments and conditions.
 std::string written_part(std::string_view jinja) {
   std::string out;
   while (!jinja.empty()) {
-    const std::size_t open = std::min(jinja.find('{'), jinja.size());
-    out.append(jinja.substr(0, open));
-    jinja.remove_prefix(open);
-    if (jinja.size() < 2) break;
-    std::size_t end = 1;
-    if (jinja[1] == '#') {
-      const std::size_t close = jinja.find("#}", 2);
-      end = close == kNowhere ? jinja.size() : close + 2;
-    } else {
-      if (jinja[1] == '{' || jinja[1] == '%') end = end_of_tag(jinja);
-      if (!is_condition(jinja.substr(0, end))) out.append(jinja.substr(0, end));
-    }
-    jinja.remove_prefix(end);
+    const JinjaPiece piece = take_jinja_piece(jinja);
+    const std::string_view keyword = keyword_of(piece);
+    const bool is_condition = keyword == "if" || keyword == "elif";
+    if (piece.kind != JinjaPiece::Kind::comment && !is_condition) out.append(piece.whole);
   }
   return out;
 }
@@ -98,6 +60,7 @@ std::optional<ChatTemplate> recognise_template(std::string_view jinja) {
   if (has("BITNETAssistant")) return ChatTemplate::bitnet;
   if (has("capitalize") && has("<|eot_id|>") && has("Assistant: ")) return ChatTemplate::bitnet;
   if (is_falcon3(text)) return ChatTemplate::falcon3;
+  if (has("<用户>") && has("<AI>")) return ChatTemplate::minicpm;
   return std::nullopt;
 }
 

@@ -26,9 +26,9 @@ std::size_t length_in(std::string_view text, std::string_view bytes) {
 
 }  // namespace
 
-void append_spans(const Tokenizer& tokenizer, std::span<const TokenId> ids, std::string_view run,
+void append_spans(const Tokenizer& tokenizer, std::span<const TokenId> ids, std::string_view run, bool starts,
                   std::size_t begin, std::vector<TokenSpan>& out) {
-  bool starts = tokenizer.adds_space_prefix();
+  starts = starts && tokenizer.adds_space_prefix();
   std::size_t at = 0;
   for (const TokenId id : ids) {
     std::string_view bytes = tokenizer.bytes_of(id);

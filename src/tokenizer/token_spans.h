@@ -10,9 +10,9 @@
 
 namespace bitnet {
 
-// Appends the spans of `ids`, which a run of ordinary text (no special token in it) was encoded to. `begin`:
-// where the run begins in the whole text.
-void append_spans(const Tokenizer& tokenizer, std::span<const TokenId> ids, std::string_view run,
+// Appends the spans of `ids`, which a run of ordinary text (no special token in it) was encoded to. `starts`:
+// it follows no other text. `begin`: where it begins in the whole text.
+void append_spans(const Tokenizer& tokenizer, std::span<const TokenId> ids, std::string_view run, bool starts,
                   std::size_t begin, std::vector<TokenSpan>& out);
 
 }  // namespace bitnet

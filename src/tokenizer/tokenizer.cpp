@@ -80,7 +80,7 @@ struct Tokenizer::Impl {
   bool is_special(TokenId id) const {
     return contains(id) && (table.is_hidden(to_int(id)) || table.type(to_int(id)) == TokenType::user_defined);
   }
-  void encode_part(std::string_view part, std::vector<TokenId>& out) const;
+  void encode_part(std::string_view part, bool starts, std::vector<TokenId>& out) const;
   template <typename OnBos, typename OnText, typename OnSpecial>
   void for_each_part(std::string_view text, EncodeOptions options, OnBos on_bos, OnText on_text,
                      OnSpecial on_special) const;
@@ -143,13 +143,13 @@ Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
 Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 Tokenizer::~Tokenizer() = default;
 
-// A text between special tokens.
-void Tokenizer::Impl::encode_part(std::string_view part, std::vector<TokenId>& out) const {
+// A text between special tokens. `starts`: it follows no other text.
+void Tokenizer::Impl::encode_part(std::string_view part, bool starts, std::vector<TokenId>& out) const {
   if (encoder->normalizes_to_nfc()) {
     const NfcText nfc(part);
-    encoder->encode(nfc.text(), /*starts=*/true, out);
+    encoder->encode(nfc.text(), starts, out);
   } else {
-    encoder->encode(part, /*starts=*/true, out);
+    encoder->encode(part, starts, out);
   }
 }
 
@@ -183,7 +183,9 @@ std::vector<TokenId> Tokenizer::encode(std::string_view text, EncodeOptions opti
   std::vector<TokenId> out;
   impl_->for_each_part(
       text, options, [&] { out.push_back(*impl_->bos); },
-      [&](std::size_t, std::string_view part) { impl_->encode_part(part, out); },
+      [&](std::size_t begin, std::string_view part) {
+        impl_->encode_part(part, begin > 0 || !options.continues_text, out);
+      },
       [&](const SpecialTokens::Match& match) { out.push_back(TokenId{match.id}); });
   return out;
 }
@@ -198,15 +200,16 @@ std::vector<TokenSpan> Tokenizer::encode_spans(std::string_view text, EncodeOpti
       },
       [&](std::size_t begin, std::string_view part) {
         ids.clear();
+        const bool starts = begin > 0 || !options.continues_text;
         if (!impl_->encoder->normalizes_to_nfc()) {
-          impl_->encode_part(part, ids);
-          append_spans(*this, ids, part, begin, out);
+          impl_->encode_part(part, starts, ids);
+          append_spans(*this, ids, part, starts, begin, out);
           return;
         }
         const NfcText nfc(part);
-        impl_->encoder->encode(nfc.text(), /*starts=*/true, ids);
+        impl_->encoder->encode(nfc.text(), starts, ids);
         const std::size_t first = out.size();
-        append_spans(*this, ids, nfc.text(), 0, out);
+        append_spans(*this, ids, nfc.text(), starts, 0, out);
         for (TokenSpan& span : std::span(out).subspan(first)) {
           span.begin = begin + nfc.original_offset(span.begin);
           span.end = begin + nfc.original_offset(span.end);

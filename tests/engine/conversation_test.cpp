@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "bitnet/error.h"
+#include "support/thinking_model.h"
 
 namespace bitnet {
 namespace {
@@ -273,6 +274,69 @@ TEST_F(ConversationTest, AnswersAfterEveryTemplateWithTurns) {
   say(kSky);
   EXPECT_EQ(conversation->n_turns(), 2U);
   EXPECT_THROW(start(0, ChatTemplate::raw), UsageError);
+}
+
+// A model of noise whose template knows thinking.
+class ThoughtfulConversation : public ::testing::Test {
+ protected:
+  TurnResult say(Conversation& conversation, const std::string& message) {
+    text_.clear();
+    return conversation.say(message, sampler_, {.max_tokens = 9}, [this](std::string_view piece) {
+      text_ += piece;
+      return true;
+    });
+  }
+  std::vector<TokenId> encode(Thinking thinking, const std::vector<Message>& messages) const {
+    return encode_chat({ChatTemplate::chatml, thinking}, loaded_.model.tokenizer(), messages);
+  }
+
+  test::LoadedModel loaded_{test::thinking_model()};
+  Session session_{loaded_.model, {.n_threads = 1}};
+  Sampler sampler_{{}, loaded_.model.info().vocab};
+  std::string text_;
+};
+
+TEST_F(ThoughtfulConversation, RunsAnAnswerAgainWithoutItsThinking) {
+  Conversation conversation(loaded_.model, session_, {ChatTemplate::chatml, Thinking::begun});
+  const TurnResult first = say(conversation, "a");
+  EXPECT_TRUE(text_.starts_with("<think>\n")) << text_;
+  EXPECT_EQ(conversation.messages().back().content, text_);
+
+  // It never ended its thinking, so that nothing of it was said.
+  const TurnResult second = say(conversation, "b");
+  const std::vector<TokenId> asked = encode(Thinking::begun, {{Role::user, "a"}});
+  const std::vector<TokenId> all =
+      encode(Thinking::begun, {{Role::user, "a"}, {Role::assistant, ""}, {Role::user, "b"}});
+  EXPECT_EQ(first.generation.n_prompt, asked.size());
+  EXPECT_EQ(second.n_kept, asked.size() - 2);  // all but <think> and the line break
+  EXPECT_EQ(second.n_kept + second.generation.n_prompt, all.size());
+}
+
+TEST_F(ThoughtfulConversation, AnswersAsOneThatNeverHeardTheThinking) {
+  Conversation conversation(loaded_.model, session_, {ChatTemplate::chatml, Thinking::free});
+  conversation.restore({{Role::user, "a"}, {Role::assistant, "<think>\nlong\n</think>\n\nb"}});
+  const TurnResult thoughtful = say(conversation, "c");
+  const std::string answer = text_;
+  EXPECT_EQ(conversation.messages()[1].content, "<think>\nlong\n</think>\n\nb");
+
+  Session other_session(loaded_.model, {.n_threads = 1});
+  Conversation other(loaded_.model, other_session, {ChatTemplate::chatml, Thinking::free});
+  other.restore({{Role::user, "a"}, {Role::assistant, "b"}});
+  const TurnResult plain = say(other, "c");
+  EXPECT_EQ(thoughtful.generation.n_prompt, plain.generation.n_prompt);
+  EXPECT_EQ(thoughtful.generation.tokens, plain.generation.tokens);
+  EXPECT_EQ(answer, text_);
+}
+
+TEST_F(ThoughtfulConversation, MayTurnItsThinkingOff) {
+  Conversation conversation(loaded_.model, session_, {ChatTemplate::chatml, Thinking::free});
+  const TurnResult first = say(conversation, "a");
+  conversation.set_thinking(Thinking::skipped);
+  const TurnResult second = say(conversation, "b");
+  EXPECT_EQ(first.generation.n_prompt, encode(Thinking::free, {{Role::user, "a"}}).size());
+  const auto& messages = conversation.messages();
+  const auto asked = encode(Thinking::skipped, {messages.begin(), messages.end() - 1});
+  EXPECT_EQ(second.n_kept + second.generation.n_prompt, asked.size());
 }
 
 }  // namespace

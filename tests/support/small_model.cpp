@@ -153,24 +153,24 @@ void SmallModel::add_vocabulary(std::size_t size) {
   const bool sentence_piece = architecture_ == "bitnet";
   const auto control = static_cast<std::int32_t>(TokenType::control);
   const auto byte = static_cast<std::int32_t>(sentence_piece ? TokenType::byte : TokenType::normal);
-  std::vector<std::string> pieces{"<s>", "</s>", "ab"};
-  std::vector<std::int32_t> types{control, control, static_cast<std::int32_t>(TokenType::normal)};
-  for (unsigned i = 0; i < 256 && pieces.size() < size; ++i) {
-    pieces.push_back(byte_piece(static_cast<unsigned char>('a' + i), sentence_piece));
-    types.push_back(byte);
+  pieces_ = {"<s>", "</s>", "ab"};
+  types_ = {control, control, static_cast<std::int32_t>(TokenType::normal)};
+  for (unsigned i = 0; i < 256 && pieces_.size() < size; ++i) {
+    pieces_.push_back(byte_piece(static_cast<unsigned char>('a' + i), sentence_piece));
+    types_.push_back(byte);
   }
-  if (sentence_piece && pieces.size() < size) {
-    pieces.push_back("\u2581");
-    types.push_back(static_cast<std::int32_t>(TokenType::normal));
+  if (sentence_piece && pieces_.size() < size) {
+    pieces_.push_back("\u2581");
+    types_.push_back(static_cast<std::int32_t>(TokenType::normal));
   }
-  while (pieces.size() < size) {
-    pieces.push_back("<filler " + std::to_string(pieces.size()) + ">");
-    types.push_back(static_cast<std::int32_t>(TokenType::normal));
+  while (pieces_.size() < size) {
+    pieces_.push_back("<filler " + std::to_string(pieces_.size()) + ">");
+    types_.push_back(static_cast<std::int32_t>(TokenType::normal));
   }
   set("tokenizer.ggml.model", sentence_piece ? "llama" : "gpt2");
   if (!sentence_piece) set("tokenizer.ggml.pre", "llama-bpe");
-  set("tokenizer.ggml.tokens", pieces);
-  set("tokenizer.ggml.token_type", types);
+  set("tokenizer.ggml.tokens", pieces_);
+  set("tokenizer.ggml.token_type", types_);
   if (sentence_piece) {
     set("tokenizer.ggml.scores", std::vector<float>(size));
   } else {
@@ -179,6 +179,12 @@ void SmallModel::add_vocabulary(std::size_t size) {
   set("tokenizer.ggml.bos_token_id", std::uint32_t{0});
   set("tokenizer.ggml.eos_token_id", std::uint32_t{1});
   set("tokenizer.ggml.add_bos_token", true);
+}
+
+SmallModel& SmallModel::spell(std::size_t id, std::string spelling, TokenType type) {
+  pieces_.at(id) = std::move(spelling);
+  types_.at(id) = static_cast<std::int32_t>(type);
+  return set("tokenizer.ggml.tokens", pieces_).set("tokenizer.ggml.token_type", types_);
 }
 
 void SmallModel::add_drawn(std::string name, std::vector<std::uint64_t> dims, std::uint32_t type) {

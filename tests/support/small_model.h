@@ -21,6 +21,7 @@
 #include "bitnet/model.h"
 #include "bitnet/types.h"
 #include "support/gguf_builder.h"
+#include "tokenizer/vocabulary.h"
 
 namespace bitnet::test {
 
@@ -98,6 +99,8 @@ class SmallModel {
     return write(key, [=, key = std::string(key)](GgufBuilder& b) { b.add_array(key, values); });
   }
   SmallModel& remove_key(std::string_view key);
+  // Gives a token of the vocabulary another spelling.
+  SmallModel& spell(std::size_t id, std::string spelling, TokenType type);
 
   // Throws std::out_of_range for an unknown name.
   SmallTensor& tensor(std::string_view name);
@@ -122,6 +125,8 @@ class SmallModel {
 
   std::string architecture_;
   std::vector<Key> keys_;
+  std::vector<std::string> pieces_;  // [vocab]
+  std::vector<std::int32_t> types_;  // [vocab]
   std::vector<SmallTensor> tensors_;
 };
 

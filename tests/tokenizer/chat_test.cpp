@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <optional>
 #include <string>
 
 #include "bitnet/error.h"
@@ -31,9 +32,9 @@ class Chat : public testing::Test {
     return builder_.build();
   }
 
-  std::string show(ChatTemplate t, const std::vector<Message>& messages) const {
+  std::string show(ChatForm form, const std::vector<Message>& messages) const {
     std::string text;
-    for (const TokenId id : encode_chat(t, tokenizer_, messages)) text += tokenizer_.bytes_of(id, true);
+    for (const TokenId id : encode_chat(form, tokenizer_, messages)) text += tokenizer_.bytes_of(id, true);
     return text;
   }
 
@@ -65,6 +66,86 @@ TEST_F(Chat, WritesChatml) {
       show(ChatTemplate::chatml, conversation_),
       "<|begin_of_text|><|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n"
       "<|im_start|>assistant\nHello!<|im_end|>\n<|im_start|>user\nBye<|im_end|>\n<|im_start|>assistant\n");
+}
+
+// As Qwen3's own text has it: nothing before the answer where the model may think, an empty thought where it
+// may not.
+TEST_F(Chat, WritesChatmlsThinkingBeforeTheAnswerAlone) {
+  const std::string before =
+      "<|begin_of_text|><|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nHello!<|im_end|>\n"
+      "<|im_start|>user\nBye<|im_end|>\n<|im_start|>assistant\n";
+  const std::vector<Message> messages(conversation_.begin() + 1, conversation_.end());
+  const auto shown = [&](Thinking thinking) { return show({ChatTemplate::chatml, thinking}, messages); };
+  EXPECT_EQ(shown(Thinking::none), before);
+  EXPECT_EQ(shown(Thinking::free), before);
+  EXPECT_EQ(shown(Thinking::begun), before + "<think>\n");
+  EXPECT_EQ(shown(Thinking::skipped), before + "<think>\n\n</think>\n\n");
+}
+
+TEST_F(Chat, LeavesTheThinkingOutOfWhatWasSaidBefore) {
+  const auto shown = [&](Thinking thinking, const std::string& answer) {
+    return show({ChatTemplate::chatml, thinking},
+                {{Role::user, "Hi"}, {Role::assistant, answer}, {Role::user, "<think>I</think>"}});
+  };
+  const auto expected = [](const std::string& answer) {
+    return "<|begin_of_text|><|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n" + answer +
+           "<|im_end|>\n<|im_start|>user\n<think>I</think><|im_end|>\n<|im_start|>assistant\n";
+  };
+  EXPECT_EQ(shown(Thinking::free, "<think>\nA greeting.\n</think>\n\nHello!"), expected("Hello!"));
+  EXPECT_EQ(shown(Thinking::free, "<think>a</think>b<think>c</think> d"), expected("d"));
+  EXPECT_EQ(shown(Thinking::free, "A greeting.\n</think>\n\nHello!"), expected("Hello!"));
+  EXPECT_EQ(shown(Thinking::free, "\n<think>\nIt was cut off"), expected(""));
+  EXPECT_EQ(shown(Thinking::free, "I <think> so"), expected("I <think> so"));
+  EXPECT_EQ(shown(Thinking::none, "<think>a</think>b"), expected("<think>a</think>b"));
+}
+
+// With the tags as one token each, of either kind.
+TEST_F(Chat, PutsTheTokensOfThinkingWhereTheVocabularyHasThem) {
+  for (const TokenType type : {TokenType::user_defined, TokenType::control}) {
+    VocabularyBuilder v("gpt2", "qwen2");
+    v.add_bytes();
+    for (const auto* spelling : {"<|im_start|>", "<|im_end|>"}) v.add(spelling, TokenType::control);
+    const std::int32_t begin = v.add("<think>", type);
+    const std::int32_t end = v.add("</think>", type);
+    const Tokenizer t = v.build();
+    const auto tail = [&](Thinking thinking) {
+      Ids ids = ints(encode_chat({ChatTemplate::chatml, thinking}, t, {}));
+      ids.erase(ids.begin(), ids.begin() + 11);  // <|im_start|>, "assistant" and a line break
+      return ids;
+    };
+    EXPECT_EQ(tail(Thinking::free), Ids{});
+    EXPECT_EQ(tail(Thinking::begun), (Ids{begin, '\n'}));
+    EXPECT_EQ(tail(Thinking::skipped), (Ids{begin, '\n', '\n', end, '\n', '\n'}));
+  }
+}
+
+// With a user's tag that is text, as in that vocabulary, and the assistant's, which is a token.
+TEST_F(Chat, WritesMiniCpm) {
+  EXPECT_EQ(show(ChatTemplate::minicpm, conversation_),
+            "<|begin_of_text|>Be brief.<用户>Hi<AI>Hello!<用户>Bye<AI>");
+  EXPECT_EQ(show(ChatTemplate::minicpm, {}), "<|begin_of_text|><AI>");
+  EXPECT_EQ(stops_of(ChatTemplate::minicpm, tokenizer_).strings, std::vector<std::string>{"<用户>"});
+  const std::int32_t assistant = builder_.add("<AI>", TokenType::user_defined);
+  const Tokenizer with_token = builder_.build();
+  const std::vector<TokenId> ids = encode_chat(ChatTemplate::minicpm, with_token, conversation_);
+  EXPECT_EQ(ids.back(), TokenId{assistant});
+  EXPECT_EQ(with_token.decode(ids, true), "<|begin_of_text|>Be brief.<用户>Hi<AI>Hello!<用户>Bye<AI>");
+}
+
+// A model goes on from the line break and generates no space before its answer: the history must not have
+// one there either.
+TEST(ChatTemplates, PutNoSpaceBetweenTheAssistantsHeaderAndItsWords) {
+  VocabularyBuilder v("llama");
+  v.add_bytes();
+  v.add("\u2581");
+  for (const auto* spelling : {"<|im_start|>", "<|im_end|>"}) v.add(spelling, TokenType::control);
+  const Tokenizer t = v.build();
+  const std::vector<Message> messages = {{Role::user, "a"}, {Role::assistant, "b"}};
+  std::string text;
+  for (const TokenId id : encode_chat(ChatTemplate::chatml, t, messages)) text += t.bytes_of(id, true);
+  EXPECT_EQ(
+      text,
+      "<|im_start|> user\na<|im_end|> \n<|im_start|> assistant\nb<|im_end|> \n<|im_start|> assistant\n");
 }
 
 // The roles' tags are text in that family's vocabulary, and the end of text follows every answer.
@@ -110,8 +191,9 @@ TEST_F(Chat, EndsWithTheAssistantsHeaderWhateverCameLast) {
 }
 
 TEST_F(Chat, NeverParsesAMessageForControlTokens) {
-  for (const ChatTemplate t : {ChatTemplate::raw, ChatTemplate::bitnet, ChatTemplate::llama3,
-                               ChatTemplate::chatml, ChatTemplate::falcon3, ChatTemplate::instruct}) {
+  for (const ChatTemplate t :
+       {ChatTemplate::raw, ChatTemplate::bitnet, ChatTemplate::llama3, ChatTemplate::chatml,
+        ChatTemplate::falcon3, ChatTemplate::minicpm, ChatTemplate::instruct}) {
     const auto count = [&](const std::string& content) {
       int controls = 0;
       const std::vector<Message> messages = {{Role::user, content}};
@@ -134,8 +216,8 @@ TEST_F(Chat, DoesNotCompleteAControlTokenAcrossMessages) {
 }
 
 TEST_F(Chat, AnAnswerExtendsTheTokensOfTheConversation) {
-  for (const ChatTemplate t :
-       {ChatTemplate::bitnet, ChatTemplate::llama3, ChatTemplate::chatml, ChatTemplate::falcon3}) {
+  for (const ChatTemplate t : {ChatTemplate::bitnet, ChatTemplate::llama3, ChatTemplate::chatml,
+                               ChatTemplate::falcon3, ChatTemplate::minicpm}) {
     std::vector<Message> messages = {{Role::user, "What color is the sky?"}};
     const auto before = encode_chat(t, tokenizer_, messages);
     messages.push_back({Role::assistant, "The sky is blue."});
@@ -186,12 +268,13 @@ TEST(ChatTemplates, KeepTheTokensOfAConversationWhenItsAnswerIsAdded) {
 }
 
 TEST(ChatTemplates, AreFoundByName) {
-  for (const ChatTemplate t : {ChatTemplate::raw, ChatTemplate::bitnet, ChatTemplate::llama3,
-                               ChatTemplate::chatml, ChatTemplate::falcon3, ChatTemplate::instruct}) {
+  for (const ChatTemplate t :
+       {ChatTemplate::raw, ChatTemplate::bitnet, ChatTemplate::llama3, ChatTemplate::chatml,
+        ChatTemplate::falcon3, ChatTemplate::minicpm, ChatTemplate::instruct}) {
     EXPECT_EQ(find_chat_template(name_of(t)), t);
   }
   EXPECT_EQ(find_chat_template("auto"), std::nullopt);
-  EXPECT_EQ(chat_template_names(), "raw, bitnet, llama3, chatml, falcon3, instruct");
+  EXPECT_EQ(chat_template_names(), "raw, bitnet, llama3, chatml, falcon3, minicpm, instruct");
 }
 
 TEST_F(Chat, IsChosenByTheFilesOwnText) {
@@ -231,6 +314,43 @@ TEST_F(Chat, IsChosenByArchitectureAndVocabularyWhenTheFileHasNoText) {
   EXPECT_EQ(choose("bitnet", {}), ChatTemplate::instruct);
 }
 
+TEST(ChatTemplates, KnowThinkingByTheFilesTextAndWithoutOneByTheVocabulary) {
+  const auto tokenizer_of = [](VocabularyBuilder& v, std::optional<TokenType> tags) {
+    v.add_bytes();
+    for (const auto* spelling : {"<|im_start|>", "<|im_end|>"}) v.add(spelling, TokenType::control);
+    if (tags) {
+      for (const auto* spelling : {"<think>", "</think>"}) v.add(spelling, *tags);
+    }
+    return v.build();
+  };
+  VocabularyBuilder with("gpt2", "qwen2");
+  VocabularyBuilder without("gpt2", "qwen2");
+  VocabularyBuilder hidden("gpt2", "qwen2");
+  const Tokenizer thinks = tokenizer_of(with, TokenType::user_defined);
+  const Tokenizer plain = tokenizer_of(without, std::nullopt);
+  const Tokenizer unseen = tokenizer_of(hidden, TokenType::control);
+  const std::string jinja =
+      "{{ '<|im_start|>' }}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% if not "
+      "enable_thinking %}{{ '<think>\n\n</think>\n\n' }}{% endif %}{% endif %}";
+
+  const ThinkingForms own = thinking_forms(ChatTemplate::chatml, {"qwen3", jinja}, plain);
+  EXPECT_EQ(own.unasked, Thinking::skipped);
+  EXPECT_EQ(own.on, Thinking::free);
+  EXPECT_EQ(own.off, Thinking::skipped);
+  for (const std::string_view other : {"", "{{ '<|start_header_id|>' }}"}) {
+    const ThinkingForms named = thinking_forms(ChatTemplate::chatml, {"qwen3", other}, thinks);
+    EXPECT_EQ(named.unasked, Thinking::free) << other;
+    EXPECT_EQ(named.on, Thinking::free) << other;
+    EXPECT_EQ(named.off, Thinking::skipped) << other;
+    EXPECT_EQ(thinking_forms(ChatTemplate::chatml, {"qwen3", other}, plain).unasked, Thinking::none);
+  }
+  EXPECT_EQ(thinking_forms(ChatTemplate::chatml, {"qwen3", "{{ '<|im_start|>' }}"}, thinks).unasked,
+            Thinking::none);
+  EXPECT_EQ(thinking_forms(ChatTemplate::llama3, {"llama", jinja}, thinks).off, std::nullopt);
+  // Tokens without a text: what is thinking could not be told from the answer.
+  EXPECT_EQ(thinking_forms(ChatTemplate::chatml, {"qwen3", jinja}, unseen).off, std::nullopt);
+}
+
 // One place decides: what is chosen can be used, and what cannot be used says why.
 TEST(ChatTemplates, AreChosenOnlyWithTheControlTokensThatTheyNeed) {
   const auto obstacle = [](std::string_view jinja) {
@@ -241,7 +361,7 @@ TEST(ChatTemplates, AreChosenOnlyWithTheControlTokensThatTheyNeed) {
   EXPECT_EQ(obstacle("{{'<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>'}}"),
             "its chat template is chatml, but the vocabulary has no token <|im_start|>");
   EXPECT_EQ(obstacle("{{ '[INST] ' + content }}"), "its chat template is none that this program knows");
-  EXPECT_EQ(usable_chat_templates(canary()), "bitnet, falcon3, instruct");
+  EXPECT_EQ(usable_chat_templates(canary()), "bitnet, falcon3, minicpm, instruct");
   EXPECT_EQ(obstacle_to(ChatTemplate::bitnet, canary()), "");
   EXPECT_EQ(obstacle_to(ChatTemplate::raw, canary()), "");
 }

@@ -60,6 +60,15 @@ TEST(RecognisedTemplate, IsFalcon3sByTheLineBreaksAroundTheContent) {
       ChatTemplate::falcon3);
 }
 
+TEST(RecognisedTemplate, IsMiniCpmsByItsTagForTheUser) {
+  EXPECT_EQ(recognise_template("{% for m in messages %}{% if m['role'] == 'user' %}{{ '<用户>' + "
+                               "m['content'].strip() + '<AI>' }}{% else %}{{ m['content'].strip() }}"
+                               "{% endif %}{% endfor %}"),
+            ChatTemplate::minicpm);
+  EXPECT_EQ(recognise_template("{{ '<AI>' }}"), std::nullopt);
+  EXPECT_EQ(recognise_template("{{ '<用户>' }}" + kChatml), ChatTemplate::chatml);
+}
+
 // They begin alike, and end the user's turn with a token.
 TEST(RecognisedTemplate, IsNotFalcon3sWhereOtherFamiliesUseTheSameTags) {
   EXPECT_EQ(recognise_template("{{ '<|user|>\\n' + message['content'] + eos_token }}{{ '<|assistant|>' }}"),

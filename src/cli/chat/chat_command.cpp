@@ -31,6 +31,7 @@ struct ChatOptions {
   ModelOptions model;
   std::string system;
   std::string chat_template = "auto";
+  std::optional<bool> think;
   std::optional<std::string> message;
   std::optional<std::string> named_model;  // without -m
   std::vector<std::string> stop;
@@ -79,14 +80,14 @@ ExitCode chat(const ChatOptions& o) {
   o.sampling.check();
   o.sampling.announce();
   const Model model = load_model(o.model, o.sampling.head());
-  const ChatTemplate chat_template = find_template(o.chat_template, model);
+  const ChatForm form = find_form(o.chat_template, o.think, model);
   Session session = make_session(model, o.model);
-  Conversation conversation(model, session, chat_template);
+  Conversation conversation(model, session, form);
   conversation.set_system(o.system);
   if (interrupted()) return ExitCode::interrupted;
 
   const std::optional<int> screen = find_screen();
-  ChatLoop loop(model, session, conversation, chat_template,
+  ChatLoop loop(model, session, conversation, form,
                 {.settings = {.sampler = o.sampling.sampler(), .max_tokens = o.max_tokens},
                  .stop_strings = o.stop,
                  .ignore_eos = o.ignore_eos,
@@ -111,6 +112,7 @@ std::function<ExitCode()> add_chat_command(Command& app) {
   Command& c = *app.add_subcommand("chat", "A conversation in the terminal");
   auto* system = c.add_option("--system", o->system, "System message")->type_name("TEXT")->allow_empty();
   auto* chat_template = add_template(c, o->chat_template);
+  auto* think = add_think(c, o->think);
   auto* n = add_number(c, "-n,--max-tokens", o->max_tokens, "Tokens of an answer at most; -1: until it ends");
   n->type_name("N");
   const auto take_message = [o = o.get()](const std::string& text, const std::string& source) {
@@ -127,7 +129,8 @@ std::function<ExitCode()> add_chat_command(Command& app) {
   auto* no_history = c.add_flag("--no-history", o->no_history, "Don't remember what is typed");
   auto* escape =
       c.add_flag("-e,--escape", o->escape, "\\n, \\t, \\\\, \\xNN, \\uNNNN in TEXT are characters");
-  for (Option* option : {message, system, escape, chat_template, n, stop, ignore_eos, no_wrap, no_history}) {
+  for (Option* option :
+       {message, system, escape, chat_template, think, n, stop, ignore_eos, no_wrap, no_history}) {
     option->group("Conversation");
   }
   o->sampling.add_to(c);

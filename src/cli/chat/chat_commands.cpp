@@ -10,6 +10,7 @@
 #include "cli/chat/chat_file.h"
 #include "cli/chat/chat_loop.h"
 #include "cli/options/suggestions.h"
+#include "cli/options/template_option.h"
 #include "cli/terminal/log.h"
 
 namespace bitnet::cli {
@@ -57,6 +58,7 @@ const ChatLoop::Command ChatLoop::kCommands[] = {
     {"undo", "", "takes back the last message and its answer", &ChatLoop::undo},
     {"show", "", "the conversation so far", &ChatLoop::show},
     {"set", "[NAME VALUE]", "shows the settings, or changes one: /set temp 0.3", &ChatLoop::set},
+    {"think", "[on|off]", "whether the next answers are thought about first", &ChatLoop::think},
     {"save", kFile, "writes the conversation to a file", &ChatLoop::save},
     {"load", kFile, "goes on with a conversation from a file", &ChatLoop::load},
     {"stats", "", "what the context holds, and how fast it went", &ChatLoop::stats},
@@ -192,11 +194,23 @@ ChatLoop::Next ChatLoop::set(const std::string& what) {
   return Next::go_on;
 }
 
+ChatLoop::Next ChatLoop::think(const std::string& how) {
+  if (how.empty()) {
+    const std::string_view name = think_name(form_.thinking);
+    tell(name.empty() ? "this model's template knows no thinking" : "think is " + std::string(name));
+    return Next::go_on;
+  }
+  form_.thinking = find_thinking(form_.chat_template, parse_think(how, "/think"), model_);
+  conversation_.set_thinking(form_.thinking);
+  log_info("think is {} from the next answer on", think_name(form_.thinking));
+  return Next::go_on;
+}
+
 ChatLoop::Next ChatLoop::save(const std::string& typed) {
   const std::string path = path_of(typed);
   bool replaced = false;
   try {
-    replaced = save_chat(path, model_.info().file, template_, conversation_.messages());
+    replaced = save_chat(path, model_.info().file, form_.chat_template, conversation_.messages());
   } catch (const RuntimeError& e) {
     if (!manner_.interactive) throw;
     log_error("{}", e.what());
@@ -221,9 +235,9 @@ ChatLoop::Next ChatLoop::load(const std::string& typed) {
   if (!chat.model.empty() && file_name(chat.model) != file_name(model_.info().file)) {
     log_warn("it was held with another model, {}", printable(chat.model, kMaxPrintedPath));
   }
-  if (!chat.chat_template.empty() && chat.chat_template != name_of(template_)) {
+  if (!chat.chat_template.empty() && chat.chat_template != name_of(form_.chat_template)) {
     log_warn("it was held in another template, {}; this goes on in {}",
-             printable(chat.chat_template, kMaxPrintedName), name_of(template_));
+             printable(chat.chat_template, kMaxPrintedName), name_of(form_.chat_template));
   }
   if (!manner_.interactive || manner_.quiet) return Next::go_on;
   const std::vector<Message>& messages = conversation_.messages();

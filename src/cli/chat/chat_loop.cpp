@@ -16,6 +16,7 @@
 #include "cli/terminal/output.h"
 #include "cli/terminal/prompt_progress.h"
 #include "cli/terminal/text_writer.h"
+#include "cli/terminal/thinking_text.h"
 
 namespace bitnet::cli {
 namespace {
@@ -47,12 +48,12 @@ std::string counted(std::size_t n, std::string_view what) {
   return fmt::format("{} {}{}", n, what, n == 1 ? "" : "s");
 }
 
-ChatLoop::ChatLoop(const Model& model, Session& session, Conversation& conversation,
-                   ChatTemplate chat_template, ChatManner manner)
+ChatLoop::ChatLoop(const Model& model, Session& session, Conversation& conversation, ChatForm form,
+                   ChatManner manner)
     : model_(model),
       session_(session),
       conversation_(conversation),
-      template_(chat_template),
+      form_(form),
       manner_(std::move(manner)),
       sampler_(manner_.settings.sampler, model.info().vocab) {}
 
@@ -130,7 +131,8 @@ ChatLoop::Next ChatLoop::obey_or_say(const std::string& line) {
 
 void ChatLoop::take_turn(const std::optional<std::string>& message) {
   PromptProgress progress(manner_.quiet);
-  TextWriter out(manner_.wraps);
+  TextWriter writer(manner_.wraps);
+  ThinkingText out(writer, form_.thinking != Thinking::none);
   TurnOptions options;
   if (manner_.settings.max_tokens >= 0) {
     options.max_tokens = static_cast<std::size_t>(manner_.settings.max_tokens);
@@ -159,8 +161,8 @@ void ChatLoop::take_turn(const std::optional<std::string>& message) {
   // Each answer ends its line, be it empty. One that was cut off has no end but for a person's eyes.
   const bool is_cut = last_->generation.reason == StopReason::interrupted;
   if (manner_.interactive || !is_cut) {
-    out.flush();
-    if (out.last() != '\n') write_stdout("\n");
+    out.finish();
+    if (writer.last() != '\n') write_stdout("\n");
   }
   report(*last_);
 }

@@ -30,7 +30,7 @@ struct ChatManner {
 class ChatLoop {
  public:
   // Model, session and conversation must outlive it.
-  ChatLoop(const Model& model, Session& session, Conversation& conversation, ChatTemplate chat_template,
+  ChatLoop(const Model& model, Session& session, Conversation& conversation, ChatForm form,
            ChatManner manner);
 
   // Until the lines end, /exit, or a signal. `first` is said before any of them.
@@ -59,6 +59,7 @@ class ChatLoop {
   Next undo(const std::string&);
   Next show(const std::string&);
   Next set(const std::string& what);
+  Next think(const std::string& how);
   Next save(const std::string& typed);
   Next load(const std::string& typed);
   Next stats(const std::string&);
@@ -67,7 +68,7 @@ class ChatLoop {
   const Model& model_;
   Session& session_;
   Conversation& conversation_;
-  ChatTemplate template_;
+  ChatForm form_;
   ChatManner manner_;
   Sampler sampler_;
   std::optional<TurnResult> last_;

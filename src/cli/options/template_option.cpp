@@ -32,6 +32,8 @@ Option* add_template(Command& command, std::string& name) {
   return option;
 }
 
+namespace {
+
 ChatTemplate find_template(const std::string& name, const Model& model) {
   const auto named = find_chat_template(name);
   if (named == ChatTemplate::raw) return *named;
@@ -54,11 +56,64 @@ ChatTemplate find_template(const std::string& name, const Model& model) {
   return *choice.chosen;
 }
 
-std::vector<TokenId> encode_prompt(ChatTemplate chat_template, const Model& model, const std::string& prompt,
+}  // namespace
+
+Option* add_think(Command& command, std::optional<bool>& think) {
+  const auto take = [&think](const std::string& given, const std::string& source) {
+    think = parse_think(given, source);
+  };
+  auto* option = command.add_option(
+      "--think", take, "Whether the model thinks before it answers, if its template knows of it");
+  option->type_name("on|off")->default_str("by template")->choices("on, off");
+  return option;
+}
+
+bool parse_think(std::string_view text, const std::string& source) {
+  if (text == "on") return true;
+  if (text == "off") return false;
+  throw UsageError(source + " '" + printable(text, kMaxPrintedName) + "' is neither on nor off");
+}
+
+ChatForm find_form(const std::string& name, std::optional<bool> think, const Model& model) {
+  if (think && find_chat_template(name) == ChatTemplate::raw) {
+    throw UsageError("--think needs a template: pass --template auto or a name");
+  }
+  const ChatTemplate t = find_template(name, model);
+  return {t, find_thinking(t, think, model)};
+}
+
+Thinking find_thinking(ChatTemplate t, std::optional<bool> think, const Model& model) {
+  if (t == ChatTemplate::raw) return Thinking::none;
+  const ThinkingForms forms = thinking_forms(t, model.chat_hints(), model.tokenizer());
+  if (!think) return forms.unasked;
+  const std::optional<Thinking> asked = *think ? forms.on : forms.off;
+  if (asked) return *asked;
+  const std::string what =
+      printable(model.info().file, kMaxPrintedPath) + ": --think " + (*think ? "on" : "off") + ": ";
+  throw UsageError(what + (forms.unasked == Thinking::none
+                               ? "its template, " + std::string(name_of(t)) +
+                                     ", has no thinking that could be turned on or off; leave it out"
+                               : std::string("its template has no such choice; leave it out")));
+}
+
+std::string_view think_name(Thinking thinking) {
+  switch (thinking) {
+    case Thinking::none:
+      break;
+    case Thinking::free:
+    case Thinking::begun:
+      return "on";
+    case Thinking::skipped:
+      return "off";
+  }
+  return {};
+}
+
+std::vector<TokenId> encode_prompt(ChatForm form, const Model& model, const std::string& prompt,
                                    const std::string& system, bool special) {
   model.require_text();
   const Tokenizer& tokenizer = model.tokenizer();
-  if (chat_template == ChatTemplate::raw) {
+  if (form.chat_template == ChatTemplate::raw) {
     if (!system.empty()) throw UsageError("--system needs a template: pass --template auto or a name");
     return tokenizer.encode(prompt, {.add_bos = true, .parse_special = special});
   }
@@ -68,7 +123,7 @@ std::vector<TokenId> encode_prompt(ChatTemplate chat_template, const Model& mode
   std::vector<Message> messages;
   if (!system.empty()) messages.push_back({Role::system, system});
   messages.push_back({Role::user, prompt});
-  return encode_chat(chat_template, tokenizer, messages);
+  return encode_chat(form, tokenizer, messages);
 }
 
 }  // namespace bitnet::cli

@@ -50,17 +50,17 @@ void report(const GenerateResult& r) {
   log_debug("peak memory {:.1f} MiB", to_mib(memory_use().peak_bytes));
 }
 
-std::unique_ptr<RunOutput> make_output(const RunOptions& o, const Model& model, ChatTemplate chat_template,
+std::unique_ptr<RunOutput> make_output(const RunOptions& o, const Model& model, ChatForm form,
                                        const Session& session, const RunPrompt& prompt) {
   if (!o.json && !o.jsonl) {
     std::string echo;
     if (o.echo) {
       echo = prompt.text ? std::string(*prompt.text) : model.tokenizer().decode(prompt.ids, o.special);
     }
-    return make_text_output(std::move(echo), !o.no_wrap, o.newline);
+    return make_text_output(std::move(echo), !o.no_wrap, o.newline, form.thinking);
   }
   return make_json_output(o.json ? JsonForm::object : JsonForm::lines, model, prompt,
-                          run_options_json(o, chat_template, session), o.logprobs);
+                          run_options_json(o, form, session), o.logprobs);
 }
 
 // Has `generation` tell output and receipt of every token. Without JSON and receipt nobody wants to know.
@@ -85,15 +85,15 @@ ExitCode run(const RunOptions& o) {
   if (o.max_tokens >= 0) generation.max_tokens = static_cast<std::size_t>(o.max_tokens);
   generation.show_special = o.special;
   generation.keep_going = [] { return !interrupted(); };
-  const ChatTemplate chat_template = find_template(o.chat_template, model);
-  set_stops(o.stop, o.ignore_eos, chat_template, model.tokenizer(), generation);
+  const ChatForm form = find_form(o.chat_template, o.think, model);
+  set_stops(o.stop, o.ignore_eos, form.chat_template, model.tokenizer(), generation);
   const std::vector<TokenId> tokens =
-      prompt ? encode_prompt(chat_template, model, *prompt, o.system, o.special) : *o.ids;
+      prompt ? encode_prompt(form, model, *prompt, o.system, o.special) : *o.ids;
   check_token_ids(tokens, model.tokenizer().vocab_size());
   Session session = make_session(model, o.model);
   if (o.scores()) {
     return run_score({.options = o,
-                      .chat_template = chat_template,
+                      .form = form,
                       .model = model,
                       .session = session,
                       .prompt = *prompt,  // check() refuses ids
@@ -101,7 +101,7 @@ ExitCode run(const RunOptions& o) {
   }
   Sampler sampler(o.sampling.sampler(), model.info().vocab);
   const RunPrompt run_prompt{.text = prompt, .ids = tokens};
-  const std::unique_ptr<RunOutput> output = make_output(o, model, chat_template, session, run_prompt);
+  const std::unique_ptr<RunOutput> output = make_output(o, model, form, session, run_prompt);
   Receipt receipt;
   watch_tokens(o, *output, receipt, generation);
 
@@ -123,7 +123,7 @@ ExitCode run(const RunOptions& o) {
   if (o.receipt) {
     const bool written =
         result.reason != StopReason::interrupted && receipt.write({.options = o,
-                                                                   .chat_template = chat_template,
+                                                                   .form = form,
                                                                    .model = model,
                                                                    .session = session,
                                                                    .prompt = run_prompt,

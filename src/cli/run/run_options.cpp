@@ -28,13 +28,17 @@ void add_prompt_options(Command& c, RunOptions& o) {
   ids->type_name("ID,...")->excludes(prompt)->excludes(file)->only_once();
   auto* escape = c.add_flag("-e,--escape", o.escape, "\\n, \\t, \\\\, \\xNN, \\uNNNN in TEXT are characters");
   auto* chat_template = add_template(c, o.chat_template);
+  auto* think = add_think(c, o.think);
   auto* system = c.add_option("--system", o.system, "System message; needs a template")
                      ->type_name("TEXT")
                      ->allow_empty();
   auto* special = c.add_flag("--special", o.special, "Control tokens: parse in the prompt, show in the text");
   chat_template->excludes(ids);
+  think->excludes(ids);
   system->excludes(ids);
-  for (Option* option : {prompt, file, ids, escape, chat_template, system, special}) option->group("Prompt");
+  for (Option* option : {prompt, file, ids, escape, chat_template, think, system, special}) {
+    option->group("Prompt");
+  }
 }
 
 void add_length_options(Command& c, RunOptions& o) {

@@ -22,6 +22,7 @@ struct RunOptions {
   bool escape = false;
   std::string system;
   std::string chat_template = "raw";
+  std::optional<bool> think;
   bool special = false;
   bool echo = false;
   bool no_wrap = false;

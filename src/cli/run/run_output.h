@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "bitnet/chat.h"
 #include "bitnet/generate.h"
 #include "bitnet/model.h"
 
@@ -29,8 +30,8 @@ class RunOutput {
 
 // Text as it comes and nothing else. `echo` goes out with the first of it: by then nothing can be refused any
 // more. `wraps`: on a terminal, lines are broken between words. `newline`: the text ends its line, wherever
-// it goes.
-std::unique_ptr<RunOutput> make_text_output(std::string echo, bool wraps, bool newline);
+// it goes. `thinking`: how it begins, for a terminal.
+std::unique_ptr<RunOutput> make_text_output(std::string echo, bool wraps, bool newline, Thinking thinking);
 
 struct RunPrompt {
   std::optional<std::string_view> text;  // none was given: the ids were

@@ -27,7 +27,7 @@ class Receipt {
 
   struct Run {
     const RunOptions& options;
-    ChatTemplate chat_template;
+    ChatForm form;
     const Model& model;
     const Session& session;
     RunPrompt prompt;

@@ -5,6 +5,7 @@
 
 #include "base/printable.h"
 #include "cli/options/number_option.h"
+#include "cli/options/template_option.h"
 #include "cli/terminal/json_text.h"
 
 namespace bitnet::cli {
@@ -17,11 +18,13 @@ Json number_json(float value) { return Json::parse(digits_of(value)); }
 
 }  // namespace
 
-Json run_options_json(const RunOptions& o, ChatTemplate chat_template, const Session& session) {
+Json run_options_json(const RunOptions& o, ChatForm form, const Session& session) {
   const SamplerOptions sampler = o.sampling.sampler();
+  const std::string_view think = think_name(form.thinking);
   Json stop = Json::array();
   for (const std::string& text : o.stop) stop.push_back(argument_json(text));
-  return {{"template", name_of(chat_template)},
+  return {{"template", name_of(form.chat_template)},
+          {"think", think.empty() ? Json() : Json(think)},
           {"system", argument_json(o.system)},
           {"special", o.special},
           {"max_tokens", o.max_tokens < 0 ? Json() : Json(o.max_tokens)},

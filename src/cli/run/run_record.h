@@ -16,7 +16,10 @@
 namespace bitnet::cli {
 
 // Every option that changes a logit, a token or the text:
-//   template, system, special    of the prompt; a text that is no UTF-8 is {bytes: in hexadecimal}
+//   template                     of the prompt
+//   think                        "on" or "off", as it was asked for or the template has it; null where that
+//                                knows no thinking
+//   system, special              of the prompt; a text that is no UTF-8 is {bytes: in hexadecimal}
 //   max_tokens                   null: no limit
 //   stop, ignore_eos
 //   temperature, top_k, top_p, min_p, repeat_penalty, repeat_window, seed
@@ -24,8 +27,7 @@ namespace bitnet::cli {
 //   ctx_size, kv_type, activations
 //   head                         "stored" (--head exact and screened give the same bits) or "int8"
 // Options that are not here change none of these: tests/cli/run/option_record_test.cpp.
-nlohmann::ordered_json run_options_json(const RunOptions& options, ChatTemplate chat_template,
-                                        const Session& session);
+nlohmann::ordered_json run_options_json(const RunOptions& options, ChatForm form, const Session& session);
 
 // {name, architecture, file, bytes} and {text, ids}, as run --json and --score have them.
 nlohmann::ordered_json run_model_json(const ModelInfo& info);

@@ -4,7 +4,7 @@
 //                     one is added
 //   program, commit   that wrote it
 //   model             {name, architecture, file, bytes}: as run --json has it
-//   options           {template, system, special, ctx_size, kv_type, activations, head}: run_record.h
+//   options           {template, think, system, special, ctx_size, kv_type, activations, head}: run_record.h
 //   prompt            {text, ids, tokens, score}: as it was given, null if that is no UTF-8; the ids that
 //   were
 //                     run; of each token
@@ -126,8 +126,8 @@ class Scorer {
 // read it; a template has closed the prompt's turn before.
 std::vector<TokenId> encode_with(const ScoreRun& run, const std::string& choice) {
   const RunOptions& o = run.options;
-  if (run.chat_template == ChatTemplate::raw) {
-    return encode_prompt(run.chat_template, run.model, run.prompt + choice, o.system, o.special);
+  if (run.form.chat_template == ChatTemplate::raw) {
+    return encode_prompt(run.form, run.model, run.prompt + choice, o.system, o.special);
   }
   std::vector<TokenId> ids(run.prompt_ids.begin(), run.prompt_ids.end());
   const std::vector<TokenId> more =
@@ -161,9 +161,10 @@ Json score_json(const Score& s) {
 }
 
 Json options_json(const ScoreRun& run) {
-  const Json all = run_options_json(run.options, run.chat_template, run.session);
+  const Json all = run_options_json(run.options, run.form, run.session);
   Json json;
-  for (const char* name : {"template", "system", "special", "ctx_size", "kv_type", "activations", "head"}) {
+  for (const char* name :
+       {"template", "think", "system", "special", "ctx_size", "kv_type", "activations", "head"}) {
     json[name] = all.at(name);
   }
   return json;

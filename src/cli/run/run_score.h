@@ -14,7 +14,7 @@ namespace bitnet::cli {
 
 struct ScoreRun {
   const RunOptions& options;
-  ChatTemplate chat_template;
+  ChatForm form;
   const Model& model;
   Session& session;
   const std::string& prompt;

@@ -35,6 +35,13 @@ void TextWriter::write(std::string_view text) {
   if (!ready_.empty()) write_stdout(ready_);
 }
 
+void TextWriter::write_mark(std::string_view mark) {
+  if (!wraps_) return write_stdout(mark);
+  ready_.clear();
+  wrap_.push_mark(mark, ready_);
+  if (!ready_.empty()) write_stdout(ready_);
+}
+
 void TextWriter::flush() {
   if (!wraps_) return;
   ready_.clear();

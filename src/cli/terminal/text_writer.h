@@ -16,6 +16,8 @@ class TextWriter {
 
   // Throws as write_stdout().
   void write(std::string_view text);
+  // An escape sequence that takes no room, before the text that comes next. Only for a terminal.
+  void write_mark(std::string_view mark);
   // The word that is held back, be it finished or not.
   void flush();
   char last() const { return last_; }  // of what was written; '\0' before there is anything

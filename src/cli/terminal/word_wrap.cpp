@@ -41,6 +41,14 @@ void WordWrap::push(std::string_view text, std::size_t columns, std::string& out
   }
 }
 
+void WordWrap::push_mark(std::string_view mark, std::string& out) {
+  if (is_overlong_) {
+    out += mark;
+  } else {
+    word_ += mark;
+  }
+}
+
 void WordWrap::finish(std::string& out) {
   end_word(out);
   spaces_.clear();

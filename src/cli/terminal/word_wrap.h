@@ -17,6 +17,8 @@ class WordWrap {
   // Appends to `out` what can be shown by now, with a line break in place of the spaces where a row of
   // `columns` ends. The width may change from call to call.
   void push(std::string_view text, std::size_t columns, std::string& out);
+  // Something that takes no room, a change of colour, where the text stands now.
+  void push_mark(std::string_view mark, std::string& out);
   // What was held back. The next text starts at the beginning of a row.
   void finish(std::string& out);
 

@@ -34,6 +34,7 @@ struct TraceCommandOptions {
   std::optional<std::string> prompt_file;
   std::optional<std::string> ids;
   std::string chat_template = "raw";
+  std::optional<bool> think;
   std::string system;
   bool special = false;
   std::string output;
@@ -48,10 +49,11 @@ void add_trace_options(Command& c, TraceCommandOptions& o) {
   auto* ids = c.add_option("--ids", o.ids, "Token ids instead of a text, as they are: no BOS is added");
   ids->type_name("ID,...")->excludes(prompt)->excludes(file);
   auto* chat_template = add_template(c, o.chat_template)->excludes(ids);
+  auto* think = add_think(c, o.think)->excludes(ids);
   auto* system = c.add_option("--system", o.system, "System message; needs a template")->excludes(ids);
   system->type_name("TEXT");
   auto* special = c.add_flag("--special", o.special, "Recognise control tokens in the text")->excludes(ids);
-  for (Option* option : {prompt, file, ids, chat_template, system, special}) option->group("Tokens");
+  for (Option* option : {prompt, file, ids, chat_template, think, system, special}) option->group("Tokens");
 
   auto* output = c.add_option("-o,--output", o.output, "Write the values to a .npz or .gguf; none: a table");
   output->type_name("FILE");
@@ -66,7 +68,7 @@ void add_trace_options(Command& c, TraceCommandOptions& o) {
 
 std::vector<TokenId> read_tokens(const TraceCommandOptions& o, const Model& model, const std::string& text) {
   if (!o.ids) {
-    return encode_prompt(find_template(o.chat_template, model), model, text, o.system, o.special);
+    return encode_prompt(find_form(o.chat_template, o.think, model), model, text, o.system, o.special);
   }
   return token_ids_of(*o.ids, "--ids");
 }

@@ -101,6 +101,20 @@ void add_ends(Inspection& out, const Tokenizer& tokenizer) {
           "what the file names, and control tokens so spelled");
 }
 
+void add_thinking(Inspection& out, ChatTemplate t, const ChatHints& hints, const Tokenizer& tokenizer) {
+  const ThinkingForms forms = thinking_forms(t, hints, tokenizer);
+  if (forms.unasked == Thinking::none) return;
+  const std::string asked = std::string(forms.off ? "--think off" : "") +
+                            (forms.off && forms.on ? " and " : "") + (forms.on ? "--think on" : "");
+  out.add(ok, "thinking",
+          forms.unasked == Thinking::skipped
+              ? "the template has the model answer at once, unless asked to think"
+              : "the template lets the model think before it answers",
+          "what stands between <think> and </think> is left out of later turns; run --template auto and chat "
+          "take " +
+              asked);
+}
+
 void add_template(Inspection& out, const gguf::File& file, const Tokenizer& tokenizer) {
   const auto value = file.find("tokenizer.chat_template");
   const std::string_view jinja = value ? value->as_string().value_or("") : std::string_view();
@@ -124,6 +138,7 @@ void add_template(Inspection& out, const gguf::File& file, const Tokenizer& toke
                 name);
   } else {
     out.add(ok, "chat template", "recognised as " + name, "run --template auto and chat use it");
+    add_thinking(out, *choice.chosen, {out.architecture, jinja}, tokenizer);
   }
 }
 

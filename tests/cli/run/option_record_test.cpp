@@ -34,6 +34,7 @@ const std::map<std::string, Recorded> kRecorded{
     {"--ids", {{}, "/prompt"}},     // in place of the prompt
     {"--file", {{}, "/prompt"}},    // in place of the prompt: a test of its own
     {"--template", {{"--template", "auto"}, "/options/template"}},
+    {"--think", {{}, "/options/think"}},  // the canary's template knows none: thinking_test.cpp
     {"--system", {{"--template", "auto", "--system", "Be brief."}, "/options/system"}},
     {"--special", {{"--special"}, "/options/special"}},
     {"--max-tokens", {{"-n", "5"}, "/options/max_tokens"}},

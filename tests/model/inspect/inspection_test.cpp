@@ -217,7 +217,7 @@ TEST(InspectedTokenizer, SaysOfATemplateWhyItCannotBeUsed) {
   EXPECT_TRUE(chatml.is_usable());
   EXPECT_TRUE(finds(chatml, FindingLevel::warning, "chat template",
                     "its chat template is chatml, but the vocabulary has no token <|im_start|>"));
-  EXPECT_EQ(find(chatml, "chat template")->advice, "pass --template NAME: falcon3, instruct");
+  EXPECT_EQ(find(chatml, "chat template")->advice, "pass --template NAME: falcon3, minicpm, instruct");
   const std::string falcon = "{{'<|' + m['role'] + '|>\\n' + m['content'] + '\\n'}}{{ '<|assistant|>\\n' }}";
   model.set("tokenizer.chat_template", "{# not <|im_start|> #}" + falcon);
   EXPECT_TRUE(finds(inspect_small(model), FindingLevel::ok, "chat template", "recognised as falcon3"));
