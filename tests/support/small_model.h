@@ -36,6 +36,8 @@ struct SmallShape {
   std::size_t kv_heads = 2;
   std::size_t head_dim = 0;  // 0: hidden / heads, and no key says so
   std::size_t ffn = 256;
+  std::size_t experts = 4;       // of an architecture that has such, each of width ffn
+  std::size_t experts_used = 2;  // by a token
   std::size_t vocab = 300;  // at least 5; from 260 on all bytes have a token, and below 60 no text is taken
 };
 
@@ -76,7 +78,7 @@ class AlignedBytes {
 };
 
 // A model of one of the known architectures: random ternary layers (I2_S), an F16 embedding that serves as
-// the LM head too, F32 norms. A tensor's values depend on its name and size alone.
+// the LM head too where it may, F32 norms. A tensor's values depend on its name and size alone.
 class SmallModel {
  public:
   explicit SmallModel(std::string architecture, const SmallShape& shape = {});
