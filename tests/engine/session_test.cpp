@@ -16,6 +16,7 @@
 #include "engine/allocation_count.h"
 #include "engine/session_impl.h"
 #include "kernels/kernels.h"
+#include "support/golden.h"
 
 namespace bitnet {
 namespace {
@@ -48,8 +49,9 @@ bool same_bits(std::span<const float> a, std::span<const float> b) {
 
 // The promise: the logits of a list of ids are the same bits, however they are computed.
 TEST(SameBits, WhateverTheBackendThreadsAndChunks) {
-  for (const std::string& path : {canary(), random_model("random-bitnet-b1.58"),
-                                  random_model("random-bitnet"), random_model("random-llama")}) {
+  std::vector<std::string> paths = {canary()};
+  for (const std::string& name : test::random_models()) paths.push_back(random_model(name));
+  for (const std::string& path : paths) {
     const Model model = Model::load(path);
     const auto ids = some_ids(67, model.info().vocab);
     Session reference_session(model, {.n_threads = 1, .prefill_chunk = ids.size(), .backend = "scalar"});
@@ -65,6 +67,24 @@ TEST(SameBits, WhateverTheBackendThreadsAndChunks) {
               << path << ", " << k->name << ", " << threads << " threads, chunks of " << chunk;
         }
       }
+    }
+  }
+}
+
+TEST(SameBits, OfEveryModelWithUnroundedActivations) {
+  for (const std::string& name : test::random_models()) {
+    const Model model = Model::load(random_model(name));
+    const auto ids = some_ids(20, model.info().vocab);
+    SessionOptions options{.n_threads = 1, .prefill_chunk = ids.size(), .backend = "scalar"};
+    options.activations = ActivationType::f32;
+    Session reference_session(model, options);
+    const Logits reference = all_logits(reference_session, ids);
+    for (const kernels::Kernels* k : kernels::available()) {
+      options.backend = std::string(k->name);
+      options.n_threads = 3;
+      options.prefill_chunk = 7;
+      Session session(model, options);
+      EXPECT_TRUE(same_bits(all_logits(session, ids), reference)) << name << ", " << k->name;
     }
   }
 }

@@ -148,9 +148,8 @@ std::string test_name(const ::testing::TestParamInfo<std::string>& info) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Cases, GoldenValues, ::testing::ValuesIn(test::golden_cases()), test_name);
-INSTANTIATE_TEST_SUITE_P(Cases, UnquantizedActivations,
-                         ::testing::Values("canary-capital", "random-bitnet-b1.58", "random-bitnet",
-                                           "random-llama"),
+INSTANTIATE_TEST_SUITE_P(Canary, UnquantizedActivations, ::testing::Values("canary-capital"), test_name);
+INSTANTIATE_TEST_SUITE_P(Random, UnquantizedActivations, ::testing::ValuesIn(test::random_models()),
                          test_name);
 
 }  // namespace

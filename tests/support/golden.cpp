@@ -28,8 +28,14 @@ std::vector<char> read_all(std::ifstream& file) { return {std::istreambuf_iterat
 }  // namespace
 
 std::vector<std::string> golden_cases() {
-  return {"canary-capital",      "canary-sum",    "canary-story", "canary-chat",
-          "random-bitnet-b1.58", "random-bitnet", "random-llama"};
+  std::vector<std::string> cases = {"canary-capital", "canary-sum", "canary-story", "canary-chat"};
+  const auto random = random_models();
+  cases.insert(cases.end(), random.begin(), random.end());
+  return cases;
+}
+
+std::vector<std::string> random_models() {
+  return {"random-bitnet-b1.58", "random-bitnet", "random-llama", "random-llama-linear"};
 }
 
 Golden load_golden(const std::string& name) {

@@ -30,8 +30,9 @@ struct Golden {
   std::map<std::string, GoldenTensor> tensors;  // "blk.0.attn_out", ..., "result_norm", "logits"
 };
 
-// Names of all cases.
+// Names of all cases, and of those among them that have a model of random weights by the same name.
 std::vector<std::string> golden_cases();
+std::vector<std::string> random_models();
 Golden load_golden(const std::string& name);
 
 struct Difference {
