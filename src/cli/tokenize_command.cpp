@@ -2,6 +2,7 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
 #include <limits>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -38,6 +39,7 @@ struct Options {
   std::vector<std::string> ids;
   std::optional<std::string> file;
   bool escape = false;
+  bool null = false;  // many texts, each ended by a NUL
   bool no_bos = false;
   bool special = false;
   bool pieces = false;
@@ -149,11 +151,32 @@ bool print_pieces(const Tokenizer& tokenizer, const std::vector<TokenSpan>& span
   return !interrupted();
 }
 
-void print_ids(const std::vector<TokenId>& ids) {
+std::string ids_line(const std::vector<TokenId>& ids) {
   std::string line;
   for (const TokenId id : ids) fmt::format_to(std::back_inserter(line), "{} ", to_int(id));
   if (!line.empty()) line.pop_back();
-  write_stdout(line + "\n");
+  return line;
+}
+
+// A line for each text: the whole, or those that a NUL ends.
+bool print_lines(const Tokenizer& tokenizer, std::string_view text, const EncodeOptions& encoding,
+                 const Options& o) {
+  Printer printer;
+  const auto print = [&](std::string_view one) {
+    const std::vector<TokenId> ids = tokenizer.encode(one, encoding);
+    return printer.line(o.count ? std::to_string(ids.size()) : ids_line(ids));
+  };
+  if (!o.null) {
+    if (!print(text)) return false;
+  } else {
+    while (!text.empty()) {
+      const std::size_t end = std::min(text.find('\0'), text.size());
+      if (!print(text.substr(0, end))) return false;
+      text.remove_prefix(std::min(end + 1, text.size()));
+    }
+  }
+  printer.flush();
+  return !interrupted();
 }
 
 std::string read_text(const Options& o) {
@@ -176,13 +199,7 @@ ExitCode tokenize(const Options& o) {
     complete = o.json ? print_json(tokenizer, file.name(), encoding, text.size(), spans)
                       : print_pieces(tokenizer, spans);
   } else if (complete) {
-    const std::vector<TokenId> ids = tokenizer.encode(text, encoding);
-    if (interrupted()) return ExitCode::interrupted;
-    if (o.count) {
-      write_stdout(std::to_string(ids.size()) + "\n");
-    } else {
-      print_ids(ids);
-    }
+    complete = print_lines(tokenizer, text, encoding, o);
   }
   return complete ? ExitCode::done : ExitCode::interrupted;
 }
@@ -247,7 +264,9 @@ std::function<ExitCode()> add_tokenize_command(Command& app) {
   auto* pieces = c.add_flag("--pieces", o->pieces, "A line each: id, begin, end, piece; tabs between");
   auto* count = c.add_flag("--count", o->count, "Only how many tokens there are")->excludes(pieces);
   auto* json = c.add_flag("--json", o->json, "One JSON object")->excludes(pieces)->excludes(count);
-  for (Option* option : {pieces, count, json}) option->group("Output (otherwise the ids on one line)");
+  auto* null = c.add_flag("-0,--null", o->null, "Many texts, a NUL behind each: a line for each");
+  null->excludes(pieces)->excludes(json);
+  for (Option* option : {pieces, count, json, null}) option->group("Output (otherwise the ids on one line)");
   add_model_and_messages(c, *o);
   c.example("bitnet tokenize -m model.gguf \"What is 2+2?\" --pieces");
   return [o] { return tokenize(*o); };

@@ -45,6 +45,20 @@ TEST(Tokenize, ReadsEveryByteOfAFileOrOfStdin) {
   EXPECT_EQ(out_of({"tokenize", "-f", "-"}, text), "1016 17 198\n");
 }
 
+TEST(Tokenize, TakesManyTextsWithANulBehindEach) {
+  using namespace std::string_literals;
+  EXPECT_EQ(out_of({"tokenize", "-0", "-f", "-"},
+                   "2\n\0\0"
+                   "2\0"s),
+            "1016 17 198\n1016\n1016 17\n");
+  EXPECT_EQ(out_of({"tokenize", "--null", "--no-bos", "--count", "-f", "-"},
+                   "What is 2+2?\0\0"
+                   "2"s),
+            "7\n0\n1\n");
+  EXPECT_EQ(out_of({"tokenize", "-0", "-f", "-"}, ""), "");
+  EXPECT_PRED2(has, refusal(run_bitnet(Args{"tokenize", "-0", "--json", "-p", "a"}), 2), "--null");
+}
+
 TEST(Tokenize, RecognisesControlTokensOnlyWithSpecial) {
   EXPECT_EQ(text_of({"tokenize", "-p", "<|eot_id|>", "--count"}), "10\n");
   EXPECT_EQ(text_of({"tokenize", "-p", "<|eot_id|>", "--special"}), "1016 1018\n");
