@@ -1,0 +1,38 @@
+// scripts/test-tokenizers where it cannot do its work; what it does otherwise takes a network and minutes.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <string>
+#include <vector>
+
+#include "cli/runner.h"
+
+namespace bitnet::test {
+namespace {
+
+const std::string kBash = "/bin/bash";
+
+ChildResult test_tokenizers(const std::vector<std::string>& args) {
+  ChildOptions options;
+  options.args = {BITNET_SCRIPTS "/test-tokenizers"};
+  options.args.insert(options.args.end(), args.begin(), args.end());
+  options.environment = {{"PATH", ""}};  // and so no npm
+  return ChildProcess(kBash, options).wait();
+}
+
+TEST(TestTokenizersScript, SaysThatItIsSkippedWithoutNpm) {
+  if (::access(kBash.c_str(), X_OK) != 0) GTEST_SKIP() << "no " << kBash << " here";
+  const ChildResult result = test_tokenizers({executable()});
+  EXPECT_EQ(result.exit_code, 77);
+  EXPECT_PRED2(has, result.out, "skipped: there is no node or no npm here");
+}
+
+TEST(TestTokenizersScript, NamesTheExecutableThatThereIsNot) {
+  if (::access(kBash.c_str(), X_OK) != 0) GTEST_SKIP() << "no " << kBash << " here";
+  const ChildResult result = test_tokenizers({"/no/bitnet"});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_PRED2(has, result.err, "/no/bitnet is no executable");
+}
+
+}  // namespace
+}  // namespace bitnet::test
