@@ -7,6 +7,7 @@
 #include "quant/float_types.h"
 #include "quant/i2_s.h"
 #include "quant/i8_rows.h"
+#include "quant/q2_0.h"
 #include "quant/q4_0.h"
 #include "quant/q6_k.h"
 #include "quant/q8_0.h"
@@ -36,6 +37,30 @@ constexpr TypeInfo block_type(TensorType type, std::uint32_t id, std::string_vie
           {find_bad_scale<Block>, "block", kBadScale, kDamaged}};
 }
 
+// Types that are multiplied as lanes.
+template <const CodedType& type>
+std::uint64_t n_bytes_of_coded(std::uint64_t rows, std::uint64_t cols) {
+  return rows * type.row_bytes(cols);
+}
+
+template <const CodedType& type>
+constexpr TypeInfo coded_type(TensorType of, std::uint32_t id, std::string_view name, std::size_t block) {
+  return {of,
+          id,
+          name,
+          block,
+          1,
+          false,
+          n_bytes_of_coded<type>,
+          no_tensor_scale,
+          decode_coded_row,
+          {find_bad_coded_scale, "block", kBadScale, kDamaged},
+          &type};
+}
+
+// Lanes have no size or scale of their own: Matrix::lanes tells.
+std::uint64_t no_bytes(std::uint64_t /*rows*/, std::uint64_t /*cols*/) { return 0; }
+
 // In the order of TensorType.
 constexpr std::array kTypes{
     TypeInfo{TensorType::f32, 0, "F32", 1, 4, false, f32::n_bytes, no_tensor_scale, f32::decode_row, {}},
@@ -46,6 +71,8 @@ constexpr std::array kTypes{
     block_type<q4_0::Block>(TensorType::q4_0, 2, "Q4_0", q4_0::decode_row),
     TypeInfo{TensorType::i2_s, 36, "I2_S", i2_s::kGroup, 1, true, i2_s::n_bytes, i2_s::tensor_scale,
              i2_s::decode_row, kTernaryCodes},
+    coded_type<q2_0::kBlocksOf64>(TensorType::q2_0_64, 42, "Q2_0", 64),
+    coded_type<q2_0::kBlocksOf128>(TensorType::q2_0_128, 42, "Q2_0", 128),
     TypeInfo{TensorType::i8_rows,
              kNoFileId,
              "int8",
@@ -55,6 +82,16 @@ constexpr std::array kTypes{
              i8_rows::n_bytes,
              no_tensor_scale,
              i8_rows::decode_row,
+             {}},
+    TypeInfo{TensorType::lanes,
+             kNoFileId,
+             "lanes",
+             32,
+             64,
+             false,
+             no_bytes,
+             no_tensor_scale,
+             lanes::decode_row,
              {}},
 };
 

@@ -9,9 +9,23 @@
 #include <string>
 #include <string_view>
 
+#include "quant/lanes.h"
+
 namespace bitnet::quant {
 
-enum class TensorType : std::uint8_t { f32, f16, bf16, q8_0, q6_k, q4_0, i2_s, i8_rows };
+enum class TensorType : std::uint8_t {
+  f32,
+  f16,
+  bf16,
+  q8_0,
+  q6_k,
+  q4_0,
+  i2_s,
+  q2_0_64,
+  q2_0_128,
+  i8_rows,
+  lanes
+};
 
 // Stands for the id of a type that no file holds.
 inline constexpr std::uint32_t kNoFileId = 0xFFFFFFFF;
@@ -23,6 +37,7 @@ struct Matrix {
   std::size_t cols = 0;
   const std::byte* data = nullptr;
   float scale = 1.0F;  // multiplies every product; scales inside blocks come on top of it
+  LaneCoding lanes{};  // of TensorType::lanes
 };
 
 // What can be wrong with data of a type whatever its shape, and how it is told: "block 7 has a scale that
@@ -42,7 +57,7 @@ struct TypeInfo {
   std::string_view name;  // "I2_S"
   std::size_t block;      // cols must be a multiple of this
   std::size_t alignment;  // that the kernels' loads of elements need
-  bool ternary;           // -1, 0, +1 times a scale: multiplied by int8 activations
+  bool ternary;           // I2_S: -1, 0, +1 times one scale, multiplied by int8 activations where it lies
   // Bytes of a tensor, trailing scales included. The element count is known not to overflow.
   std::uint64_t (*n_bytes)(std::uint64_t rows, std::uint64_t cols);
   // The scale stored for the whole tensor; 1 where there is none.
@@ -50,6 +65,7 @@ struct TypeInfo {
   // Values of one row, scale included: the reference that kernels are tested against. out: [cols]
   void (*decode_row)(const Matrix& w, std::size_t row, float* out);
   DataCheck check;
+  const CodedType* coded = nullptr;  // how its blocks are read, where it is multiplied as TensorType::lanes
 };
 
 const TypeInfo& info(TensorType type);

@@ -194,8 +194,8 @@ void matmul_streamed(const quant::Matrix& w, std::size_t row_begin, std::size_t 
   }
 }
 
-// Calls use.operator()<Rows, is_of_blocks>() with what knows how rows of w's type are stored. Ternary types
-// have kernels of their own.
+// Calls use.operator()<Rows, is_of_blocks>() with what knows how rows of w's type are stored. Ternary and
+// coded types have kernels of their own.
 template <typename V, typename Use>
 void with_rows_of(quant::TensorType type, Use use) {
   switch (type) {
@@ -213,7 +213,7 @@ void with_rows_of(quant::TensorType type, Use use) {
       return use.template operator()<BlockRows<V, Q4_0<V>>, true>();
     case quant::TensorType::i8_rows:
       return use.template operator()<ScaledRows<V>, false>();
-    case quant::TensorType::i2_s:
+    default:
       break;
   }
 }
