@@ -13,6 +13,7 @@
 #include "bitnet/chat.h"
 #include "bitnet/export.h"
 #include "bitnet/tokenizer.h"
+#include "bitnet/types.h"
 
 namespace BITNET_API bitnet {
 
@@ -56,6 +57,7 @@ struct ModelInfo {
   std::uint64_t file_bytes = 0;  // of all parts, if it is split
   std::size_t n_files = 1;       // parts
   bool tied_output = false;      // the embedding serves as the LM head
+  ActivationType activations = ActivationType::int8;  // what ActivationType::automatic stands for
   HeadInfo head;
   std::vector<std::string> notes;     // what was found and ignored
   std::vector<std::string> warnings;  // what is wrong with the file and does not keep it from being used

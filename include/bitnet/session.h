@@ -27,7 +27,7 @@ struct SessionOptions {
   std::size_t prefill_chunk =
       128;  // tokens run through the layers together; changes speed and memory, no result
   KvType kv_type = KvType::f16;
-  ActivationType activations = ActivationType::int8;
+  ActivationType activations = ActivationType::automatic;
   bool profile = false;          // take the time of each kind of work
   std::string backend = "auto";  // instruction set of the kernels, by name; changes speed, no result
 };
@@ -88,8 +88,9 @@ class Session {
   std::size_t ctx_size() const;
   unsigned n_threads() const;
   std::string_view backend() const;
-  HeadKind head() const;         // of the model
-  std::size_t kv_bytes() const;  // reserved for the whole context
+  ActivationType activations() const;  // never automatic
+  HeadKind head() const;               // of the model
+  std::size_t kv_bytes() const;        // reserved for the whole context
 
   // Times since the last call, in the order of the graph; empty without SessionOptions::profile.
   std::vector<WorkTime> take_profile();

@@ -116,7 +116,7 @@ std::string format_json(const PerplexityResult& r, const PerplexityOptions& opti
       {"backend", session.backend()},
       {"threads", session.n_threads()},
       {"kv_type", name_of(how.kv_type)},
-      {"activations", name_of(how.activations)},
+      {"activations", name_of(session.activations())},
       {"head", recorded_name_of(session.head())},
       {"window", options.window},
       {"stride", options.stride},

@@ -28,7 +28,7 @@ std::vector<TokenId> random_tokens(std::size_t n, std::size_t vocab) {
 
 // Of n_tokens that were decoded.
 HeadWork head_work(const HeadSearchCounts& counts, const quant::Matrix& w, std::size_t n_tokens) {
-  const double full_bytes = static_cast<double>(quant::info(w.type).n_bytes(w.rows, w.cols));
+  const double full_bytes = static_cast<double>(quant::n_bytes_of(w));
   if (counts.searches == 0) return {full_bytes, static_cast<double>(w.rows), w.rows};
   const auto n = static_cast<double>(n_tokens);
   const auto rows = static_cast<double>(counts.full + counts.whole * w.rows);
@@ -37,7 +37,7 @@ HeadWork head_work(const HeadSearchCounts& counts, const quant::Matrix& w, std::
 
 void add_product(WorkPerToken& work, Work kind, const quant::Matrix& w) {
   WorkPerToken::Amount& amount = work.products[static_cast<std::size_t>(kind)];
-  amount.weight_bytes += quant::info(w.type).n_bytes(w.rows, w.cols);
+  amount.weight_bytes += quant::n_bytes_of(w);
   amount.macs += std::uint64_t{w.rows} * w.cols;
 }
 

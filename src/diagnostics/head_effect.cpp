@@ -132,8 +132,8 @@ std::optional<HeadEffect> measure_int8_head(const Model& model, unsigned n_threa
   const quant::TypeInfo& type = quant::info(head.type);
   assert(model.info().head.kind == HeadKind::exact);
   HeadEffect effect{.stored_type = std::string(type.name),
-                    .stored_bytes = type.n_bytes(head.rows, head.cols)};
-  if (type.ternary) return effect;
+                    .stored_bytes = quant::n_bytes_of(head)};
+  if (quant::is_low_bit(head.type)) return effect;
 
   take_sample(model, effect);
   const std::vector<TokenId>& ids = effect.sample;

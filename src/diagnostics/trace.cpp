@@ -168,7 +168,7 @@ std::optional<Trace> run_trace(Session& session, const Model& model, const Sessi
   trace.info.model = model.info().file;
   trace.info.backend = session.backend();
   trace.info.kv_type = options.kv_type == KvType::f16 ? "f16" : "f32";
-  trace.info.activations = options.activations == ActivationType::int8 ? "int8" : "f32";
+  trace.info.activations = name_of(session.activations());
   trace.info.head = session.head() == HeadKind::int8 ? "int8" : "stored";
   trace.info.program = "bitnet " + std::string(version());
   trace.info.commit = commit();

@@ -57,6 +57,27 @@ std::size_t choose_chunk(std::size_t wanted, std::size_t ctx_size) {
   return std::min(wanted, ctx_size);
 }
 
+ActivationType choose_activations(ActivationType wanted, const Model::Impl& model) {
+  if (wanted == ActivationType::automatic) return model.info.activations;
+  if (model.has_i2_s && (wanted == ActivationType::int8_128 || wanted == ActivationType::int8_32)) {
+    throw OptionError("", "activations",
+                      " in blocks of columns do not go with I2_S weights, whose models were trained with one "
+                      "scale a token; leave the choice to the model, or use int8 or f32");
+  }
+  return wanted;
+}
+
+Rounding rounding_of(ActivationType activations, const Model::Impl& model) {
+  switch (activations) {
+    case ActivationType::int8_128:
+      return {model.has_lanes, 128};
+    case ActivationType::int8_32:
+      return {model.has_lanes, 32};
+    default:
+      return {model.has_lanes, std::size_t{1} << 31};
+  }
+}
+
 }  // namespace
 
 Session::Impl::Impl(const Model& model, const SessionOptions& options, const kernels::Kernels& table)
@@ -67,7 +88,8 @@ Session::Impl::Impl(const Model& model, const SessionOptions& options, const ker
       pool(choose_threads(options.n_threads), choose_cpus(options)),
       cache(config, ctx_size,
             options.kv_type == KvType::f16 ? kernels::CacheType::f16 : kernels::CacheType::f32),
-      act(config, choose_chunk(options.prefill_chunk, ctx_size)),
+      activations(choose_activations(options.activations, model.impl())),
+      act(config, choose_chunk(options.prefill_chunk, ctx_size), rounding_of(activations, model.impl())),
       forward{config,
               model.impl().weights,
               kernels,
@@ -75,7 +97,7 @@ Session::Impl::Impl(const Model& model, const SessionOptions& options, const ker
               cache,
               act,
               observer,
-              options.activations,
+              activations,
               options.profile ? &profile : nullptr},
       search(model.impl().weights.output, model.impl().head_screen ? &*model.impl().head_screen : nullptr,
              kernels, pool) {}
@@ -209,6 +231,7 @@ std::size_t Session::ctx_size() const { return impl_->ctx_size; }
 unsigned Session::n_threads() const { return impl_->pool.n_threads(); }
 std::string_view Session::backend() const { return impl_->kernels.name; }
 HeadKind Session::head() const { return impl_->model.info.head.kind; }
+ActivationType Session::activations() const { return impl_->activations; }
 std::size_t Session::kv_bytes() const { return impl_->cache.reserved_bytes(); }
 
 std::vector<WorkTime> Session::take_profile() {

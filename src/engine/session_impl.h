@@ -32,6 +32,7 @@ struct Session::Impl {
   bool has_last = false;     // whether that is the last of the sequence
   ThreadPool pool;
   KvCache cache;
+  ActivationType activations;
   Activations act;
   Observer observer;  // for traces and tests; empty otherwise
   Profile profile;    // filled when forward.profile points to it

@@ -25,6 +25,30 @@ struct QuantizedRows {
   std::size_t stride;       // in elements
 };
 
+// Rows of activations quantized to int8 with a scale for each block of columns: x ~ q * unit.
+struct QuantizedBlocks {
+  static constexpr std::size_t kPart = 32;       // columns whose q are summed
+  static constexpr std::size_t kTileTokens = 8;  // tokens of a tile
+
+  const std::int8_t* q;      // [n_tokens, stride]
+  const std::int8_t* tiles;  // the same as [n_tokens / 8, stride / 4, 8, 4], for whole tiles; or nullptr
+  const float* unit;  // [n_tokens, stride / kPart] max|x| of the block / 127: as many as there are blocks
+  const std::int32_t* minus_sum;  // [n_tokens, stride / kPart] sums of -q
+  std::size_t stride;             // in elements
+  std::size_t block;              // columns under one unit: 32, 128 or whatever is at least the row
+
+  std::size_t parts() const { return stride / kPart; }
+};
+
+// Where a row so quantized goes.
+struct QuantizedRow {
+  std::int8_t* q;            // [padded_n]
+  float* unit;               // [ceil(n / block)]
+  std::int32_t* minus_sums;  // [padded_n / QuantizedBlocks::kPart]
+  float* scale;              // for a block of the whole row what `quantize` gives ...
+  std::int32_t* sum;         // ... else unchanged
+};
+
 struct FloatRows {
   const float* x;      // [n_tokens, stride]
   std::size_t stride;  // in elements
@@ -79,14 +103,19 @@ struct Kernels {
   // of q up to padded_n is set to 0. A NaN or infinity in x gives a NaN scale, and with it NaN products.
   void (*quantize)(const float* x, std::size_t n, std::size_t padded_n, std::int8_t* q, float* scale,
                    std::int32_t* sum);
+  // The same with a scale for each block of columns (32, 128, or the whole row: then exactly as `quantize`
+  // does it), and the sums of each 32. In smaller blocks than a row the scale is 127 / max(max|x|, 2^-100). n
+  // is a multiple of 32.
+  void (*quantize_blocks)(const float* x, std::size_t n, std::size_t block, std::size_t padded_n,
+                          const QuantizedRow& to);
   // softmax(q k^T * scale) v, keys in blocks of 64 with a running maximum: memory for one block, whatever
   // n_keys.
   void (*attention_f16)(const Attention& a);
   void (*attention_f32)(const Attention& a);
-  // Products of rows [row_begin, row_end) of w with every token. w must not be ternary.
+  // Products of rows [row_begin, row_end) of w with every token. w must be neither ternary nor lanes.
   void (*matmul_float)(const quant::Matrix& w, std::size_t row_begin, std::size_t row_end, const FloatRows& x,
                        std::size_t n_tokens, const OutputRows& y);
-  // One row of w, which must not be ternary, without w.scale. out: [w.cols]
+  // One row of w, which must be neither ternary nor lanes, without w.scale. out: [w.cols]
   void (*decode_float)(const quant::Matrix& w, std::size_t row, float* out);
   // The values -1, 0, +1 of one row of ternary w, elements [begin, end) (multiples of the type's block),
   // without scale.
@@ -102,6 +131,16 @@ struct Kernels {
   // Products of ternary w with int8 activations: y = (w.scale / x.scale) * sum(t * q).
   void (*matmul_ternary)(const quant::Matrix& w, std::size_t row_begin, std::size_t row_end,
                          const QuantizedRows& x, std::size_t n_tokens, const OutputRows& y);
+
+  // Products of w in lanes with int8 activations. Columns are taken in steps of the smaller of w's and x's
+  // blocks (powers of two, or whole rows); S is the step's exact integer sum of numerators times q. One chain
+  // for each row and token, steps ascending: y = fma(S, d * unit, y), from 0, then y * w.scale. row_begin is
+  // a multiple of 16, and so is row_end, or it is w.rows.
+  void (*matmul_lanes)(const quant::Matrix& w, std::size_t row_begin, std::size_t row_end,
+                       const QuantizedBlocks& x, std::size_t n_tokens, const OutputRows& y);
+  // The same with activations that are not quantized, summed as all floats are: the reference mode.
+  void (*matmul_lanes_f32)(const quant::Matrix& w, std::size_t row_begin, std::size_t row_end,
+                           const FloatRows& x, std::size_t n_tokens, const OutputRows& y);
 
   // values[0, n), a row of a matrix, to row `row` of the planes and what it takes to bound their error.
   // values is changed; codes is working memory, [n_blocks * kScreenBlock], zero from n on. A NaN or infinity

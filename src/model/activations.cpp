@@ -1,35 +1,67 @@
 #include "model/activations.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace bitnet {
 namespace {
 
 constexpr const char* kPurpose = "the activations";
+constexpr std::size_t kTile = kernels::QuantizedBlocks::kTileTokens;
 
 }  // namespace
 
-ProductInput::ProductInput(std::size_t n_tokens, std::size_t row_width)
+ProductInput::ProductInput(std::size_t n_tokens, std::size_t row_width, const Rounding& rounding)
     : width(row_width),
       q_stride((row_width + 63) / 64 * 64),
       x(n_tokens * row_width, kPurpose),
       q(n_tokens * q_stride, kPurpose),
       scale(n_tokens, kPurpose),
-      sum(n_tokens, kPurpose) {}
+      sum(n_tokens, kPurpose) {
+  if (!rounding.has_lanes) return;
+  block = rounding.block;
+  const std::size_t n_parts = n_tokens * q_stride / kernels::QuantizedBlocks::kPart;
+  unit = Buffer<float>(n_parts, kPurpose);
+  minus_sum = Buffer<std::int32_t>(n_parts, kPurpose);
+  tiles = Buffer<std::int8_t>(n_tokens / kTile * kTile * q_stride, kPurpose);
+}
 
-Activations::Activations(const Config& c, std::size_t n)
+void ProductInput::quantize(const kernels::Kernels& kernels, std::size_t t) const {
+  std::int8_t* const to = q.data() + t * q_stride;
+  if (block == 0) return kernels.quantize(row(t), width, q_stride, to, &scale[t], &sum[t]);
+  const std::size_t part = t * q_stride / kernels::QuantizedBlocks::kPart;
+  kernels.quantize_blocks(row(t), width, block, q_stride,
+                          {to, unit.data() + part, minus_sum.data() + part, &scale[t], &sum[t]});
+  const std::size_t tile = t / kTile * kTile * q_stride;
+  if (tile >= tiles.size()) return;
+  std::int8_t* const of_token = tiles.data() + tile + t % kTile * 4;
+  for (std::size_t i = 0; i < q_stride; i += 4) std::memcpy(of_token + i * kTile, to + i, 4);
+}
+
+kernels::QuantizedBlocks ProductInput::blocks(std::size_t first) const {
+  const std::size_t part = first * q_stride / kernels::QuantizedBlocks::kPart;
+  const bool has_tiles = first % kTile == 0 && first * q_stride < tiles.size();
+  return {.q = q.data() + first * q_stride,
+          .tiles = has_tiles ? tiles.data() + first * q_stride : nullptr,
+          .unit = unit.data() + part,
+          .minus_sum = minus_sum.data() + part,
+          .stride = q_stride,
+          .block = block};
+}
+
+Activations::Activations(const Config& c, std::size_t n, const Rounding& rounding)
     : max_tokens(n),
       residual(n * c.hidden, kPurpose),
-      normed(n, c.hidden),
+      normed(n, c.hidden, rounding),
       q(n * c.q_dim(), kPurpose),
       k(n * c.kv_dim(), kPurpose),
       v(n * c.kv_dim(), kPurpose),
       mixed(n * c.q_dim(), kPurpose),
-      attn_out_in(n, c.q_dim()),
+      attn_out_in(n, c.q_dim(), rounding),
       projected(n * c.hidden, kPurpose),
       gate(n * c.ffn, kPurpose),
       up(n * c.ffn, kPurpose),
-      ffn_down_in(n, c.ffn),
+      ffn_down_in(n, c.ffn, rounding),
       cos(n * c.rope.n_rotated / 2, kPurpose),
       sin(n * c.rope.n_rotated / 2, kPurpose),
       logits(std::min(n, kHeadTokens) * c.vocab, kPurpose) {}

@@ -10,14 +10,25 @@
 
 namespace bitnet {
 
-// The input of a matrix product: as floats, and as int8 for ternary weights.
+// How a model's products want their input rounded.
+struct Rounding {
+  bool has_lanes = false;  // some weights are in lanes
+  std::size_t block = 0;   // columns under one scale, for them; whole rows: at least the widest
+};
+
+// The input of a matrix product: as floats, and as int8 for weights of two bits or less.
 struct ProductInput {
   ProductInput() = default;
-  ProductInput(std::size_t n_tokens, std::size_t width);
+  ProductInput(std::size_t n_tokens, std::size_t width, const Rounding& rounding);
+
+  // Rounds row t of x.
+  void quantize(const kernels::Kernels& kernels, std::size_t t) const;
 
   float* row(std::size_t t) const { return x.data() + t * width; }
   kernels::FloatRows floats() const { return {x.data(), width}; }
   kernels::QuantizedRows quantized() const { return {q.data(), scale.data(), sum.data(), q_stride}; }
+  // From row `first` on.
+  kernels::QuantizedBlocks blocks(std::size_t first) const;
 
   std::size_t width = 0;
   std::size_t q_stride = 0;  // width rounded up, so that rows of q start on a cache line
@@ -25,10 +36,16 @@ struct ProductInput {
   Buffer<std::int8_t> q;     // [n_tokens, q_stride]
   Buffer<float> scale;       // [n_tokens]
   Buffer<std::int32_t> sum;  // [n_tokens]
+
+  // For weights in lanes: see kernels::QuantizedBlocks.
+  std::size_t block = 0;
+  Buffer<std::int8_t> tiles;
+  Buffer<float> unit;
+  Buffer<std::int32_t> minus_sum;
 };
 
 struct Activations {
-  Activations(const Config& c, std::size_t max_tokens);
+  Activations(const Config& c, std::size_t max_tokens, const Rounding& rounding);
 
   // Logits are wanted for few positions at a time; the head is computed for up to this many together.
   static constexpr std::size_t kHeadTokens = 8;

@@ -227,10 +227,7 @@ void Forward::norm_row(const float* x, const float* weight, const ProductInput& 
   } else {
     std::memcpy(row, x, out.width * sizeof(float));
   }
-  if (quantize) {
-    kernels.quantize(row, out.width, out.q_stride, out.q.data() + token * out.q_stride, &out.scale[token],
-                     &out.sum[token]);
-  }
+  if (quantize) out.quantize(kernels, token);
 }
 
 void Forward::product(Work work, std::span<const Product> products, const ProductInput& x,

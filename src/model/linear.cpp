@@ -9,15 +9,23 @@ namespace {
 // them, which one thread does while the others wait, is short.
 constexpr std::size_t kBlockWork = 1U << 18;
 // Blocks are whole multiples of this many rows: of a cache line of y, so that threads share none, and of the
-// kernels' row tiles (3, 4 and 12), so that none is cut.
+// kernels' row tiles (3, 4, 12 and 16), so that none is cut.
 constexpr std::size_t kRowMultiple = 48;
+
+// Rows that a product counts for, so that the next one begins at a multiple too.
+std::size_t places_of(const Product& p) {
+  return (p.w.rows + kRowMultiple - 1) / kRowMultiple * kRowMultiple;
+}
 
 void multiply_rows(const kernels::Kernels& kernels, const Product& p, ActivationType activations,
                    std::size_t begin, std::size_t end, const ProductInput& x, std::size_t first_token,
                    std::size_t n_tokens) {
   const kernels::OutputRows y{p.y, p.w.rows};
   const bool ternary = quant::info(p.w.type).ternary;
-  if (ternary && activations == ActivationType::int8) {
+  const bool is_rounded = activations != ActivationType::f32;
+  if (p.w.type == quant::TensorType::lanes && is_rounded) {
+    kernels.matmul_lanes(p.w, begin, end, x.blocks(first_token), n_tokens, y);
+  } else if (ternary && is_rounded) {
     kernels::QuantizedRows rows = x.quantized();
     rows.q += first_token * rows.stride;
     rows.scale += first_token;
@@ -26,23 +34,26 @@ void multiply_rows(const kernels::Kernels& kernels, const Product& p, Activation
   } else {
     kernels::FloatRows rows = x.floats();
     rows.x += first_token * rows.stride;
-    (ternary ? kernels.matmul_ternary_f32 : kernels.matmul_float)(p.w, begin, end, rows, n_tokens, y);
+    const auto matmul = p.w.type == quant::TensorType::lanes ? kernels.matmul_lanes_f32
+                        : ternary                            ? kernels.matmul_ternary_f32
+                                                             : kernels.matmul_float;
+    matmul(p.w, begin, end, rows, n_tokens, y);
   }
 }
 
 }  // namespace
 
 bool wants_quantized(std::span<const Product> products, ActivationType activations) {
-  return activations == ActivationType::int8 &&
+  return activations != ActivationType::f32 &&
          std::any_of(products.begin(), products.end(),
-                     [](const Product& p) { return quant::info(p.w.type).ternary; });
+                     [](const Product& p) { return quant::takes_int8(p.w.type); });
 }
 
 void multiply(const kernels::Kernels& kernels, ThreadPool& pool, std::span<const Product> products,
               ActivationType activations, const ProductInput& x, std::size_t first_token,
               std::size_t n_tokens) {
   std::size_t n_rows = 0;
-  for (const Product& p : products) n_rows += p.w.rows;
+  for (const Product& p : products) n_rows += places_of(p);
   const std::size_t row_work = std::max<std::size_t>(1, x.width * n_tokens);
   const std::size_t grain = std::max<std::size_t>(1, kBlockWork / row_work / kRowMultiple) * kRowMultiple;
   pool.parallel_for(n_rows, grain, [&](std::size_t begin, std::size_t end) {
@@ -50,7 +61,7 @@ void multiply(const kernels::Kernels& kernels, ThreadPool& pool, std::span<const
       if (begin < p.w.rows && begin < end) {
         multiply_rows(kernels, p, activations, begin, std::min(end, p.w.rows), x, first_token, n_tokens);
       }
-      const std::size_t passed = p.w.rows;
+      const std::size_t passed = places_of(p);
       begin = begin > passed ? begin - passed : 0;
       end = end > passed ? end - passed : 0;
     }

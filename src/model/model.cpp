@@ -12,6 +12,7 @@
 #include "base/thread_pool.h"
 #include "bitnet/error.h"
 #include "model/checked_files.h"
+#include "model/lane_weights.h"
 #include "model/model_impl.h"
 #include "model/repack.h"
 
@@ -62,6 +63,7 @@ Weights read_weights_with(const gguf::File& file, const Config& config, const Lo
   ThreadPool pool(options.n_threads);
   populate(file, pool, options);
   Weights weights = read_checked_weights(file, config, pool, options);
+  copy_to_lanes(weights, file, pool, [&] { return !options.on_progress || options.on_progress(1); });
   if (options.weights == WeightMemory::repack) repack(weights, file, pool);
   return weights;
 }
@@ -81,13 +83,12 @@ std::future<FileTokenizer> start_reading_tokenizer(const gguf::File& file, unsig
 
 }  // namespace
 
-// Screening needs weights as floats; a ternary head is small as it is. So is one of hardly more bits than a
-// search reads of every row.
+// Screening needs weights as floats; a head of two bits is small as it is. So is one of hardly more bits than
+// a search reads of every row.
 void Model::Impl::make_head(const LoadOptions& options) {
   const quant::Matrix& w = weights.output;
-  const quant::TypeInfo& type = quant::info(w.type);
-  info.head.stored_bytes = type.n_bytes(w.rows, w.cols);
-  if (options.head == HeadKind::exact || type.ternary) return;
+  info.head.stored_bytes = quant::n_bytes_of(w);
+  if (options.head == HeadKind::exact || quant::is_low_bit(w.type)) return;
   if (options.head == HeadKind::screened && info.head.stored_bytes * 8 < 5 * w.rows * w.cols) return;
   const auto start = std::chrono::steady_clock::now();
   ThreadPool pool(options.n_threads);
@@ -160,6 +161,14 @@ Model::Impl::Impl(gguf::File opened, const LoadOptions& options)
   info.read_notice = file.read_notice();
   info.tied_output = weights.tied_output;
   info.warnings = vocabulary.warnings;
+  for_each_matrix(weights, [&](const quant::Matrix& w) {
+    has_i2_s |= w.type == quant::TensorType::i2_s;
+    has_lanes |= w.type == quant::TensorType::lanes;
+  });
+  // BitNet models round each token's activations with one scale, in training as here. Others know no
+  // rounding: the finer, the nearer.
+  const bool is_bitnet = has_i2_s || config.sub_norms || !has_lanes;
+  info.activations = is_bitnet ? ActivationType::int8 : ActivationType::int8_32;
   make_head(options);
   chat_hints = {.architecture = config.architecture,
                 .chat_template = file.get_string("tokenizer.chat_template").value_or("")};

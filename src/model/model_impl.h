@@ -26,7 +26,8 @@ struct Model::Impl {
 
   // All of the file, or of the largest of its parts, or the copies of its matrices.
   std::span<const std::byte> weight_memory() const {
-    const AnonymousMemory& copies = weights.repacked;
+    const AnonymousMemory& copies =
+        weights.lanes.size() > weights.repacked.size() ? weights.lanes : weights.repacked;
     if (copies.size() > 0) return {static_cast<const std::byte*>(copies.data()), copies.size()};
     std::span<const std::byte> largest = file.bytes();
     for (std::size_t i = 1; i < file.n_parts(); ++i) {
@@ -40,6 +41,8 @@ struct Model::Impl {
   Config config;
   std::future<FileTokenizer> vocabulary_to_come;  // while the weights are read
   Weights weights;
+  bool has_i2_s = false;              // among the matrices
+  bool has_lanes = false;             // matrices of coded types
   std::optional<Int8Head> int8_head;  // where it is there, weights.output
   std::optional<HeadScreen> head_screen;
   FileTokenizer vocabulary;

@@ -80,7 +80,7 @@ quant::Matrix TensorReader::stacked(const std::string& stem, std::size_t n, std:
 
 const float* TensorReader::vector(const std::string& name, std::size_t n) {
   const quant::Matrix w = matrix(name, 1, n);
-  if (quant::info(w.type).ternary) refuse(name, "a norm or scale cannot be ternary");
+  if (quant::is_low_bit(w.type)) refuse(name, "a norm or scale cannot be of two bits or less");
   const float* values = reinterpret_cast<const float*>(w.data);
   if (w.type != quant::TensorType::f32) {
     converted.emplace_back(n);

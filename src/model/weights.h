@@ -41,6 +41,7 @@ struct Weights {
 
   std::vector<std::vector<float>> converted;  // norms that the file doesn't hold as F32
   AnonymousMemory repacked;                   // holds the matrices when they were copied out of the file
+  AnonymousMemory lanes;                      // holds those of coded types, in the order of their products
 };
 
 // Calls visit with every matrix, in no particular order; the embedding comes twice where it is tied.

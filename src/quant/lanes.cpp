@@ -37,8 +37,15 @@ constexpr std::uint32_t gather_bits(std::uint32_t word) {
 static_assert(transpose_4_by_4(0b11) == 0b11 && transpose_4_by_4(0b11U << 2) == 0b11U << 8 &&
               transpose_4_by_4(0b11U << 8) == 0b11U << 2 && transpose_4_by_4(0b11U << 22) == 0b11U << 28);
 
-std::uint32_t to_lane(Codebook codebook, std::uint32_t word) {
-  return codebook == Codebook::binary ? gather_bits(word) : transpose_4_by_4(word);
+// The same word of sixteen rows to a line.
+void to_line(Codebook codebook, const std::uint32_t (&words)[kRows], std::byte* line) {
+  std::uint32_t lanes[kRows];
+  if (codebook == Codebook::binary) {
+    for (std::size_t r = 0; r < kRows; ++r) lanes[r] = gather_bits(words[r]);
+  } else {
+    for (std::size_t r = 0; r < kRows; ++r) lanes[r] = transpose_4_by_4(words[r]);
+  }
+  std::memcpy(line, lanes, sizeof lanes);
 }
 
 }  // namespace
@@ -67,25 +74,26 @@ void copy_group(const Matrix& from, std::size_t group, const Matrix& to, std::by
   assert(to.lanes.block % type.block == 0 && to.rows == from.rows && to.cols == from.cols);
   std::byte* const scales = data + group * group_bytes(to.lanes, to.cols);
   std::byte* const lines = scales + scale_bytes(to.lanes, to.cols);
-  std::memset(scales, 0, group_bytes(to.lanes, to.cols));
+  std::memset(scales, 0, scale_bytes(to.lanes, to.cols));
   const std::size_t columns = columns_of_line(type.codebook);
   const std::size_t n_rows = std::min(kRows, from.rows - group * kRows);
-  for (std::size_t r = 0; r < n_rows; ++r) {
-    const std::byte* block = from.data + (group * kRows + r) * type.row_bytes(from.cols);
-    for (std::size_t begin = 0; begin < from.cols; begin += type.block, block += type.block_bytes) {
-      if (begin % to.lanes.block == 0) {
-        const std::uint16_t d = type.scale_of(block);
-        std::memcpy(scales + (begin / to.lanes.block * kRows + r) * sizeof d, &d, sizeof d);
-      }
-      std::array<std::uint32_t, kMaxCodeWords> words;
-      type.read_codes(block, words.data());
-      const std::size_t n_words = std::min(type.block, from.cols - begin) / columns;
-      std::byte* const first = lines + begin / columns * kLineBytes + r * sizeof words[0];
-      for (std::size_t i = 0; i < n_words; ++i) {
-        const std::uint32_t lane = to_lane(type.codebook, words[i]);
-        std::memcpy(first + i * kLineBytes, &lane, sizeof lane);
-      }
+  const std::size_t row_bytes = type.row_bytes(from.cols);
+  const std::byte* first_row = from.data + group * kRows * row_bytes;
+  std::uint32_t words[kMaxCodeWords][kRows] = {};  // those of rows past the last stay 0
+  for (std::size_t begin = 0, at = 0; begin < from.cols; begin += type.block, at += type.block_bytes) {
+    const bool has_scale = begin % to.lanes.block == 0;
+    for (std::size_t r = 0; r < n_rows; ++r) {
+      const std::byte* block = first_row + r * row_bytes + at;
+      std::array<std::uint32_t, kMaxCodeWords> codes;
+      type.read_codes(block, codes.data());
+      for (std::size_t i = 0; i < type.block / columns; ++i) words[i][r] = codes[i];
+      if (!has_scale) continue;
+      const std::uint16_t d = type.scale_of(block);
+      std::memcpy(scales + (begin / to.lanes.block * kRows + r) * sizeof d, &d, sizeof d);
     }
+    std::byte* line = lines + begin / columns * kLineBytes;
+    const std::size_t n_lines = std::min(type.block, from.cols - begin) / columns;
+    for (std::size_t i = 0; i < n_lines; ++i, line += kLineBytes) to_line(type.codebook, words[i], line);
   }
 }
 

@@ -163,6 +163,12 @@ const RefusedType* find_refused(std::uint32_t id) {
 
 const TypeInfo& info(TensorType type) { return kTypes[static_cast<std::size_t>(type)]; }
 
+std::uint64_t n_bytes_of(const Matrix& w) {
+  return w.type == TensorType::lanes ? lanes::n_bytes(w) : info(w.type).n_bytes(w.rows, w.cols);
+}
+
+bool takes_int8(TensorType type) { return info(type).ternary || type == TensorType::lanes; }
+
 const TypeInfo* find_type(std::uint32_t ggml_id) {
   for (const TypeInfo& t : kTypes) {
     if (t.id == ggml_id && t.id != kNoFileId) return &t;

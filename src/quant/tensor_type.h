@@ -69,6 +69,12 @@ struct TypeInfo {
 };
 
 const TypeInfo& info(TensorType type);
+// Bytes of a matrix, in whatever type.
+std::uint64_t n_bytes_of(const Matrix& w);
+// Multiplied by activations rounded to int8, where these are.
+bool takes_int8(TensorType type);
+// Of two bits or less: nothing is gained by a copy in fewer bits, and none is made.
+inline bool is_low_bit(TensorType type) { return takes_int8(type) || info(type).coded != nullptr; }
 // nullptr for ids that are not read.
 const TypeInfo* find_type(std::uint32_t ggml_id);
 // "type 34, TQ1_0, is not read; ...": the name of an id that is not read, and what to do instead. For error

@@ -54,10 +54,14 @@ KvType parse_kv_type(const std::string& name) {
   throw UsageError("--kv-type '" + name + "' is unknown; choose from f16, f32");
 }
 
+const char* const kActivationNames = "auto, int8, int8-128, int8-32, f32";
+
 ActivationType parse_activations(const std::string& name) {
-  if (name == "int8") return ActivationType::int8;
-  if (name == "f32") return ActivationType::f32;
-  throw UsageError("--activations '" + name + "' is unknown; choose from int8, f32");
+  for (const ActivationType type : {ActivationType::automatic, ActivationType::int8, ActivationType::int8_128,
+                                    ActivationType::int8_32, ActivationType::f32}) {
+    if (name == name_of(type)) return type;
+  }
+  throw UsageError("--activations '" + name + "' is unknown; choose from " + kActivationNames);
 }
 
 WeightMemory parse_weights(const std::string& name) {
@@ -89,7 +93,6 @@ std::string_view name_of(HeadKind kind) {
 }
 
 std::string_view name_of(KvType type) { return type == KvType::f16 ? "f16" : "f32"; }
-std::string_view name_of(ActivationType type) { return type == ActivationType::int8 ? "int8" : "f32"; }
 std::string_view recorded_name_of(HeadKind kind) { return kind == HeadKind::int8 ? "int8" : "stored"; }
 
 std::string_view name_of(WeightMemory weights) { return weights == WeightMemory::mmap ? "mmap" : "repack"; }
@@ -126,8 +129,8 @@ void ModelOptions::add_to(Command& command) {
   Option* activations = command.add_option(
       "--activations", [this](const std::string& name) { session.activations = parse_activations(name); },
       "int8 as trained, or f32 for reference");
-  activations->type_name("TYPE")->default_str("int8");
-  activations->choices("int8, f32");
+  activations->type_name("TYPE")->default_str("auto");
+  activations->choices(kActivationNames);
   Option* head_kind = command.add_option(
       "--head", [this](const std::string& name) { head = parse_head(name); },
       "exact, screened, int8[-cached]");
@@ -215,8 +218,9 @@ Model load_model(const ModelOptions& options, HeadKind head_kind) {
 Session make_session(const Model& model, const ModelOptions& options) {
   Session session(model, options.session);
   warn_of_many_threads(session.n_threads());
-  log_debug("backend {}, {} threads, context {}, KV cache {:.1f} MiB reserved", session.backend(),
-            session.n_threads(), session.ctx_size(), to_mib(session.kv_bytes()));
+  log_debug("backend {}, {} threads, activations {}, context {}, KV cache {:.1f} MiB reserved",
+            session.backend(), session.n_threads(), name_of(session.activations()), session.ctx_size(),
+            to_mib(session.kv_bytes()));
   return session;
 }
 

@@ -41,7 +41,6 @@ extern const char* const kHeadNames;  // that it takes, as offer_choices() wants
 std::string_view name_of(HeadKind kind);
 std::string_view name_of(WeightMemory weights);
 std::string_view name_of(KvType type);
-std::string_view name_of(ActivationType type);
 // In records: "stored" for what gives the bits of the head as it lies in the file, or "int8".
 std::string_view recorded_name_of(HeadKind kind);
 

@@ -39,7 +39,7 @@ Json run_options_json(const RunOptions& o, ChatForm form, const Session& session
           {"seed", sampler.seed},
           {"ctx_size", session.ctx_size()},
           {"kv_type", name_of(o.model.session.kv_type)},
-          {"activations", name_of(o.model.session.activations)},
+          {"activations", name_of(session.activations())},
           {"head", recorded_name_of(session.head())}};
 }
 

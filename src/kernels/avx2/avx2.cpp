@@ -1,6 +1,7 @@
 #include "kernels/avx2/avx2.h"
 
 #include "kernels/avx2/decode.h"
+#include "kernels/avx2/lanes.h"
 #include "kernels/avx2/limits.h"
 #include "kernels/avx2/matmul_ternary.h"
 #include "kernels/avx2/screen.h"
@@ -38,10 +39,22 @@ struct Dot {
   }
 };
 
+// Products of u and q, two neighbours added in 16 bits: with u up to 3 and 32 of them at most 32 * 2 * 3 *
+// 128 in magnitude, with u up to 6 and 16 of them as much.
+struct AddInWords {
+  static constexpr std::size_t kPrefetchBytes = 1024;
+  static constexpr std::size_t kLinesInSum = 4;
+  static __m256i add(__m256i sum16, __m256i u, __m256i q) {
+    return _mm256_add_epi16(sum16, _mm256_maddubs_epi16(u, q));
+  }
+  static __m256i add_narrow(__m256i sum32, __m256i sum16) { return Dot::widen_add(sum32, sum16); }
+};
+
 constexpr Kernels kTable =
     generic::make_table<F32x16, decode_i2_s>({.name = "avx2",
                                               .decode_sequential = decode_sequential,
                                               .matmul_ternary = matmul_ternary<Dot>,
+                                              .matmul_lanes = generic::matmul_lanes<Lanes<AddInWords>>,
                                               .upper_products = upper_products<Dot>,
                                               .five_bit_products = five_bit_products<Dot>,
                                               .bit_products = bit_products<Dot>,

@@ -1,5 +1,6 @@
 #include "kernels/avx512/avx512.h"
 
+#include "kernels/avx512/lanes.h"
 #include "kernels/avx512/limits.h"
 #include "kernels/avx512/screen.h"
 #include "kernels/avx512/simd.h"
@@ -21,6 +22,7 @@ void matmul_ternary(const quant::Matrix& w, std::size_t row_begin, std::size_t r
 constexpr Kernels kTable = generic::make_table<F32x16, decode_i2_s>({.name = "avx512",
                                                                      .decode_sequential = decode_sequential,
                                                                      .matmul_ternary = matmul_ternary,
+                                                                     .matmul_lanes = matmul_lanes,
                                                                      .upper_products = upper_products,
                                                                      .five_bit_products = five_bit_products,
                                                                      .bit_products = bit_products,

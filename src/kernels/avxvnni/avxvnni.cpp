@@ -1,6 +1,7 @@
 #include "kernels/avxvnni/avxvnni.h"
 
 #include "kernels/avx2/avx2.h"
+#include "kernels/avx2/lanes.h"
 #include "kernels/avx2/matmul_ternary.h"
 #include "kernels/avx2/screen.h"
 
@@ -26,6 +27,13 @@ struct Dot {
   }
 };
 
+// As in AVX-512: no row is long enough to overflow 32 bits.
+struct AddInDwords {
+  static constexpr std::size_t kPrefetchBytes = Dot::kPrefetchBytes;
+  static constexpr std::size_t kLinesInSum = 0;
+  static __m256i add(__m256i sum, __m256i u, __m256i q) { return _mm256_dpbusd_avx_epi32(sum, u, q); }
+};
+
 double int8_products(std::size_t rounds) {
   constexpr std::size_t kChains = 12;  // independent sums: more than latency times rate of any processor
   __m256i sum[kChains] = {};
@@ -42,6 +50,7 @@ Kernels make_table() {
   Kernels k = avx2::table();
   k.name = "avxvnni";
   k.matmul_ternary = avx2::matmul_ternary<Dot>;
+  k.matmul_lanes = generic::matmul_lanes<avx2::Lanes<AddInDwords>>;
   k.upper_products = avx2::upper_products<Dot>;
   k.five_bit_products = avx2::five_bit_products<Dot>;
   k.bit_products = avx2::bit_products<Dot>;

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "kernels/generic/exp.h"
+#include "kernels/kernels.h"
 
 namespace bitnet::kernels::generic {
 
@@ -120,6 +121,43 @@ void quantize(const float* x, std::size_t n, std::size_t padded_n, std::int8_t* 
   for (std::size_t i = n; i < padded_n; ++i) q[i] = 0;
   *scale = s;
   *sum = total;
+}
+
+// One block of n <= 128 columns, a multiple of 32.
+template <typename V>
+float quantize_block(const float* x, std::size_t n, std::int8_t* q) {
+  V largest = V::zero();
+  V poison = V::zero();  // as in quantize
+  for (std::size_t i = 0; i < n; i += 16) {
+    const V v = V::load(x + i);
+    largest = max(largest, abs(v));
+    poison = fma(v, V::zero(), poison);
+  }
+  const float widest = reduce_max(largest) + reduce_add(poison);
+  const float s = 127.0F / (widest < 0x1p-100F ? 0x1p-100F : widest);
+  for (std::size_t i = 0; i < n; i += 16) {
+    const V v = min(max(V::load(x + i) * V::broadcast(s), V::broadcast(-128.0F)), V::broadcast(127.0F));
+    round_even(v).store_i8(q + i);
+  }
+  return 1.0F / s;
+}
+
+template <typename V>
+void quantize_blocks(const float* x, std::size_t n, std::size_t block, std::size_t padded_n,
+                     const QuantizedRow& to) {
+  if (block >= n) {
+    quantize<V>(x, n, padded_n, to.q, to.scale, to.sum);
+    to.unit[0] = 1.0F / *to.scale;
+  } else {
+    for (std::size_t i = 0; i < n; i += block)
+      to.unit[i / block] = quantize_block<V>(x + i, n - i < block ? n - i : block, to.q + i);
+    for (std::size_t i = n; i < padded_n; ++i) to.q[i] = 0;
+  }
+  for (std::size_t part = 0; part < padded_n / QuantizedBlocks::kPart; ++part) {
+    std::int32_t sum = 0;
+    for (std::size_t i = 0; i < QuantizedBlocks::kPart; ++i) sum -= to.q[part * QuantizedBlocks::kPart + i];
+    to.minus_sums[part] = sum;
+  }
 }
 
 }  // namespace bitnet::kernels::generic

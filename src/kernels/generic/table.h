@@ -5,6 +5,7 @@
 #include "kernels/generic/elementwise.h"
 #include "kernels/generic/matmul_decoded.h"
 #include "kernels/generic/matmul_float.h"
+#include "kernels/generic/matmul_lanes_f32.h"
 #include "kernels/generic/screen.h"
 #include "kernels/kernels.h"
 
@@ -15,6 +16,7 @@ struct OwnKernels {
   std::string_view name;
   decltype(Kernels::decode_sequential) decode_sequential;
   decltype(Kernels::matmul_ternary) matmul_ternary;
+  decltype(Kernels::matmul_lanes) matmul_lanes;
   decltype(Kernels::upper_products) upper_products;
   decltype(Kernels::five_bit_products) five_bit_products;
   decltype(Kernels::bit_products) bit_products;
@@ -35,6 +37,7 @@ constexpr Kernels make_table(const OwnKernels& own) {
       .rope_norm = rope_norm<V>,
       .store_f16 = store_f16<V>,
       .quantize = quantize<V>,
+      .quantize_blocks = quantize_blocks<V>,
       .attention_f16 = attention<V, std::uint16_t>,
       .attention_f32 = attention<V, float>,
       .matmul_float = matmul_float<V>,
@@ -43,6 +46,8 @@ constexpr Kernels make_table(const OwnKernels& own) {
       .decode_sequential = own.decode_sequential,
       .matmul_ternary_f32 = matmul_decoded<V, decode>,
       .matmul_ternary = own.matmul_ternary,
+      .matmul_lanes = own.matmul_lanes,
+      .matmul_lanes_f32 = matmul_lanes_f32<V>,
       .screen_row = screen_row<V>,
       .upper_products = own.upper_products,
       .five_bit_products = own.five_bit_products,

@@ -1,12 +1,15 @@
 #include "kernels/scalar/scalar.h"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
+#include <cmath>
 #include <cstring>
 
 #include "kernels/generic/table.h"
 #include "kernels/scalar/simd.h"
 #include "quant/i2_s.h"
+#include "quant/lanes.h"
 
 namespace bitnet::kernels::scalar {
 namespace {
@@ -35,6 +38,45 @@ void matmul_ternary(const quant::Matrix& w, std::size_t row_begin, std::size_t r
       // Code c stands for c - 1, so the sum of the activations comes off once.
       const std::int32_t sum = dot_i2_s(codes + r * w.cols / 4, x.q + t * x.stride, w.cols) - x.sum[t];
       y.y[t * y.stride + r] = (w.scale / x.scale[t]) * static_cast<float>(sum);
+    }
+  }
+}
+
+// Sum of numerator * q over columns [begin, end) of a row in lanes.
+std::int32_t dot_lanes(const quant::Matrix& w, const std::byte* lines, std::size_t row_of_group,
+                       const std::int8_t* q, std::size_t begin, std::size_t end) {
+  const auto numerators = quant::numerators_of(w.lanes.codebook);
+  const std::size_t columns = quant::lanes::columns_of_line(w.lanes.codebook);
+  const std::size_t bits = quant::bits_of(w.lanes.codebook);
+  std::int32_t sum = 0;
+  for (std::size_t col = begin; col < end; col += columns) {
+    std::uint32_t word;
+    std::memcpy(&word, lines + col / columns * quant::lanes::kLineBytes + row_of_group * sizeof word,
+                sizeof word);
+    for (std::size_t i = 0; i < columns; ++i)
+      sum += numerators[word >> (i % 4 * 8 + i / 4 * bits) & ((1U << bits) - 1)] * q[col + i];
+  }
+  return sum;
+}
+
+void matmul_lanes(const quant::Matrix& w, std::size_t row_begin, std::size_t row_end,
+                  const QuantizedBlocks& x, std::size_t n_tokens, const OutputRows& y) {
+  const std::size_t step = std::min(std::size_t{w.lanes.block}, x.block);
+  for (std::size_t r = row_begin; r < row_end; ++r) {
+    const std::size_t in_group = r % quant::lanes::kRows;
+    const std::byte* scales = w.data + r / quant::lanes::kRows * quant::lanes::group_bytes(w.lanes, w.cols);
+    const std::byte* lines = scales + quant::lanes::scale_bytes(w.lanes, w.cols);
+    for (std::size_t t = 0; t < n_tokens; ++t) {
+      float total = 0;
+      for (std::size_t col = 0; col < w.cols; col += step) {
+        std::uint16_t d;
+        std::memcpy(&d, scales + (col / w.lanes.block * quant::lanes::kRows + in_group) * sizeof d, sizeof d);
+        const std::int32_t sum =
+            dot_lanes(w, lines, in_group, x.q + t * x.stride, col, std::min(col + step, w.cols));
+        total =
+            std::fma(static_cast<float>(sum), f16_to_f32(d) * x.unit[t * x.parts() + col / x.block], total);
+      }
+      y.y[t * y.stride + r] = total * w.scale;
     }
   }
 }
@@ -113,6 +155,7 @@ constexpr Kernels kTable =
     generic::make_table<F32x16, decode_ternary>({.name = "scalar",
                                                  .decode_sequential = decode_sequential,
                                                  .matmul_ternary = matmul_ternary,
+                                                 .matmul_lanes = matmul_lanes,
                                                  .upper_products = upper_products,
                                                  .five_bit_products = five_bit_products,
                                                  .bit_products = bit_products,

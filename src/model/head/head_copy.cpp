@@ -20,7 +20,7 @@ quant::Matrix copy_at(const void* data, const quant::Matrix& w) {
 
 Int8Head::Int8Head(const quant::Matrix& w, ThreadPool& pool)
     : memory(quant::i8_rows::n_bytes(w.rows, w.cols), "the int8 copy of the LM head (--head int8)") {
-  assert(!quant::info(w.type).ternary);
+  assert(!quant::is_low_bit(w.type));
   memory.prefer_huge_pages();
   matrix = copy_at(memory.data(), w);
   auto* codes = const_cast<std::int8_t*>(quant::i8_rows::codes(matrix));

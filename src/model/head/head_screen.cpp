@@ -39,7 +39,7 @@ std::vector<float> scales_of_columns(const quant::Matrix& w, const kernels::Kern
 
 HeadScreen::HeadScreen(const quant::Matrix& w, ThreadPool& pool)
     : n_blocks((w.cols + kernels::kScreenBlock - 1) / kernels::kScreenBlock) {
-  assert(!quant::info(w.type).ternary && w.scale == 1.0F);
+  assert(!quant::is_low_bit(w.type) && w.scale == 1.0F);
   constexpr std::size_t kBlockBytes = kernels::kUpperBytes + kernels::kBitPlanes * kernels::kBitBytes;
   memory = AnonymousMemory(w.rows * (n_blocks * kBlockBytes + sizeof(kernels::RowBounds)),
                            "the screen of the LM head (--head screened)");

@@ -92,7 +92,7 @@ HeadSearch::HeadSearch(const quant::Matrix& head, const HeadScreen* screen, cons
       n_blocks_((head.rows + kRows - 1) / kRows),
       best_(head.rows, "the search for the best logits"),
       found_(head.rows, "the search for the best logits") {
-  full_row_bytes_ = quant::info(head.type).n_bytes(1, head.cols);
+  full_row_bytes_ = quant::n_bytes_of(head) / head.rows;
   if (screen == nullptr) return;
   constexpr const char* kPurpose = "the search in the LM head's screen";
   digits_ = Buffer<std::int8_t>(2 * screen->n_blocks * kernels::kScreenBlock, kPurpose);

@@ -1,0 +1,96 @@
+#include "model/lane_weights.h"
+
+#include <algorithm>
+#include <atomic>
+#include <map>
+#include <vector>
+
+#include "base/printable.h"
+#include "bitnet/error.h"
+#include "quant/lanes.h"
+
+namespace bitnet {
+namespace {
+
+using quant::Matrix;
+using quant::TensorType;
+
+constexpr std::size_t kStretch = std::size_t{32} << 20;  // of the file, before its pages are given back
+constexpr std::size_t kBlock = std::size_t{1} << 20;     // that a thread copies at a time
+
+Matrix in_lanes(const Matrix& from, ThreadPool& pool) {
+  const quant::CodedType& type = *quant::info(from.type).coded;
+  const std::size_t n_blocks = type.blocks_in(from.cols);
+  std::atomic<std::size_t> alike{std::bit_ceil(n_blocks)};
+  pool.parallel_for(from.rows, std::max<std::size_t>(1, kBlock / type.row_bytes(from.cols)),
+                    [&](std::size_t begin, std::size_t end) {
+                      std::size_t seen = alike.load();
+                      const std::size_t found = quant::lanes::blocks_alike(from, begin, end, seen);
+                      while (found < seen && !alike.compare_exchange_weak(seen, found)) {
+                      }
+                    });
+  Matrix to{TensorType::lanes, from.rows, from.cols};
+  to.scale = from.scale / quant::denominator_of(type.codebook);
+  to.lanes = {type.codebook, static_cast<std::uint32_t>(alike * type.block)};
+  return to;
+}
+
+void copy(const Matrix& from, const Matrix& to, std::byte* data, const gguf::File& file, ThreadPool& pool) {
+  const std::size_t group_bytes =
+      quant::info(from.type).coded->row_bytes(from.cols) * quant::lanes::kRows;  // in the file
+  const std::size_t n_groups = quant::lanes::groups_of(from.rows);
+  const std::size_t stretch = std::max<std::size_t>(1, kStretch / group_bytes);
+  for (std::size_t at = 0; at < n_groups; at += stretch) {
+    const std::size_t n = std::min(stretch, n_groups - at);
+    pool.parallel_for(n, std::max<std::size_t>(1, kBlock / group_bytes),
+                      [&](std::size_t begin, std::size_t end) {
+                        for (std::size_t group = at + begin; group < at + end; ++group)
+                          quant::lanes::copy_group(from, group, to, data);
+                      });
+    const std::size_t first = at * group_bytes;
+    file.give_back({from.data + first, std::min(n * group_bytes, quant::n_bytes_of(from) - first)});
+  }
+}
+
+}  // namespace
+
+void copy_to_lanes(Weights& weights, const gguf::File& file, ThreadPool& pool,
+                   const std::function<bool()>& keep_going) {
+  struct Place {
+    Matrix to;
+    std::size_t offset;
+  };
+  std::map<const std::byte*, Place> places;
+  std::size_t total = 0;
+  const auto is_copied = [&](const Matrix& w) {
+    return quant::info(w.type).coded != nullptr && &w != &weights.token_embd;
+  };
+  const auto go_on = [&] {
+    if (!keep_going())
+      throw RuntimeError(printable(file.name(), kMaxPrintedPath) + ": loading was ended by request");
+  };
+  for_each_matrix(weights, [&](const Matrix& w) {
+    if (!is_copied(w) || places.contains(w.data)) return;
+    go_on();
+    const Matrix to = in_lanes(w, pool);
+    places.try_emplace(w.data, Place{to, total});
+    total += quant::lanes::n_bytes(to);  // whole cache lines
+  });
+  if (places.empty()) return;
+  AnonymousMemory memory(total, "a copy of the weights in the order of their products");
+  memory.prefer_huge_pages();
+  auto* const begin = static_cast<std::byte*>(memory.data());
+  for_each_matrix(weights, [&](Matrix& w) {
+    if (!is_copied(w)) return;
+    Place& place = places.at(w.data);
+    if (place.to.data == nullptr) {
+      go_on();
+      copy(w, place.to, begin + place.offset, file, pool);
+      place.to.data = begin + place.offset;
+    }
+    w = place.to;
+  });
+  weights.lanes = std::move(memory);
+}
+
+}  // namespace bitnet
