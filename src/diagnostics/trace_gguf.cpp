@@ -7,7 +7,7 @@
 #include "diagnostics/trace_formats.h"
 #include "gguf/gguf.h"
 #include "gguf/writer.h"
-#include "quant/tensor_type.h"
+#include "quant/file_types.h"
 
 namespace bitnet {
 namespace {

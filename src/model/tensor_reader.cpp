@@ -6,6 +6,7 @@
 #include "base/printable.h"
 #include "bitnet/error.h"
 #include "model/families/family.h"
+#include "model/tensor_layout.h"
 
 namespace bitnet {
 namespace {
@@ -38,8 +39,9 @@ quant::Matrix TensorReader::take(const std::string& name, const std::array<std::
   taken_[static_cast<std::size_t>(t - file_.tensors().data())] = true;
   const std::uint64_t cols = dims[0];
   const std::uint64_t rows = t->n_elements() / cols;
-  const quant::TypeInfo* type = quant::find_type(t->type);
-  if (type == nullptr) refuse(name, quant::describe_refused_type(t->type));
+  const quant::StoredTensor stored = stored_tensor(file_, *t);
+  const quant::TypeInfo* type = quant::find_type(stored);
+  if (type == nullptr) refuse(name, quant::describe_refused_type(stored));
   if (cols % type->block != 0) {
     refuse(name, std::string(type->name) + " rows of " + std::to_string(cols) +
                      " values are not whole blocks of " + std::to_string(type->block));

@@ -7,6 +7,7 @@
 
 #include "base/thread_pool.h"
 #include "model/families/family.h"
+#include "model/tensor_layout.h"
 
 namespace bitnet {
 namespace {
@@ -42,7 +43,7 @@ void check_data(const TensorReader& read, const gguf::File& file, const std::vec
                 ThreadPool& pool) {
   for (const gguf::Tensor& t : file.tensors()) {
     if (t.part < is_sound.size() && is_sound[t.part]) continue;
-    const quant::TypeInfo& type = *quant::find_type(t.type);
+    const quant::TypeInfo& type = *quant::find_type(stored_tensor(file, t));
     if (type.check.find_fault == nullptr) continue;
     const quant::Matrix w{type.type, t.n_elements() / t.dims[0], t.dims[0], t.extent.data(), 1.0F};
     constexpr std::size_t kNone = static_cast<std::size_t>(-1);

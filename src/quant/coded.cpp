@@ -41,17 +41,23 @@ void decode_coded_row(const Matrix& w, std::size_t row, float* out) {
   const CodedType& type = *info(w.type).coded;
   const std::size_t bits = bits_of(type.codebook);
   const std::size_t per_word = 32 / bits;
+  const std::uint32_t mask = (1U << bits) - 1;
   const auto numerators = numerators_of(type.codebook);
   const float denominator = denominator_of(type.codebook);
   const std::byte* data = w.data + row * type.row_bytes(w.cols);
   for (std::size_t begin = 0; begin < w.cols; begin += type.block, data += type.block_bytes) {
+    const float d = f16_to_f32(type.scale_of(data));
+    std::array<float, 4> values;
+    for (std::size_t code = 0; code < values.size(); ++code) {
+      values[code] = static_cast<float>(numerators[code]) / denominator * d * w.scale;
+    }
     std::array<std::uint32_t, kMaxCodeWords> words;
     type.read_codes(data, words.data());
-    const float d = f16_to_f32(type.scale_of(data));
     const std::size_t n = std::min(type.block, w.cols - begin);
-    for (std::size_t j = 0; j < n; ++j) {
-      const std::uint32_t code = words[j / per_word] >> (j % per_word * bits) & 3U;
-      out[begin + j] = static_cast<float>(numerators[code]) / denominator * d * w.scale;
+    for (std::size_t j = 0; j < n; j += per_word) {
+      std::uint32_t word = words[j / per_word];
+      const std::size_t end = begin + std::min(j + per_word, n);
+      for (std::size_t i = begin + j; i < end; ++i, word >>= bits) out[i] = values[word & mask];
     }
   }
 }

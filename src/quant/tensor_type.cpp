@@ -1,16 +1,19 @@
 #include "quant/tensor_type.h"
 
-#include <algorithm>
 #include <array>
 
 #include "quant/block_format.h"
 #include "quant/float_types.h"
 #include "quant/i2_s.h"
 #include "quant/i8_rows.h"
+#include "quant/ptq1_0.h"
+#include "quant/q1_0.h"
 #include "quant/q2_0.h"
 #include "quant/q4_0.h"
 #include "quant/q6_k.h"
 #include "quant/q8_0.h"
+#include "quant/tq1_0.h"
+#include "quant/tq2_0.h"
 
 namespace bitnet::quant {
 namespace {
@@ -72,7 +75,12 @@ constexpr std::array kTypes{
     TypeInfo{TensorType::i2_s, 36, "I2_S", i2_s::kGroup, 1, true, i2_s::n_bytes, i2_s::tensor_scale,
              i2_s::decode_row, kTernaryCodes},
     coded_type<q2_0::kBlocksOf64>(TensorType::q2_0_64, 42, "Q2_0", 64),
-    coded_type<q2_0::kBlocksOf128>(TensorType::q2_0_128, 42, "Q2_0", 128),
+    coded_type<q2_0::kBlocksOf128>(TensorType::q2_0_128, 42, "Q2_0 (128)", 128),
+    coded_type<q2_0::kBlocksOf128>(TensorType::pq2_0, 142, "PQ2_0", 128),
+    coded_type<tq1_0::kType>(TensorType::tq1_0, 34, "TQ1_0", 256),
+    coded_type<tq2_0::kType>(TensorType::tq2_0, 35, "TQ2_0", 256),
+    coded_type<ptq1_0::kType>(TensorType::ptq1_0, 143, "PTQ1_0", 128),
+    coded_type<q1_0::kType>(TensorType::q1_0, 41, "Q1_0", 128),
     TypeInfo{TensorType::i8_rows,
              kNoFileId,
              "int8",
@@ -95,70 +103,6 @@ constexpr std::array kTypes{
              {}},
 };
 
-struct RefusedType {
-  std::uint32_t id;
-  std::string_view name;
-  std::uint32_t block;  // elements of a block, and its bytes; 0 where a tensor is no sequence of them
-  std::uint32_t block_bytes;
-  std::string_view remark = {};
-  std::string_view advice = "requantize the model to I2_S, or F16 where it is not ternary";
-};
-
-constexpr std::string_view kReconvert = "convert the original weights to I2_S";
-constexpr std::string_view kRepacked = "made for one processor, and withdrawn";
-
-// https://github.com/ggml-org/ggml/blob/master/include/ggml.h (enum ggml_type) and its ggml-common.h (the
-// blocks), Microsoft's fork for 36-39, Prism's for 142 and 143. Of an id that stands for several formats each
-// has a row.
-constexpr std::array kRefused{
-    RefusedType{3, "Q4_1", 32, 20},
-    RefusedType{4, "Q4_2", 16, 10, "withdrawn"},
-    RefusedType{5, "Q4_3", 16, 12, "withdrawn"},
-    RefusedType{6, "Q5_0", 32, 22},
-    RefusedType{7, "Q5_1", 32, 24},
-    RefusedType{9, "Q8_1", 32, 36},
-    RefusedType{10, "Q2_K", 256, 84},
-    RefusedType{11, "Q3_K", 256, 110},
-    RefusedType{12, "Q4_K", 256, 144},
-    RefusedType{13, "Q5_K", 256, 176},
-    RefusedType{15, "Q8_K", 256, 292},
-    RefusedType{16, "IQ2_XXS", 256, 66},
-    RefusedType{17, "IQ2_XS", 256, 74},
-    RefusedType{18, "IQ3_XXS", 256, 98},
-    RefusedType{19, "IQ1_S", 256, 50},
-    RefusedType{20, "IQ4_NL", 32, 18},
-    RefusedType{21, "IQ3_S", 256, 110},
-    RefusedType{22, "IQ2_S", 256, 82},
-    RefusedType{23, "IQ4_XS", 256, 136},
-    RefusedType{24, "I8", 1, 1},
-    RefusedType{25, "I16", 1, 2},
-    RefusedType{26, "I32", 1, 4},
-    RefusedType{27, "I64", 1, 8},
-    RefusedType{28, "F64", 1, 8, {}, "convert it to F32"},
-    RefusedType{29, "IQ1_M", 256, 56},
-    RefusedType{31, "Q4_0_4_4", 32, 18, kRepacked},
-    RefusedType{32, "Q4_0_4_8", 32, 18, kRepacked},
-    RefusedType{33, "Q4_0_8_8", 32, 18, kRepacked},
-    RefusedType{34, "TQ1_0", 256, 54, {}, kReconvert},
-    RefusedType{35, "TQ2_0", 256, 66, {}, kReconvert},
-    RefusedType{37, "I8_S", 1, 1, {}, kReconvert},
-    RefusedType{38, "TL1", 0, 0, "Microsoft's, made for one ARM processor", kReconvert},
-    RefusedType{39, "TL2", 0, 0, "Microsoft's, made for one processor, or MXFP4", kReconvert},
-    RefusedType{39, "MXFP4", 32, 17, {}, kReconvert},
-    RefusedType{40, "NVFP4", 64, 36},
-    RefusedType{41, "Q1_0", 128, 18, {}, kReconvert},
-    RefusedType{42, "Q2_0", 64, 18, {}, kReconvert},
-    RefusedType{42, "Q2_0", 128, 34, {}, kReconvert},
-    RefusedType{42, "Q2_0", 256, 42, {}, kReconvert},
-    RefusedType{142, "PQ2_0", 128, 34, {}, kReconvert},
-    RefusedType{143, "PTQ1_0", 128, 28, {}, kReconvert},
-};
-
-const RefusedType* find_refused(std::uint32_t id) {
-  const auto found = std::ranges::find(kRefused, id, &RefusedType::id);
-  return found == kRefused.end() ? nullptr : &*found;
-}
-
 }  // namespace
 
 const TypeInfo& info(TensorType type) { return kTypes[static_cast<std::size_t>(type)]; }
@@ -169,43 +113,6 @@ std::uint64_t n_bytes_of(const Matrix& w) {
 
 bool takes_int8(TensorType type) { return info(type).ternary || type == TensorType::lanes; }
 
-const TypeInfo* find_type(std::uint32_t ggml_id) {
-  for (const TypeInfo& t : kTypes) {
-    if (t.id == ggml_id && t.id != kNoFileId) return &t;
-  }
-  return nullptr;
-}
-
-std::string describe_refused_type(std::uint32_t ggml_id) {
-  const std::string id = std::to_string(ggml_id);
-  if (const RefusedType* t = find_refused(ggml_id)) {
-    const std::string remark = t->remark.empty() ? "" : " (" + std::string(t->remark) + ")";
-    return "type " + id + ", " + std::string(t->name) + remark + ", is not read; " + std::string(t->advice);
-  }
-  std::string read;
-  for (const TypeInfo& t : kTypes) {
-    if (t.id != kNoFileId) read += (read.empty() ? "" : ", ") + std::string(t.name);
-  }
-  return "type " + id + " is unknown; this program reads " + read;
-}
-
-std::string name_of_type(std::uint32_t ggml_id) {
-  if (const TypeInfo* t = find_type(ggml_id)) return std::string(t->name);
-  if (const RefusedType* t = find_refused(ggml_id)) return std::string(t->name);
-  return "type " + std::to_string(ggml_id);
-}
-
-std::uint64_t n_bytes_of_type(std::uint32_t ggml_id, std::uint64_t rows, std::uint64_t cols,
-                              std::uint64_t room) {
-  if (const TypeInfo* t = find_type(ggml_id)) return t->n_bytes(rows, cols);
-  // Of the formats that fit, the one that leaves the least room: what is left should be padding.
-  std::uint64_t most = 0;
-  for (const RefusedType& t : kRefused) {
-    if (t.id != ggml_id || t.block == 0 || cols % t.block != 0) continue;
-    const std::uint64_t n_blocks = rows * (cols / t.block);
-    if (n_blocks <= room / t.block_bytes) most = std::max(most, n_blocks * t.block_bytes);
-  }
-  return most > 0 ? most : room;
-}
+std::span<const TypeInfo> all_types() { return kTypes; }
 
 }  // namespace bitnet::quant

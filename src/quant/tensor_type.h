@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <string>
 #include <string_view>
 
 #include "quant/lanes.h"
@@ -23,6 +22,11 @@ enum class TensorType : std::uint8_t {
   i2_s,
   q2_0_64,
   q2_0_128,
+  pq2_0,
+  tq1_0,
+  tq2_0,
+  ptq1_0,
+  q1_0,
   i8_rows,
   lanes
 };
@@ -75,17 +79,7 @@ std::uint64_t n_bytes_of(const Matrix& w);
 bool takes_int8(TensorType type);
 // Of two bits or less: nothing is gained by a copy in fewer bits, and none is made.
 inline bool is_low_bit(TensorType type) { return takes_int8(type) || info(type).coded != nullptr; }
-// nullptr for ids that are not read.
-const TypeInfo* find_type(std::uint32_t ggml_id);
-// "type 34, TQ1_0, is not read; ...": the name of an id that is not read, and what to do instead. For error
-// messages.
-std::string describe_refused_type(std::uint32_t ggml_id);
-// "TQ1_0" or, for an id that nobody knows, "type 77".
-std::string name_of_type(std::uint32_t ggml_id);
-// How many bytes of data a tensor of any type has, read or not. `room` is what there is up to the next tensor
-// or the end of the file: an id that stands for several formats is taken for the one that fills the room, and
-// where nothing is known of a type the answer is the room.
-std::uint64_t n_bytes_of_type(std::uint32_t ggml_id, std::uint64_t rows, std::uint64_t cols,
-                              std::uint64_t room);
+// In the order of TensorType.
+std::span<const TypeInfo> all_types();
 
 }  // namespace bitnet::quant

@@ -15,6 +15,7 @@
 #include "diagnostics/machine_limits.h"
 #include "model/model_impl.h"
 #include "model/synthetic.h"
+#include "quant/file_types.h"
 
 namespace bitnet {
 namespace {

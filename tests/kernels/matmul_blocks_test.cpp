@@ -16,7 +16,7 @@ namespace {
 
 struct TestMatrix {
   TestMatrix(std::uint32_t id, std::size_t rows, std::size_t n_blocks, float scale, unsigned seed) {
-    const quant::TypeInfo& type = *quant::find_type(id);
+    const quant::TypeInfo& type = test::block_type(id);
     const std::size_t cols = n_blocks * type.block;
     packed = test::random_blocks(id, rows * cols, seed);
     w = {type.type, rows, cols, packed.bytes.data(), scale};
@@ -50,7 +50,7 @@ INSTANTIATE_TEST_SUITE_P(Backends, MatmulBlocks,
                                             ::testing::Values(test::kQ8_0, test::kQ6_K, test::kQ4_0)),
                          [](const auto& i) {
                            return std::get<0>(i.param) + "_" +
-                                  std::string(quant::find_type(std::get<1>(i.param))->name);
+                                  std::string(test::block_type(std::get<1>(i.param)).name);
                          });
 
 // Every element by itself: the product with a vector that is 1 there and 0 elsewhere.

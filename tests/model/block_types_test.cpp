@@ -39,13 +39,13 @@ class BlockTypes : public ::testing::TestWithParam<std::uint32_t> {
     std::memcpy(&t.data[block * layout.bytes + layout.scale_at], &infinity, sizeof infinity);
   }
 
-  std::string type_name() const { return std::string(quant::find_type(GetParam())->name); }
+  std::string type_name() const { return std::string(block_type(GetParam()).name); }
 
   static constexpr unsigned kSeed = 4;
 };
 
 INSTANTIATE_TEST_SUITE_P(Types, BlockTypes, ::testing::Values(kQ8_0, kQ6_K, kQ4_0),
-                         [](const auto& i) { return std::string(quant::find_type(i.param)->name); });
+                         [](const auto& i) { return std::string(block_type(i.param).name); });
 
 // The same bits: nothing but the way the values are stored differs.
 TEST_P(BlockTypes, AnEmbeddingGivesTheLogitsOfItsDecodedValues) {

@@ -1,9 +1,10 @@
-// Q8_0, Q6_K and Q4_0.
+// Types whose blocks have scales of their own.
 #include <gtest/gtest.h>
 
 #include <cstring>
 #include <initializer_list>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "quant/tensor_type.h"
@@ -19,7 +20,7 @@ using test::layout_of;
 
 class BlockType : public ::testing::TestWithParam<std::uint32_t> {
  protected:
-  const TypeInfo& type = *find_type(GetParam());
+  const TypeInfo& type = test::block_type(GetParam());
   test::BlockLayout layout = layout_of(GetParam());
 
   Matrix matrix(std::size_t rows, std::size_t cols, const std::vector<std::byte>& bytes) const {
@@ -80,11 +81,13 @@ TEST_P(BlockType, TheFirstScaleThatIsNotFiniteIsFoundWhereverItIs) {
   EXPECT_FALSE(type.check.find_fault(matrix(rows, cols, bytes), 0, rows).has_value());
 }
 
-INSTANTIATE_TEST_SUITE_P(Types, BlockType, ::testing::Values(kQ8_0, kQ6_K, kQ4_0),
-                         [](const auto& i) { return std::string(find_type(i.param)->name); });
+INSTANTIATE_TEST_SUITE_P(Types, BlockType,
+                         ::testing::Values(kQ8_0, kQ6_K, kQ4_0, test::kTQ1_0, test::kTQ2_0, test::kQ1_0,
+                                           test::kQ2_0, test::kPQ2_0, test::kPTQ1_0),
+                         [](const auto& i) { return std::string(test::block_type(i.param).name); });
 
 std::vector<float> decode_one(std::uint32_t id, const std::vector<std::byte>& bytes) {
-  const TypeInfo& type = *find_type(id);
+  const TypeInfo& type = test::block_type(id);
   std::vector<float> row(type.block);
   type.decode_row({type.type, 1, type.block, bytes.data(), 1.0F}, 0, row.data());
   return row;
@@ -122,6 +125,66 @@ TEST(Q6_K, KnownBytesHoldFourElementsThirtyTwoApart) {
   want[128 + 63] = 2.0F - 32;
   want[255] = -3 * (63.0F - 32);
   EXPECT_EQ(decode_one(kQ6_K, bytes), want);
+}
+
+// Blocks of zeros with d = 1 and some bytes set: which elements these are, by the format's words.
+std::vector<float> decode_with(std::uint32_t id,
+                               std::initializer_list<std::pair<std::size_t, unsigned>> set) {
+  const test::BlockLayout layout = layout_of(id);
+  std::vector<std::byte> bytes(layout.bytes);
+  bytes[layout.scale_at + 1] = std::byte{0x3C};
+  for (const auto& [at, byte] : set) bytes[at] = static_cast<std::byte>(byte);
+  return decode_one(id, bytes);
+}
+
+std::vector<float> minus_ones_but(std::size_t n,
+                                  std::initializer_list<std::pair<std::size_t, float>> others) {
+  std::vector<float> values(n, -1.0F);
+  for (const auto& [at, value] : others) values[at] = value;
+  return values;
+}
+
+TEST(Q2_0, AKnownByteHoldsFourNeighboursLowestBitsFirst) {
+  EXPECT_EQ(decode_with(test::kQ2_0, {{2 + 3, 0b11'10'01'00}}),
+            minus_ones_but(64, {{13, 0.0F}, {14, 1.0F}, {15, 2.0F}}));
+  EXPECT_EQ(decode_with(test::kPQ2_0, {{2 + 31, 0b11'10'01'00}}),
+            minus_ones_but(128, {{125, 0.0F}, {126, 1.0F}, {127, 2.0F}}));
+}
+
+TEST(TQ2_0, AKnownByteHoldsFourElementsThirtyTwoApart) {
+  EXPECT_EQ(decode_with(test::kTQ2_0, {{5, 0b11'10'01'00}, {32 + 31, 0b10'00'00'01}}),
+            minus_ones_but(256, {{37, 0.0F}, {69, 1.0F}, {101, 2.0F}, {159, 0.0F}, {255, 1.0F}}));
+}
+
+TEST(Q1_0, AKnownByteHoldsEightNeighboursLowestBitFirst) {
+  EXPECT_EQ(decode_with(test::kQ1_0, {{2 + 1, 0b10000001}, {2 + 15, 0b00000010}}),
+            minus_ones_but(128, {{8, 1.0F}, {15, 1.0F}, {121, 1.0F}}));
+}
+
+// 0.12000 in base 3 is 5 / 9, and 143 / 256 the first fraction of that kind which is not less.
+TEST(TQ1_0, AKnownByteHoldsDigitsOfBaseThreeARunApart) {
+  EXPECT_EQ(decode_with(test::kTQ1_0, {{7, 143}, {32 + 15, 143}, {48 + 2, 143}}),
+            minus_ones_but(256, {{7, 0.0F}, {39, 1.0F}, {175, 0.0F}, {191, 1.0F}, {242, 0.0F}, {246, 1.0F}}));
+}
+
+TEST(PTQ1_0, AKnownByteHoldsDigitsOfBaseThreeARunApart) {
+  EXPECT_EQ(decode_with(test::kPTQ1_0, {{7, 143}, {16 + 5, 143}, {24 + 1, 143}}),
+            minus_ones_but(128, {{7, 0.0F}, {23, 1.0F}, {85, 0.0F}, {93, 1.0F}, {121, 0.0F}, {123, 1.0F}}));
+}
+
+// Those that no packing gives, too: 256 bytes stand for 243 numbers.
+TEST(BaseThree, EveryByteHasTheDigitsOfTheFormula) {
+  for (unsigned byte = 0; byte < 256; ++byte) {
+    const std::vector<float> values = decode_with(test::kTQ1_0, {{31, byte}, {48, byte}});
+    unsigned power = 1;
+    for (std::size_t digit = 0; digit < 5; ++digit, power *= 3) {
+      const unsigned code = byte * power % 256 * 3 / 256;
+      EXPECT_EQ(values[32 * digit + 31], static_cast<float>(code) - 1) << byte << " " << digit;
+    }
+    for (std::size_t digit = 0; digit < 4; ++digit) {
+      EXPECT_EQ(values[240 + 4 * digit], values[32 * digit + 31]) << byte << " " << digit;
+    }
+  }
 }
 
 }  // namespace

@@ -120,65 +120,13 @@ TEST(FloatTypes, EveryElementDecodesByTheIeeeDefinition) {
   }
 }
 
-TEST(TensorTypes, AreFoundByTheirGgmlIdAndNothingElseIs) {
-  EXPECT_EQ(find_type(0)->name, "F32");
-  EXPECT_EQ(find_type(1)->name, "F16");
-  EXPECT_EQ(find_type(30)->name, "BF16");
-  EXPECT_EQ(find_type(36)->name, "I2_S");
-  EXPECT_EQ(find_type(8)->name, "Q8_0");
-  EXPECT_EQ(find_type(14)->name, "Q6_K");
-  EXPECT_EQ(find_type(2)->name, "Q4_0");
-  for (const std::uint32_t id : {3U, 12U, 15U, 34U, 35U, 37U, 38U, 39U, 41U, 42U, 99U, 0xFFFFFFFFU}) {
-    EXPECT_EQ(find_type(id), nullptr) << id;
+TEST(TensorTypes, AreDescribedInTheirOrder) {
+  std::size_t n = 0;
+  for (const TypeInfo& type : all_types()) {
+    EXPECT_EQ(static_cast<std::size_t>(type.type), n++) << type.name;
+    EXPECT_EQ(&info(type.type), &type);
   }
-  for (const TensorType t : {TensorType::f32, TensorType::f16, TensorType::bf16, TensorType::q8_0,
-                             TensorType::q6_k, TensorType::q4_0, TensorType::i2_s}) {
-    EXPECT_EQ(info(t).type, t);
-  }
-}
-
-TEST(TensorTypes, ARefusalNamesTheTypeAndWhatToDo) {
-  EXPECT_NE(describe_refused_type(38).find("TL1"), std::string::npos);
-  EXPECT_NE(describe_refused_type(39).find("TL2"), std::string::npos);
-  EXPECT_NE(describe_refused_type(12).find("Q4_K"), std::string::npos);
-  EXPECT_NE(describe_refused_type(12).find("requantize"), std::string::npos);
-  EXPECT_NE(describe_refused_type(777).find("777"), std::string::npos);
-  for (const char* name : {"F32", "Q6_K", "I2_S"})
-    EXPECT_NE(describe_refused_type(777).find(name), std::string::npos) << name;
-}
-
-TEST(TensorTypes, HaveASizeWhetherTheyAreReadOrNot) {
-  constexpr std::uint64_t kRoom = std::uint64_t{1} << 40;
-  const auto bytes_per_2560 = [](std::uint32_t id) { return n_bytes_of_type(id, 1, 2560, kRoom); };
-  EXPECT_EQ(bytes_per_2560(0), 10240U);       // F32
-  EXPECT_EQ(bytes_per_2560(36), 640U + 32U);  // I2_S, with its tail
-  // Bits for a weight as ggml's documentation has them.
-  const std::vector<std::pair<std::uint32_t, double>> bits{
-      {3, 5.0},     {6, 5.5},     {7, 6.0},     {10, 2.625},  {11, 3.4375}, {12, 4.5},
-      {13, 5.5},    {16, 2.0625}, {17, 2.3125}, {18, 3.0625}, {19, 1.5625}, {20, 4.5},
-      {21, 3.4375}, {22, 2.5625}, {23, 4.25},   {24, 8.0},    {25, 16.0},   {26, 32.0},
-      {27, 64.0},   {28, 64.0},   {29, 1.75},   {34, 1.6875}, {35, 2.0625}, {37, 8.0},
-      {39, 4.25},   {40, 4.5},    {41, 1.125},  {142, 2.125}, {143, 1.75}};
-  for (const auto& [id, expected] : bits) {
-    EXPECT_EQ(static_cast<double>(bytes_per_2560(id)) * 8 / 2560, expected) << id;
-    EXPECT_EQ(n_bytes_of_type(id, 7, 2560, kRoom), 7 * bytes_per_2560(id)) << id;
-  }
-  EXPECT_EQ(name_of_type(35), "TQ2_0");
-  EXPECT_EQ(name_of_type(36), "I2_S");
-}
-
-TEST(TensorTypes, OfSeveralFormatsAreTakenForTheOneThatFillsTheRoom) {
-  for (const std::uint64_t wanted : {4U * 720U, 4U * 680U, 4U * 420U}) {  // 18 of 64, 34 of 128, 42 of 256
-    EXPECT_EQ(n_bytes_of_type(42, 4, 2560, wanted), wanted);
-    EXPECT_EQ(n_bytes_of_type(42, 4, 2560, wanted + 31), wanted);
-  }
-  // Nothing is known of these, or nothing fits: all there is.
-  EXPECT_EQ(n_bytes_of_type(38, 4, 2560, 1000), 1000U);
-  EXPECT_EQ(n_bytes_of_type(777, 4, 2560, 1000), 1000U);
-  EXPECT_EQ(n_bytes_of_type(12, 4, 2560, 1000), 1000U);
-  EXPECT_EQ(n_bytes_of_type(12, 4, 100, 1000), 1000U);
-  EXPECT_EQ(n_bytes_of_type(28, std::uint64_t{1} << 60, 1, 1000), 1000U);  // 2^63 bytes
-  EXPECT_EQ(name_of_type(777), "type 777");
+  EXPECT_EQ(n, static_cast<std::size_t>(TensorType::lanes) + 1);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <initializer_list>
 #include <random>
 #include <stdexcept>
 
@@ -82,30 +83,119 @@ void put_q6_k(std::byte* block, std::mt19937& random, std::vector<float>& values
   }
 }
 
+// Element j in byte byte_of(j) at bit bit_of(j); code q stands for
+// values[q].
+void put_codes(std::byte* block, std::size_t n, std::size_t scale_at, std::initializer_list<int> values,
+               std::mt19937& random, std::vector<float>& out, std::size_t (*byte_of)(std::size_t),
+               unsigned (*bit_of)(std::size_t)) {
+  const Half d = random_half(random);
+  std::memcpy(block + scale_at, &d.bits, 2);
+  for (std::size_t j = 0; j < n; ++j) {
+    const auto q = static_cast<unsigned>(random() % values.size());
+    put(block[byte_of(j)], bit_of(j), q);
+    out.push_back(exact(d.value * values.begin()[q]));
+  }
+}
+
+template <std::size_t kElements>
+void put_q2_0(std::byte* block, std::mt19937& random, std::vector<float>& values) {
+  put_codes(
+      block, kElements, 0, {-1, 0, 1, 2}, random, values, [](std::size_t j) { return 2 + j / 4; },
+      [](std::size_t j) { return static_cast<unsigned>(2 * (j % 4)); });
+}
+
+void put_q1_0(std::byte* block, std::mt19937& random, std::vector<float>& values) {
+  put_codes(
+      block, 128, 0, {-1, 1}, random, values, [](std::size_t j) { return 2 + j / 8; },
+      [](std::size_t j) { return static_cast<unsigned>(j % 8); });
+}
+
+void put_tq2_0(std::byte* block, std::mt19937& random, std::vector<float>& values) {
+  put_codes(
+      block, 256, 64, {-1, 0, 1, 2}, random, values, [](std::size_t j) { return j / 128 * 32 + j % 32; },
+      [](std::size_t j) { return static_cast<unsigned>(2 * (j % 128 / 32)); });
+}
+
+// Bytes with `digits` digits of base 3 each: the first digits of all of them, then the second ones, ...
+struct DigitRun {
+  std::size_t bytes;
+  std::size_t digits;
+};
+
+// A byte is made of its digits as a number of five (those that are not there are 0), in units of 1 / 243,
+// which is brought to units of 1 / 256 and rounded up.
+void put_base_3(std::byte* block, std::initializer_list<DigitRun> runs, std::mt19937& random,
+                std::vector<float>& values) {
+  std::size_t n_bytes = 0;
+  for (const DigitRun& run : runs) n_bytes += run.bytes;
+  const Half d = random_half(random);
+  std::memcpy(block + n_bytes, &d.bits, 2);
+  for (const DigitRun& run : runs) {
+    std::vector<unsigned> number(run.bytes, 0);
+    unsigned unit = 81;
+    for (std::size_t digit = 0; digit < run.digits; ++digit, unit /= 3) {
+      for (std::size_t byte = 0; byte < run.bytes; ++byte) {
+        const auto q = static_cast<unsigned>(random() % 3);
+        number[byte] += q * unit;
+        values.push_back(exact(d.value * (static_cast<int>(q) - 1)));
+      }
+    }
+    for (std::size_t byte = 0; byte < run.bytes; ++byte) {
+      block[byte] = static_cast<std::byte>((number[byte] * 256 + 242) / 243);
+    }
+    block += run.bytes;
+  }
+}
+
+void put_tq1_0(std::byte* block, std::mt19937& random, std::vector<float>& values) {
+  put_base_3(block, {{32, 5}, {16, 5}, {4, 4}}, random, values);
+}
+
+void put_ptq1_0(std::byte* block, std::mt19937& random, std::vector<float>& values) {
+  put_base_3(block, {{16, 5}, {8, 5}, {2, 4}}, random, values);
+}
+
+struct BlockFormat {
+  std::uint32_t id;
+  BlockLayout layout;
+  void (*put_block)(std::byte* block, std::mt19937& random, std::vector<float>& values);
+};
+constexpr BlockFormat kFormats[]{
+    {kQ4_0, {32, 18, 0}, put_q4_0},       {kQ8_0, {32, 34, 0}, put_q8_0},
+    {kQ6_K, {256, 210, 208}, put_q6_k},   {kTQ1_0, {256, 54, 52}, put_tq1_0},
+    {kTQ2_0, {256, 66, 64}, put_tq2_0},   {kQ1_0, {128, 18, 0}, put_q1_0},
+    {kQ2_0, {64, 18, 0}, put_q2_0<64>},   {kPQ2_0, {128, 34, 0}, put_q2_0<128>},
+    {kPTQ1_0, {128, 28, 26}, put_ptq1_0},
+};
+
+const BlockFormat& format_of(std::uint32_t type) {
+  for (const BlockFormat& format : kFormats) {
+    if (format.id == type) return format;
+  }
+  throw std::invalid_argument("not a block type");
+}
+
 }  // namespace
 
-BlockLayout layout_of(std::uint32_t type) {
-  switch (type) {
-    case kQ8_0:
-      return {32, 34, 0};
-    case kQ4_0:
-      return {32, 18, 0};
-    case kQ6_K:
-      return {256, 210, 208};
-    default:
-      throw std::invalid_argument("not a block type");
-  }
+BlockLayout layout_of(std::uint32_t type) { return format_of(type).layout; }
+
+const quant::TypeInfo& block_type(std::uint32_t type) {
+  constexpr std::size_t kRows = 100;  // so many that an id with several formats stands for one of them only
+  const BlockLayout layout = layout_of(type);
+  const quant::TypeInfo* found = quant::find_type(
+      {.id = type, .rows = kRows, .cols = layout.elements, .room = kRows * layout.bytes, .alignment = 32});
+  if (found == nullptr) throw std::logic_error("a type that is not read");
+  return *found;
 }
 
 PackedBlocks random_blocks(std::uint32_t type, std::size_t n, unsigned seed) {
   const BlockLayout layout = layout_of(type);
   if (n % layout.elements != 0) throw std::invalid_argument("whole blocks only");
-  const auto put_block = type == kQ8_0 ? put_q8_0 : type == kQ4_0 ? put_q4_0 : put_q6_k;
   std::mt19937 random(seed);
   PackedBlocks packed;
   packed.bytes.resize(n / layout.elements * layout.bytes);
   for (std::size_t at = 0; at < packed.bytes.size(); at += layout.bytes)
-    put_block(&packed.bytes[at], random, packed.values);
+    format_of(type).put_block(&packed.bytes[at], random, packed.values);
   return packed;
 }
 

@@ -6,11 +6,19 @@
 #include <span>
 #include <vector>
 
+#include "quant/file_types.h"
+
 namespace bitnet::test {
 
 inline constexpr std::uint32_t kQ4_0 = 2;
 inline constexpr std::uint32_t kQ8_0 = 8;
 inline constexpr std::uint32_t kQ6_K = 14;
+inline constexpr std::uint32_t kTQ1_0 = 34;
+inline constexpr std::uint32_t kTQ2_0 = 35;
+inline constexpr std::uint32_t kQ1_0 = 41;
+inline constexpr std::uint32_t kQ2_0 = 42;  // in blocks of 64; those of 128 are kPQ2_0's
+inline constexpr std::uint32_t kPQ2_0 = 142;
+inline constexpr std::uint32_t kPTQ1_0 = 143;
 
 struct PackedBlocks {
   std::vector<std::byte> bytes;
@@ -27,5 +35,8 @@ struct BlockLayout {
   std::size_t scale_at;
 };
 BlockLayout layout_of(std::uint32_t type);
+
+// What the library makes of a tensor of such blocks.
+const quant::TypeInfo& block_type(std::uint32_t type);
 
 }  // namespace bitnet::test

@@ -9,6 +9,7 @@
 #include "base/thread_pool.h"
 #include "bitnet/error.h"
 #include "model/inspect/inspection_findings.h"
+#include "model/tensor_layout.h"
 #include "quant/i2_s.h"
 
 namespace bitnet {
@@ -76,13 +77,17 @@ void measure(Inspection& out, const gguf::File& file, const gguf::Tensor& t, Thr
   s.dims = t.dims;
   s.n_dims = t.n_dims;
   s.type_id = t.type;
-  s.type = quant::name_of_type(t.type);
+  const quant::StoredTensor stored = stored_tensor(file, t);
+  s.type = quant::name_of_type(stored);
   if (t.extent.empty()) return;  // of a damaged file
-  const std::uint64_t cols = t.dims[0];
-  const std::uint64_t rows = t.n_elements() / cols;
-  s.bytes = quant::n_bytes_of_type(t.type, rows, cols, t.extent.size());
-  const quant::TypeInfo* type = quant::find_type(t.type);
-  if (type == nullptr) return;
+  const std::uint64_t cols = stored.cols;
+  const std::uint64_t rows = stored.rows;
+  s.bytes = quant::n_bytes_of_type(stored);
+  const quant::TypeInfo* type = quant::find_type(stored);
+  if (type == nullptr) {
+    s.unread = quant::describe_refused_type(stored);
+    return;
+  }
   const bool is_whole = cols <= kMaxCols && cols % type->block == 0 && s.bytes <= t.extent.size();
   if (!is_whole) return;  // the loader says what is wrong with it
   const RowsHook on_rows = [&](std::size_t done) {

@@ -40,6 +40,7 @@ struct TensorSummary {
   std::uint32_t n_dims = 0;
   std::uint32_t type_id = 0;
   std::string type;                 // "I2_S"; "type 77" for what nobody knows
+  std::string unread;               // why it is not; empty: it is, or the file is damaged
   std::uint64_t bytes = 0;          // of its data; 0 in a damaged file
   std::optional<float> scale;       // of ternary tensors
   CodeCounts codes;                 // of ternary tensors; empty otherwise

@@ -3,7 +3,9 @@
 #include <cstdio>
 #include <limits>
 #include <map>
+#include <ranges>
 #include <string>
+#include <utility>
 
 #include "base/printable.h"
 #include "model/inspect/inspection_findings.h"
@@ -232,16 +234,16 @@ void add_floats(Inspection& out) {
 }
 
 void add_unread_types(Inspection& out) {
-  std::map<std::uint32_t, std::pair<std::size_t, std::string>> unread;  // by type: how many, and the first
+  std::map<std::pair<std::uint32_t, std::string>, std::pair<std::size_t, const TensorSummary*>> unread;
   for (const TensorSummary& t : out.tensors) {
-    if (quant::find_type(t.type_id) != nullptr) continue;
-    auto& [n, first] = unread[t.type_id];
-    if (n++ == 0) first = t.name;
+    if (t.unread.empty()) continue;
+    auto& [n, first] = unread[{t.type_id, t.type}];  // how many of the type, and the first
+    if (n++ == 0) first = &t;
   }
   std::size_t n_reported = 0;
-  for (const auto& [type, where] : unread) {
+  for (const auto& [n, first] : std::views::values(unread)) {
     if (n_reported++ == kMostTypes) break;
-    out.add(error, "types", in_tensors(where.first, where.second) + ": " + quant::describe_refused_type(type),
+    out.add(error, "types", in_tensors(n, first->name) + ": " + first->unread,
             "the engine refuses the file rather than guess what the bytes mean",
             "convert the model, or take a file in I2_S with an F16 embedding");
   }
@@ -252,10 +254,12 @@ void add_head(Inspection& out, const gguf::File& file) {
   const gguf::Tensor* output = file.find_tensor("output.weight");
   const gguf::Tensor* head = output != nullptr ? output : embedding;
   if (head == nullptr) return;
+  std::string type;
   std::uint64_t others = 0;
   std::uint64_t bytes = 0;
   for (const TensorSummary& t : out.tensors) {
     if (t.name == head->name) {
+      type = t.type;
       bytes = t.bytes;
     } else if (t.name != "token_embd.weight") {
       others += t.bytes;
@@ -265,7 +269,7 @@ void add_head(Inspection& out, const gguf::File& file) {
   const std::string share = percent(static_cast<double>(bytes) / static_cast<double>(bytes + others));
   out.add(note, "head",
           (output != nullptr ? "a head of its own, " : "the embedding serves as the head too (tied), ") +
-              quant::name_of_type(head->type) + ", " + share + " of the weights' bytes",
+              type + ", " + share + " of the weights' bytes",
           "decoding a token reads all layers once, and at most the whole head: that is its greatest share of "
           "the time");
 }

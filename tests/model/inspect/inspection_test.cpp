@@ -263,8 +263,8 @@ TEST(InspectedTensors, ReportWhatIsWrongWithThem) {
     t.set_i2s(std::vector<std::int8_t>(t.n_elements(), 1), 1.0F);
   });
   EXPECT_TRUE(finds(ones, FindingLevel::warning, "balance", "blk.0.attn_k.weight"));
-  const Inspection unread = changed("blk.0.attn_k.weight", [](SmallTensor& t) { t.type = 35; });
-  EXPECT_TRUE(finds(unread, FindingLevel::error, "types", "TQ2_0"));
+  const Inspection unread = changed("blk.0.attn_k.weight", [](SmallTensor& t) { t.type = 10; });
+  EXPECT_TRUE(finds(unread, FindingLevel::error, "types", "Q2_K"));
   EXPECT_FALSE(unread.is_usable());
 }
 
@@ -316,7 +316,7 @@ TEST(InspectedTensors, InBlocksAreMeasuredByTheirValues) {
     const PackedBlocks blocks = random_blocks(type, t.n_elements(), 4);
     t.type = type;
     t.data = blocks.bytes;
-    const std::string name(quant::find_type(type)->name);
+    const std::string name(block_type(type).name);
     const Inspection in = inspect_small(model);
     EXPECT_TRUE(in.is_usable()) << in.refusal.value_or("");
     EXPECT_TRUE(finds(in, FindingLevel::note, "head", "(tied), " + name));

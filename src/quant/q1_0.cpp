@@ -1,0 +1,15 @@
+#include "quant/q1_0.h"
+
+#include <cstring>
+
+namespace bitnet::quant::q1_0 {
+namespace {
+
+void read_codes(const std::byte* block, std::uint32_t* words) { std::memcpy(words, block + 2, 16); }
+
+}  // namespace
+
+const CodedType kType{
+    .codebook = Codebook::binary, .block = 128, .block_bytes = 18, .scale_at = 0, .read_codes = read_codes};
+
+}  // namespace bitnet::quant::q1_0
