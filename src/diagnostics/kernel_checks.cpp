@@ -8,6 +8,9 @@
 #include <random>
 #include <utility>
 
+#include "model/activations.h"
+#include "quant/lanes.h"
+
 namespace bitnet {
 namespace {
 
@@ -142,12 +145,55 @@ std::vector<std::string> compare_ternary(KernelTables tables, const quant::Matri
   return all;
 }
 
-// matmul_float, and matmul_ternary_f32, which is called alike.
+// Activations rounded in blocks of columns, as the engine's buffers hold them.
+struct RoundedBlocks {
+  RoundedBlocks(const Kernels& kernels, std::size_t n_tokens, std::size_t cols, std::size_t block,
+                Random& random)
+      : input(n_tokens, cols, {.has_lanes = true, .block = block}) {
+    for (std::size_t t = 0; t < n_tokens; ++t) {
+      std::ranges::copy(random.floats(cols), input.row(t));
+      input.quantize(kernels, t);
+    }
+  }
+  ProductInput input;
+};
+
+// Whole groups of rows.
+std::vector<Rows> sample_groups(const quant::Matrix& w, std::size_t max_elements, Random& random) {
+  std::vector<Rows> samples = sample_rows(w.rows, w.cols, max_elements, random);
+  constexpr std::size_t kRows = quant::lanes::kRows;
+  for (Rows& rows : samples) {
+    rows.begin = rows.begin / kRows * kRows;
+    rows.end = std::min((rows.end + kRows - 1) / kRows * kRows, w.rows);
+  }
+  return samples;
+}
+
+std::vector<std::string> compare_lanes(KernelTables tables, const quant::Matrix& w, std::string_view name) {
+  Random random(name);
+  std::vector<std::string> all(tables.size());
+  const auto samples = sample_groups(w, kElements, random);
+  for (const std::size_t block : {std::size_t{32}, std::size_t{128}, w.cols}) {
+    for (const std::size_t n_tokens : {std::size_t{1}, std::size_t{5}, std::size_t{19}}) {
+      const RoundedBlocks x(*tables.front(), n_tokens, w.cols, block, random);
+      merge(all,
+            compare_products(
+                tables, samples, n_tokens, [&](const Kernels& k, Rows rows, float* y, std::size_t stride) {
+                  k.matmul_lanes(w, rows.begin, rows.end, x.input.blocks(0), n_tokens, {y, stride});
+                }));
+    }
+  }
+  return all;
+}
+
+// matmul_float, and matmul_ternary_f32 and matmul_lanes_f32, which are called alike.
 std::vector<std::string> compare_float(KernelTables tables, const quant::Matrix& w, std::string_view name,
                                        decltype(Kernels::matmul_float) Kernels::*product) {
   Random random(name);
   std::vector<std::string> all(tables.size());
-  const auto samples = sample_rows(w.rows, w.cols, kFloatElements, random);
+  const auto samples = w.type == quant::TensorType::lanes
+                           ? sample_groups(w, kFloatElements, random)
+                           : sample_rows(w.rows, w.cols, kFloatElements, random);
   for (const std::size_t n_tokens : {std::size_t{1}, std::size_t{3}}) {
     const std::vector<float> x = random.floats(n_tokens * w.cols);
     merge(all, compare_products(
@@ -205,6 +251,31 @@ std::vector<std::string> compare_quantization(KernelTables tables, std::size_t n
       },
       [&](std::size_t at) {
         return at < padded ? element(at) : std::string(at == padded ? "the scale: " : "the sum: ");
+      });
+}
+
+std::vector<std::string> compare_block_quantization(KernelTables tables, std::size_t n,
+                                                    std::string_view name) {
+  const std::vector<float> x = Random(name).floats(n, 8.0F);
+  const std::size_t padded = (n + 63) / 64 * 64;
+  const std::size_t n_parts = padded / kernels::QuantizedBlocks::kPart;
+  return compare_all(
+      tables, padded + 2 * n_parts,
+      [&](const Kernels& k, float* out) {
+        Buffer<std::int8_t> q(padded, "verify");
+        std::vector<std::int32_t> minus_sums(n_parts);
+        float scale = 0;
+        std::int32_t sum = 0;
+        k.quantize_blocks(x.data(), n, 32, padded, {q.data(), out + padded, minus_sums.data(), &scale, &sum});
+        std::copy_n(q.data(), padded, out);
+        std::ranges::transform(minus_sums, out + padded + n_parts,
+                               [](std::int32_t v) { return static_cast<float>(v); });
+      },
+      [&](std::size_t at) {
+        if (at < padded) return element(at);
+        const std::size_t part = (at - padded) % n_parts;
+        return (at < padded + n_parts ? "the unit of block " : "the sum of block ") + std::to_string(part) +
+               ": ";
       });
 }
 
@@ -293,6 +364,10 @@ class Collector {
       const std::string name = "rows of " + std::to_string(n);
       add(KernelKind::elementwise, name, [n](KernelTables t) { return compare_elementwise(t, n); });
       add(KernelKind::quantize, name, [n, name](KernelTables t) { return compare_quantization(t, n, name); });
+      if (n % kernels::QuantizedBlocks::kPart == 0) {
+        add(KernelKind::quantize, name + ", in blocks",
+            [n, name](KernelTables t) { return compare_block_quantization(t, n, name); });
+      }
     }
     add(KernelKind::decode_sequential, "random codes",
         [](KernelTables t) { return compare_sequential(t, std::size_t{4} * 1024 + 16, "random codes"); });
@@ -331,6 +406,12 @@ class Collector {
   }
 
   void add_matrix(const std::string& name, const quant::Matrix& w) {
+    if (w.type == quant::TensorType::lanes) {
+      add(KernelKind::matmul_lanes, name, [&w, name](KernelTables t) { return compare_lanes(t, w, name); });
+      add(KernelKind::matmul_lanes_f32, name,
+          [&w, name](KernelTables t) { return compare_float(t, w, name, &Kernels::matmul_lanes_f32); });
+      return;
+    }
     if (!quant::info(w.type).ternary) {
       add(KernelKind::matmul_float, name,
           [&w, name](KernelTables t) { return compare_float(t, w, name, &Kernels::matmul_float); });

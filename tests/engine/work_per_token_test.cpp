@@ -56,7 +56,7 @@ class WorkPerToken : public ::testing::Test {
   const kernels::Kernels counting = counting_kernels();
   ThreadPool pool{1};
   KvCache cache{config, 128, kernels::CacheType::f16};
-  Activations act{config, kTokens};
+  Activations act{config, kTokens, {}};
   Observer none;
   Forward forward{config, model.impl().weights, counting, pool, cache, act, none};
 };

@@ -106,7 +106,7 @@ TEST(Tensors, TernaryNormsAndScalesAreRefused) {
   const std::vector<std::int8_t> trits(128, 1);
   SmallModel m("llama");
   m.tensor("blk.1.ffn_norm.weight").set_i2s(trits, 1.0F);
-  EXPECT_TRUE(is_refused(m, {"tensor blk.1.ffn_norm.weight", "ternary"}));
+  EXPECT_TRUE(is_refused(m, {"tensor blk.1.ffn_norm.weight", "two bits"}));
 }
 
 TEST(Tensors, ShorterThanTheirShapeAreRefused) {

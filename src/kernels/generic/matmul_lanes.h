@@ -119,17 +119,18 @@ void matmul_lanes_of(const LaneProduct& product, std::size_t group, std::size_t 
   const QuantizedBlocks& x = product.x;
   std::size_t t = 0;
   if (x.tiles != nullptr) {
+    const std::size_t n_in_tiles = n_tokens / QuantizedBlocks::kTileTokens * QuantizedBlocks::kTileTokens;
     const auto tiles = [&] {
       constexpr std::size_t kTokens = QuantizedBlocks::kTileTokens;
       return TileInput{x.tiles + t / kTokens * kTokens * x.stride + t % kTokens * 4, x.stride};
     };
     if constexpr (I::kPanelGroups > 0) {
       if (n_tokens >= kPanelTokens) {
-        t = n_tokens / I::kTileTokens * I::kTileTokens;
+        t = n_in_tiles;
         lane_panels<I, kind>(product, group, end, t);
       }
     }
-    for (; t + I::kTileTokens <= n_tokens; t += I::kTileTokens)
+    for (; t < n_in_tiles; t += I::kTileTokens)
       lane_groups<I, kind, I::kGroupsOfTile, I::kTileTokens>(product, group, end, tiles(), t);
   }
   const auto rows = [&] { return RowInput{x.q + t * x.stride, x.stride}; };
