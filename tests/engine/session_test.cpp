@@ -59,8 +59,8 @@ TEST(SameBits, WhateverTheBackendThreadsAndChunks) {
     for (const kernels::Kernels* k : kernels::available()) {
       for (const unsigned threads : {1U, 2U, 3U}) {
         for (const std::size_t chunk : {std::size_t{1}, std::size_t{7}, std::size_t{64}, ids.size()}) {
-          // Every combination on one model; on the others each value of each, which keeps the test short.
-          if (path != canary() && threads != 3 && chunk != 7) continue;
+          // Every combination on one model; on the others the one that shares nothing with the reference.
+          if (path != canary() && (threads != 3 || chunk != 7)) continue;
           Session session(model,
                           {.n_threads = threads, .prefill_chunk = chunk, .backend = std::string(k->name)});
           EXPECT_TRUE(same_bits(all_logits(session, ids), reference))

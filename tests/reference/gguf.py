@@ -46,15 +46,25 @@ class Writer:
         """make_bytes() returns the tensor's bytes or yields them in pieces."""
         self.tensors.append((name, type_, tuple(shape), make_bytes))
 
+    def _name_own_layouts(self):
+        """The keys by which tensors in bitnet's own layouts are known."""
+        for name, type_, shape, _ in self.tensors:
+            if isinstance(type_, tensor_types.OwnLayout):
+                self.metadata.setdefault(type_.prefix + "tensors", []).append(name)
+                self.metadata.setdefault(type_.prefix + "columns", []).append(shape[-1])
+                self.metadata |= {type_.prefix + key: word for key, word in type_.words.items()}
+
     def write(self, path):
+        self._name_own_layouts()
         head = [struct.pack("<IIQQ", 0x46554747, 3, len(self.tensors), len(self.metadata))]
         for key, value in self.metadata.items():
             kind = _kind_of(value)
             head.append(_string(key) + struct.pack("<I", kind) + _value(kind, value))
         offset = 0
-        for name, type_, shape, _ in self.tensors:
+        for name, type_, values_shape, _ in self.tensors:
+            shape = getattr(type_, "file_shape", tuple)(values_shape)
             head.append(_string(name) + struct.pack(f"<I{len(shape)}QIQ", len(shape), *shape[::-1], type_.id, offset))
-            offset += -(-type_.n_bytes(shape) // ALIGNMENT) * ALIGNMENT
+            offset += -(-type_.n_bytes(values_shape) // ALIGNMENT) * ALIGNMENT
         head = b"".join(head)
         with open(path, "wb") as file:
             file.write(head + bytes(-len(head) % ALIGNMENT))
@@ -86,11 +96,25 @@ class Reader:
             dims = self._take(f"{n_dims}Q")
             infos.append((name, dims[::-1], *self._take("IQ")))
         start = -(-self.at // ALIGNMENT) * ALIGNMENT
+        own = self._own_layouts()
         ends = sorted([start + offset for *_, offset in infos] + [len(self.data)])
         self.tensors = {}
         for name, shape, type_id, offset in infos:
+            if name in own:
+                self.tensors[name] = (own[name][0], (*shape[:-1], own[name][1]), start + offset)
+                continue
             room = ends[ends.index(start + offset) + 1] - start - offset
             self.tensors[name] = (tensor_types.by_id(type_id, shape, room), shape, start + offset)
+
+    def _own_layouts(self):
+        """Name to (type, columns) of the tensors that bitnet's own keys name."""
+        found = {}
+        for type_ in tensor_types.TYPES.values():
+            if isinstance(type_, tensor_types.OwnLayout):
+                if all(self.metadata.get(type_.prefix + key) == word for key, word in type_.words.items()):
+                    names = self.metadata.get(type_.prefix + "tensors", [])
+                    found |= {n: (type_, c) for n, c in zip(names, self.metadata.get(type_.prefix + "columns", []))}
+        return found
 
     def _take(self, format_):
         values = struct.unpack_from("<" + format_, self.data, self.at)

@@ -75,6 +75,14 @@ CASES = {
         ),
         "32",
     ),
+    "random-llama-qk256": (
+        Shape("llama", 23, "QK256-four_level-scaled", ffn_type="BitNet32", head="F16", **SMALL, heads=4, ffn=288),
+        "32",
+    ),
+    "random-qwen3-qk256-thirds": (
+        Shape("qwen3", 24, "QK256-thirds", embedding="Q8_0", hidden=288, ffn=160, vocab=217, heads=4, head_dim=32, scale_tensors=True),
+        "32",
+    ),
 }  # fmt: skip
 N_IDS, N_GREEDY = 12, 8
 

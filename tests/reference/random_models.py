@@ -20,6 +20,7 @@ class Shape:
     type: str = "I2_S"  # of the matrices of the layers
     embedding: str = "F16"
     head: str = ""  # of output.weight; none: tied
+    ffn_type: str = ""  # of the matrices of the feed-forward network; none: as the others
     layers: int = 2
     hidden: int = 256
     heads: int = 8
@@ -93,24 +94,24 @@ class Builder:
         r, n_in = self.random, shape[-1]
         if not hasattr(type_, "levels"):
             return self.values(name, type_name, r.standard_normal(shape) * size / np.sqrt(n_in))
-        p = np.full(len(type_.levels), 1.0)
+        p = np.ones(len(type_.levels))
         if 0 in type_.levels:
             zeros = r.uniform(0.3, 0.55)
             p = np.where(np.array(type_.levels) == 2, 0.02, (1 - zeros) / 2)
             p[1] = zeros
         p /= p.sum()
-        levels = r.choice(np.array(type_.levels, np.int8), shape, p=p)
+        levels = r.choice(np.array(type_.levels), shape, p=p)
         unit = size / np.sqrt(n_in * (p * np.square(type_.levels)).sum())
         if type_.block is None:
             scales = np.float32(unit * r.uniform(0.6, 1.4))
         else:
-            n_blocks = n_in // type_.block
+            n_blocks = -(-n_in // type_.block)
             scales = r.uniform(0.6, 1.4, (*shape[:-1], 1 if self.shape.row_scales else n_blocks)) * unit
             scales = scales.repeat(n_blocks if self.shape.row_scales else 1, -1)
         data = type_.encode(levels, scales)
         self.writer.add(name + ".weight", type_, shape, lambda: data)
         if self.shape.scale_tensors and name.startswith("blk."):
-            scale = np.float32(r.uniform(0.7, 1.3))
+            scale = np.float32(r.uniform(0.7, 1.3) * (1 if getattr(type_, "scaled", True) else unit))
             self.writer.add(name + ".scale", tensor_types.TYPES["F32"], (1,), scale.tobytes)
 
     def build(self):
@@ -145,11 +146,12 @@ class Builder:
             self.matrix(p + "ffn_up_exps", s.type, (s.experts, s.ffn, s.hidden), 3.0)
             self.matrix(p + "ffn_down_exps", s.type, (s.experts, s.hidden, s.ffn), 0.3)
             return
-        self.matrix(p + "ffn_gate", s.type, (s.ffn, s.hidden))
-        self.matrix(p + "ffn_up", s.type, (s.ffn, s.hidden))
+        ffn_type = s.ffn_type or s.type
+        self.matrix(p + "ffn_gate", ffn_type, (s.ffn, s.hidden))
+        self.matrix(p + "ffn_up", ffn_type, (s.ffn, s.hidden))
         if s.family in FAMILIES_WITH_SUB_NORMS:
             self.vector(p + "ffn_sub_norm", s.ffn)
-        self.matrix(p + "ffn_down", s.type, (s.hidden, s.ffn))
+        self.matrix(p + "ffn_down", ffn_type, (s.hidden, s.ffn))
 
 
 def write(path, shape):

@@ -55,21 +55,21 @@ def _scales(d):
 class Blocks:
     """A type whose blocks of one row are codes and an f16 scale. Subclasses pack and unpack arrays [n_blocks, block]."""
 
-    levels = (-1, 0, 1)
+    levels = (-1, 0, 1)  # of the codes 0, 1, ...
 
     def n_bytes(self, shape):
         assert shape[-1] % self.block == 0, (self.name, shape)
         return int(np.prod(shape)) // self.block * self.block_bytes
 
     def encode(self, levels, scales):
-        codes = np.asarray(levels).reshape(-1, self.block).astype(np.int16) - min(self.levels)
+        codes = np.searchsorted(self.levels, np.asarray(levels).reshape(-1, self.block))
         return self.pack(codes.astype(np.uint8), _scales(scales)).tobytes()
 
     def decode_levels(self, data, shape):
         """Levels of the tensor's shape, and scales [..., blocks of a row]."""
         codes, d = self.unpack(np.frombuffer(data, np.uint8).reshape(-1, self.block_bytes))
         scales = d.copy().view("<f2").astype(np.float64)
-        return (codes.astype(np.int64) + min(self.levels)).reshape(shape), scales.reshape(*shape[:-1], -1)
+        return np.array(self.levels)[codes].reshape(shape), scales.reshape(*shape[:-1], -1)
 
     def decode(self, data, shape):
         levels, scales = self.decode_levels(data, shape)
@@ -91,6 +91,46 @@ class Sequential2Bit(Blocks):
     def unpack(self, b):
         q = b[:, 2:]
         return np.stack([q & 3, q >> 2 & 3, q >> 4 & 3, q >> 6], -1).reshape(len(b), -1), b[:, :2]
+
+
+class OwnLayout:
+    """QK256 and BitNet32-F16, which only bitnet's own metadata names: codes in sequence, then an f16 scale or none.
+
+    The last block of a row may be partly filled. In the file the rows are bytes, of ggml's type I8.
+    """
+
+    id = 24
+
+    def __init__(self, name, block, levels, scaled, keys):
+        self.name, self.block, self.levels, self.scaled = name, block, levels, scaled
+        self.block_bytes = block // 4 + 2 * scaled
+        self.prefix, self.words = keys
+
+    def n_blocks(self, shape):
+        return -(-shape[-1] // self.block)
+
+    def file_shape(self, shape):
+        return (*shape[:-1], self.n_blocks(shape) * self.block_bytes)
+
+    def n_bytes(self, shape):
+        return int(np.prod(self.file_shape(shape)))
+
+    def encode(self, levels, scales=None):
+        n_padding = self.n_blocks(levels.shape) * self.block - levels.shape[-1]
+        codes = np.searchsorted(self.levels, levels).astype(np.uint8)
+        codes = np.pad(codes, [(0, 0)] * (codes.ndim - 1) + [(0, n_padding)], constant_values=1)
+        c = codes.reshape(-1, self.block // 4, 4)
+        q = c[..., 0] | c[..., 1] << 2 | c[..., 2] << 4 | c[..., 3] << 6
+        return (np.concatenate([q, _scales(scales)], 1) if self.scaled else q).tobytes()
+
+    def decode(self, data, shape):
+        b = np.frombuffer(data, np.uint8).reshape(-1, self.block_bytes)
+        q = b[:, : self.block // 4]
+        codes = np.stack([q & 3, q >> 2 & 3, q >> 4 & 3, q >> 6], -1).reshape(len(b), -1)
+        values = np.array([*self.levels, np.nan])[codes]
+        if self.scaled:
+            values = values * b[:, self.block // 4 :].copy().view("<f2").astype(np.float64)
+        return values.reshape(*shape[:-1], -1)[..., : shape[-1]]
 
 
 class TQ2_0(Blocks):
@@ -142,7 +182,7 @@ class Q1_0(Blocks):
         return np.concatenate([d, np.packbits((codes > 0).reshape(len(codes), -1, 8), -1, bitorder="little")[..., 0]], 1)
 
     def unpack(self, b):
-        return 2 * np.unpackbits(b[:, 2:], axis=1, bitorder="little"), b[:, :2]
+        return np.unpackbits(b[:, 2:], axis=1, bitorder="little"), b[:, :2]
 
 
 class I2_S:
@@ -197,6 +237,12 @@ TYPES = {
         BaseThree("PTQ1_0", 143, 128, ((16, 5), (8, 5), (2, 4))),
     )
 }
+for _codebook, _levels in (("ternary", (-1, 0, 1)), ("four_level", (-2, -1, 1, 2)), ("thirds", (-1, -1 / 3, 1 / 3, 1))):
+    for _scaled, _word in ((False, "none"), (True, "block")):
+        _name = f"QK256-{_codebook}" + "-scaled" * _scaled
+        _keys = ("bitnet.qk256.", {"codebook": _codebook, "scales": _word})
+        TYPES[_name] = OwnLayout(_name, 256, _levels, _scaled, _keys)
+TYPES["BitNet32"] = OwnLayout("BitNet32", 32, (-1, 0, 1), True, ("bitnet.bitnet32.", {}))
 
 
 def by_id(id_, shape, room):
