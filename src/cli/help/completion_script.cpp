@@ -125,11 +125,14 @@ std::string zsh_option(const Option& option) {
       : !option.takes_file()         ? " "
       : option.file_ending().empty() ? "_files"
                                      : "_files -g \"*" + option.file_ending() + "(-.)\"";
-  const std::string value = ":" + with_backslashes(option.value(), "\\:") + ":" + action;
-  if (!option.names().empty()) spec += in_quotes(value);
+  const std::string value = ":" + with_backslashes(option.value(), "\\:") + ":";
+  if (!option.names().empty()) spec += in_quotes(value + action);
   if (option.positional().empty()) return spec;
   if (!spec.empty()) spec += ' ';
-  return spec + in_quotes((option.choices().empty() ? "*" : "1") + value);
+  // No words, in place of a message that there are none: with that, zsh would list an option that is the only
+  // one and not insert it.
+  const std::string words = action == " " ? "()" : action;
+  return spec + in_quotes((option.choices().empty() ? "*" : "1") + value + words);
 }
 
 // The call that completes some options.

@@ -1,12 +1,15 @@
 // bitnet completions: scripts and a manual page that know every command and option there is.
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <fstream>
 #include <iterator>
 #include <regex>
 #include <span>
+#include <utility>
 
+#include "cli/chat/terminal.h"
 #include "cli/runner.h"
 #include "support/temp_directory.h"
 #include "support/temp_file.h"
@@ -15,6 +18,9 @@ namespace bitnet::test {
 namespace {
 
 using Args = std::vector<std::string>;
+
+const std::string kZsh = "/usr/bin/zsh";
+const std::string kFish = "/usr/bin/fish";
 
 struct Command {
   std::string name;
@@ -155,8 +161,64 @@ void expect_readable(const std::string& shell, const std::string& form) {
   EXPECT_EQ(result.err, "");
 }
 
-TEST(Completions, CanBeReadByZsh) { expect_readable("/usr/bin/zsh", "zsh"); }
-TEST(Completions, CanBeReadByFish) { expect_readable("/usr/bin/fish", "fish"); }
+TEST(Completions, CanBeReadByZsh) { expect_readable(kZsh, "zsh"); }
+TEST(Completions, CanBeReadByFish) { expect_readable(kFish, "fish"); }
+
+// What fish offers behind such a line.
+Args fish_offers(const TempFile& script, const std::string& line) {
+  ChildOptions options;
+  options.args = {"--no-config", "-c", "source $argv[1]; complete -C $argv[2]", script.path(), line};
+  const TempDirectory home;
+  options.environment = {{"HOME", home.path()}, {"XDG_CONFIG_HOME", home.path()}};
+  const ChildResult result = ChildProcess(kFish, options).wait();
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_EQ(result.err, "");
+  Args words;
+  for (const std::string& offer : lines_of(result.out)) words.push_back(offer.substr(0, offer.find('\t')));
+  return words;
+}
+
+TEST(Completions, OfferWordsInFish) {
+  if (::access(kFish.c_str(), X_OK) != 0) GTEST_SKIP() << "no " << kFish << " here";
+  const std::string text = text_of({"completions", "fish"});
+  const TempFile script(std::as_bytes(std::span(text)));
+  EXPECT_EQ(fish_offers(script, "bitnet ru"), Args{"run"});
+  EXPECT_EQ(fish_offers(script, "bitnet run --thi"), Args{"--think"});
+  EXPECT_EQ(fish_offers(script, "bitnet run --think "), (Args{"off", "on"}));
+  EXPECT_EQ(fish_offers(script, "bitnet completions z"), Args{"zsh"});
+  EXPECT_EQ(fish_offers(script, "bitnet inspect --thi"), Args{});
+  const TempDirectory directory;
+  for (const char* name : {"/a.txt", "/a.gguf"}) std::ofstream(directory.path() + name) << "x";
+  EXPECT_EQ(fish_offers(script, "bitnet run -m " + directory.path() + "/a").front(),
+            directory.path() + "/a.gguf");
+}
+
+// Zsh completes for whoever types, and for nobody else.
+TEST(Completions, OfferWordsInZsh) {
+  Terminal terminal;
+  if (::access(kZsh.c_str(), X_OK) != 0) GTEST_SKIP() << "no " << kZsh << " here";
+  if (!terminal.exists()) GTEST_SKIP() << "no pseudoterminals here";
+  const std::string text = text_of({"completions", "zsh"});
+  const TempFile script(std::as_bytes(std::span(text)));
+  const TempDirectory home;
+  ChildOptions options;
+  options.args = {"-f", "-i"};
+  options.environment = {{"HOME", home.path()}, {"TERM", "xterm"}, {"LC_ALL", "C"}};
+  options.stdin_fd = options.stdout_fd = options.stderr_fd = terminal.descriptor();
+  ChildProcess zsh(kZsh, options);
+  terminal.type("PS1='ready''> '; autoload -Uz compinit; compinit -u -D; source " + script.path() + "\r");
+  for (const auto& [typed, shown] : {std::pair{"bitnet run --thi\t", "bitnet run --think"},
+                                     std::pair{"bitnet run --think of\t", "bitnet run --think off"},
+                                     std::pair{"bitnet toke\t", "bitnet tokenize"},
+                                     std::pair{"bitnet completions fi\t", "bitnet completions fish"}}) {
+    ASSERT_TRUE(terminal.shows("ready> ")) << terminal.unseen();
+    terminal.type(typed);
+    EXPECT_TRUE(terminal.shows(shown)) << terminal.unseen();
+    terminal.type("\x15\r");  // not to be run
+  }
+  zsh.send(SIGKILL);
+  zsh.wait();
+}
 
 TEST(Completions, AreForShellsThatAreKnown) {
   EXPECT_PRED2(has, refusal(run_bitnet(Args{"completions"}), 2), "bash, zsh, fish");
