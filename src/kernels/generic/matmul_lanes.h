@@ -29,17 +29,19 @@ struct TileInput {
   }
 };
 
-// Sums of P vectors of rows and N tokens over lines [line, end) of a step.
+// Sums of P vectors of rows and N tokens over lines [line, end) of a step. `ahead`: from a line to the one
+// that is asked for meanwhile.
 template <typename I, CodeKind kind, std::size_t P, std::size_t N, typename Input>
 inline void add_lines(const std::byte* const (&lines)[P], std::size_t line, std::size_t end,
-                      const Input& input, typename I::Int table, typename I::Int (&sums)[P][N]) {
+                      std::size_t ahead, const Input& input, typename I::Int table,
+                      typename I::Int (&sums)[P][N]) {
   constexpr std::size_t kFields = fields_of(kind);
   for (; line < end; ++line) {
     typename I::Int words[P];
     for (std::size_t p = 0; p < P; ++p) {
       const std::byte* at = lines[p] + line * quant::lanes::kLineBytes;
       if constexpr (I::kPrefetchBytes > 0 && N <= 4) {
-        if (p % I::kParts == 0) __builtin_prefetch(at + I::kPrefetchBytes);
+        if (p % I::kParts == 0) __builtin_prefetch(at + ahead);
       }
       words[p] = I::load(at);
     }
@@ -68,22 +70,29 @@ void lane_tile(const LaneProduct& product, std::size_t group, const Input& input
                p % I::kParts * I::kLanes * sizeof(std::uint32_t);
   typename I::Float total[P][N];
   for_each<P, N>([&](auto p, auto t) { total[p][t] = I::zero_float(); });
+  // Behind the end of a group lies the next, which is in another of the streams: what comes after it in its
+  // own is as many groups away as there are streams.
+  const std::size_t to_next_tile = (G - 1) * quant::lanes::group_bytes(w.lanes, w.cols);
+  const std::size_t n_lines = w.cols / columns;
   for (std::size_t col = 0; col < w.cols;) {
     const std::size_t end = product.end_of_step(col);
+    const std::size_t ahead = end / columns + I::kPrefetchBytes / quant::lanes::kLineBytes <= n_lines
+                                  ? I::kPrefetchBytes
+                                  : I::kPrefetchBytes + to_next_tile;
     typename I::Int sums[P][N];
     unrolled<N>([&](auto t) __attribute__((always_inline)) {
       const typename I::Int first = product.template taken_off<I, kind>(token + t, col, end);
       unrolled<P>([&](auto p) { sums[p][t] = first; });
     });
     if constexpr (I::kLinesInSum == 0) {
-      add_lines<I, kind>(lines, col / columns, end / columns, input, table, sums);
+      add_lines<I, kind>(lines, col / columns, end / columns, ahead, input, table, sums);
     } else {
       constexpr std::size_t kLines = lines_in_sum<I, kind>();
       for (std::size_t line = col / columns; line < end / columns; line += kLines) {
         typename I::Int narrow[P][N];
         for_each<P, N>([&](auto p, auto t) { narrow[p][t] = I::zero(); });
-        add_lines<I, kind>(lines, line, line + kLines < end / columns ? line + kLines : end / columns, input,
-                           table, narrow);
+        add_lines<I, kind>(lines, line, line + kLines < end / columns ? line + kLines : end / columns, ahead,
+                           input, table, narrow);
         for_each<P, N>([&](auto p, auto t) { sums[p][t] = I::add_narrow(sums[p][t], narrow[p][t]); });
       }
     }
@@ -103,11 +112,20 @@ void lane_tile(const LaneProduct& product, std::size_t group, const Input& input
 // From this many tokens on, unpacking the codes to memory pays.
 inline constexpr std::size_t kPanelTokens = 16;
 
+// Of the streams of the first tile: what it asks for from then on lies behind them.
+template <typename I, std::size_t G>
+void prefetch_beginnings(const LaneProduct& product, std::size_t group, std::size_t end) {
+  for (std::size_t at = 0; at < I::kPrefetchBytes; at += quant::lanes::kLineBytes) {
+    for (std::size_t g = group; g < end && g < group + G; ++g) __builtin_prefetch(product.scales(g) + at);
+  }
+}
+
 // Tokens [token, token + N) of all groups from `group` on: most of them together, so that one load of
 // activations serves them all.
 template <typename I, CodeKind kind, std::size_t G, std::size_t N, typename Input>
 void lane_groups(const LaneProduct& product, std::size_t group, std::size_t end, const Input& input,
                  std::size_t token) {
+  if constexpr (N <= 4) prefetch_beginnings<I, G>(product, group, end);
   for (; group + G <= end; group += G) lane_tile<I, kind, G, N>(product, group, input, token);
   if constexpr (G > 1) {
     for (; group < end; ++group) lane_tile<I, kind, 1, N>(product, group, input, token);
