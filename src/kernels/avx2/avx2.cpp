@@ -45,7 +45,10 @@ struct AddInWords {
   static constexpr std::size_t kPrefetchBytes = 1024;
   static constexpr std::size_t kLinesInSum = 4;
   static __m256i add(__m256i sum16, __m256i u, __m256i q) {
-    return _mm256_add_epi16(sum16, _mm256_maddubs_epi16(u, q));
+    __m256i sum = _mm256_add_epi16(sum16, _mm256_maddubs_epi16(u, q));
+    // Keeps the compiler from adding up products among themselves first: they find no registers.
+    __asm__("" : "+x"(sum));
+    return sum;
   }
   static __m256i add_narrow(__m256i sum32, __m256i sum16) { return Dot::widen_add(sum32, sum16); }
 };

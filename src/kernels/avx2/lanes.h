@@ -21,7 +21,7 @@ struct Lanes : Add {
   static constexpr std::size_t kParts = 2;
   // 8 sums, the codes of both halves and four activations: more tokens would want more than 16 registers.
   static constexpr std::size_t kTileTokens = 4;
-  static constexpr std::size_t kPanelGroups = 0;
+  static constexpr std::size_t kPanelGroups = 0;  // panels measured a tenth less than unpacking on the way
   static constexpr std::size_t kGroupsOfTile = 1;
   static constexpr std::size_t kGroupsOf4 = 1;
   static constexpr std::size_t kGroupsOf2 = 1;
