@@ -112,7 +112,7 @@ class Evaluator {
         left = boolean(*holds != negates);
       } else if (const bool equal = take("=="); equal || take("!=")) {
         const Value right = sum();
-        if (!right) return right;
+        if (!right) return std::nullopt;
         const bool same =
             left->kind == right->kind && left->is_true == right->is_true && left->text == right->text;
         left = boolean(same == equal);
@@ -137,7 +137,7 @@ class Evaluator {
     Value left = filtered();
     while (left && (take("+") || take("~"))) {
       const Value right = filtered();
-      if (!right) return right;
+      if (!right) return std::nullopt;
       if (left->kind != JinjaValue::Kind::text || right->kind != JinjaValue::Kind::text) return std::nullopt;
       left->text += right->text;
     }

@@ -175,6 +175,32 @@ TEST(Tokenizer, EndsAtTheEndOfATurnEvenIfTheFileNamesOnlyTheEndOfTheText) {
   for (const std::int32_t id : test::encode(t, "a<|im_end|>")) EXPECT_NE(id, im_end);
 }
 
+// With the ids that the files of each family name, and the control tokens that theirs have beside.
+TEST(Tokenizer, EndsWhereEachFamilyEndsItsTurnOrItsText) {
+  const auto ends = [](const std::string& model, const std::string& pre, const std::string& eos,
+                       std::initializer_list<const char*> controls) {
+    VocabularyBuilder v(model, pre);
+    v.add_bytes();
+    for (const char* spelling : controls) {
+      const std::int32_t id = v.add(spelling, TokenType::control);
+      if (spelling == eos) v->eos = static_cast<std::uint64_t>(id);
+    }
+    const Tokenizer t = v.build();
+    std::vector<std::string> spellings;
+    for (const TokenId id : t.end_tokens()) spellings.emplace_back(t.bytes_of(id, /*with_special=*/true));
+    return spellings;
+  };
+  using Spellings = std::vector<std::string>;
+  EXPECT_EQ(ends("gpt2", "qwen2", "<|im_end|>", {"<|endoftext|>", "<|im_start|>", "<|im_end|>"}),
+            (Spellings{"<|endoftext|>", "<|im_end|>"}));
+  EXPECT_EQ(ends("gpt2", "falcon3", "<|endoftext|>", {">>TITLE<<", "<|endoftext|>", "<|pad|>"}),
+            Spellings{"<|endoftext|>"});
+  EXPECT_EQ(ends("gpt2", "falcon-h1", "<|end_of_text|>", {"<|end_of_text|>", "<|im_start|>", "<|im_end|>"}),
+            (Spellings{"<|end_of_text|>", "<|im_end|>"}));
+  EXPECT_EQ(ends("llama", "", "</s>", {"<s>", "</s>", "<|im_end|>", "<|im_start|>"}),
+            (Spellings{"</s>", "<|im_end|>"}));
+}
+
 TEST(Tokenizer, KnowsItsVocabulary) {
   EXPECT_EQ(canary().vocab_size(), 1024U);
   EXPECT_EQ(canary().bos(), TokenId{kBos});
