@@ -16,7 +16,6 @@
 #include "base/half.h"
 #include "diagnostics/machine_limits.h"
 #include "kernels/kernels.h"
-#include "kernels/qk256.h"
 #include "kernels/screen.h"
 
 namespace bitnet::bench {
@@ -238,18 +237,6 @@ void decode_ternary(benchmark::State& state, const Kernels& k) {
       static_cast<double>(kFfn) * static_cast<double>(state.iterations()) / 1e9, benchmark::Counter::kIsRate);
 }
 
-void decode_qk256(benchmark::State& state, const Kernels& k) {
-  const std::vector<float> scales(kFfn / quant::qk256::kBlock + 1, 0.5F);
-  const quant::qk256::Row row{ternary_bytes().data(), scales.data(), kFfn};
-  std::vector<float> out(kFfn);
-  for (auto _ : state) {
-    kernels::decode_qk256_row(k, row, out.data());
-    benchmark::DoNotOptimize(out.data());
-  }
-  state.counters["Gvalue/s"] = benchmark::Counter(
-      static_cast<double>(kFfn) * static_cast<double>(state.iterations()) / 1e9, benchmark::Counter::kIsRate);
-}
-
 void ternary_f32(benchmark::State& state, const Kernels& k, std::size_t n_tokens) {
   constexpr std::size_t kRows = 64;
   const quant::Matrix w{quant::TensorType::i2_s, kRows, kHidden, std::as_bytes(ternary_bytes().span()).data(),
@@ -276,7 +263,6 @@ void add_benchmarks(const Kernels& k) {
     }
   }
   add("decode_ternary", [&k](benchmark::State& s) { decode_ternary(s, k); });
-  add("decode_qk256", [&k](benchmark::State& s) { decode_qk256(s, k); });
   for (const std::size_t n : {std::size_t{1}, std::size_t{16}}) {
     add("ternary_f32/tokens:" + std::to_string(n), [&k, n](benchmark::State& s) { ternary_f32(s, k, n); });
   }

@@ -6,6 +6,7 @@
 
 #include "base/printable.h"
 #include "bitnet/error.h"
+#include "model/custom_layout.h"
 #include "model/families/family.h"
 #include "model/key_reader.h"
 
@@ -97,7 +98,7 @@ void check_keys(const KeyReader& read, const Family& family, std::vector<std::st
     if (contains_any(key, kRotationKeys)) {
       read.refuse_key(key, "the weights are rotated, which is not supported", "use a file without rotations");
     }
-    if (!key.starts_with(read.prefix())) continue;
+    if (!key.starts_with(read.prefix()) || is_custom_layout_key(key)) continue;
     const std::string_view suffix = key.substr(read.prefix().size());
     if (is_one_of(suffix, kSharedKeys) || is_one_of(suffix, rope_keys()) ||
         is_one_of(suffix, family.own_keys)) {

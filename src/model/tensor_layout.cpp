@@ -10,4 +10,15 @@ quant::StoredTensor stored_tensor(const gguf::File& file, const gguf::Tensor& te
           .alignment = file.part(tensor.part).alignment()};
 }
 
+TensorLayout layout_of(const gguf::File& file, const gguf::Tensor& tensor, const CustomLayouts& custom) {
+  TensorLayout layout{nullptr, tensor.dims};
+  if (const auto own = custom.find(&tensor); own != custom.end()) {
+    layout.type = &quant::info(own->second.type);
+    layout.dims[0] = own->second.cols;
+  } else {
+    layout.type = quant::find_type(stored_tensor(file, tensor));
+  }
+  return layout;
+}
+
 }  // namespace bitnet

@@ -6,7 +6,6 @@
 #include "base/printable.h"
 #include "bitnet/error.h"
 #include "model/families/family.h"
-#include "model/tensor_layout.h"
 
 namespace bitnet {
 namespace {
@@ -30,18 +29,18 @@ void TensorReader::refuse(std::string_view tensor, std::string_view what, std::s
 quant::Matrix TensorReader::take(const std::string& name, const std::array<std::uint64_t, 4>& dims) {
   const gguf::Tensor* t = file_.find_tensor(name);
   if (t == nullptr) refuse(name, "missing", "the file is incomplete: convert or download it again");
-  if (t->dims != dims) {
+  const TensorLayout stored = layout(*t);
+  if (stored.dims != dims) {
     refuse(name,
-           "shape " + shape_of(std::span(t->dims).first(t->n_dims)) + " where the metadata asks for " +
+           "shape " + shape_of(std::span(stored.dims).first(t->n_dims)) + " where the metadata asks for " +
                shape_of(dims),
            "the file contradicts itself: convert or download it again");
   }
   taken_[static_cast<std::size_t>(t - file_.tensors().data())] = true;
   const std::uint64_t cols = dims[0];
-  const std::uint64_t rows = t->n_elements() / cols;
-  const quant::StoredTensor stored = stored_tensor(file_, *t);
-  const quant::TypeInfo* type = quant::find_type(stored);
-  if (type == nullptr) refuse(name, quant::describe_refused_type(stored));
+  const std::uint64_t rows = stored.rows();
+  const quant::TypeInfo* type = stored.type;
+  if (type == nullptr) refuse(name, quant::describe_refused_type(stored_tensor(file_, *t)));
   if (cols % type->block != 0) {
     refuse(name, std::string(type->name) + " rows of " + std::to_string(cols) +
                      " values are not whole blocks of " + std::to_string(type->block));

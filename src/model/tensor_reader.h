@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "gguf/gguf.h"
+#include "model/tensor_layout.h"
 #include "quant/tensor_type.h"
 
 namespace bitnet {
@@ -16,11 +17,14 @@ namespace bitnet {
 // Everything throws ModelError naming the tensor.
 class TensorReader {
  public:
-  explicit TensorReader(const gguf::File& file) : file_(file), taken_(file.tensors().size(), false) {}
+  explicit TensorReader(const gguf::File& file)
+      : file_(file), custom_(read_custom_layouts(file)), taken_(file.tensors().size(), false) {}
 
   [[noreturn]] void refuse(std::string_view tensor, std::string_view what, std::string_view hint = {}) const;
 
   bool has(const std::string& name) const { return file_.find_tensor(name) != nullptr; }
+
+  TensorLayout layout(const gguf::Tensor& tensor) const { return layout_of(file_, tensor, custom_); }
 
   // A tensor of the given shape, [rows, cols] with cols contiguous; rows = 1 stands for a vector.
   quant::Matrix matrix(const std::string& name, std::size_t rows, std::size_t cols);
@@ -36,10 +40,11 @@ class TensorReader {
   std::vector<std::vector<float>> converted;  // what was copied
 
  private:
-  // dims: of the file, the contiguous one first.
+  // dims: of its values, the contiguous one first.
   quant::Matrix take(const std::string& name, const std::array<std::uint64_t, 4>& dims);
 
   const gguf::File& file_;
+  CustomLayouts custom_;
   std::vector<bool> taken_;  // [n_tensors]
 };
 

@@ -7,7 +7,6 @@
 
 #include "base/thread_pool.h"
 #include "model/families/family.h"
-#include "model/tensor_layout.h"
 
 namespace bitnet {
 namespace {
@@ -43,9 +42,10 @@ void check_data(const TensorReader& read, const gguf::File& file, const std::vec
                 ThreadPool& pool) {
   for (const gguf::Tensor& t : file.tensors()) {
     if (t.part < is_sound.size() && is_sound[t.part]) continue;
-    const quant::TypeInfo& type = *quant::find_type(stored_tensor(file, t));
+    const TensorLayout layout = read.layout(t);
+    const quant::TypeInfo& type = *layout.type;
     if (type.check.find_fault == nullptr) continue;
-    const quant::Matrix w{type.type, t.n_elements() / t.dims[0], t.dims[0], t.extent.data(), 1.0F};
+    const quant::Matrix w{type.type, layout.rows(), layout.cols(), t.extent.data(), 1.0F};
     constexpr std::size_t kNone = static_cast<std::size_t>(-1);
     std::atomic<std::size_t> first{kNone};
     pool.parallel_for(w.rows, std::max<std::size_t>(1, (1U << 20) / w.cols),

@@ -10,7 +10,11 @@ namespace bitnet::quant {
 namespace {
 
 constexpr std::uint16_t kOne = 0x3C00;
-constexpr unsigned kExponent = 0x7C00;
+
+bool is_finite(std::uint16_t f16) {
+  constexpr unsigned kExponent = 0x7C00;
+  return (f16 & kExponent) != kExponent;
+}
 
 }  // namespace
 
@@ -67,7 +71,23 @@ std::optional<std::size_t> find_bad_coded_scale(const Matrix& w, std::size_t beg
   if (type.scale_at == CodedType::kNoScale) return std::nullopt;
   const std::size_t per_row = type.blocks_in(w.cols);
   for (std::size_t i = begin * per_row; i < end * per_row; ++i) {
-    if ((type.scale_of(w.data + i * type.block_bytes) & kExponent) == kExponent) return i;
+    if (!is_finite(type.scale_of(w.data + i * type.block_bytes))) return i;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::size_t> find_bad_coded_block(const Matrix& w, std::size_t begin, std::size_t end) {
+  constexpr std::uint32_t kLowBits = 0x55555555;
+  const CodedType& type = *info(w.type).coded;
+  const std::size_t per_row = type.blocks_in(w.cols);
+  for (std::size_t i = begin * per_row; i < end * per_row; ++i) {
+    const std::byte* data = w.data + i * type.block_bytes;
+    std::array<std::uint32_t, kMaxCodeWords> words;
+    type.read_codes(data, words.data());
+    const std::size_t n_words = std::min(type.block, w.cols - i % per_row * type.block) / 16;
+    std::uint32_t threes = 0;
+    for (std::size_t k = 0; k < n_words; ++k) threes |= words[k] & words[k] >> 1 & kLowBits;
+    if (threes != 0 || !is_finite(type.scale_of(data))) return i;
   }
   return std::nullopt;
 }

@@ -51,5 +51,7 @@ struct CodedType {
 void decode_coded_row(const Matrix& w, std::size_t row, float* out);
 // The first block of rows [begin, end), counted from the matrix's first, whose scale is not a finite number.
 std::optional<std::size_t> find_bad_coded_scale(const Matrix& w, std::size_t begin, std::size_t end);
+// The same for types of ternary codes that have no code 3: the first block with that, or such a scale.
+std::optional<std::size_t> find_bad_coded_block(const Matrix& w, std::size_t begin, std::size_t end);
 
 }  // namespace bitnet::quant

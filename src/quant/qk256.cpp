@@ -1,30 +1,36 @@
 #include "quant/qk256.h"
 
-#include <array>
+#include <cstring>
 
 namespace bitnet::quant::qk256 {
 namespace {
 
-constexpr std::array<std::array<float, 4>, 3> kCodebooks{{
-    {-1.0F, 0.0F, 1.0F, 2.0F},
-    {-2.0F, -1.0F, 1.0F, 2.0F},
-    {-1.0F, -1.0F / 3.0F, 1.0F / 3.0F, 1.0F},
-}};
+constexpr std::size_t kCodeBytes = 64;
+
+void read_codes(const std::byte* block, std::uint32_t* words) { std::memcpy(words, block, kCodeBytes); }
+
+constexpr CodedType plain(Codebook codebook) {
+  return {.codebook = codebook,
+          .block = 256,
+          .block_bytes = kCodeBytes,
+          .scale_at = CodedType::kNoScale,
+          .read_codes = read_codes};
+}
+
+constexpr CodedType scaled(Codebook codebook) {
+  CodedType type = plain(codebook);
+  type.scale_at = kCodeBytes;
+  type.block_bytes += 2;
+  return type;
+}
 
 }  // namespace
 
-std::span<const float, 4> values_of(Codebook codebook) {
-  return kCodebooks[static_cast<std::size_t>(codebook)];
-}
-
-void decode_row(const Row& row, float* out) {
-  const auto values = values_of(row.codebook);
-  for (std::size_t i = 0; i < row.cols; ++i) {
-    const std::size_t block = i / kBlock;
-    const std::size_t j = i % kBlock;
-    const unsigned code = static_cast<unsigned>(row.codes[block * kBlockBytes + j / 4]) >> (2 * (j % 4)) & 3U;
-    out[i] = values[code] * (row.scales == nullptr ? 1.0F : row.scales[block]);
-  }
-}
+const CodedType kTernary = plain(Codebook::ternary);
+const CodedType kFourLevel = plain(Codebook::four_level);
+const CodedType kThirds = plain(Codebook::thirds);
+const CodedType kScaledTernary = scaled(Codebook::ternary);
+const CodedType kScaledFourLevel = scaled(Codebook::four_level);
+const CodedType kScaledThirds = scaled(Codebook::thirds);
 
 }  // namespace bitnet::quant::qk256

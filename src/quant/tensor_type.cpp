@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "quant/bitnet32.h"
 #include "quant/block_format.h"
 #include "quant/float_types.h"
 #include "quant/i2_s.h"
@@ -12,6 +13,7 @@
 #include "quant/q4_0.h"
 #include "quant/q6_k.h"
 #include "quant/q8_0.h"
+#include "quant/qk256.h"
 #include "quant/tq1_0.h"
 #include "quant/tq2_0.h"
 
@@ -46,20 +48,20 @@ std::uint64_t n_bytes_of_coded(std::uint64_t rows, std::uint64_t cols) {
   return rows * type.row_bytes(cols);
 }
 
+constexpr DataCheck kCodedScales{find_bad_coded_scale, "block", kBadScale, kDamaged};
+
 template <const CodedType& type>
-constexpr TypeInfo coded_type(TensorType of, std::uint32_t id, std::string_view name, std::size_t block) {
-  return {of,
-          id,
-          name,
-          block,
-          1,
-          false,
-          n_bytes_of_coded<type>,
-          no_tensor_scale,
-          decode_coded_row,
-          {find_bad_coded_scale, "block", kBadScale, kDamaged},
-          &type};
+constexpr TypeInfo coded_type(TensorType of, std::uint32_t id, std::string_view name, std::size_t block,
+                              const DataCheck& check = kCodedScales) {
+  return {of,    id,   name, block, 1, false, n_bytes_of_coded<type>, no_tensor_scale, decode_coded_row,
+          check, &type};
 }
+
+// Those of our own metadata, which take rows that end within a block.
+constexpr std::size_t kColumns = 32;
+constexpr DataCheck kCodesAndScales{
+    find_bad_coded_block, "block",
+    "holds the code 3, which stands for nothing, or a scale that is not finite", kDamaged};
 
 // Lanes have no size or scale of their own: Matrix::lanes tells.
 std::uint64_t no_bytes(std::uint64_t /*rows*/, std::uint64_t /*cols*/) { return 0; }
@@ -81,6 +83,17 @@ constexpr std::array kTypes{
     coded_type<tq2_0::kType>(TensorType::tq2_0, 35, "TQ2_0", 256),
     coded_type<ptq1_0::kType>(TensorType::ptq1_0, 143, "PTQ1_0", 128),
     coded_type<q1_0::kType>(TensorType::q1_0, 41, "Q1_0", 128),
+    coded_type<qk256::kTernary>(TensorType::qk256_ternary, kNoFileId, "QK256 (ternary)", kColumns,
+                                kCodesAndScales),
+    coded_type<qk256::kFourLevel>(TensorType::qk256_four_level, kNoFileId, "QK256 (four_level)", kColumns),
+    coded_type<qk256::kThirds>(TensorType::qk256_thirds, kNoFileId, "QK256 (thirds)", kColumns),
+    coded_type<qk256::kScaledTernary>(TensorType::qk256_scaled_ternary, kNoFileId, "QK256 (ternary, scales)",
+                                      kColumns, kCodesAndScales),
+    coded_type<qk256::kScaledFourLevel>(TensorType::qk256_scaled_four_level, kNoFileId,
+                                        "QK256 (four_level, scales)", kColumns),
+    coded_type<qk256::kScaledThirds>(TensorType::qk256_scaled_thirds, kNoFileId, "QK256 (thirds, scales)",
+                                     kColumns),
+    coded_type<bitnet32::kType>(TensorType::bitnet32, kNoFileId, "BitNet32", kColumns, kCodesAndScales),
     TypeInfo{TensorType::i8_rows,
              kNoFileId,
              "int8",

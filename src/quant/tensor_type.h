@@ -27,6 +27,13 @@ enum class TensorType : std::uint8_t {
   tq2_0,
   ptq1_0,
   q1_0,
+  qk256_ternary,
+  qk256_four_level,
+  qk256_thirds,
+  qk256_scaled_ternary,
+  qk256_scaled_four_level,
+  qk256_scaled_thirds,
+  bitnet32,
   i8_rows,
   lanes
 };

@@ -35,7 +35,8 @@ std::vector<std::string> golden_cases() {
 }
 
 std::vector<std::string> random_models() {
-  return {"random-bitnet-b1.58", "random-bitnet", "random-llama", "random-llama-linear"};
+  return {"random-bitnet-b1.58", "random-bitnet",      "random-llama",
+          "random-llama-linear", "random-llama-qk256", "random-qwen3-qk256-thirds"};
 }
 
 Golden load_golden(const std::string& name) {

@@ -1,6 +1,7 @@
 #include "support/small_model.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <random>
@@ -277,16 +278,46 @@ std::string refusal(const SmallModel& model) { return refusal(model.build().span
   return ::testing::AssertionFailure() << message;
 }
 
-std::vector<std::vector<float>> logits(const Model& model, const std::vector<TokenId>& tokens) {
-  Session session(model, {.ctx_size = tokens.size(), .n_threads = 1});
+namespace {
+
+const std::vector<TokenId> kPrompt{TokenId{1}, TokenId{4}, TokenId{2}};
+
+std::vector<std::vector<float>> run(const Model& model, const std::vector<TokenId>& tokens,
+                                    ActivationType activations) {
+  Session session(model, {.ctx_size = tokens.size(), .n_threads = 1, .activations = activations});
   std::vector<std::vector<float>> all;
   session.run_all(tokens,
                   [&](Position, std::span<const float> row) { all.emplace_back(row.begin(), row.end()); });
   return all;
 }
 
+}  // namespace
+
+std::vector<std::vector<float>> logits(const Model& model, const std::vector<TokenId>& tokens) {
+  return run(model, tokens, ActivationType::automatic);
+}
+
 std::vector<std::vector<float>> logits(const SmallModel& model) {
-  return logits(LoadedModel(model).model, {TokenId{1}, TokenId{4}, TokenId{2}});
+  return logits(LoadedModel(model).model, kPrompt);
+}
+
+::testing::AssertionResult agree_unquantized(const SmallModel& model, const SmallModel& other) {
+  constexpr double kMostError = 1e-4;  // of the logits' root mean square
+  const auto ours = run(LoadedModel(model).model, kPrompt, ActivationType::f32);
+  const auto theirs = run(LoadedModel(other).model, kPrompt, ActivationType::f32);
+  double most = 0;
+  double squares = 0;
+  std::size_t n = 0;
+  for (std::size_t t = 0; t < ours.size(); ++t) {
+    for (std::size_t i = 0; i < ours[t].size(); ++i, ++n) {
+      const auto value = static_cast<double>(theirs[t][i]);
+      most = std::max(most, std::fabs(static_cast<double>(ours[t][i]) - value));
+      squares += value * value;
+    }
+  }
+  const double rms = std::sqrt(squares / static_cast<double>(n));
+  if (most <= kMostError * rms) return ::testing::AssertionSuccess();
+  return ::testing::AssertionFailure() << "a logit differs by " << most << ", where their rms is " << rms;
 }
 
 }  // namespace bitnet::test

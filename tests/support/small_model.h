@@ -152,5 +152,8 @@ std::string refusal(const SmallModel& model);
 std::vector<std::vector<float>> logits(const Model& model, const std::vector<TokenId>& tokens);
 // The same for a small fixed prompt of three tokens.
 std::vector<std::vector<float>> logits(const SmallModel& model);
+// Whether two models that say the same in different types give the same logits for that prompt, activations
+// not rounded, but for the order of their sums.
+::testing::AssertionResult agree_unquantized(const SmallModel& model, const SmallModel& other);
 
 }  // namespace bitnet::test

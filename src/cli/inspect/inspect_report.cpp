@@ -82,7 +82,7 @@ std::string range_over(const Tensors& tensors, Value value, const char* format) 
 std::string values_of(const Tensors& tensors) {
   const TensorSummary& first = *tensors.front();
   if (first.codes.total() > 0) {
-    const auto zero_rate = [](const TensorSummary& t) { return 100 * t.codes.rate(t.codes.zero); };
+    const auto zero_rate = [](const TensorSummary& t) { return 100 * t.zero_rate.value_or(0); };
     const auto scale = [](const TensorSummary& t) { return t.scale.value_or(0); };
     return fmt::format("0: {} %  scale {}", range_over(tensors, zero_rate, "{:.1f}"),
                        range_over(tensors, scale, "{:.3g}"));
@@ -94,22 +94,32 @@ std::string values_of(const Tensors& tensors) {
     least = std::min(least, t->range->min);
     greatest = std::max(greatest, t->range->max);
   }
-  return range(static_cast<double>(least), static_cast<double>(greatest), "{:.3g}");
+  const std::string values = range(static_cast<double>(least), static_cast<double>(greatest), "{:.3g}");
+  if (!first.zero_rate) return values;
+  const auto zero_rate = [](const TensorSummary& t) { return 100 * t.zero_rate.value_or(0); };
+  return fmt::format("0: {} %  {}", range_over(tensors, zero_rate, "{:.1f}"), values);
+}
+
+// Of a column that holds every type's name.
+std::size_t type_width(const Inspection& in, std::size_t least) {
+  for (const TensorSummary& t : in.tensors) least = std::max(least, t.type.size());
+  return least;
 }
 
 std::string tensor_line(const std::string& name, std::size_t n, const std::string& shape,
-                        const std::string& type, const std::string& values) {
+                        const std::string& type, std::size_t type_width, const std::string& values) {
   const std::string count = n > 1 ? fmt::format("{} x ", n) : "";
-  std::string line = fmt::format("  {:<14} {:<15} {:<5} {}", name, count + shape, type, values);
+  std::string line = fmt::format("  {:<14} {:<15} {:<{}} {}", name, count + shape, type, type_width, values);
   line.erase(line.find_last_not_of(' ') + 1);
   return line + "\n";
 }
 
 std::string format_tensors(const Inspection& in, bool all) {
   std::string text = heading("Tensors: shape, type, share of zeros and scale, or range of values");
+  const std::size_t width = type_width(in, 5);
   if (all) {
     for (const TensorSummary& t : in.tensors) {
-      text += fmt::format("  {}\n", t.name) + tensor_line("", 1, shape_of(t), t.type, values_of({&t}));
+      text += fmt::format("  {}\n", t.name) + tensor_line("", 1, shape_of(t), t.type, width, values_of({&t}));
     }
     return text;
   }
@@ -126,7 +136,7 @@ std::string format_tensors(const Inspection& in, bool all) {
   for (const std::string& key : order) {
     const auto& group = groups[key];
     text += tensor_line(kind_of(group.front()->name), group.size(), shape_of(*group.front()),
-                        group.front()->type, values_of(group));
+                        group.front()->type, width, values_of(group));
   }
   return text;
 }
@@ -163,9 +173,9 @@ std::vector<std::uint64_t> tenths_of_percent(const std::vector<std::uint64_t>& p
   return shares;
 }
 
-std::string size_line(std::string_view what, const std::string& count, std::uint64_t bytes,
+std::string size_line(std::string_view what, std::size_t width, const std::string& count, std::uint64_t bytes,
                       std::uint64_t tenths) {
-  return fmt::format("  {:<8} {:>13} {:>12.3f} MiB {:>6.1f} %\n", what, count, to_mib(bytes),
+  return fmt::format("  {:<{}} {:>13} {:>12.3f} MiB {:>6.1f} %\n", what, width, count, to_mib(bytes),
                      static_cast<double>(tenths) / 10);
 }
 
@@ -174,20 +184,22 @@ std::string tensors_of(std::size_t n) { return fmt::format("{} tensor{}", n, n =
 std::string format_sizes(const Inspection& in) {
   std::string text = heading("Sizes by type");
   const auto types = sizes_by_type(in);
+  const std::size_t width = type_width(in, 8);
   std::vector<std::uint64_t> parts;
   for (const auto& [type, size] : types) parts.push_back(size.bytes);
   if (in.is_damaged) {
-    for (const auto& [type, size] : types) text += fmt::format("  {:<8} {:>13}\n", type, tensors_of(size.n));
+    for (const auto& [type, size] : types)
+      text += fmt::format("  {:<{}} {:>13}\n", type, width, tensors_of(size.n));
     return text + "  Their data was not looked into: see the error above.\n";
   }
   parts.push_back(in.other_bytes());
   const std::vector<std::uint64_t> tenths = tenths_of_percent(parts, in.file_bytes);
   std::size_t i = 0;
   for (const auto& [type, size] : types) {
-    text += size_line(type, tensors_of(size.n), size.bytes, tenths[i++]);
+    text += size_line(type, width, tensors_of(size.n), size.bytes, tenths[i++]);
   }
-  text += size_line("header", fmt::format("{} keys   ", in.keys.size()), in.other_bytes(), tenths[i]);
-  return text + size_line("all", tensors_of(in.tensors.size()), in.file_bytes, 1000);
+  text += size_line("header", width, fmt::format("{} keys   ", in.keys.size()), in.other_bytes(), tenths[i]);
+  return text + size_line("all", width, tensors_of(in.tensors.size()), in.file_bytes, 1000);
 }
 
 std::string format_keys(const Inspection& in) {
@@ -243,8 +255,9 @@ std::string verdict_of(const Inspection& in) {
 //   other_bytes   of the file that are no tensor's data: the header, and gaps that align the data
 //   metadata      [{key, type, value}]; value is cut, for people
 //   tensors       [{name, shape, type, type_id, bytes,
-//                   scale, zero_rate, plus_rate, minus_rate, invalid_codes      of ternary ones
-//                   min, max, rms, zeros, not_finite}]                          of others that are read
+//                   zero_rate                                            of ternary ones
+//                   scale, plus_rate, minus_rate, invalid_codes          of I2_S
+//                   min, max, rms, zeros, not_finite}]                   of others that are read
 //   int8_head     with --head int8 only; null if the file is refused:
 //                   {stored_type, stored_bytes, copy_bytes, seconds: to make the copy, sample: "text", "ids"
 //                   or null, positions, compared: of them, those whose logits are finite, same_best:
@@ -262,8 +275,8 @@ Json tensor_json(const TensorSummary& t) {
   Json json = {
       {"name", t.name}, {"shape", shape}, {"type", t.type}, {"type_id", t.type_id}, {"bytes", t.bytes}};
   if (t.scale) json["scale"] = number(static_cast<double>(*t.scale));
+  if (t.zero_rate) json["zero_rate"] = *t.zero_rate;
   if (t.codes.total() > 0) {
-    json["zero_rate"] = t.codes.rate(t.codes.zero);
     json["plus_rate"] = t.codes.rate(t.codes.plus);
     json["minus_rate"] = t.codes.rate(t.codes.minus);
     json["invalid_codes"] = t.codes.invalid;

@@ -70,24 +70,27 @@ std::span<const float> norm_before(const gguf::File& file, const gguf::Tensor& m
 }
 
 // keep_going is asked with the share of the tensor that is done.
-void measure(Inspection& out, const gguf::File& file, const gguf::Tensor& t, ThreadPool& pool,
-             const std::function<bool(double)>& keep_going) {
+void measure(Inspection& out, const gguf::File& file, const gguf::Tensor& t, const CustomLayouts& custom,
+             ThreadPool& pool, const std::function<bool(double)>& keep_going) {
   TensorSummary& s = out.tensors.emplace_back();
   s.name = printable(t.name, kMaxPrintedName);
-  s.dims = t.dims;
+  const TensorLayout layout = layout_of(file, t, custom);
+  s.dims = layout.dims;
   s.n_dims = t.n_dims;
   s.type_id = t.type;
   const quant::StoredTensor stored = stored_tensor(file, t);
-  s.type = quant::name_of_type(stored);
+  s.type = layout.type != nullptr ? std::string(layout.type->name) : quant::name_of_type(stored);
   if (t.extent.empty()) return;  // of a damaged file
-  const std::uint64_t cols = stored.cols;
-  const std::uint64_t rows = stored.rows;
-  s.bytes = quant::n_bytes_of_type(stored);
-  const quant::TypeInfo* type = quant::find_type(stored);
+  const std::uint64_t cols = layout.cols();
+  const std::uint64_t rows = layout.rows();
+  out.n_parameters += rows * cols;
+  const quant::TypeInfo* type = layout.type;
+  s.bytes = type != nullptr ? type->n_bytes(rows, cols) : quant::n_bytes_of_type(stored);
   if (type == nullptr) {
     s.unread = quant::describe_refused_type(stored);
     return;
   }
+  s.has_codes = type->coded != nullptr;
   const bool is_whole = cols <= kMaxCols && cols % type->block == 0 && s.bytes <= t.extent.size();
   if (!is_whole) return;  // the loader says what is wrong with it
   const RowsHook on_rows = [&](std::size_t done) {
@@ -95,10 +98,14 @@ void measure(Inspection& out, const gguf::File& file, const gguf::Tensor& t, Thr
   };
   if (!type->ternary) {
     s.range = range_of({type->type, rows, cols, t.extent.data(), 1.0F}, pool, on_rows);
+    if (type->coded != nullptr && type->coded->codebook == quant::Codebook::ternary) {
+      s.zero_rate = static_cast<double>(s.range->n_zero) / static_cast<double>(rows * cols);
+    }
     return;
   }
   s.scale = type->tensor_scale(t.extent.data(), rows, cols);
   s.codes = count_codes(t.extent.first(rows * cols / 4), rows, cols, pool, on_rows);
+  s.zero_rate = s.codes.rate(s.codes.zero);
   const std::span<const float> norm = norm_before(file, t);
   if (!norm.empty() && s.codes.invalid == 0) out.layout.add(s.codes.nonzero_at, norm);
   s.codes.nonzero_at = {};
@@ -197,6 +204,12 @@ Inspection inspect(const InspectionSource& source, unsigned n_threads,
             "copy the model to a local disk");
   }
 
+  CustomLayouts custom;
+  try {
+    if (damage.empty()) custom = read_custom_layouts(*file);
+  } catch (const ModelError&) {
+    // The loader says what is wrong with the keys.
+  }
   ThreadPool pool(n_threads);
   std::uint64_t done = 0;
   for (const gguf::Tensor& t : file->tensors()) {
@@ -205,9 +218,8 @@ Inspection inspect(const InspectionSource& source, unsigned n_threads,
       return !on_progress || on_progress(bytes / static_cast<double>(out.file_bytes));
     };
     if (!keep_going(0)) return out;
-    measure(out, *file, t, pool, keep_going);
+    measure(out, *file, t, custom, pool, keep_going);
     done += t.extent.size();
-    out.n_parameters += t.extent.empty() ? 0 : t.n_elements();
   }
   LoadOptions options{.n_threads = n_threads};
   if (on_progress) options.on_progress = [&](double) { return on_progress(1); };

@@ -124,12 +124,12 @@ void add_rates(Inspection& out) {
   Extremes zeros;
   Extremes imbalance;
   for (const TensorSummary& t : out.tensors) {
-    if (t.codes.total() == 0) continue;
-    zeros.add(t.codes.rate(t.codes.zero), t.name);
+    if (t.zero_rate) zeros.add(*t.zero_rate, t.name);
     const auto plus = static_cast<double>(t.codes.plus);
     const auto minus = static_cast<double>(t.codes.minus);
     if (plus + minus > 0) imbalance.add(std::fabs(plus - minus) / (plus + minus), t.name);
   }
+  if (zeros.empty()) return;
   const std::string range = percent(zeros.least) + " (" + zeros.least_name + ") to " +
                             percent(zeros.greatest) + " (" + zeros.greatest_name + ")";
   if (zeros.least < kFewestZeros || zeros.greatest > kMostZeros) {
@@ -297,16 +297,16 @@ void add_file_type(Inspection& out, const gguf::File& file) {
 
 void add_tensor_findings(Inspection& out, const gguf::File& file) {
   add_unread_types(out);
-  const bool has_ternary =
+  const bool has_i2s =
       std::ranges::any_of(out.tensors, [](const TensorSummary& t) { return t.codes.total() > 0; });
-  if (has_ternary) {
+  if (has_i2s) {
     add_codes(out);
     add_layout(out);
-    add_rates(out);
-  } else {
-    out.add(warning, "ternary", "no I2_S tensor that could be read",
+  } else if (std::ranges::none_of(out.tensors, &TensorSummary::has_codes)) {
+    out.add(warning, "ternary", "no ternary tensor that could be read",
             "this engine is made for ternary models; matrices of floats are multiplied as they are, slowly");
   }
+  add_rates(out);
   add_scales(out);
   add_floats(out);
   add_scale_tensors(out);
