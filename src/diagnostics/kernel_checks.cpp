@@ -223,20 +223,6 @@ std::vector<std::string> compare_decoding(KernelTables tables, const quant::Matr
 
 std::string element(std::size_t at) { return "element " + std::to_string(at) + ": "; }
 
-// No tensor of a model that is read has sequential codes yet: every byte there is, and random ones.
-std::vector<std::string> compare_sequential(KernelTables tables, std::size_t n, std::string_view name) {
-  Random random(name);
-  std::vector<std::uint8_t> codes(n / 4);
-  for (std::size_t i = 0; i < codes.size(); ++i) {
-    codes[i] = static_cast<std::uint8_t>(i < 256 ? i : random.below(256));
-  }
-  const std::vector<float> codebook = random.floats(4);
-  return compare_all(
-      tables, n,
-      [&](const Kernels& k, float* out) { k.decode_sequential(codes.data(), n, codebook.data(), out); },
-      element);
-}
-
 std::vector<std::string> compare_quantization(KernelTables tables, std::size_t n, std::string_view name) {
   const std::vector<float> x = Random(name).floats(n, 8.0F);
   const std::size_t padded = (n + 63) / 64 * 64;
@@ -369,8 +355,6 @@ class Collector {
             [n, name](KernelTables t) { return compare_block_quantization(t, n, name); });
       }
     }
-    add(KernelKind::decode_sequential, "random codes",
-        [](KernelTables t) { return compare_sequential(t, std::size_t{4} * 1024 + 16, "random codes"); });
     const std::size_t n = c.rope.n_rotated;
     add(KernelKind::rope, "heads of " + std::to_string(n),
         [n](KernelTables t) { return compare_rope(t, n); });

@@ -22,7 +22,6 @@ enum class KernelKind : std::uint8_t {
   decode_ternary,
   matmul_lanes,
   matmul_lanes_f32,
-  decode_sequential,
   matmul_float,
   rms_norm,
   quantize,
@@ -30,12 +29,11 @@ enum class KernelKind : std::uint8_t {
   rope,
   attention
 };
-inline constexpr std::array<std::string_view, 12> kKernelNames{"ternary product, int8",
+inline constexpr std::array<std::string_view, 11> kKernelNames{"ternary product, int8",
                                                                "ternary product, f32",
                                                                "ternary decoding",
                                                                "product in lanes, int8",
                                                                "product in lanes, f32",
-                                                               "sequential decoding",
                                                                "float product",
                                                                "RMSNorm",
                                                                "quantization",

@@ -1,4 +1,4 @@
-// What the decoders of 2-bit codes share.
+// What the decoders of codes share.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@ namespace bitnet::kernels {
 // Values of the codes of ternary types. 3 never occurs: files that hold it are refused.
 alignas(16) inline constexpr float kTernaryCodebook[4] = {-1.0F, 0.0F, 1.0F, 2.0F};
 
-// Sixteen sequential codes. static: files built for different instruction sets include this.
+// Four bytes as they lie. static: files built for different instruction sets include this.
 static inline std::int32_t load_4_bytes(const std::uint8_t* p) {
   std::int32_t word;
   std::memcpy(&word, p, sizeof word);

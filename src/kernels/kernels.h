@@ -121,10 +121,6 @@ struct Kernels {
   // without scale.
   void (*decode_ternary)(const quant::Matrix& w, std::size_t row, std::size_t begin, std::size_t end,
                          float* out);
-  // Sequential 2-bit codes, element j in byte j / 4 at bits 2 * (j % 4), to codebook[code]: the order of
-  // QK256 and Q2_0, a block's scale multiplied into its codebook. n is a multiple of 16.
-  void (*decode_sequential)(const std::uint8_t* codes, std::size_t n, const float* codebook /*[4]*/,
-                            float* out);
   // Products of ternary w with activations that are not quantized: the reference mode.
   void (*matmul_ternary_f32)(const quant::Matrix& w, std::size_t row_begin, std::size_t row_end,
                              const FloatRows& x, std::size_t n_tokens, const OutputRows& y);

@@ -229,13 +229,6 @@ const Break kBreaks[] = {
          if (row == w.rows - 1) out[end - 1] += 1;
        };
      }},
-    {"ForSequentialDecoding", "sequential decoding",
-     [](Kernels& k) {
-       k.decode_sequential = [](const std::uint8_t* codes, std::size_t n, const float* codebook, float* out) {
-         good().decode_sequential(codes, n, codebook, out);
-         nudge(out[n - 1]);
-       };
-     }},
     {"ForRmsNorm", "RMSNorm",
      [](Kernels& k) {
        k.rms_norm = [](const float* x, const float* weight, float eps, std::size_t n, float* y) {

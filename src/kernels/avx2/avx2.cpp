@@ -55,7 +55,6 @@ struct AddInWords {
 
 constexpr Kernels kTable =
     generic::make_table<F32x16, decode_i2_s>({.name = "avx2",
-                                              .decode_sequential = decode_sequential,
                                               .matmul_ternary = matmul_ternary<Dot>,
                                               .matmul_lanes = generic::matmul_lanes<Lanes<AddInWords>>,
                                               .upper_products = upper_products<Dot>,

@@ -32,15 +32,4 @@ void decode_i2_s(const quant::Matrix& w, std::size_t row, std::size_t begin, std
   }
 }
 
-void decode_sequential(const std::uint8_t* codes, std::size_t n, const float* codebook, float* out) {
-  const __m256 table = load_codebook(codebook);
-  const __m256i low = _mm256_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14);
-  const __m256i high = _mm256_setr_epi32(16, 18, 20, 22, 24, 26, 28, 30);
-  for (std::size_t i = 0; i < n; i += 16) {
-    const __m256i packed = _mm256_set1_epi32(load_4_bytes(codes + i / 4));
-    _mm256_storeu_ps(out + i, _mm256_permutevar_ps(table, _mm256_srlv_epi32(packed, low)));
-    _mm256_storeu_ps(out + i + 8, _mm256_permutevar_ps(table, _mm256_srlv_epi32(packed, high)));
-  }
-}
-
 }  // namespace bitnet::kernels::avx2

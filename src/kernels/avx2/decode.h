@@ -8,8 +8,7 @@
 
 namespace bitnet::kernels::avx2 {
 
-// See Kernels::decode_ternary and Kernels::decode_sequential.
+// See Kernels::decode_ternary.
 void decode_i2_s(const quant::Matrix& w, std::size_t row, std::size_t begin, std::size_t end, float* out);
-void decode_sequential(const std::uint8_t* codes, std::size_t n, const float* codebook, float* out);
 
 }  // namespace bitnet::kernels::avx2

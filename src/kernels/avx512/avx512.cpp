@@ -20,7 +20,6 @@ void matmul_ternary(const quant::Matrix& w, std::size_t row_begin, std::size_t r
 }
 
 constexpr Kernels kTable = generic::make_table<F32x16, decode_i2_s>({.name = "avx512",
-                                                                     .decode_sequential = decode_sequential,
                                                                      .matmul_ternary = matmul_ternary,
                                                                      .matmul_lanes = matmul_lanes,
                                                                      .upper_products = upper_products,

@@ -27,13 +27,4 @@ void decode_i2_s(const quant::Matrix& w, std::size_t row, std::size_t begin, std
   }
 }
 
-void decode_sequential(const std::uint8_t* codes, std::size_t n, const float* codebook, float* out) {
-  const __m512 table = load_codebook(codebook);
-  const __m512i shifts = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
-  for (std::size_t i = 0; i < n; i += 16) {
-    const __m512i packed = _mm512_set1_epi32(load_4_bytes(codes + i / 4));
-    _mm512_storeu_ps(out + i, _mm512_permutevar_ps(table, _mm512_srlv_epi32(packed, shifts)));
-  }
-}
-
 }  // namespace bitnet::kernels::avx512

@@ -18,8 +18,6 @@ inline __m512i load_64(const void* p) { return _mm512_loadu_si512(p); }
 
 // Codes to -1, 0, +1 as floats.
 void decode_i2_s(const quant::Matrix& w, std::size_t row, std::size_t begin, std::size_t end, float* out);
-// Sequential codes to the values of a codebook.
-void decode_sequential(const std::uint8_t* codes, std::size_t n, const float* codebook, float* out);
 // Decode: one token, weights straight from memory.
 void gemv_i2_s(const quant::Matrix& w, std::size_t row_begin, std::size_t row_end, const QuantizedRows& x,
                std::size_t token, const OutputRows& y);

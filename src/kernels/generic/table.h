@@ -14,7 +14,6 @@ namespace bitnet::kernels::generic {
 // What a backend writes for itself.
 struct OwnKernels {
   std::string_view name;
-  decltype(Kernels::decode_sequential) decode_sequential;
   decltype(Kernels::matmul_ternary) matmul_ternary;
   decltype(Kernels::matmul_lanes) matmul_lanes;
   decltype(Kernels::upper_products) upper_products;
@@ -43,7 +42,6 @@ constexpr Kernels make_table(const OwnKernels& own) {
       .matmul_float = matmul_float<V>,
       .decode_float = decode_float<V>,
       .decode_ternary = decode,
-      .decode_sequential = own.decode_sequential,
       .matmul_ternary_f32 = matmul_decoded<V, decode>,
       .matmul_ternary = own.matmul_ternary,
       .matmul_lanes = own.matmul_lanes,

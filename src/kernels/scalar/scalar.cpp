@@ -91,10 +91,6 @@ void decode_ternary(const quant::Matrix& w, std::size_t row, std::size_t begin, 
   }
 }
 
-void decode_sequential(const std::uint8_t* codes, std::size_t n, const float* codebook, float* out) {
-  for (std::size_t i = 0; i < n; ++i) out[i] = codebook[codes[i / 4] >> (2 * (i % 4)) & 3];
-}
-
 // Element i of a row of the upper plane, or of a bit's.
 int upper_at(const std::uint8_t* row, std::size_t i) {
   const std::size_t in_half = i % 128;
@@ -153,7 +149,6 @@ void read_all(const std::byte* data, std::size_t n) {
 
 constexpr Kernels kTable =
     generic::make_table<F32x16, decode_ternary>({.name = "scalar",
-                                                 .decode_sequential = decode_sequential,
                                                  .matmul_ternary = matmul_ternary,
                                                  .matmul_lanes = matmul_lanes,
                                                  .upper_products = upper_products,
