@@ -65,7 +65,12 @@ void add_model_options(Command& c, BenchOptions& o) {
       "Precision of the KV cache: f16 or f32");
   kv_type->type_name("TYPE")->default_str("f16");
   kv_type->choices("f16, f32");
-  for (Option* option : {file, synthetic, kv_type}) option->group("Model");
+  auto* activations = c.add_option(
+      "--activations", [&o](const std::string& name) { o.activations = parse_activations(name); },
+      kActivationsHelp);
+  activations->type_name("TYPE")->default_str("auto");
+  activations->choices(kActivationNames);
+  for (Option* option : {file, synthetic, kv_type, activations}) option->group("Model");
 }
 
 void add_machine_options(Command& c, BenchOptions& o) {
@@ -173,6 +178,7 @@ std::vector<BenchRow> plan_rows(const BenchOptions& o, const std::vector<BenchSo
             row.backend = kernels::find(backend).name;
             row.n_threads = threads == 0 ? usable_cores() : threads;
             row.kv_type = o.kv_type;
+            row.activations = o.activations;
             row.prefill_chunk = o.prefill_chunk;
             row.weights = o.weights;
             row.pin = o.pin;

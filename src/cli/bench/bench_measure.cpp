@@ -183,6 +183,7 @@ class Measurement {
     row.model_bytes = model.info().file_bytes;
     row.weights = model.impl().weights.repacked.size() > 0 ? WeightMemory::repack : WeightMemory::mmap;
     row.work = work_per_token(model, options_.kv_type);
+    row.activations = sessions_[row.head_choice]->activations();
     row.head = model.info().head;
     row.load_seconds = loaded.load_seconds;
     if (options_.heads[row.head_choice].kind == HeadKind::exact) {
@@ -225,6 +226,7 @@ bool measure_model(const BenchSource& source, const BenchOptions& o, ProgressLin
   SessionOptions options;
   options.ctx_size = context_for(left, measurement.model());
   options.kv_type = o.kv_type;
+  options.activations = o.activations;
   options.prefill_chunk = o.prefill_chunk;
   options.profile = o.profile;
   options.pin_threads = o.pin;

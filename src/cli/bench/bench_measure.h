@@ -20,6 +20,7 @@ struct BenchOptions {
   std::string model;
   std::vector<std::string> synthetic;
   KvType kv_type = KvType::f16;
+  ActivationType activations = ActivationType::automatic;
 
   std::vector<std::size_t> prompt{512};
   std::vector<std::size_t> generate{128};

@@ -31,7 +31,7 @@ using Json = nlohmann::ordered_json;
 //            int8_macs_per_second or null}]}
 //   results  one object for each row:
 //     model, architecture, model_bytes            what ran
-//     backend, threads, kv_type, prefill_chunk    how
+//     backend, threads, kv_type, activations, prefill_chunk    how
 //     weights                                     where they were: "mmap" in the file, "repack" copied
 //     pin                                         whether each thread was to stay on a core of its own
 //     test                                        "pp512", "tg128", "tg128@d1024"; with model, backend,
@@ -119,6 +119,7 @@ Json row_json(const BenchReport& report, const BenchRow& row) {
       {"backend", row.backend},
       {"threads", row.n_threads},
       {"kv_type", row.kv_type == KvType::f16 ? "f16" : "f32"},
+      {"activations", name_of(row.activations)},
       {"prefill_chunk", row.prefill_chunk},
       {"weights", name_of(row.weights)},
       {"pin", row.pin},

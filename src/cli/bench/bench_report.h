@@ -25,6 +25,7 @@ struct BenchRow {
   std::string backend;  // the one that ran, never "auto"
   unsigned n_threads = 0;
   KvType kv_type = KvType::f16;
+  ActivationType activations = ActivationType::automatic;  // until it is measured
   std::size_t prefill_chunk = 0;
   WeightMemory weights = WeightMemory::mmap;
   bool pin = false;

@@ -94,6 +94,7 @@ SavedRow read_row(const Json& result) {
   row.head = text_at(result.at("head"), "kind");
   row.model_bytes = count_at(result, "model_bytes");
   row.kv_type = text_at(result, "kv_type");
+  if (result.contains("activations")) row.activations = text_at(result, "activations");
   row.prefill_chunk = count_at(result, "prefill_chunk");
   row.weights = text_at(result, "weights");
   result.at("pin").get_to(row.pin);
@@ -152,6 +153,10 @@ std::string difference(const SavedRun& run, const SavedRow& saved, const BenchRe
   }
   const std::string kv_type = row.kv_type == KvType::f16 ? "f16" : "f32";
   if (saved.kv_type != kv_type) return fmt::format("--kv-type {}, now {}", saved.kv_type, kv_type);
+  if (!saved.activations.empty() && row.activations != ActivationType::automatic &&
+      saved.activations != name_of(row.activations)) {
+    return fmt::format("--activations {}, now {}", saved.activations, name_of(row.activations));
+  }
   if (saved.prefill_chunk != row.prefill_chunk) {
     return fmt::format("--prefill-chunk {}, now {}", saved.prefill_chunk, row.prefill_chunk);
   }

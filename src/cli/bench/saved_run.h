@@ -19,6 +19,7 @@ struct SavedRow {
   // What else two rows must share for their speeds to be comparable.
   std::uint64_t model_bytes = 0;
   std::string kv_type;
+  std::string activations;  // empty in a run saved before there was a choice
   std::uint64_t prefill_chunk = 0;
   std::string weights;
   bool pin = false;

@@ -54,6 +54,7 @@ KvType parse_kv_type(const std::string& name) {
   throw UsageError("--kv-type '" + name + "' is unknown; choose from f16, f32");
 }
 
+const char* const kActivationsHelp = "How they meet weights of two bits: rounded, or f32 for reference";
 const char* const kActivationNames = "auto, int8, int8-128, int8-32, f32";
 
 ActivationType parse_activations(const std::string& name) {
@@ -128,7 +129,7 @@ void ModelOptions::add_to(Command& command) {
   kv_type->choices("f16, f32");
   Option* activations = command.add_option(
       "--activations", [this](const std::string& name) { session.activations = parse_activations(name); },
-      "int8 as trained, or f32 for reference");
+      kActivationsHelp);
   activations->type_name("TYPE")->default_str("auto");
   activations->choices(kActivationNames);
   Option* head_kind = command.add_option(

@@ -33,6 +33,8 @@ struct ModelOptions {
 // --kv-type, --activations, --weights, --head. Throw UsageError.
 KvType parse_kv_type(const std::string& name);
 ActivationType parse_activations(const std::string& name);
+extern const char* const kActivationNames;
+extern const char* const kActivationsHelp;
 WeightMemory parse_weights(const std::string& name);
 // The name of a backend that this CPU can run; `source` is for messages.
 std::string check_backend(const std::string& name, const std::string& source);

@@ -17,7 +17,7 @@ struct Lanes {
 
   static constexpr std::size_t kLanes = 16;
   static constexpr std::size_t kParts = 1;  // vectors of a group
-  static constexpr std::size_t kPrefetchBytes = 2304;
+  static constexpr std::size_t kPrefetchBytes = 4608;
   // VPDPBUSD adds to 32 bits: u * q of four columns grows a lane by at most 4 * 6 * 128, a row of 2^18
   // columns to 2^28.
   static constexpr std::size_t kLinesInSum = 0;
