@@ -61,7 +61,7 @@ CASES = {
     "random-llama-linear": (Shape("llama", 18, "I2_S", "F16", "F16", **SMALL, keys=LINEAR), "row"),
     "random-bitnet-tq2_0-scales": (
         Shape("bitnet", 19, "TQ2_0", "F16", kv_heads=8, ffn=256, vocab=217, scale_tensors=True),
-        "32",
+        "row",
     ),
     "random-bitnet-b1.58-silu": (
         Shape("bitnet-b1.58", 20, "I2_S", "F16", **SMALL, kv_heads=8, keys={"hidden_activation": "silu"}),

@@ -35,8 +35,13 @@ std::vector<std::string> golden_cases() {
 }
 
 std::vector<std::string> random_models() {
-  return {"random-bitnet-b1.58", "random-bitnet",      "random-llama",
-          "random-llama-linear", "random-llama-qk256", "random-qwen3-qk256-thirds"};
+  return {"random-bitnet-b1.58",        "random-bitnet",
+          "random-bitnet-tq2_0-scales", "random-llama",
+          "random-llama-linear",        "random-llama-qk256",
+          "random-llama-tq2_0",         "random-llama3-tq1_0",
+          "random-qwen3-q2_0",          "random-qwen3-q2_0-128",
+          "random-qwen3-pq2_0",         "random-qwen3-ptq1_0",
+          "random-qwen3-q1_0",          "random-qwen3-qk256-thirds"};
 }
 
 Golden load_golden(const std::string& name) {
