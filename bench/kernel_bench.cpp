@@ -17,6 +17,8 @@
 #include "diagnostics/machine_limits.h"
 #include "kernels/kernels.h"
 #include "kernels/screen.h"
+#include "model/activations.h"
+#include "quant/lanes.h"
 
 namespace bitnet::bench {
 namespace {
@@ -102,6 +104,54 @@ void ternary_gemv(benchmark::State& state, const Kernels& k, std::size_t cols) {
   }
   report_bytes(state, kPart * cols / 4);
   report_macs(state, k, kPart * cols);
+}
+
+// In lanes, with a scale for each 128 columns; the bytes of codes serve as scales too. Activations as
+// the engine holds them.
+struct LaneProduct {
+  LaneProduct(const Kernels& kernels, std::size_t rows, std::size_t cols, std::size_t n_tokens,
+              std::size_t block)
+      : k(kernels),
+        w{quant::TensorType::lanes,       rows, cols, std::as_bytes(ternary_bytes().span()).data(), 1.0F,
+          {quant::Codebook::ternary, 128}},
+        x(n_tokens, cols, {.has_lanes = true, .block = block}),
+        n(n_tokens),
+        y(n_tokens * rows) {
+    for (std::size_t t = 0; t < n; ++t) {
+      std::ranges::copy(random_row(cols), x.row(t));
+      x.quantize(k, t);
+    }
+  }
+  void multiply(std::size_t begin, std::size_t end) {
+    k.matmul_lanes(w, begin, end, x.blocks(0), n, {y.data(), w.rows});
+  }
+  const Kernels& k;
+  quant::Matrix w;
+  ProductInput x;
+  std::size_t n;
+  std::vector<float> y;
+};
+
+void lanes_gemv(benchmark::State& state, const Kernels& k, std::size_t cols, std::size_t block) {
+  constexpr std::size_t kPart = 4096;
+  const std::size_t group_bytes = quant::lanes::group_bytes({quant::Codebook::ternary, 128}, cols);
+  const std::size_t rows = kStreamed / group_bytes * quant::lanes::kRows / kPart * kPart;
+  LaneProduct product(k, rows, cols, 1, block);
+  std::size_t row = 0;
+  for (auto _ : state) {
+    product.multiply(row, row + kPart);
+    row = (row + kPart) % rows;
+  }
+  report_bytes(state, kPart / quant::lanes::kRows * group_bytes);
+  report_macs(state, k, kPart * cols);
+}
+
+void lanes_gemm(benchmark::State& state, const Kernels& k, std::size_t cols, std::size_t n_tokens,
+                std::size_t block) {
+  constexpr std::size_t kRows = 240;  // whole tiles of every backend
+  LaneProduct product(k, kRows, cols, n_tokens, block);
+  for (auto _ : state) product.multiply(0, kRows);
+  report_macs(state, k, kRows * cols * n_tokens);
 }
 
 // Many tokens through a slice of weights: what prefill is made of.
@@ -260,6 +310,14 @@ void add_benchmarks(const Kernels& k) {
     for (const std::size_t n : {std::size_t{2}, std::size_t{8}, std::size_t{128}, std::size_t{512}}) {
       add("ternary_gemm" + shape + "/tokens:" + std::to_string(n),
           [&k, cols, n](benchmark::State& s) { ternary_gemm(s, k, cols, n); });
+    }
+  }
+  for (const std::size_t block : {std::size_t{32}, std::size_t{128}}) {
+    const std::string shape = "/cols:4096/block:" + std::to_string(block);
+    add("lanes_gemv" + shape, [&k, block](benchmark::State& s) { lanes_gemv(s, k, 4096, block); });
+    for (const std::size_t n : {4U, 8U, 128U}) {
+      add("lanes_gemm" + shape + "/tokens:" + std::to_string(n),
+          [&k, n, block](benchmark::State& s) { lanes_gemm(s, k, 4096, n, block); });
     }
   }
   add("decode_ternary", [&k](benchmark::State& s) { decode_ternary(s, k); });
