@@ -11,6 +11,8 @@ constexpr std::size_t kBlockWork = 1U << 18;
 // Blocks are whole multiples of this many rows: of a cache line of y, so that threads share none, and of the
 // kernels' row tiles (3, 4, 12 and 16), so that none is cut.
 constexpr std::size_t kRowMultiple = 48;
+// For weights in lanes also of the four streams of groups of 16 rows in which they are decoded.
+constexpr std::size_t kLaneRowMultiple = 192;
 
 // Rows that a product counts for, so that the next one begins at a multiple too.
 std::size_t places_of(const Product& p) {
@@ -53,9 +55,13 @@ void multiply(const kernels::Kernels& kernels, ThreadPool& pool, std::span<const
               ActivationType activations, const ProductInput& x, std::size_t first_token,
               std::size_t n_tokens) {
   std::size_t n_rows = 0;
-  for (const Product& p : products) n_rows += places_of(p);
+  std::size_t multiple = kRowMultiple;
+  for (const Product& p : products) {
+    n_rows += places_of(p);
+    if (p.w.type == quant::TensorType::lanes) multiple = kLaneRowMultiple;
+  }
   const std::size_t row_work = std::max<std::size_t>(1, x.width * n_tokens);
-  const std::size_t grain = std::max<std::size_t>(1, kBlockWork / row_work / kRowMultiple) * kRowMultiple;
+  const std::size_t grain = std::max<std::size_t>(1, kBlockWork / row_work / multiple) * multiple;
   pool.parallel_for(n_rows, grain, [&](std::size_t begin, std::size_t end) {
     for (const Product& p : products) {
       if (begin < p.w.rows && begin < end) {

@@ -93,12 +93,11 @@ struct LaneProduct {
   const std::byte* scales(std::size_t group) const {
     return w.data + group * quant::lanes::group_bytes(w.lanes, w.cols);
   }
-  // Of vector p of the groups from `group` on, for the step that begins at col.
+  // Of part `part` (of I::kParts) of a group, for the step that begins at col.
   template <typename I>
-  typename I::Float scale_of(std::size_t group, std::size_t p, std::size_t col) const {
-    return I::load_f16(scales(group + p / I::kParts) +
-                       ((col >> w_shift) * quant::lanes::kRows + p % I::kParts * I::kLanes) *
-                           sizeof(std::uint16_t));
+  typename I::Float scale_of(std::size_t group, std::size_t part, std::size_t col) const {
+    return I::load_f16(scales(group) +
+                       ((col >> w_shift) * quant::lanes::kRows + part * I::kLanes) * sizeof(std::uint16_t));
   }
   // What a sum over the step [col, end) begins with: what was taken off of the codes.
   template <typename I, CodeKind kind>
@@ -115,10 +114,11 @@ struct LaneProduct {
   typename I::Float unit_of(std::size_t token, std::size_t col) const {
     return I::broadcast(x.unit[token * x.parts() + (col >> x_shift)]);
   }
-  // What has been added up for vector p and a token, to its place in y; rows past the last are left out.
+  // What has been added up for a part of a group and a token, to its place in y; rows past the last are left
+  // out.
   template <typename I>
-  void store(std::size_t group, std::size_t p, std::size_t token, typename I::Float total) const {
-    const std::size_t row = (group + p / I::kParts) * quant::lanes::kRows + p % I::kParts * I::kLanes;
+  void store(std::size_t group, std::size_t part, std::size_t token, typename I::Float total) const {
+    const std::size_t row = group * quant::lanes::kRows + part * I::kLanes;
     if (row >= w.rows) return;
     const std::size_t n_rows = w.rows - row < I::kLanes ? w.rows - row : I::kLanes;
     I::store(y.y + token * y.stride + row, I::multiply(total, I::broadcast(w.scale)), n_rows);

@@ -102,7 +102,8 @@ void multiply_panel(LanePanel<I, G>& panel, const LaneProduct& product, std::siz
       for_each<N, P>([&](auto t, auto p) { panel.sums[at + t][p] = sums[t][p]; });
     } else {
       typename I::Float d[P];
-      unrolled<P>([&](auto p) { d[p] = product.template scale_of<I>(group, p, step); });
+      unrolled<P>(
+          [&](auto p) { d[p] = product.template scale_of<I>(group + p / I::kParts, p % I::kParts, step); });
       unrolled<N>([&](auto t) __attribute__((always_inline)) {
         const typename I::Float unit = product.template unit_of<I>(token + t, step);
         unrolled<P>([&](auto p) __attribute__((always_inline)) {
@@ -131,7 +132,7 @@ void groups_times_tokens(const LaneProduct& product, std::size_t group, std::siz
   }
   for (std::size_t t = 0; t < n_tokens; ++t) {
     for (std::size_t p = 0; p < G * I::kParts; ++p)
-      product.template store<I>(group, p, first + t, panel.totals[t][p]);
+      product.template store<I>(group + p / I::kParts, p % I::kParts, first + t, panel.totals[t][p]);
   }
 }
 

@@ -33,19 +33,17 @@ struct TileInput {
 // memory's rate. On a Zen 4 this decodes a fifth faster.
 inline constexpr int kToSecondCache = 2;
 
-// Sums of P vectors of rows and N tokens over lines [line, end) of a step. `ahead`: from a line to the one
-// that is asked for meanwhile.
+// Sums of P vectors of rows and N tokens over lines [line, end) of a step.
 template <typename I, CodeKind kind, std::size_t P, std::size_t N, typename Input>
 inline void add_lines(const std::byte* const (&lines)[P], std::size_t line, std::size_t end,
-                      std::size_t ahead, const Input& input, typename I::Int table,
-                      typename I::Int (&sums)[P][N]) {
+                      const Input& input, typename I::Int table, typename I::Int (&sums)[P][N]) {
   constexpr std::size_t kFields = fields_of(kind);
   for (; line < end; ++line) {
     typename I::Int words[P];
     for (std::size_t p = 0; p < P; ++p) {
       const std::byte* at = lines[p] + line * quant::lanes::kLineBytes;
       if constexpr (I::kPrefetchBytes > 0 && N <= 4) {
-        if (p % I::kParts == 0) __builtin_prefetch(at + ahead, 0, kToSecondCache);
+        if (p % I::kParts == 0) __builtin_prefetch(at + I::kPrefetchBytes, 0, kToSecondCache);
       }
       words[p] = I::load(at);
     }
@@ -60,48 +58,43 @@ inline void add_lines(const std::byte* const (&lines)[P], std::size_t line, std:
   }
 }
 
-// G groups of 16 rows from `group` on, and N tokens.
+// G groups of 16 rows, `apart` from each other, and N tokens.
 template <typename I, CodeKind kind, std::size_t G, std::size_t N, typename Input>
-void lane_tile(const LaneProduct& product, std::size_t group, const Input& input, std::size_t token) {
+void lane_tile(const LaneProduct& product, std::size_t group, std::size_t apart, const Input& input,
+               std::size_t token) {
   constexpr std::size_t P = G * I::kParts;
   const quant::Matrix& w = product.w;
   const typename I::Int table = I::table_of(quant::numerators_of(w.lanes.codebook));
   const std::size_t columns = fields_of(kind) * 4;
 
   const std::byte* lines[P];
+  const auto group_of = [&](std::size_t p) { return group + p / I::kParts * apart; };
   for (std::size_t p = 0; p < P; ++p)
-    lines[p] = product.scales(group + p / I::kParts) + quant::lanes::scale_bytes(w.lanes, w.cols) +
+    lines[p] = product.scales(group_of(p)) + quant::lanes::scale_bytes(w.lanes, w.cols) +
                p % I::kParts * I::kLanes * sizeof(std::uint32_t);
   typename I::Float total[P][N];
   for_each<P, N>([&](auto p, auto t) { total[p][t] = I::zero_float(); });
-  // Behind the end of a group lies the next, which is in another of the streams: what comes after it in its
-  // own is as many groups away as there are streams.
-  const std::size_t to_next_tile = (G - 1) * quant::lanes::group_bytes(w.lanes, w.cols);
-  const std::size_t n_lines = w.cols / columns;
   for (std::size_t col = 0; col < w.cols;) {
     const std::size_t end = product.end_of_step(col);
-    const std::size_t ahead = end / columns + I::kPrefetchBytes / quant::lanes::kLineBytes <= n_lines
-                                  ? I::kPrefetchBytes
-                                  : I::kPrefetchBytes + to_next_tile;
     typename I::Int sums[P][N];
     unrolled<N>([&](auto t) __attribute__((always_inline)) {
       const typename I::Int first = product.template taken_off<I, kind>(token + t, col, end);
       unrolled<P>([&](auto p) { sums[p][t] = first; });
     });
     if constexpr (I::kLinesInSum == 0) {
-      add_lines<I, kind>(lines, col / columns, end / columns, ahead, input, table, sums);
+      add_lines<I, kind>(lines, col / columns, end / columns, input, table, sums);
     } else {
       constexpr std::size_t kLines = lines_in_sum<I, kind>();
       for (std::size_t line = col / columns; line < end / columns; line += kLines) {
         typename I::Int narrow[P][N];
         for_each<P, N>([&](auto p, auto t) { narrow[p][t] = I::zero(); });
-        add_lines<I, kind>(lines, line, line + kLines < end / columns ? line + kLines : end / columns, ahead,
-                           input, table, narrow);
+        add_lines<I, kind>(lines, line, line + kLines < end / columns ? line + kLines : end / columns, input,
+                           table, narrow);
         for_each<P, N>([&](auto p, auto t) { sums[p][t] = I::add_narrow(sums[p][t], narrow[p][t]); });
       }
     }
     typename I::Float d[P];
-    unrolled<P>([&](auto p) { d[p] = product.template scale_of<I>(group, p, col); });
+    unrolled<P>([&](auto p) { d[p] = product.template scale_of<I>(group_of(p), p % I::kParts, col); });
     unrolled<N>([&](auto t) __attribute__((always_inline)) {
       const typename I::Float unit = product.template unit_of<I>(token + t, col);
       unrolled<P>([&](auto p) { total[p][t] = add_step<I>(total[p][t], sums[p][t], d[p], unit); });
@@ -109,31 +102,34 @@ void lane_tile(const LaneProduct& product, std::size_t group, const Input& input
     col = end;
   }
   for (std::size_t p = 0; p < P; ++p) {
-    for (std::size_t t = 0; t < N; ++t) product.template store<I>(group, p, token + t, total[p][t]);
+    for (std::size_t t = 0; t < N; ++t)
+      product.template store<I>(group_of(p), p % I::kParts, token + t, total[p][t]);
   }
 }
 
 // From this many tokens on, unpacking the codes to memory pays.
 inline constexpr std::size_t kPanelTokens = 16;
 
-// Of the streams of the first tile: what it asks for from then on lies behind them.
+// Of G streams: what they ask for from then on lies behind it.
 template <typename I, std::size_t G>
-void prefetch_beginnings(const LaneProduct& product, std::size_t group, std::size_t end) {
+void prefetch_beginnings(const LaneProduct& product, std::size_t group, std::size_t apart) {
   for (std::size_t at = 0; at < I::kPrefetchBytes; at += quant::lanes::kLineBytes) {
-    for (std::size_t g = group; g < end && g < group + G; ++g)
-      __builtin_prefetch(product.scales(g) + at, 0, kToSecondCache);
+    for (std::size_t g = 0; g < G; ++g)
+      __builtin_prefetch(product.scales(group + g * apart) + at, 0, kToSecondCache);
   }
 }
 
-// Tokens [token, token + N) of all groups from `group` on: most of them together, so that one load of
-// activations serves them all.
+// Tokens [token, token + N) of groups [group, end): G of them together, so that one load of activations
+// serves them all. They come from as many parts of the range: each is then one long sequential stream, which
+// the processor's own prefetching follows.
 template <typename I, CodeKind kind, std::size_t G, std::size_t N, typename Input>
 void lane_groups(const LaneProduct& product, std::size_t group, std::size_t end, const Input& input,
                  std::size_t token) {
-  if constexpr (N <= 4) prefetch_beginnings<I, G>(product, group, end);
-  for (; group + G <= end; group += G) lane_tile<I, kind, G, N>(product, group, input, token);
+  const std::size_t apart = (end - group) / G;
+  if (N <= 4 && apart > 0) prefetch_beginnings<I, G>(product, group, apart);
+  for (std::size_t i = 0; i < apart; ++i) lane_tile<I, kind, G, N>(product, group + i, apart, input, token);
   if constexpr (G > 1) {
-    for (; group < end; ++group) lane_tile<I, kind, 1, N>(product, group, input, token);
+    for (group += G * apart; group < end; ++group) lane_tile<I, kind, 1, N>(product, group, 0, input, token);
   }
 }
 
