@@ -13,6 +13,7 @@
 #include "base/thread_times.h"
 #include "bitnet/model.h"
 #include "bitnet/session.h"
+#include "diagnostics/machine_limits.h"
 #include "model/profile.h"
 
 namespace bitnet {
@@ -42,6 +43,7 @@ struct HeadWork {
 struct BenchmarkResult {
   std::vector<double> rates;                        // tokens per second of each repetition
   std::vector<std::optional<ThreadTimes>> threads;  // of each; of all threads of the process
+  std::vector<double> read_bytes_per_second;        // beside each, see ReadPace; 0: not known
   std::vector<WorkTime> profile;  // of all repetitions together; empty without SessionOptions::profile
   HeadWork head;                  // of decode tests
 };
@@ -50,7 +52,9 @@ struct BenchmarkResult {
 void add_times(std::vector<WorkTime>& total, const std::vector<WorkTime>& times);
 
 // A test that is measured one repetition at a time, so that several can take turns. The tokens are random,
-// and each repetition starts from the same place in the sequence.
+// and each repetition starts from the same place in the sequence. Every few milliseconds of decoding, and
+// before and after a prefill, the threads read the weights for half as long as they computed, which no rate
+// includes.
 class Benchmark {
  public:
   // Decodes as with a head of the kind `head`: exact where the model has a screen, or the model's own. Asks
@@ -67,7 +71,14 @@ class Benchmark {
   BenchmarkResult take_result();
 
  private:
+  // What a part of a repetition took.
+  struct Spent {
+    double seconds = 0;
+    double running = 0;  // of all threads together
+  };
+
   bool run(std::span<const TokenId> tokens);
+  std::size_t run_stretch(std::span<const TokenId> tokens, Spent& spent);
   bool go_to_depth();
 
   Session& session_;
@@ -76,6 +87,8 @@ class Benchmark {
   HeadKind head_;
   std::function<bool()> keep_going_;
   std::vector<TokenId> tokens_;  // [depth + n_tokens]
+  ReadPace pace_;
+  double prefill_running_ = 0;  // of the last one
   BenchmarkResult result_;
 };
 

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstring>
 #include <fstream>
+#include <utility>
 
 #include "base/cpu_count.h"
 #include "base/function_ref.h"
@@ -26,6 +27,9 @@ constexpr std::size_t kLeastBytes = std::size_t{1} << 20;
 constexpr std::size_t kPieces = 8;
 
 constexpr std::size_t kLeastPiece = 4096;
+// That ReadPace reads at once: as much as a model's larger matrices have, which are read with a wait for all
+// threads after each.
+constexpr std::size_t kPaceBytes = std::size_t{16} << 20;
 
 // Shortest of several runs: limits are what the machine can do, not what it did on average.
 double best_seconds(FunctionRef<void()> work) {
@@ -58,6 +62,11 @@ double multiply(const kernels::Kernels& backend, std::size_t rounds, unsigned n_
   return products(1) * static_cast<double>(rounds * n_pieces);
 }
 
+// Of as many that can run at once.
+unsigned n_running(unsigned n_threads) {
+  return std::min(n_threads, std::max(static_cast<unsigned>(usable_cpus().size()), 1U));
+}
+
 }  // namespace
 
 std::string cpu_name() {
@@ -84,7 +93,7 @@ MachineProbe::MachineProbe(const ReadArray& array, std::string_view backend, uns
     : array_(array.bytes()),
       backend_(kernels::find(backend)),
       pool_(n_threads),
-      n_running_(std::min(n_threads, std::max(static_cast<unsigned>(usable_cpus().size()), 1U))) {}
+      n_running_(n_running(n_threads)) {}
 
 // loop() returns the work that it did.
 template <typename Loop>
@@ -127,6 +136,30 @@ MachineSpeed MachineProbe::sample() {
   best_.read_bytes_per_second = std::max(best_.read_bytes_per_second, reading.best);
   best_.int8_macs_per_second = std::max(best_.int8_macs_per_second, multiplying.best);
   return {reading.typical, multiplying.best};
+}
+
+ReadPace::ReadPace(std::span<const std::byte> memory, ThreadPool& pool)
+    : memory_(memory), pool_(pool), n_running_(n_running(pool.n_threads())) {}
+
+void ReadPace::read_for(double processor_seconds) {
+  if (memory_.size() < kLeastPiece) return;
+  const double start = pool_.processor_seconds();
+  if (start <= 0) return;
+  const std::size_t stretch = std::min(memory_.size(), kPaceBytes);
+  double running = 0;
+  while (running < processor_seconds) {
+    if (next_ + stretch > memory_.size()) next_ = 0;
+    n_bytes_ += static_cast<double>(read_through(memory_.subspan(next_, stretch), pool_));
+    next_ += stretch;
+    running = pool_.processor_seconds() - start;
+  }
+  running_ += running;
+}
+
+double ReadPace::take() {
+  const double seconds = std::exchange(running_, 0) / n_running_;
+  const double n_bytes = std::exchange(n_bytes_, 0);
+  return seconds > 0 ? n_bytes / seconds : 0;
 }
 
 double read_bandwidth(std::span<const std::byte> array, unsigned n_threads) {

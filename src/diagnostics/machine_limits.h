@@ -74,6 +74,28 @@ class MachineProbe {
   MachineSpeed best_;
 };
 
+// How fast the threads of a pool read a model's memory, in turns with their other work: what slows that down
+// while they read slows this down too, and within milliseconds of it.
+class ReadPace {
+ public:
+  // Both must outlive the object. Of less than a page nothing is read.
+  ReadPace(std::span<const std::byte> memory, ThreadPool& pool);
+
+  // Goes on reading where it stopped, for as long as the threads together run for so many seconds.
+  void read_for(double processor_seconds);
+  // Bytes per second while the threads ran, whoever else wanted the processors, since the last call; 0:
+  // nothing was read, or the system has no clocks for that.
+  double take();
+
+ private:
+  std::span<const std::byte> memory_;
+  ThreadPool& pool_;
+  unsigned n_running_;    // threads that can run at once
+  std::size_t next_ = 0;  // byte that is read next
+  double n_bytes_ = 0;
+  double running_ = 0;  // seconds of all threads
+};
+
 // Of an array that is there already, by the clock, the best of several. Throws RuntimeError when the threads
 // cannot be made.
 double read_bandwidth(std::span<const std::byte> array, unsigned n_threads);

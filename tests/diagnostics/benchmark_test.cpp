@@ -6,10 +6,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <string>
 #include <vector>
 
+#include "base/seconds_since.h"
 #include "base/thread_times.h"
 #include "bitnet/error.h"
 #include "diagnostics/machine_limits.h"
@@ -86,6 +88,32 @@ TEST(Benchmark, GivesOneRateForEachRepetition) {
     ASSERT_EQ(rates.size(), 3U) << name_of(test);
     for (const double rate : rates) EXPECT_GT(rate, 0) << name_of(test);
     EXPECT_EQ(to_index(session.position()), test.depth + test.n_tokens) << name_of(test);
+  }
+}
+
+// The threads read beside what is measured for half as long as they compute, and no rate has that in it.
+TEST(Benchmark, ReadsInTurnsWithWhatItMeasures) {
+  const TinyModel tiny;
+  Session session(tiny.model, {.ctx_size = 400, .n_threads = 1});
+  for (const BenchmarkTest& test :
+       {BenchmarkTest{Kind::prefill, 300, 0}, BenchmarkTest{Kind::decode, 300, 20}}) {
+    Benchmark benchmark(session, tiny.model, test, HeadKind::exact);
+    ASSERT_TRUE(benchmark.warm_up());
+    const auto start = std::chrono::steady_clock::now();
+    for (int i = 0; i < 3; ++i) ASSERT_TRUE(benchmark.repeat());
+    const double all_seconds = seconds_since(start);
+    const BenchmarkResult result = benchmark.take_result();
+    ASSERT_EQ(result.read_bytes_per_second.size(), 3U);
+    double measured = 0;
+    double ran = 0;
+    for (std::size_t i = 0; i < 3; ++i) {
+      measured += static_cast<double>(test.n_tokens) / result.rates[i];
+      if (!result.threads[i]) GTEST_SKIP() << "this system doesn't count the time of threads";
+      EXPECT_GT(result.read_bytes_per_second[i], 0) << name_of(test);
+      ran += result.threads[i]->ran;
+    }
+    EXPECT_LE(ran, 1.01 * measured) << name_of(test);  // one thread runs no longer than the clock
+    EXPECT_GE(all_seconds, measured + 0.49 * ran) << name_of(test);
   }
 }
 
@@ -168,6 +196,24 @@ TEST(MachineProbe, ReadsAsMuchAsItIsToldTo) {
   MachineProbe probe(small, "scalar", 300);  // a piece for each thread, however small
   EXPECT_GT(probe.sample().read_bytes_per_second, 0);
   EXPECT_EQ(probe.best().int8_macs_per_second, 0);
+}
+
+TEST(ReadPace, GoesOnReadingForAsLongAsItIsTold) {
+  ThreadPool pool(2);
+  if (pool.processor_seconds() <= 0) GTEST_SKIP() << "this system has no clocks for it";
+  const ReadArray array(5'000'000, pool);
+  ReadPace pace(array.bytes(), pool);
+  EXPECT_EQ(pace.take(), 0);
+  const double before = pool.processor_seconds();
+  pace.read_for(0.004);
+  pace.read_for(0.004);
+  EXPECT_GE(pool.processor_seconds() - before, 0.008);
+  EXPECT_GT(pace.take(), 0);
+  EXPECT_EQ(pace.take(), 0);  // nothing was read since
+
+  ReadPace too_small(array.bytes().first(100), pool);
+  too_small.read_for(1);
+  EXPECT_EQ(too_small.take(), 0);
 }
 
 TEST(ThreadTimes, CountWhatEveryThreadRan) {

@@ -23,9 +23,13 @@ SpeedSamples samples_of(const BenchRow& row) {
   }
   speed.n_tokens = row.test.n_tokens;
   speed.n_threads = row.n_threads;
-  // Prefill reads the weights once for many tokens: next to nothing beside the multiplying.
   if (row.test.kind == BenchmarkTest::Kind::decode) {
     speed.bytes_per_token = static_cast<double>(row.work.weight_bytes) + row.work.kv_bytes_read(row.test);
+  } else {
+    // Once for all tokens that are computed together.
+    speed.bytes_per_token =
+        static_cast<double>(row.work.weight_bytes) /
+        static_cast<double>(std::clamp<std::size_t>(row.prefill_chunk, 1, row.test.n_tokens));
   }
   return speed;
 }
@@ -41,7 +45,7 @@ SpeedComparison compare(const SavedRow& saved, const BenchRow& row, double toler
   return compare_speed(before, now, tolerance);
 }
 
-std::string_view name_of(SpeedVerdict verdict) {
+std::string_view verdict_name(SpeedVerdict verdict) {
   switch (verdict) {
     case SpeedVerdict::same:
       return "same";
@@ -58,7 +62,7 @@ std::string_view name_of(SpeedVerdict verdict) {
 // "tg128@d1024, screened, threads 2"
 std::string short_name(const BenchRow& row) {
   const bool is_decode = row.test.kind == BenchmarkTest::Kind::decode;
-  return fmt::format("{}{}, threads {}", bitnet::name_of(row.test),
+  return fmt::format("{}{}, threads {}", name_of(row.test),
                      is_decode ? fmt::format(", {}", cli::name_of(row.head.kind)) : "", row.n_threads);
 }
 
@@ -157,7 +161,7 @@ bool BenchGate::report_verdicts(const BenchReport& report) const {
     const SpeedVerdict verdict = likelier(c, tolerance_);
     const bool failed = verdict == SpeedVerdict::slower;
     log_line(level(failed), "{}  {:9.2f} {:9.2f} {:>9} {:>9}  {}{}", name, c.saved, c.now, percent(c.machine),
-             percent(c.ratio), name_of(verdict), c.verdict == SpeedVerdict::unclear ? ", probably" : "");
+             percent(c.ratio), verdict_name(verdict), c.verdict == SpeedVerdict::unclear ? ", probably" : "");
     n_failed += failed ? 1U : 0U;
   }
   name_saved_rows_not_run(report);

@@ -82,6 +82,16 @@ std::size_t context_for(std::span<const BenchRow> rows, const Model& model) {
   return n;
 }
 
+// Many repetitions are measured in rounds, some of each test in every one: what disturbs for seconds then
+// meets a part of a row's. Fewer than these are not worth the warming up.
+constexpr std::size_t kLeastOfRound = 3;
+constexpr std::size_t kMostRounds = 3;
+
+// Of `n` things in as equal shares as there can be.
+std::size_t share_of(std::size_t n, std::size_t n_shares, std::size_t i) {
+  return n * (i + 1) / n_shares - n * i / n_shares;
+}
+
 MachineSpeed mean_of(const MachineSpeed& a, const MachineSpeed& b) {
   return {std::midpoint(a.read_bytes_per_second, b.read_bytes_per_second),
           std::midpoint(a.int8_macs_per_second, b.int8_macs_per_second)};
@@ -118,8 +128,10 @@ class Measurement {
 
   const Model& model() const { return models_[0].model; }
 
+  std::size_t repetitions() const { return repetitions_; }
+
   // Rows that differ in the head alone. False when interrupted.
-  bool measure(std::span<BenchRow> rows, const SessionOptions& options) {
+  bool measure(std::span<BenchRow> rows, const SessionOptions& options, std::size_t n_repetitions) {
     set_up(rows, options);
     std::vector<Benchmark> benchmarks;
     for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -133,16 +145,26 @@ class Measurement {
       if (!benchmarks[i].warm_up()) return false;
     }
     MachineSpeed before = probe_->sample();
-    for (std::size_t repetition = 0; repetition < repetitions_; ++repetition) {
+    for (std::size_t repetition = 0; repetition < n_repetitions; ++repetition) {
       for (std::size_t i = 0; i < rows.size(); ++i) {
-        progress_.show(fmt::format("{}: {} of {}", what(rows[i]), repetition + 1, repetitions_));
+        progress_.show(fmt::format("{}: {} of {}", what(rows[i]), repetition + 1, n_repetitions));
         if (!benchmarks[i].repeat()) return false;
         const MachineSpeed after = probe_->sample();
         rows[i].machine.push_back(mean_of(before, after));
         before = after;
       }
     }
-    for (std::size_t i = 0; i < rows.size(); ++i) fill(rows[i], benchmarks[i].take_result());
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const BenchmarkResult result = benchmarks[i].take_result();
+      // By the pace of the repetition itself where it is known, not of the moments around it.
+      const auto new_samples = std::span(rows[i].machine).last(result.rates.size());
+      for (std::size_t k = 0; k < new_samples.size(); ++k) {
+        if (result.read_bytes_per_second[k] > 0) {
+          new_samples[k].read_bytes_per_second = result.read_bytes_per_second[k];
+        }
+      }
+      fill(rows[i], result);
+    }
     return true;
   }
 
@@ -220,22 +242,27 @@ bool measure_model(const BenchSource& source, const BenchOptions& o, ProgressLin
                    std::vector<BenchRow>& rows) {
   const auto is_of_source = [&](const BenchRow& row) { return row.model == source.label; };
   const auto first = std::ranges::find_if(rows, is_of_source);
-  std::span left(first, std::find_if_not(first, rows.end(), is_of_source));
+  const std::span all(first, std::find_if_not(first, rows.end(), is_of_source));
   restart_peak();
   Measurement measurement(source, o, progress);
   SessionOptions options;
-  options.ctx_size = context_for(left, measurement.model());
+  options.ctx_size = context_for(all, measurement.model());
   options.kv_type = o.kv_type;
   options.activations = o.activations;
   options.prefill_chunk = o.prefill_chunk;
   options.profile = o.profile;
   options.pin_threads = o.pin;
-  while (!left.empty()) {
-    if (interrupted()) return false;
-    std::size_t n = 1;
-    while (n < left.size() && differ_in_head_alone(left[0], left[n])) ++n;
-    if (!measurement.measure(left.first(n), options)) return false;
-    left = left.subspan(n);
+  const std::size_t n_rounds =
+      std::clamp<std::size_t>(measurement.repetitions() / kLeastOfRound, 1, kMostRounds);
+  for (std::size_t round = 0; round < n_rounds; ++round) {
+    const std::size_t n_repetitions = share_of(measurement.repetitions(), n_rounds, round);
+    for (std::span left = all; !left.empty();) {
+      if (interrupted()) return false;
+      std::size_t n = 1;
+      while (n < left.size() && differ_in_head_alone(left[0], left[n])) ++n;
+      if (!measurement.measure(left.first(n), options, n_repetitions)) return false;
+      left = left.subspan(n);
+    }
   }
   return true;
 }
