@@ -29,7 +29,7 @@ namespace {
 constexpr std::size_t kDefaultWindow = 512;  // as llama.cpp's, so that figures can be compared
 constexpr std::size_t kReports = 10;         // of the running estimate, where there is no bar
 
-struct CommandOptions {
+struct PerplexityCommandOptions {
   ModelOptions model;
   std::optional<std::string> text;
   std::optional<std::string> file;
@@ -37,7 +37,7 @@ struct CommandOptions {
   bool json = false;
 };
 
-void add_options(Command& c, CommandOptions& o) {
+void add_options(Command& c, PerplexityCommandOptions& o) {
   auto* text = c.add_option("-p,--prompt", o.text, "The text")->type_name("TEXT");
   auto* file = c.add_option("-f,--file", o.file, "Read it from a file, UTF-8; - is stdin");
   file->type_name("FILE")->excludes(text);
@@ -62,12 +62,12 @@ void add_options(Command& c, CommandOptions& o) {
 }
 
 // Where the text is from, for messages.
-std::string source_of(const CommandOptions& o) {
+std::string source_of(const PerplexityCommandOptions& o) {
   if (!o.file) return "--prompt";
   return *o.file == "-" ? "stdin" : printable(*o.file, kMaxPrintedPath);
 }
 
-std::string read_text(const CommandOptions& o) {
+std::string read_text(const PerplexityCommandOptions& o) {
   if (!o.file && !o.text) {
     throw UsageError("no text: pass -p TEXT, -f FILE, or -f - to read it from stdin");
   }
@@ -144,8 +144,8 @@ std::string format_text(const PerplexityResult& r, const PerplexityOptions& opti
   return fmt::format("perplexity {:.4f} +- {:.4f} ({}){}\n", r.perplexity, r.standard_error, where, bits);
 }
 
-ExitCode perplexity(const CommandOptions& given) {
-  CommandOptions o = given;
+ExitCode perplexity(const PerplexityCommandOptions& given) {
+  PerplexityCommandOptions o = given;
   set_verbosity(o.model.quiet, o.model.verbose);
   const std::string text = read_text(o);
   const Model model = load_model(o.model);
@@ -198,7 +198,7 @@ ExitCode perplexity(const CommandOptions& given) {
 }  // namespace
 
 std::function<ExitCode()> add_perplexity_command(Command& app) {
-  auto options = std::make_shared<CommandOptions>();
+  auto options = std::make_shared<PerplexityCommandOptions>();
   Command* command = app.add_subcommand("perplexity", "Measure how well a model predicts a text");
   add_options(*command, *options);
   return [options] { return perplexity(*options); };

@@ -29,7 +29,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-struct CommandOptions {
+struct VerifyCommandOptions {
   std::string model;
   unsigned n_threads = 0;
   std::optional<std::string> receipt;
@@ -38,7 +38,7 @@ struct CommandOptions {
   bool verbose = false;
 };
 
-void add_options(Command& c, CommandOptions& o) {
+void add_options(Command& c, VerifyCommandOptions& o) {
   auto* file = c.add_option("-m,--model,file", o.model,
                             "Compare every kernel with the scalar one on this file's tensors; none: run the "
                             "built-in canary against its known answers");
@@ -139,7 +139,7 @@ std::string describe(const VerifyFailure& f) {
   return line + ", " + f.where + ": " + f.what;
 }
 
-ExitCode verify(const CommandOptions& o) {
+ExitCode verify(const VerifyCommandOptions& o) {
   set_verbosity(o.quiet, o.verbose);
   ModelOptions options;
   options.model = o.model;
@@ -172,7 +172,7 @@ ExitCode verify(const CommandOptions& o) {
 }  // namespace
 
 std::function<ExitCode()> add_verify_command(Command& app) {
-  auto options = std::make_shared<CommandOptions>();
+  auto options = std::make_shared<VerifyCommandOptions>();
   Command* command = app.add_subcommand("verify", "Check that this build computes right on this CPU");
   add_options(*command, *options);
   return [options] { return verify(*options); };

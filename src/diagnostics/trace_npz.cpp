@@ -19,10 +19,7 @@ namespace {
 constexpr std::string_view kDamaged = "the file is damaged: write it again, or copy it again";
 
 // What libzip owns is given back through these.
-struct Discard {
-  void operator()(zip_t* zip) const { libzip().discard(zip); }
-};
-using Archive = std::unique_ptr<zip_t, Discard>;
+using Archive = std::unique_ptr<zip_t, DiscardArchive>;
 
 // One member of an archive, read from its beginning.
 class Member {

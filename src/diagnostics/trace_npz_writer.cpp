@@ -10,10 +10,6 @@
 namespace bitnet {
 namespace {
 
-struct Discard {
-  void operator()(zip_t* zip) const { libzip().discard(zip); }
-};
-
 // An archive being made in memory.
 class ArchiveWriter {
  public:
@@ -80,7 +76,7 @@ class ArchiveWriter {
   }
 
   zip_source_t* source_ = nullptr;
-  std::unique_ptr<zip_t, Discard> zip_;
+  std::unique_ptr<zip_t, DiscardArchive> zip_;
 };
 
 }  // namespace

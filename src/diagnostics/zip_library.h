@@ -42,4 +42,9 @@ inline const ZipLibrary& libzip() {
   return library;
 }
 
+// Ends the use of an archive without writing to it.
+struct DiscardArchive {
+  void operator()(zip_t* zip) const { libzip().discard(zip); }
+};
+
 }  // namespace bitnet

@@ -14,20 +14,15 @@ using Args = std::vector<std::string>;
 
 const Args kSum{"run", "-p", "2+2=", "-n", "2"};
 
-Args with(Args args, const std::string& more) {
-  args.push_back(more);
-  return args;
-}
-
 TEST(CliMessages, QuietLeavesErrorsOnly) {
-  EXPECT_EQ(run_bitnet(with(kSum, "-q")).err, "");
-  const ChildResult refused = run_bitnet(with(with(kSum, "--temp=nan"), "--quiet"));
+  EXPECT_EQ(run_bitnet(with(kSum, {"-q"})).err, "");
+  const ChildResult refused = run_bitnet(with(kSum, {"--temp=nan", "--quiet"}));
   EXPECT_PRED2(has, refused.err, "error: --temp");
   EXPECT_EQ(lines_of(refused.err).size(), 1U);
 }
 
 TEST(CliMessages, VerboseTellsOfTheModelTheMemoryAndTheMachine) {
-  const ChildResult result = run_bitnet(with(kSum, "-v"));
+  const ChildResult result = run_bitnet(with(kSum, {"-v"}));
   EXPECT_EQ(result.out, "4.");
   for (const char* part :
        {"bitnet-b1.58", "loaded 1.1 MiB in ", "peak memory ", "backend ", " threads", "KV cache "}) {
@@ -39,15 +34,15 @@ TEST(CliMessages, ShowFileNamesSafely) {
   const TempDirectory directory;
   const std::string model = directory.file("a\n\x1b[31mb.gguf");
   std::filesystem::copy_file(BITNET_MODELS "/canary.gguf", model);
-  const ChildResult result = run_bitnet(with(with(kSum, "-v"), "--model=" + model));
+  const ChildResult result = run_bitnet(with(kSum, {"-v", "--model=" + model}));
   EXPECT_EQ(result.out, "4.");
   EXPECT_PRED2(lacks, result.err, "\x1b");
   EXPECT_PRED2(has, result.err, "a\\n\\x1b[31mb.gguf");
 }
 
 TEST(CliMessages, HaveNoEscapeCodesAwayFromATerminal) {
-  EXPECT_PRED2(lacks, run_bitnet(with(kSum, "-v")).err, "\x1b");
-  EXPECT_PRED2(lacks, run_bitnet(with(kSum, "--frob")).err, "\x1b");
+  EXPECT_PRED2(lacks, run_bitnet(with(kSum, {"-v"})).err, "\x1b");
+  EXPECT_PRED2(lacks, run_bitnet(with(kSum, {"--frob"})).err, "\x1b");
 }
 
 TEST(CliHelp, FitsAScreen) {
@@ -147,7 +142,7 @@ TEST(CliTerminal, IsToldThatThePromptIsReadFromIt) {
 TEST(CliTerminal, GetsItsPromptBackOnALineOfItsOwn) {
   Terminal terminal;
   if (!terminal.exists()) GTEST_SKIP() << "no pseudoterminals here";
-  EXPECT_EQ(show(terminal, with(kSum, "-q"), {}), "4.\r\n");
+  EXPECT_EQ(show(terminal, with(kSum, {"-q"}), {}), "4.\r\n");
 }
 
 }  // namespace

@@ -23,8 +23,6 @@ namespace {
 namespace fs = std::filesystem;
 using Args = std::vector<std::string>;
 
-const std::string kCanary = BITNET_MODELS "/canary.gguf";
-
 class CliSplitModel : public ::testing::Test {
  protected:
   CliSplitModel() {

@@ -17,15 +17,10 @@ namespace {
 using Args = std::vector<std::string>;
 
 const std::string kText = BITNET_TEST_DATA "/perplexity/village.txt";
-const Args kShort{"perplexity", "-f", kText, "-c", "128", "-t", "1"};
-
-Args with(Args args, const Args& more) {
-  args.insert(args.end(), more.begin(), more.end());
-  return args;
-}
+const Args kShortText{"perplexity", "-f", kText, "-c", "128", "-t", "1"};
 
 TEST(CliPerplexity, PrintsOneLineAndTheEstimatesSoFarOnStderr) {
-  const ChildResult result = run_bitnet(kShort);
+  const ChildResult result = run_bitnet(kShortText);
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_PRED2(has, result.out, "perplexity 2.2");
   EXPECT_PRED2(has, result.out, " +- 0.");
@@ -36,12 +31,12 @@ TEST(CliPerplexity, PrintsOneLineAndTheEstimatesSoFarOnStderr) {
   EXPECT_PRED2(has, result.err, "info: window 2 of 2: perplexity 2.2");
   EXPECT_PRED2(has, result.err, "info: the last 37 of 293 tokens");
   EXPECT_PRED2(lacks, result.err, "\r");  // no bar in a pipe
-  EXPECT_EQ(run_bitnet(with(kShort, {"-q"})).err, "");
+  EXPECT_EQ(run_bitnet(with(kShortText, {"-q"})).err, "");
 }
 
 TEST(CliPerplexity, JsonHasItsDocumentedFields) {
   const auto json = nlohmann::json::parse(
-      text_of(with(kShort, {"--json", "--stride", "50", "--kv-type", "f32", "--backend", "scalar"})));
+      text_of(with(kShortText, {"--json", "--stride", "50", "--kv-type", "f32", "--backend", "scalar"})));
   EXPECT_EQ(misfits("perplexity", json), "");
   EXPECT_EQ(json.at("schema"), "bitnet.perplexity");
   EXPECT_EQ(json.at("version"), 1);
@@ -69,7 +64,7 @@ TEST(CliPerplexity, JsonHasItsDocumentedFields) {
 }
 
 TEST(CliPerplexity, TellsOfTheInt8Head) {
-  const auto json = nlohmann::json::parse(text_of(with(kShort, {"-q", "--json", "--head", "int8"})));
+  const auto json = nlohmann::json::parse(text_of(with(kShortText, {"-q", "--json", "--head", "int8"})));
   EXPECT_EQ(json.at("head"), "int8");
   EXPECT_EQ(misfits("perplexity", json), "");
 }
@@ -107,7 +102,7 @@ TEST(CliPerplexity, DrawsABarThatFitsTheTerminal) {
     Terminal terminal(columns);
     if (!terminal.exists()) GTEST_SKIP() << "no terminals here";
     ChildOptions options;
-    options.args = with(kShort, {"-v"});
+    options.args = with(kShortText, {"-v"});
     options.stderr_fd = terminal.descriptor();
     EXPECT_EQ(run_bitnet(options).exit_code, 0);
     const std::string drawn = terminal.read_all();
@@ -136,7 +131,7 @@ TEST(CliPerplexity, DrawsNothingWhenToldNotToOrWhereNothingCanBeErased) {
     Terminal terminal;
     if (!terminal.exists()) GTEST_SKIP() << "no terminals here";
     ChildOptions options;
-    options.args = quiet ? with(kShort, {"-q"}) : kShort;
+    options.args = quiet ? with(kShortText, {"-q"}) : kShortText;
     if (!quiet) options.environment = {{"TERM", "dumb"}, {"NO_COLOR", "1"}};
     options.stderr_fd = terminal.descriptor();
     EXPECT_EQ(run_bitnet(options).exit_code, 0);
@@ -149,7 +144,7 @@ TEST(CliPerplexity, DrawsItsBarWithoutColourToo) {
   Terminal terminal;
   if (!terminal.exists()) GTEST_SKIP() << "no terminals here";
   ChildOptions options;
-  options.args = with(kShort, {"-v"});
+  options.args = with(kShortText, {"-v"});
   options.environment = {{"TERM", "xterm"}, {"NO_COLOR", "1"}};
   options.stderr_fd = terminal.descriptor();
   EXPECT_EQ(run_bitnet(options).exit_code, 0);
@@ -179,10 +174,10 @@ TEST(CliPerplexity, RefusesTextsThatCannotBeMeasured) {
 
 TEST(CliPerplexity, RefusesAWrongCommandLine) {
   EXPECT_PRED2(has, refusal(run_bitnet({"perplexity"}), 2), "pass -p TEXT, -f FILE, or -f -");
-  EXPECT_PRED2(has, refusal(run_bitnet(with(kShort, {"--stride", "128"})), 2), "--stride 128");
-  EXPECT_PRED2(has, refusal(run_bitnet(with(kShort, {"--stride", "-1"})), 2), "--stride '-1'");
-  EXPECT_PRED2(has, refusal(run_bitnet(with(kShort, {"-c", "2"})), 2), "--ctx-size 2");
-  EXPECT_PRED2(has, refusal(run_bitnet(with(kShort, {"-c", "513"})), 2), "--ctx-size 513");
+  EXPECT_PRED2(has, refusal(run_bitnet(with(kShortText, {"--stride", "128"})), 2), "--stride 128");
+  EXPECT_PRED2(has, refusal(run_bitnet(with(kShortText, {"--stride", "-1"})), 2), "--stride '-1'");
+  EXPECT_PRED2(has, refusal(run_bitnet(with(kShortText, {"-c", "2"})), 2), "--ctx-size 2");
+  EXPECT_PRED2(has, refusal(run_bitnet(with(kShortText, {"-c", "513"})), 2), "--ctx-size 513");
 }
 
 TEST(CliPerplexity, HelpFitsAScreen) {

@@ -5,6 +5,8 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <fstream>
+#include <iterator>
 #include <sstream>
 #include <utility>
 
@@ -76,6 +78,16 @@ void expect_lost_output_is_told(const std::vector<std::string>& args) {
 
 std::string name_of_signal(const ::testing::TestParamInfo<int>& info) {
   return info.param == SIGINT ? "SIGINT" : "SIGTERM";
+}
+
+std::vector<std::string> with(std::vector<std::string> args, const std::vector<std::string>& more) {
+  args.insert(args.end(), more.begin(), more.end());
+  return args;
+}
+
+std::string contents(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }

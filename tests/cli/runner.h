@@ -33,6 +33,16 @@ void expect_lost_output_is_told(const std::vector<std::string>& args);
 // "SIGINT" or "SIGTERM", for the names of tests that have either for a parameter.
 std::string name_of_signal(const ::testing::TestParamInfo<int>& info);
 
+// Both, one after the other.
+std::vector<std::string> with(std::vector<std::string> args, const std::vector<std::string>& more);
+
+// Of a file; empty where there is none.
+std::string contents(const std::string& path);
+
+// Models that the project keeps.
+inline const std::string kCanary = BITNET_MODELS "/canary.gguf";
+inline const std::string kRandom = BITNET_TEST_DATA "/models/random-llama.gguf";
+
 bool has(const std::string& text, const std::string& part);
 bool lacks(const std::string& text, const std::string& part);
 std::vector<std::string> lines_of(const std::string& text);

@@ -19,8 +19,6 @@
 namespace bitnet::test {
 namespace {
 
-const std::string kRandom = BITNET_TEST_DATA "/models/random-llama.gguf";
-
 TEST(CliVerify, TheCanaryPassesEverywhere) {
   const auto json = nlohmann::json::parse(text_of({"verify", "--json"}));
   EXPECT_EQ(misfits("verify", json), "");
@@ -58,11 +56,6 @@ TEST(CliVerify, TheCanaryPassesEverywhere) {
     n_checks += r.at("checks").get<std::size_t>();
   }
   EXPECT_EQ(json.at("checks"), n_checks);
-}
-
-std::string contents(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 // A copy of the program in whose model one bit of a norm's weight differs.

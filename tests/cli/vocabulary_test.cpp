@@ -14,8 +14,6 @@ namespace {
 
 using Args = std::vector<std::string>;
 
-const std::string kRandom = BITNET_TEST_DATA "/models/random-llama.gguf";
-
 TempFile file_of(const SmallModel& model) { return TempFile(model.to_gguf().build()); }
 
 TEST(CliVocabulary, ThatCannotSpellPlainTextIsRefused) {

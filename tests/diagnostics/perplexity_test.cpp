@@ -14,14 +14,10 @@
 
 #include "bitnet/error.h"
 #include "bitnet/score.h"
+#include "support/canary.h"
 
 namespace bitnet {
 namespace {
-
-const Model& canary() {
-  static const Model model = Model::load(std::string(BITNET_MODELS) + "/canary.gguf");
-  return model;
-}
 
 std::ifstream open(const std::string& name) {
   std::ifstream file(std::string(BITNET_TEST_DATA) + "/perplexity/" + name);
@@ -33,13 +29,13 @@ std::vector<TokenId> village() {
   std::ifstream file = open("village.txt");
   std::string text{std::istreambuf_iterator<char>(file), {}};
   if (text.ends_with('\n')) text.pop_back();
-  return canary().tokenizer().encode(text, {.add_bos = true});
+  return test::canary().tokenizer().encode(text, {.add_bos = true});
 }
 
 PerplexityResult measure(const PerplexityOptions& options, const SessionOptions& how,
                          const PerplexityHooks& hooks = {}) {
-  Session session(canary(), how);
-  return measure_perplexity(session, canary().tokenizer(), village(), options, hooks);
+  Session session(test::canary(), how);
+  return measure_perplexity(session, test::canary().tokenizer(), village(), options, hooks);
 }
 
 TEST(Perplexity, AgreesWithADoublePrecisionReference) {
@@ -124,14 +120,14 @@ TEST(Perplexity, ReportsEveryWindowAndStopsWhenTold) {
 // As the score of the whole text: every token but the first.
 TEST(Perplexity, OfATextShorterThanAWindowIsThatOfAllOfIt) {
   const std::string text = "The capital of France is Paris.";
-  const std::vector<TokenId> ids = canary().tokenizer().encode(text, {.add_bos = true});
+  const std::vector<TokenId> ids = test::canary().tokenizer().encode(text, {.add_bos = true});
   const PerplexityOptions options = fitted({.window = 512, .stride = 100}, ids.size());
   EXPECT_TRUE(options.whole);
   EXPECT_FALSE(fitted({.window = ids.size()}, ids.size()).whole);
-  Session session(canary());
-  const PerplexityResult got = measure_perplexity(session, canary().tokenizer(), ids, options);
+  Session session(test::canary());
+  const PerplexityResult got = measure_perplexity(session, test::canary().tokenizer(), ids, options);
   session.rewind(Position{0});
-  const Score expected = score(canary(), session, ids);
+  const Score expected = score(test::canary(), session, ids);
   EXPECT_EQ(got.n_windows, 1U);
   EXPECT_EQ(got.n_scored, ids.size() - 1);
   EXPECT_EQ(got.n_left_out, 0U);
@@ -140,8 +136,8 @@ TEST(Perplexity, OfATextShorterThanAWindowIsThatOfAllOfIt) {
   EXPECT_NEAR(got.bits_per_byte, expected.bits_per_byte(), 1e-6);
   // BOS alone, or with one token behind it.
   const auto first = [&](std::size_t n) { return std::span(ids).first(n); };
-  EXPECT_THROW(measure_perplexity(session, canary().tokenizer(), first(1), fitted({}, 1)), UsageError);
-  EXPECT_EQ(measure_perplexity(session, canary().tokenizer(), first(2), fitted({}, 2)).n_scored, 1U);
+  EXPECT_THROW(measure_perplexity(session, test::canary().tokenizer(), first(1), fitted({}, 1)), UsageError);
+  EXPECT_EQ(measure_perplexity(session, test::canary().tokenizer(), first(2), fitted({}, 2)).n_scored, 1U);
 }
 
 TEST(Perplexity, CountsTheBytesOfTheScoredTokensAlone) {
@@ -153,7 +149,8 @@ TEST(Perplexity, CountsTheBytesOfTheScoredTokensAlone) {
   std::size_t n_bytes = 0;
   const std::vector<TokenId> ids = village();
   for (std::size_t first = 0; first + 100 <= ids.size(); first += 100) {
-    for (std::size_t i = 51; i < 100; ++i) n_bytes += canary().tokenizer().bytes_of(ids[first + i]).size();
+    for (std::size_t i = 51; i < 100; ++i)
+      n_bytes += test::canary().tokenizer().bytes_of(ids[first + i]).size();
   }
   EXPECT_EQ(got.n_bytes, n_bytes);
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "diagnostics/verify_suite.h"
+#include "support/canary.h"
 
 namespace bitnet {
 namespace {
@@ -19,11 +20,6 @@ using kernels::Kernels;
 // Tests take the fastest table for the specification: what is looked at here is what verify makes of
 // differences.
 const Kernels& good() { return kernels::find("auto"); }
-
-const Model& canary() {
-  static const Model model = Model::load(std::string(BITNET_MODELS) + "/canary.gguf");
-  return model;
-}
 
 const Model& random_model() {
   static const Model model = Model::load(std::string(BITNET_TEST_DATA) + "/models/random-bitnet-b1.58.gguf");
@@ -49,7 +45,7 @@ void matmul_ternary_wrong_in_decode(const quant::Matrix& w, std::size_t begin, s
 
 VerifyReport verify_broken(const Model& model, const Kernels& broken) {
   const std::array<const Kernels*, 2> tables{&good(), &broken};
-  return &model == &canary() ? verify_canary(model, tables) : verify_model(model, tables, 2);
+  return &model == &test::canary() ? verify_canary(model, tables) : verify_model(model, tables, 2);
 }
 
 const VerifyFailure* failure_of(const VerifyReport& report, const std::string& part) {
@@ -63,7 +59,7 @@ TEST(VerifyCanary, KnowsEnoughPromptsByHeart) {
   std::vector<double> progress;
   VerifyHooks hooks;
   hooks.on_progress = [&](double fraction) { progress.push_back(fraction); };
-  const VerifyReport report = verify_canary(canary(), tables, hooks);
+  const VerifyReport report = verify_canary(test::canary(), tables, hooks);
   EXPECT_TRUE(report.complete);
   EXPECT_TRUE(std::ranges::is_sorted(progress));
   EXPECT_EQ(progress.back(), 1);
@@ -84,7 +80,7 @@ TEST(VerifyCanary, KnowsEnoughPromptsByHeart) {
 TEST(VerifyCanary, FindsAKernelThatIsWrongByOneBit) {
   Kernels broken = renamed();
   broken.matmul_ternary = matmul_ternary_wrong_in_decode;
-  const VerifyReport report = verify_broken(canary(), broken);
+  const VerifyReport report = verify_broken(test::canary(), broken);
   EXPECT_TRUE(report.complete);
   for (const VerifyRow& row : report.rows) {
     EXPECT_EQ(row.n_failed > 0, row.backend == "broken") << row.backend << ": " << row.check;
@@ -106,7 +102,7 @@ TEST(VerifyCanary, FindsWhatOnlyOneCacheTypeUses) {
     good().attention_f32(a);
     nudge(a.out[0]);
   };
-  const VerifyReport report = verify_broken(canary(), broken);
+  const VerifyReport report = verify_broken(test::canary(), broken);
   for (const VerifyRow& row : report.rows) {
     const bool is_f32 = row.check.find("f32 cache") != std::string::npos;
     EXPECT_EQ(row.n_failed > 0, row.backend == "broken" && is_f32) << row.backend << ": " << row.check;
@@ -116,7 +112,7 @@ TEST(VerifyCanary, FindsWhatOnlyOneCacheTypeUses) {
 TEST(VerifyCanary, ReportsAWrongAnswer) {
   Kernels broken = renamed();
   broken.relu2_mul = [](float* gate, const float*, std::size_t n) { std::fill_n(gate, n, 0.0F); };
-  const VerifyReport report = verify_broken(canary(), broken);
+  const VerifyReport report = verify_broken(test::canary(), broken);
   ASSERT_FALSE(report.failures.empty());
   EXPECT_NE(report.failures.front().what.find("\" where \" Paris.\" is right; "), std::string::npos)
       << report.failures.front().what;
@@ -127,7 +123,7 @@ TEST(VerifyCanary, StopsWhenTold) {
   const std::array<const Kernels*, 1> tables{&good()};
   VerifyHooks hooks;
   hooks.keep_going = [&] { return ++n_questions < 5; };
-  EXPECT_FALSE(verify_canary(canary(), tables, hooks).complete);
+  EXPECT_FALSE(verify_canary(test::canary(), tables, hooks).complete);
   EXPECT_EQ(n_questions, 5);
 }
 

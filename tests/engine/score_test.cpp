@@ -8,23 +8,19 @@
 #include <vector>
 
 #include "bitnet/error.h"
+#include "support/canary.h"
 
 namespace bitnet {
 namespace {
 
-const Model& canary() {
-  static const Model model = Model::load(std::string(BITNET_MODELS) + "/canary.gguf");
-  return model;
-}
-
 std::vector<TokenId> encode(const std::string& text, bool add_bos = true) {
-  return canary().tokenizer().encode(text, {.add_bos = add_bos});
+  return test::canary().tokenizer().encode(text, {.add_bos = add_bos});
 }
 
 TEST(Score, IsTheLogarithmOfTheSoftmaxOfEachToken) {
   const std::vector<TokenId> ids = encode("The capital of France is Paris.");
   std::vector<double> expected;
-  Session plain(canary());
+  Session plain(test::canary());
   plain.run_all(ids, [&](Position at, std::span<const float> logits) {
     if (to_index(at) + 1 == ids.size()) return;
     double total = 0;
@@ -32,16 +28,16 @@ TEST(Score, IsTheLogarithmOfTheSoftmaxOfEachToken) {
     expected.push_back(static_cast<double>(logits[to_index(ids[to_index(at) + 1])]) - std::log(total));
   });
 
-  Session session(canary());
+  Session session(test::canary());
   std::vector<double> logprobs;
   ScoreOptions options;
   options.on_token = [&](const ScoredToken& token) {
     EXPECT_EQ(token.index, logprobs.size() + 1);
     EXPECT_EQ(token.id, ids[token.index]);
-    EXPECT_EQ(token.logits.size(), canary().info().vocab);
+    EXPECT_EQ(token.logits.size(), test::canary().info().vocab);
     logprobs.push_back(token.logprob);
   };
-  const Score all = score(canary(), session, ids, options);
+  const Score all = score(test::canary(), session, ids, options);
   ASSERT_EQ(logprobs.size(), expected.size());
   double sum = 0;
   for (std::size_t i = 0; i < expected.size(); ++i) {
@@ -59,17 +55,17 @@ TEST(Score, IsTheLogarithmOfTheSoftmaxOfEachToken) {
 TEST(Score, OfAContinuationAddsUpWithThatOfWhatStandsBeforeIt) {
   const std::vector<TokenId> ids = encode("Once upon a time, there was a girl named Maya.");
   constexpr std::size_t kFirst = 5;
-  Session session(canary(), {.prefill_chunk = 3});
-  const double whole = score(canary(), session, ids).logprob;
+  Session session(test::canary(), {.prefill_chunk = 3});
+  const double whole = score(test::canary(), session, ids).logprob;
   session.rewind(Position{0});
-  const double head = score(canary(), session, std::span(ids).first(kFirst)).logprob;
+  const double head = score(test::canary(), session, std::span(ids).first(kFirst)).logprob;
   session.rewind(Position{0});
-  const Score tail = score(canary(), session, ids, {.first = kFirst});
+  const Score tail = score(test::canary(), session, ids, {.first = kFirst});
   EXPECT_EQ(tail.n_tokens, ids.size() - kFirst);
   EXPECT_NEAR(head + tail.logprob, whole, 1e-9);
   // Behind what the session holds already.
   session.rewind(Position{kFirst - 1});
-  EXPECT_EQ(score(canary(), session, std::span(ids).subspan(kFirst - 1)).logprob, tail.logprob);
+  EXPECT_EQ(score(test::canary(), session, std::span(ids).subspan(kFirst - 1)).logprob, tail.logprob);
 }
 
 TEST(Score, PrefersWhatIsTrue) {
@@ -77,20 +73,20 @@ TEST(Score, PrefersWhatIsTrue) {
   const auto score_of = [&](const char* text) {
     std::vector<TokenId> ids = prompt;
     for (const TokenId id : encode(text, false)) ids.push_back(id);
-    Session session(canary());
-    return score(canary(), session, ids, {.first = prompt.size()}).bits_per_byte();
+    Session session(test::canary());
+    return score(test::canary(), session, ids, {.first = prompt.size()}).bits_per_byte();
   };
   EXPECT_LT(score_of(" Paris."), score_of(" Rome."));
   EXPECT_LT(score_of(" Paris."), score_of(" Madrid."));
 }
 
 TEST(Score, OfNothingIsNothing) {
-  Session session(canary());
-  const Score none = score(canary(), session, std::span<const TokenId>());
+  Session session(test::canary());
+  const Score none = score(test::canary(), session, std::span<const TokenId>());
   EXPECT_EQ(none.n_tokens, 0U);
   EXPECT_TRUE(std::isnan(none.mean()));
   EXPECT_TRUE(std::isnan(none.bits_per_byte()));
-  EXPECT_EQ(score(canary(), session, encode("")).n_tokens, 0U);  // BOS alone
+  EXPECT_EQ(score(test::canary(), session, encode("")).n_tokens, 0U);  // BOS alone
 }
 
 TEST(Score, EndsWhenToldTo) {
@@ -98,14 +94,14 @@ TEST(Score, EndsWhenToldTo) {
   ScoreOptions options;
   int n_questions = 0;
   options.keep_going = [&] { return ++n_questions < 3; };
-  Session session(canary());
-  EXPECT_EQ(score(canary(), session, ids, options).n_tokens, 64U);
+  Session session(test::canary());
+  EXPECT_EQ(score(test::canary(), session, ids, options).n_tokens, 64U);
 }
 
 TEST(Score, RefusesWhatCannotBeScored) {
-  Session session(canary(), {.ctx_size = 8});
+  Session session(test::canary(), {.ctx_size = 8});
   const auto refused = [&](std::vector<TokenId> ids, const ScoreOptions& options = {}) {
-    EXPECT_THROW((void)score(canary(), session, ids, options), UsageError);
+    EXPECT_THROW((void)score(test::canary(), session, ids, options), UsageError);
   };
   refused({TokenId{5}, TokenId{1024}});
   refused({TokenId{5}, TokenId{-1}});
@@ -113,7 +109,7 @@ TEST(Score, RefusesWhatCannotBeScored) {
   refused({TokenId{5}, TokenId{6}}, {.first = 0});
   refused(std::vector<TokenId>(10, TokenId{5}));
   EXPECT_EQ(session.position(), Position{0});
-  EXPECT_EQ(score(canary(), session, std::vector<TokenId>(9, TokenId{5})).n_tokens, 8U);
+  EXPECT_EQ(score(test::canary(), session, std::vector<TokenId>(9, TokenId{5})).n_tokens, 8U);
 }
 
 }  // namespace

@@ -21,7 +21,7 @@
 namespace bitnet {
 namespace {
 
-std::string canary() { return std::string(BITNET_MODELS) + "/canary.gguf"; }
+std::string canary_file() { return std::string(BITNET_MODELS) + "/canary.gguf"; }
 std::string random_model(const std::string& name) {
   return std::string(BITNET_TEST_DATA) + "/models/" + name + ".gguf";
 }
@@ -49,7 +49,7 @@ bool same_bits(std::span<const float> a, std::span<const float> b) {
 
 // The promise: the logits of a list of ids are the same bits, however they are computed.
 TEST(SameBits, WhateverTheBackendThreadsAndChunks) {
-  std::vector<std::string> paths = {canary()};
+  std::vector<std::string> paths = {canary_file()};
   for (const std::string& name : test::random_models()) paths.push_back(random_model(name));
   for (const std::string& path : paths) {
     const Model model = Model::load(path);
@@ -60,7 +60,7 @@ TEST(SameBits, WhateverTheBackendThreadsAndChunks) {
       for (const unsigned threads : {1U, 2U, 3U}) {
         for (const std::size_t chunk : {std::size_t{1}, std::size_t{7}, std::size_t{64}, ids.size()}) {
           // Every combination on one model; on the others the one that shares nothing with the reference.
-          if (path != canary() && (threads != 3 || chunk != 7)) continue;
+          if (path != canary_file() && (threads != 3 || chunk != 7)) continue;
           Session session(model,
                           {.n_threads = threads, .prefill_chunk = chunk, .backend = std::string(k->name)});
           EXPECT_TRUE(same_bits(all_logits(session, ids), reference))
@@ -90,7 +90,7 @@ TEST(SameBits, OfEveryModelWithUnroundedActivations) {
 }
 
 TEST(SameBits, InBothCacheTypes) {
-  const Model model = Model::load(canary());
+  const Model model = Model::load(canary_file());
   const auto ids = some_ids(40, model.info().vocab);
   for (const KvType kv : {KvType::f16, KvType::f32}) {
     Session whole(model, {.n_threads = 1, .prefill_chunk = 40, .kv_type = kv});
@@ -100,7 +100,7 @@ TEST(SameBits, InBothCacheTypes) {
 }
 
 TEST(Session, PrefillThenDecodeEqualsOnePass) {
-  const Model model = Model::load(canary());
+  const Model model = Model::load(canary_file());
   const std::size_t vocab = model.info().vocab;
   const auto ids = some_ids(30, vocab);
   Session whole(model, {.n_threads = 2});
@@ -117,7 +117,7 @@ TEST(Session, PrefillThenDecodeEqualsOnePass) {
 
 // Catches an engine that runs only the last prompt token, or drops its cache.
 TEST(Session, EveryEarlierTokenChangesTheLogits) {
-  const Model model = Model::load(canary());
+  const Model model = Model::load(canary_file());
   const auto ids = some_ids(20, model.info().vocab);
   Session session(model, {.n_threads = 1});
   const auto first = session.run(ids);
@@ -131,7 +131,7 @@ TEST(Session, EveryEarlierTokenChangesTheLogits) {
 }
 
 TEST(Session, RewindingGoesOnAsIfTheRestHadNeverBeen) {
-  const Model model = Model::load(canary());
+  const Model model = Model::load(canary_file());
   const auto ids = some_ids(24, model.info().vocab);
   Session fresh(model, {.n_threads = 1});
   const auto want = fresh.run(ids);
@@ -146,7 +146,7 @@ TEST(Session, RewindingGoesOnAsIfTheRestHadNeverBeen) {
 
 // A chunk may take seconds: it is left between layers, and what was begun of it leaves no trace.
 TEST(Session, StopsInTheMiddleOfAChunkAndGoesOnFromItsStart) {
-  const Model model = Model::load(canary());
+  const Model model = Model::load(canary_file());
   const auto ids = some_ids(24, model.info().vocab);
   Session fresh(model, {.n_threads = 1});
   const auto want = fresh.run(ids);
@@ -162,7 +162,7 @@ TEST(Session, StopsInTheMiddleOfAChunkAndGoesOnFromItsStart) {
 }
 
 TEST(Session, TellsHowFarItHasComeAfterEveryLayer) {
-  const Model model = Model::load(canary());
+  const Model model = Model::load(canary_file());
   const auto ids = some_ids(10, model.info().vocab);
   Session session(model, {.n_threads = 1, .prefill_chunk = 4});
   std::vector<double> told;
@@ -175,7 +175,7 @@ TEST(Session, TellsHowFarItHasComeAfterEveryLayer) {
 }
 
 TEST(Session, RefusesWhatDoesNotFitAndStaysAsItWas) {
-  const Model model = Model::load(canary());
+  const Model model = Model::load(canary_file());
   const auto ids = some_ids(16, model.info().vocab);
   Session session(model, {.ctx_size = 16, .n_threads = 1});
   session.run(std::span(ids).first(10));
@@ -190,7 +190,7 @@ TEST(Session, RefusesWhatDoesNotFitAndStaysAsItWas) {
 }
 
 TEST(Session, RefusesOptionsOutOfRange) {
-  const Model model = Model::load(canary());
+  const Model model = Model::load(canary_file());
   EXPECT_THROW(Session(model, {.ctx_size = 513}), UsageError);
   EXPECT_THROW(Session(model, {.n_threads = 100000}), UsageError);
   EXPECT_THROW(Session(model, {.prefill_chunk = 0}), UsageError);
@@ -199,7 +199,7 @@ TEST(Session, RefusesOptionsOutOfRange) {
 }
 
 TEST(Session, PrefillStopsWhenAskedAfterTheLastChunkThatCameToItsEnd) {
-  const Model model = Model::load(canary());
+  const Model model = Model::load(canary_file());
   const auto ids = some_ids(30, model.info().vocab);
   Session session(model, {.n_threads = 1, .prefill_chunk = 10});
   int asked = 0;
@@ -213,7 +213,7 @@ TEST(Session, PrefillStopsWhenAskedAfterTheLastChunkThatCameToItsEnd) {
 
 // What was stopped in the middle has left its traces where logits are computed from.
 TEST(Session, HasNoLogitsAfterAPrefillThatWasStopped) {
-  const Model model = Model::load(canary());
+  const Model model = Model::load(canary_file());
   const auto ids = some_ids(30, model.info().vocab);
   Session session(model, {.n_threads = 1});
   session.run(std::span(ids).first(10));
@@ -224,7 +224,7 @@ TEST(Session, HasNoLogitsAfterAPrefillThatWasStopped) {
 
 // Neither the history again at every step, nor the head for tokens whose logits nobody asked for.
 TEST(TokenPath, RunsEachTokenThroughTheLayersOnceAndTheHeadOnlyWhereAsked) {
-  const Model model = Model::load(canary());
+  const Model model = Model::load(canary_file());
   const auto ids = some_ids(100, model.info().vocab);
   Session session(model, {.n_threads = 1, .prefill_chunk = 16});
   std::size_t layer_tokens = 0;
@@ -247,7 +247,7 @@ TEST(TokenPath, RunsEachTokenThroughTheLayersOnceAndTheHeadOnlyWhereAsked) {
 }
 
 TEST(Activations, UnquantizedOnesGiveTheSameBitsEverywhereAndStayNearTheQuantized) {
-  const Model model = Model::load(canary());
+  const Model model = Model::load(canary_file());
   const auto ids = some_ids(20, model.info().vocab);
   Session quantized(model, {.n_threads = 1});
   const Logits int8 = all_logits(quantized, ids);
@@ -274,7 +274,7 @@ TEST(Activations, UnquantizedOnesGiveTheSameBitsEverywhereAndStayNearTheQuantize
 }
 
 TEST(TokenPath, AllocatesNothingAfterWarmUp) {
-  const Model model = Model::load(canary());
+  const Model model = Model::load(canary_file());
   const auto ids = some_ids(200, model.info().vocab);
   for (const KvType kv : {KvType::f16, KvType::f32}) {
     Session session(model, {.n_threads = 3, .prefill_chunk = 32, .kv_type = kv});
@@ -288,7 +288,7 @@ TEST(TokenPath, AllocatesNothingAfterWarmUp) {
 }
 
 TEST(Session, HasNoLogitsWhereNoTokenWasRun) {
-  const Model model = Model::load(canary());
+  const Model model = Model::load(canary_file());
   Session session(model);
   EXPECT_THROW(session.logits(), UsageError);
   EXPECT_THROW(session.candidates({}), UsageError);
@@ -316,7 +316,7 @@ TEST(Session, NeedsAModelThatOutlivesIt) {
 }
 
 TEST(Session, NamesTheOptionThatIsOutOfRange) {
-  const Model model = Model::load(canary());
+  const Model model = Model::load(canary_file());
   const auto option_of = [&](const SessionOptions& options) -> std::string {
     try {
       const Session session(model, options);

@@ -14,8 +14,8 @@
 namespace bitnet::kernels {
 namespace {
 
-struct TestMatrix {
-  TestMatrix(std::uint32_t id, std::size_t rows, std::size_t n_blocks, float scale, unsigned seed) {
+struct BlockMatrix {
+  BlockMatrix(std::uint32_t id, std::size_t rows, std::size_t n_blocks, float scale, unsigned seed) {
     const quant::TypeInfo& type = test::block_type(id);
     const std::size_t cols = n_blocks * type.block;
     packed = test::random_blocks(id, rows * cols, seed);
@@ -27,10 +27,10 @@ struct TestMatrix {
   quant::Matrix w;
 };
 
-constexpr float kMark = -12345.0F;
+constexpr float kUntouched = -12345.0F;
 
 // The contract's order of sums, spelled out.
-float canonical_product(const TestMatrix& m, std::size_t row, const float* x) {
+float canonical_product(const BlockMatrix& m, std::size_t row, const float* x) {
   float lane[16] = {};
   for (std::size_t i = 0; i < m.w.cols; ++i) lane[i % 16] = std::fma(m.value(row, i), x[i], lane[i % 16]);
   for (const std::size_t half : {8U, 4U, 2U, 1U}) {
@@ -55,7 +55,7 @@ INSTANTIATE_TEST_SUITE_P(Backends, MatmulBlocks,
 
 // Every element by itself: the product with a vector that is 1 there and 0 elsewhere.
 TEST_P(MatmulBlocks, EachElementIsTheValueThatTheFormatSays) {
-  const TestMatrix m(type(), 2, 5, 1.0F, 3);
+  const BlockMatrix m(type(), 2, 5, 1.0F, 3);
   const std::size_t cols = m.w.cols;
   std::vector<float> units(cols * cols);
   for (std::size_t i = 0; i < cols; ++i) units[i * cols + i] = 1.0F;
@@ -75,16 +75,16 @@ TEST_P(MatmulBlocks, EachElementIsTheValueThatTheFormatSays) {
 TEST_P(MatmulBlocks, SumsFollowTheCanonicalOrder) {
   for (const std::size_t n_blocks : {1U, 2U, 3U, 8U, 37U}) {
     for (const std::size_t rows : {1U, 2U, 5U, 11U}) {
-      const TestMatrix m(type(), rows, n_blocks, 0.75F, static_cast<unsigned>(rows + n_blocks));
+      const BlockMatrix m(type(), rows, n_blocks, 0.75F, static_cast<unsigned>(rows + n_blocks));
       const std::size_t stride = m.w.cols + 5;
       const auto x = random_floats(6 * stride, 8);
       for (const std::size_t n_tokens : {1U, 2U, 4U, 6U}) {
         for (const std::size_t begin : {std::size_t{0}, rows / 2}) {
-          std::vector<float> y(n_tokens * rows, kMark);
+          std::vector<float> y(n_tokens * rows, kUntouched);
           kernels().matmul_float(m.w, begin, rows, {x.data(), stride}, n_tokens, {y.data(), rows});
           for (std::size_t t = 0; t < n_tokens; ++t) {
             for (std::size_t r = 0; r < rows; ++r) {
-              const float want = r < begin ? kMark : canonical_product(m, r, &x[t * stride]);
+              const float want = r < begin ? kUntouched : canonical_product(m, r, &x[t * stride]);
               ASSERT_EQ(std::bit_cast<std::uint32_t>(y[t * rows + r]), std::bit_cast<std::uint32_t>(want))
                   << n_blocks << " blocks, row " << r << " of " << rows << ", token " << t << " of "
                   << n_tokens;
@@ -98,7 +98,7 @@ TEST_P(MatmulBlocks, SumsFollowTheCanonicalOrder) {
 
 TEST_P(MatmulBlocks, AgreeWithASumInDoublePrecision) {
   const std::size_t rows = 7;
-  const TestMatrix m(type(), rows, 40, 0.5F, 5);
+  const BlockMatrix m(type(), rows, 40, 0.5F, 5);
   const auto x = random_floats(m.w.cols, 6);
   std::vector<float> y(rows);
   kernels().matmul_float(m.w, 0, rows, {x.data(), m.w.cols}, 1, {y.data(), rows});

@@ -15,7 +15,7 @@
 namespace bitnet::kernels {
 namespace {
 
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr float kInf = std::numeric_limits<float>::infinity();
 
 // Planes of a few rows, in memory of their own.
 struct TestPlanes {
@@ -144,13 +144,13 @@ TEST_P(Screen, RowsAreTheSameBytesAsTheScalarBackends) {
 }
 
 TEST_P(Screen, WeightsThatAreNotFiniteHaveNoBound) {
-  for (const float bad : {kInfinity, -kInfinity, std::numeric_limits<float>::quiet_NaN()}) {
+  for (const float bad : {kInf, -kInf, std::numeric_limits<float>::quiet_NaN()}) {
     TestPlanes p(1, 200);
     std::vector<float> row = random_floats(200, 5);
     row[170] = bad;
     p.set(kernels(), 0, row);
-    EXPECT_EQ(p.bounds[0].norm, kInfinity);
-    EXPECT_EQ(p.bounds[0].error[kBitPlanes], kInfinity);
+    EXPECT_EQ(p.bounds[0].norm, kInf);
+    EXPECT_EQ(p.bounds[0].error[kBitPlanes], kInf);
   }
 }
 

@@ -16,7 +16,7 @@ namespace bitnet::test {
 namespace {
 
 constexpr const char* kEmbedding = "token_embd.weight";
-constexpr SmallShape kShape{.hidden = 256, .ffn = 512, .vocab = 301};  // whole blocks of every type
+constexpr SmallShape kWholeBlocks{.hidden = 256, .ffn = 512, .vocab = 301};  // whole blocks of every type
 
 void add_head(SmallModel& m) {
   SmallTensor output = m.tensor(kEmbedding);
@@ -50,7 +50,7 @@ INSTANTIATE_TEST_SUITE_P(Types, BlockTypes, ::testing::Values(kQ8_0, kQ6_K, kQ4_
 // The same bits: nothing but the way the values are stored differs.
 TEST_P(BlockTypes, AnEmbeddingGivesTheLogitsOfItsDecodedValues) {
   for (const char* architecture : {"bitnet-b1.58", "llama"}) {
-    SmallModel packed(architecture, kShape);
+    SmallModel packed(architecture, kWholeBlocks);
     SmallModel decoded = packed;
     pack(packed.tensor(kEmbedding));
     decode(decoded.tensor(kEmbedding));
@@ -60,7 +60,7 @@ TEST_P(BlockTypes, AnEmbeddingGivesTheLogitsOfItsDecodedValues) {
 }
 
 TEST_P(BlockTypes, AHeadOfItsOwnGivesTheLogitsOfItsDecodedValues) {
-  SmallModel packed("llama", kShape);
+  SmallModel packed("llama", kWholeBlocks);
   add_head(packed);
   SmallModel decoded = packed;
   pack(packed.tensor("output.weight"));
@@ -74,7 +74,7 @@ TEST_P(BlockTypes, AHeadOfItsOwnGivesTheLogitsOfItsDecodedValues) {
 }
 
 TEST_P(BlockTypes, MatricesOfLayersAndNormsMayHaveThem) {
-  SmallModel packed("bitnet-b1.58", kShape);
+  SmallModel packed("bitnet-b1.58", kWholeBlocks);
   SmallModel decoded = packed;
   for (const char* name : {"blk.0.attn_q.weight", "blk.1.attn_output.weight", "blk.0.ffn_up.weight",
                            "blk.1.ffn_down.weight", "blk.1.ffn_norm.weight", "output_norm.weight"}) {
@@ -85,14 +85,14 @@ TEST_P(BlockTypes, MatricesOfLayersAndNormsMayHaveThem) {
 }
 
 TEST_P(BlockTypes, RowsThatAreNotWholeBlocksAreRefused) {
-  SmallModel m("llama", kShape);
+  SmallModel m("llama", kWholeBlocks);
   m.add({.name = "blk.0.attn_q.scale", .dims = {1}, .type = GetParam(), .data = std::vector<std::byte>(210)});
   EXPECT_TRUE(is_refused(m, {"tensor blk.0.attn_q.scale", type_name() + " rows of 1 values"}));
 }
 
 TEST_P(BlockTypes, DataCutShortIsRefused) {
   for (const bool last : {false, true}) {
-    SmallModel m("llama", kShape);
+    SmallModel m("llama", kWholeBlocks);
     if (last) {
       add_head(m);
       pack(m.tensor("output.weight"));
@@ -128,7 +128,7 @@ TEST_P(BlockTypes, TheFirstScaleThatIsNotFiniteIsNamedForAnyNumberOfThreads) {
 
 TEST_P(BlockTypes, AScaleThatIsNotFiniteIsRefusedInAnyTensor) {
   for (const char* name : {"blk.0.attn_k.weight", "blk.1.ffn_down.weight", "output_norm.weight"}) {
-    SmallModel m("llama", kShape);
+    SmallModel m("llama", kWholeBlocks);
     pack(m.tensor(name));
     EXPECT_TRUE(loads(m));
     spoil_scale(m.tensor(name), 0);

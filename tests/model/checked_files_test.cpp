@@ -26,10 +26,10 @@ namespace {
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
-const SmallShape kShape{.layers = 1, .vocab = 301};
+const SmallShape kCheckedShape{.layers = 1, .vocab = 301};
 
 SmallModel broken_model() {
-  SmallModel broken("llama", kShape);
+  SmallModel broken("llama", kCheckedShape);
   broken.tensor("blk.0.ffn_up.weight").data[9] = std::byte{0xC0};
   return broken;
 }
@@ -61,7 +61,7 @@ class CheckedList : public ::testing::Test {
 
 TEST_F(CheckedList, HoldsWhatWasLoaded) {
   const std::string good = directory_.file("good.gguf");
-  write_file(good, SmallModel("llama", kShape).to_gguf().build());
+  write_file(good, SmallModel("llama", kCheckedShape).to_gguf().build());
   EXPECT_FALSE(is_listed(good));
   EXPECT_TRUE(loads(good));
   EXPECT_TRUE(is_listed(good));
@@ -174,7 +174,7 @@ TEST_F(CheckedList, IsAsIfEmptyWhateverIsWrongWithIt) {
 
 TEST_F(CheckedList, ThatCannotBeWrittenIsNoError) {
   const std::string good = directory_.file("good.gguf");
-  write_file(good, SmallModel("llama", kShape).to_gguf().build());
+  write_file(good, SmallModel("llama", kCheckedShape).to_gguf().build());
   for (const char* list : {"/no/such/place/list", "/proc/list", "/dev/full"}) {
     EXPECT_NO_THROW(Model::load(good, {.checked_list = list, .checked_min_age = 0s})) << list;
   }
@@ -201,7 +201,7 @@ TEST_F(CheckedList, KeepsNoMoreThanTheLastFiles) {
 }
 
 TEST_F(CheckedList, HasNoUseForBytesThatAreInNoFile) {
-  const AlignedBytes good = SmallModel("llama", kShape).build();
+  const AlignedBytes good = SmallModel("llama", kCheckedShape).build();
   Model::from_bytes(good.span(), "m", {.checked_list = list_, .checked_min_age = 0s});
   EXPECT_FALSE(fs::exists(list_));
   const AlignedBytes bad = broken_model().build();

@@ -13,8 +13,8 @@
 namespace bitnet::test {
 namespace {
 
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-constexpr double kInf = std::numeric_limits<double>::infinity();
+constexpr double kNoNumber = std::numeric_limits<double>::quiet_NaN();
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 class EveryArchitecture : public ::testing::TestWithParam<const char*> {
  protected:
@@ -130,32 +130,32 @@ TEST(Metadata, RefusesNumbersThatContradictEachOtherOrMeanNothing) {
       {"rope.dimension_count", std::int64_t{16}},    // half of the head
       {"rope.dimension_count", std::int64_t{15}},    // odd
       {"rope.dimension_count", std::int64_t{64}},    // more than the head
-      {"rope.scaling.factor", kNan},
+      {"rope.scaling.factor", kNoNumber},
       {"rope.scaling.factor", 0.5},
       {"rope.scaling.factor", -4.0},
-      {"rope.scaling.factor", kInf},
+      {"rope.scaling.factor", kInfinity},
       {"rope.scale_linear", 0.5},
       {"rope.scaling.attn_factor", 0.0},
-      {"rope.scaling.attn_factor", kNan},
+      {"rope.scaling.attn_factor", kNoNumber},
       {"rope.scaling.original_context_length", std::int64_t{0}},
       {"rope.scaling.yarn_ext_factor", 1.5},
-      {"rope.scaling.yarn_ext_factor", kNan},
+      {"rope.scaling.yarn_ext_factor", kNoNumber},
       {"rope.scaling.yarn_attn_factor", 0.0},
       {"rope.scaling.yarn_beta_fast", 0.0},
       {"rope.scaling.yarn_beta_slow", -1.0},
-      {"rope.scaling.yarn_beta_slow", kInf},
+      {"rope.scaling.yarn_beta_slow", kInfinity},
       {"vocab_size", std::int64_t{299}},  // the tokenizer has 300
       {"vocab_size", std::int64_t{301}},
       {"rope.freq_base", 0.0},
       {"rope.freq_base", 0.5},
       {"rope.freq_base", -10000.0},
       {"rope.freq_base", 1e13},
-      {"rope.freq_base", kNan},
-      {"rope.freq_base", kInf},
+      {"rope.freq_base", kNoNumber},
+      {"rope.freq_base", kInfinity},
       {"attention.layer_norm_rms_epsilon", -1e-5},
       {"attention.layer_norm_rms_epsilon", 1.0},
-      {"attention.layer_norm_rms_epsilon", kNan},
-      {"attention.layer_norm_rms_epsilon", kInf},
+      {"attention.layer_norm_rms_epsilon", kNoNumber},
+      {"attention.layer_norm_rms_epsilon", kInfinity},
   };
   for (const Senseless& bad : all) {
     SmallModel m("llama");
@@ -261,7 +261,7 @@ TEST(Metadata, RefusesLayersThatDifferByTheNameOfTheirKey) {
     SmallModel m("llama");
     m.set(m.key(suffix), std::vector<float>{0.5F, 0.25F});
     EXPECT_TRUE(is_refused(m, {"key " + m.key(suffix), "0.5 in layer 0 and 0.25 in layer 1"}));
-    m.set(m.key(suffix), std::vector<float>{static_cast<float>(kNan), static_cast<float>(kNan)});
+    m.set(m.key(suffix), std::vector<float>{static_cast<float>(kNoNumber), static_cast<float>(kNoNumber)});
     EXPECT_TRUE(is_refused(m, {"key " + m.key(suffix)}));
   }
   for (const char* suffix : {"block_count", "embedding_length", "context_length", "vocab_size"}) {

@@ -67,18 +67,18 @@ using Json = nlohmann::ordered_json;
 // has the same columns without the first four, samples and profile; of the head its kind; null is an empty
 // cell.
 
-Json or_null(double value) { return value < 0 ? Json() : Json(value); }
-Json or_null(const std::optional<double>& value) { return value ? Json(*value) : Json(); }
+Json known(double value) { return value < 0 ? Json() : Json(value); }
+Json known(const std::optional<double>& value) { return value ? Json(*value) : Json(); }
 
 Json profile_json(const BenchReport& report, const BenchRow& row) {
   Json profile = Json::array();
   for (const WorkRate& r : profile_of(report, row)) {
     profile.push_back({{"work", r.work},
                        {"seconds_per_token", r.seconds_per_token},
-                       {"gigabytes_per_second", or_null(r.gigabytes_per_second)},
-                       {"bandwidth_percent", or_null(r.bandwidth_percent)},
-                       {"gigamacs_per_second", or_null(r.gigamacs_per_second)},
-                       {"int8_peak_percent", or_null(r.int8_peak_percent)}});
+                       {"gigabytes_per_second", known(r.gigabytes_per_second)},
+                       {"bandwidth_percent", known(r.bandwidth_percent)},
+                       {"gigamacs_per_second", known(r.gigamacs_per_second)},
+                       {"int8_peak_percent", known(r.int8_peak_percent)}});
   }
   return profile;
 }
@@ -135,11 +135,11 @@ Json row_json(const BenchReport& report, const BenchRow& row) {
       {"kv_bytes_per_token", row.work.kv_bytes_read(row.test)},
       {"layer_macs_per_token", row.work.layer_macs},
       {"head_macs_per_token", row.work.head_macs},
-      {"gigabytes_per_second", or_null(rates.gigabytes)},
-      {"bandwidth_percent", or_null(rates.bandwidth_percent)},
+      {"gigabytes_per_second", known(rates.gigabytes)},
+      {"bandwidth_percent", known(rates.bandwidth_percent)},
       {"read_bytes_per_second", row.limit.read_bytes_per_second},
-      {"gigamacs_per_second", or_null(rates.gigamacs)},
-      {"int8_peak_percent", or_null(rates.int8_peak_percent)},
+      {"gigamacs_per_second", known(rates.gigamacs)},
+      {"int8_peak_percent", known(rates.int8_peak_percent)},
       {"head", head_json(row)},
       {"load_seconds", row.load_seconds},
       {"peak_memory_bytes", row.peak_bytes == 0 ? Json() : Json(row.peak_bytes)},

@@ -16,27 +16,25 @@
 namespace bitnet::cli {
 namespace {
 
-using Json = nlohmann::json;
-
-constexpr std::string_view kSaveOne = "save a run with bitnet bench -o json > FILE";
-constexpr SavedForm kForm{kBenchSchema, kBenchVersion, "benchmark run", kSaveOne};
+constexpr std::string_view kSaveARun = "save a run with bitnet bench -o json > FILE";
+constexpr SavedForm kRunForm{kBenchSchema, kBenchVersion, "benchmark run", kSaveARun};
 constexpr std::size_t kMostSamples = 10'000;  // of a row: comparing takes time for each pair
 
 struct Refusal {
   std::string what;
 };
 
-std::string text_at(const Json& json, const char* field) {
+std::string text_at(const SavedJson& json, const char* field) {
   return printable(json.at(field).get<std::string>(), kMaxPrintedName);
 }
 
-std::uint64_t count_at(const Json& json, const char* field) {
-  const Json& value = json.at(field);
+std::uint64_t count_at(const SavedJson& json, const char* field) {
+  const SavedJson& value = json.at(field);
   if (!value.is_number_unsigned()) throw Refusal{fmt::format("has no number as {}", field)};
   return value.get<std::uint64_t>();
 }
 
-double positive(const Json& value, const char* field) {
+double positive(const SavedJson& value, const char* field) {
   const auto number = value.get<double>();
   if (!(std::isfinite(number) && number > 0))
     throw Refusal{fmt::format("has {} that are not above 0", field)};
@@ -45,14 +43,14 @@ double positive(const Json& value, const char* field) {
 
 // One value for each sample in `field`, 0 where it is null; nothing happens in files that are older than it.
 template <typename Set>
-void read_samples(const Json& result, const char* field, SpeedSamples& speed, Set set) {
+void read_samples(const SavedJson& result, const char* field, SpeedSamples& speed, Set set) {
   const auto found = result.find(field);
   if (found == result.end()) return;
   if (!found->is_array() || found->size() != speed.samples.size()) {
     throw Refusal{fmt::format("has not as many {} as speeds", field)};
   }
   for (std::size_t i = 0; i < speed.samples.size(); ++i) {
-    const Json& value = found->at(i);
+    const SavedJson& value = found->at(i);
     if (value.is_null()) continue;
     const auto number = value.get<double>();
     if (!(std::isfinite(number) && number >= 0)) throw Refusal{fmt::format("has {} below 0", field)};
@@ -60,13 +58,13 @@ void read_samples(const Json& result, const char* field, SpeedSamples& speed, Se
   }
 }
 
-SpeedSamples read_speed(const Json& result) {
+SpeedSamples read_speed(const SavedJson& result) {
   SpeedSamples speed;
-  const Json& rates = result.at("tokens_per_second_samples");
+  const SavedJson& rates = result.at("tokens_per_second_samples");
   if (!rates.is_array() || rates.empty() || rates.size() > kMostSamples) {
     throw Refusal{fmt::format("has not 1 to {} speeds", kMostSamples)};
   }
-  for (const Json& rate : rates) {
+  for (const SavedJson& rate : rates) {
     SpeedSamples::Sample sample;
     sample.tokens_per_second = positive(rate, "speeds");
     speed.samples.push_back(sample);
@@ -85,7 +83,7 @@ SpeedSamples read_speed(const Json& result) {
   return speed;
 }
 
-SavedRow read_row(const Json& result) {
+SavedRow read_row(const SavedJson& result) {
   SavedRow row;
   row.model = text_at(result, "model");
   row.backend = text_at(result, "backend");
@@ -102,9 +100,10 @@ SavedRow read_row(const Json& result) {
   return row;
 }
 
-Json parse_file(const std::string& path, const std::string& shown) {
+SavedJson parse_file(const std::string& path, const std::string& shown) {
   const MappedFile file(path);
-  return parse_saved({reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()}, shown, kForm);
+  return parse_saved({reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()}, shown,
+                     kRunForm);
 }
 
 }  // namespace
@@ -112,18 +111,18 @@ Json parse_file(const std::string& path, const std::string& shown) {
 SavedRun read_saved_run(const std::string& path) {
   SavedRun run;
   run.path = printable(path, kMaxPrintedPath);
-  const Json json = parse_file(path, run.path);
+  const SavedJson json = parse_file(path, run.path);
   const auto refuse_result = [&](const std::string& what) {
-    throw ModelError(run.path, "result " + std::to_string(run.rows.size() + 1) + " " + what, kSaveOne);
+    throw ModelError(run.path, "result " + std::to_string(run.rows.size() + 1) + " " + what, kSaveARun);
   };
   try {
-    const Json& machine = json.at("machine");
+    const SavedJson& machine = json.at("machine");
     run.cpu = text_at(machine, "cpu");
     run.n_cores = count_at(machine, "cores");
     if (json.contains("program")) run.program = text_at(json, "program");
     if (json.contains("commit")) run.program += " (" + text_at(json, "commit").substr(0, 12) + ")";
-    for (const Json& result : json.at("results")) run.rows.push_back(read_row(result));
-  } catch (const Json::exception&) {
+    for (const SavedJson& result : json.at("results")) run.rows.push_back(read_row(result));
+  } catch (const SavedJson::exception&) {
     refuse_result("lacks a field or has one of another type");
   } catch (const Refusal& refusal) {
     refuse_result(refusal.what);

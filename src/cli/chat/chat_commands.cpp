@@ -67,7 +67,7 @@ const ChatLoop::Command ChatLoop::kCommands[] = {
 
 namespace {
 
-std::string_view own_name(std::string_view name) {
+std::string_view command_of(std::string_view name) {
   if (name == "?") return "help";
   if (name == "quit" || name == "bye") return "exit";
   return name;
@@ -105,7 +105,7 @@ Completion ChatLoop::complete(std::string_view line) {
 }
 
 ChatLoop::Next ChatLoop::obey(std::string_view name, const std::string& argument) {
-  const auto* const command = std::ranges::find(kCommands, own_name(name), &Command::name);
+  const auto* const command = std::ranges::find(kCommands, command_of(name), &Command::name);
   const std::string shown = "/" + printable(name, kMaxPrintedName);
   if (command == std::end(kCommands)) {
     const std::vector<std::string> names = command_names();

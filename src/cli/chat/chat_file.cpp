@@ -17,11 +17,10 @@
 namespace bitnet::cli {
 namespace {
 
-using Json = nlohmann::json;
 using OrderedJson = nlohmann::ordered_json;
 
-constexpr std::string_view kSaveOne = "save one with /save FILE";
-constexpr SavedForm kForm{"bitnet.chat", 1, "conversation", kSaveOne};
+constexpr std::string_view kSaveAChat = "save one with /save FILE";
+constexpr SavedForm kChatForm{"bitnet.chat", 1, "conversation", kSaveAChat};
 
 struct RoleName {
   Role role;
@@ -38,7 +37,7 @@ bool replaces_one(const std::string& path) {
   if (std::filesystem::file_size(path, error) == 0) return false;
   const std::string shown = printable(path, kMaxPrintedPath);
   try {
-    parse_saved(read_input(path == "-" ? "./-" : path, "the file"), shown, kForm);
+    parse_saved(read_input(path == "-" ? "./-" : path, "the file"), shown, kChatForm);
   } catch (const ModelError&) {
     throw UsageError(shown +
                      ": there is a file that is no saved conversation; choose another name, or remove it");
@@ -46,8 +45,8 @@ bool replaces_one(const std::string& path) {
   return true;
 }
 
-std::string text_or_nothing(const Json& json, const char* key) {
-  const Json value = json.value(key, Json());
+std::string text_or_nothing(const SavedJson& json, const char* key) {
+  const SavedJson value = json.value(key, SavedJson());
   return value.is_string() ? value.get<std::string>() : "";
 }
 
@@ -60,7 +59,7 @@ bool save_chat(const std::string& path, std::string_view model, ChatTemplate cha
     const auto* const role = std::ranges::find(kRoles, message.role, &RoleName::role);
     list.push_back({{"role", role->name}, {"content", message.content}});
   }
-  OrderedJson all = schema_json(kForm.schema, kForm.version);
+  OrderedJson all = schema_json(kChatForm.schema, kChatForm.version);
   all.update({{"model", model}, {"template", name_of(chat_template)}, {"messages", std::move(list)}});
   const bool replaces = replaces_one(path);
   OutputFile file(path);
@@ -73,18 +72,18 @@ SavedChat load_chat(const std::string& path) {
   const std::string shown = printable(path, kMaxPrintedPath);
   // A name and not stdin, which the conversation itself is held on.
   const std::string text = read_input(path == "-" ? "./-" : path, "the conversation");
-  const Json json = parse_saved(text, shown, kForm);
-  const Json list = json.value("messages", Json());
-  if (!list.is_array()) throw ModelError(shown, "has no list of messages", kSaveOne);
+  const SavedJson json = parse_saved(text, shown, kChatForm);
+  const SavedJson list = json.value("messages", SavedJson());
+  if (!list.is_array()) throw ModelError(shown, "has no list of messages", kSaveAChat);
   SavedChat chat{text_or_nothing(json, "model"), text_or_nothing(json, "template"), {}};
   std::vector<Message>& messages = chat.messages;
-  for (const Json& entry : list) {
+  for (const SavedJson& entry : list) {
     const auto refuse = [&](const char* what) {
-      throw ModelError(shown, "message " + std::to_string(messages.size() + 1) + " " + what, kSaveOne);
+      throw ModelError(shown, "message " + std::to_string(messages.size() + 1) + " " + what, kSaveAChat);
     };
     if (!entry.is_object()) refuse("is no object");
-    const Json name = entry.value("role", Json());
-    const Json content = entry.value("content", Json());
+    const SavedJson name = entry.value("role", SavedJson());
+    const SavedJson content = entry.value("content", SavedJson());
     const auto* const role = std::ranges::find_if(kRoles, [&](const RoleName& r) { return name == r.name; });
     if (role == kRoles.end()) refuse("has no role that is system, user or assistant");
     if (!content.is_string()) refuse("has no content that is text");

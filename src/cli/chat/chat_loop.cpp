@@ -17,18 +17,12 @@
 #include "cli/terminal/prompt_progress.h"
 #include "cli/terminal/text_writer.h"
 #include "cli/terminal/thinking_text.h"
+#include "cli/terminal/trimmed.h"
 
 namespace bitnet::cli {
 namespace {
 
 constexpr std::size_t kMaxShownMessage = 400;
-constexpr std::string_view kWhiteSpace = " \t\r\n";
-
-std::string trimmed(std::string_view text) {
-  text.remove_prefix(std::min(text.find_first_not_of(kWhiteSpace), text.size()));
-  return std::string(text.substr(0, text.find_last_not_of(kWhiteSpace) + 1));  // npos + 1 is 0
-}
-
 // A slash and a letter, on a line of its own: pasted code is no command, nor is a line that starts with a
 // space.
 bool is_command(std::string_view line) {
@@ -125,7 +119,8 @@ ChatLoop::Next ChatLoop::obey_or_say(const std::string& line) {
       return Next::go_on;
     }
     const std::size_t end = std::min(line.find_first_of(kWhiteSpace), line.size());
-    return obey(std::string_view(line).substr(1, end - 1), trimmed(std::string_view(line).substr(end)));
+    return obey(std::string_view(line).substr(1, end - 1),
+                std::string(trimmed(std::string_view(line).substr(end))));
   });
 }
 

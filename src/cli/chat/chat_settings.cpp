@@ -21,7 +21,7 @@ void for_each(Settings& s, Visit visit) {
   visit("max-tokens", s.max_tokens, "of an answer at most; -1: until it ends");
 }
 
-std::string own_name(std::string_view name) {
+std::string setting_of(std::string_view name) {
   std::string own(name);
   for (char& c : own) {
     if (c == '_') c = '-';
@@ -50,7 +50,7 @@ std::vector<std::string> describe(const ChatSettings& settings) {
 
 void change(ChatSettings& settings, std::string_view name, std::string_view value) {
   ChatSettings changed = settings;
-  const std::string wanted = own_name(name);
+  const std::string wanted = setting_of(name);
   bool is_known = false;
   for_each(changed, [&](const std::string& known, auto& number, const char*) {
     if (known != wanted) return;

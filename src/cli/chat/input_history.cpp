@@ -15,7 +15,7 @@
 namespace bitnet::cli {
 namespace {
 
-using Json = nlohmann::json;
+using HistoryJson = nlohmann::json;
 namespace fs = std::filesystem;
 
 constexpr std::uintmax_t kMaxFileBytes = std::uintmax_t{16} << 20;
@@ -28,7 +28,7 @@ std::vector<std::string> read_entries(const std::string& path) {
   if (!fs::is_regular_file(path, error) || fs::file_size(path, error) > kMaxFileBytes) return entries;
   std::ifstream file(path, std::ios::binary);
   for (std::string line; std::getline(file, line);) {
-    const Json entry = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+    const HistoryJson entry = HistoryJson::parse(line, nullptr, /*allow_exceptions=*/false);
     if (entry.is_string()) entries.push_back(entry.get<std::string>());
   }
   if (entries.size() > InputHistory::kMaxEntries) {
@@ -67,7 +67,7 @@ void InputHistory::add(const std::string& message) {
     const std::size_t first = entries.size() > kMaxEntries ? entries.size() - kMaxEntries : 0;
     OutputFile file(*path_);
     for (std::size_t i = first; i < entries.size(); ++i) {
-      file.write(Json(entries[i]).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+      file.write(HistoryJson(entries[i]).dump(-1, ' ', false, HistoryJson::error_handler_t::replace) + "\n");
     }
     file.commit();
   } catch (const Error& e) {

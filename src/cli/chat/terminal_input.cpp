@@ -15,7 +15,7 @@ namespace {
 volatile std::sig_atomic_t g_resized = 0;
 volatile std::sig_atomic_t g_continued = 0;
 
-void on_signal(int signal) { (signal == SIGWINCH ? g_resized : g_continued) = 1; }
+void on_terminal_signal(int signal) { (signal == SIGWINCH ? g_resized : g_continued) = 1; }
 
 bool take_flag(volatile std::sig_atomic_t& flag) {
   const bool was_set = flag != 0;
@@ -27,7 +27,7 @@ bool take_flag(volatile std::sig_atomic_t& flag) {
 
 TerminalInput::TerminalInput() {
   struct sigaction action = {};
-  action.sa_handler = on_signal;
+  action.sa_handler = on_terminal_signal;
   sigemptyset(&action.sa_mask);
   sigaction(SIGWINCH, &action, &before_winch_);
   sigaction(SIGCONT, &action, &before_cont_);

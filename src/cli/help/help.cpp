@@ -20,7 +20,7 @@ namespace {
 constexpr std::size_t kDefaultWidth = 80;
 constexpr std::size_t kLeastWidth = 40;
 constexpr std::size_t kMostWidth = 100;  // longer lines are hard to read
-constexpr std::size_t kNarrow = 60;      // below it descriptions stand under their names
+constexpr std::size_t kNarrowHelp = 60;  // below it descriptions stand under their names
 constexpr std::size_t kNameWidth = 25;   // of the left column
 constexpr std::size_t kNarrowIndent = 6;
 
@@ -44,10 +44,10 @@ std::vector<std::string> words_of(const std::string& text) {
 
 // One entry: a name, and its description wrapped beside it, or under it where there is no room.
 std::string entry(const std::string& name, const std::vector<std::string>& words, std::size_t width) {
-  const std::size_t indent = width < kNarrow ? kNarrowIndent : kNameWidth;
+  const std::size_t indent = width < kNarrowHelp ? kNarrowIndent : kNameWidth;
   std::string out;
   std::string line = "  " + name;
-  if (width < kNarrow) out = std::exchange(line, "") + "\n";
+  if (width < kNarrowHelp) out = std::exchange(line, "") + "\n";
   for (const std::string& word : words) {
     if (line.size() > indent && line.size() + 1 + word.size() > width) out += std::exchange(line, "") + "\n";
     if (line.size() < indent) line.resize(indent, ' ');

@@ -29,7 +29,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kLongRead{500};  // from here on it is worth a progress bar
 
-struct CommandOptions {
+struct InspectCommandOptions {
   std::string model;
   bool all_tensors = false;
   bool json = false;
@@ -47,7 +47,7 @@ bool wants_int8(const std::string& name) {
                    "to them, pass --head int8");
 }
 
-void add_options(Command& c, CommandOptions& o) {
+void add_options(Command& c, InspectCommandOptions& o) {
   auto* file = c.add_option("-m,--model,file", o.model, "GGUF file; none: the built-in canary");
   file->type_name("FILE")->envname("BITNET_MODEL")->file_ending(".gguf")->group("Model");
   c.add_flag("--tensors", o.all_tensors, "Every tensor by itself, not by kind")->group("Output");
@@ -88,7 +88,7 @@ void print_report(const Inspection& inspection, const InspectionExtras& extras, 
   write_stdout(text);
 }
 
-ExitCode inspect_file(const CommandOptions& o) {
+ExitCode inspect_file(const InspectCommandOptions& o) {
   set_verbosity(o.quiet, o.verbose);
   InspectionSource source{.path = o.model, .bytes = {}};
   if (o.model.empty()) {
@@ -132,7 +132,7 @@ ExitCode inspect_file(const CommandOptions& o) {
 }  // namespace
 
 std::function<ExitCode()> add_inspect_command(Command& app) {
-  auto options = std::make_shared<CommandOptions>();
+  auto options = std::make_shared<InspectCommandOptions>();
   Command* command = app.add_subcommand("inspect", "Show what is in a model file and whether it is healthy");
   add_options(*command, *options);
   return [options] { return inspect_file(*options); };

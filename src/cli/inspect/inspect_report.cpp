@@ -243,7 +243,7 @@ std::string verdict_of(const Inspection& in) {
 //   version       1; it changes when a field changes its name or meaning, not when one is added
 //   program, commit   that wrote it
 //   file, file_bytes, gguf_version, alignment, name, architecture
-//   files         of a split model the number of its parts, whose bytes are added up; otherwise 1
+//   files         of a split model the number_json of its parts, whose bytes are added up; otherwise 1
 //   parameters    elements of all tensors; 0 in a damaged file
 //   parsed        false: the header is broken, and all but file, refusal and findings is empty
 //   loads         whether the engine takes the file; refusal: its message if not, or null
@@ -265,16 +265,14 @@ std::string verdict_of(const Inspection& in) {
 //                   n_best tokens, max_difference, rms_difference: of logits, deviation: of the stored head's
 //                   logits, lowest_cosine}; copy_bytes and positions are 0 for a ternary head, which has no
 //                   copy, and what was not measured is null
-// What is not a finite number is null.
-
-Json number(double value) { return std::isfinite(value) ? Json(value) : Json(); }
+// What is not a finite number_json is null.
 
 Json tensor_json(const TensorSummary& t) {
   Json shape = Json::array();
   for (std::uint32_t d = 0; d < t.n_dims; ++d) shape.push_back(t.dims[d]);
   Json json = {
       {"name", t.name}, {"shape", shape}, {"type", t.type}, {"type_id", t.type_id}, {"bytes", t.bytes}};
-  if (t.scale) json["scale"] = number(static_cast<double>(*t.scale));
+  if (t.scale) json["scale"] = number_json(static_cast<double>(*t.scale));
   if (t.zero_rate) json["zero_rate"] = *t.zero_rate;
   if (t.codes.total() > 0) {
     json["plus_rate"] = t.codes.rate(t.codes.plus);
@@ -282,16 +280,16 @@ Json tensor_json(const TensorSummary& t) {
     json["invalid_codes"] = t.codes.invalid;
   }
   if (t.range) {
-    json["min"] = number(static_cast<double>(t.range->min));
-    json["max"] = number(static_cast<double>(t.range->max));
-    json["rms"] = number(t.range->rms);
+    json["min"] = number_json(static_cast<double>(t.range->min));
+    json["max"] = number_json(static_cast<double>(t.range->max));
+    json["rms"] = number_json(t.range->rms);
     json["zeros"] = t.range->n_zero;
     json["not_finite"] = t.range->n_not_finite;
   }
   return json;
 }
 
-std::string_view name_of(LayoutVerdict verdict) {
+std::string_view layout_name(LayoutVerdict verdict) {
   switch (verdict) {
     case LayoutVerdict::x86:
       return "x86";
@@ -353,7 +351,7 @@ std::string inspection_json(const Inspection& in, const InspectionExtras& extras
               {"refusal", in.refusal ? Json(*in.refusal) : Json()},
               {"usable", in.is_usable()},
               {"layout",
-               {{"verdict", name_of(in.layout.verdict())},
+               {{"verdict", layout_name(in.layout.verdict())},
                 {"evidence_x86", in.layout.evidence(I2sLayout::x86)},
                 {"evidence_arm", in.layout.evidence(I2sLayout::arm)},
                 {"pairs", in.layout.n_pairs()}}},

@@ -2,17 +2,15 @@
 
 #include <spdlog/fmt/fmt.h>
 
-#include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "cli/terminal/json_text.h"
 #include "cli/terminal/memory_use.h"
 
 namespace bitnet::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-Json number(double value) { return std::isfinite(value) ? Json(value) : Json(); }
 
 }  // namespace
 
@@ -66,10 +64,10 @@ Json head_effect_json(const HeadEffect& e) {
   if (d.n_positions == 0) return json;
   json["same_best"] = d.same_best;
   json["same_best_set"] = d.same_best_set;
-  json["max_difference"] = number(d.max_abs);
-  json["rms_difference"] = number(d.rms);
-  json["deviation"] = number(d.deviation);
-  json["lowest_cosine"] = number(d.lowest_cosine);
+  json["max_difference"] = number_json(d.max_abs);
+  json["rms_difference"] = number_json(d.rms);
+  json["deviation"] = number_json(d.deviation);
+  json["lowest_cosine"] = number_json(d.lowest_cosine);
   return json;
 }
 

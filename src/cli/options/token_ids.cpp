@@ -7,17 +7,12 @@
 
 #include "base/printable.h"
 #include "bitnet/error.h"
+#include "cli/terminal/trimmed.h"
 
 namespace bitnet::cli {
 namespace {
 
-constexpr std::string_view kWhiteSpace = " \t\r\n";
 constexpr std::string_view kSeparators = " \t\r\n,";
-
-std::string_view trimmed(std::string_view text) {
-  text.remove_prefix(std::min(text.find_first_not_of(kWhiteSpace), text.size()));
-  return text.substr(0, text.find_last_not_of(kWhiteSpace) + 1);  // npos + 1 is 0
-}
 
 }  // namespace
 

@@ -30,10 +30,8 @@
 namespace bitnet::cli {
 namespace {
 
-using Json = nlohmann::json;
-
 constexpr std::string_view kMakeOne = "write one with bitnet run --receipt FILE";
-constexpr SavedForm kForm{"bitnet.receipt", 1, "receipt", kMakeOne};
+constexpr SavedForm kReceiptForm{"bitnet.receipt", 1, "receipt", kMakeOne};
 
 struct SavedRun {
   std::string program;
@@ -58,7 +56,7 @@ struct SavedRun {
 
 // A whole number that the type holds: the library's own conversion would cut off what is none, or too large.
 template <typename Number>
-Number whole(const Json& json) {
+Number whole(const SavedJson& json) {
   const bool is_negative = json.is_number_integer() && !json.is_number_unsigned();
   const bool fits = is_negative
                         ? std::in_range<Number>(json.get<std::int64_t>())
@@ -67,9 +65,9 @@ Number whole(const Json& json) {
   return json.get<Number>();
 }
 
-std::vector<TokenId> ids_of(const Json& list) {
+std::vector<TokenId> ids_of(const SavedJson& list) {
   std::vector<TokenId> ids;
-  for (const Json& json : list) {
+  for (const SavedJson& json : list) {
     const TokenId id{whole<std::int32_t>(json)};
     if (to_int(id) < 0) throw UsageError("token id " + json.dump() + " is less than 0");
     ids.push_back(id);
@@ -78,7 +76,7 @@ std::vector<TokenId> ids_of(const Json& list) {
 }
 
 // A text, or the bytes of what is no UTF-8.
-std::string argument_of(const Json& json) {
+std::string argument_of(const SavedJson& json) {
   if (json.is_string()) return json.get<std::string>();
   const auto hex = json.at("bytes").get<std::string>();
   std::string bytes;
@@ -88,16 +86,16 @@ std::string argument_of(const Json& json) {
   return bytes;
 }
 
-SavedRun parse(const Json& json) {
+SavedRun parse(const SavedJson& json) {
   SavedRun run;
   run.program = json.at("program").get<std::string>() + " (" + json.value("commit", "unknown") + ")";
   run.sha256 = json.at("model").at("sha256");
   run.model_file = json.at("machine").at("model_file");
-  const Json& o = json.at("options");
+  const SavedJson& o = json.at("options");
   const auto chat_template = find_chat_template(o.at("template").get<std::string>());
   if (!chat_template) throw UsageError("template: this version has none of that name");
   run.chat_template = *chat_template;
-  for (const Json& text : o.at("stop")) run.stop.push_back(argument_of(text));
+  for (const SavedJson& text : o.at("stop")) run.stop.push_back(argument_of(text));
   o.at("ignore_eos").get_to(run.ignore_eos);
   o.at("special").get_to(run.special);
   if (!o.at("max_tokens").is_null()) run.max_tokens = whole<std::size_t>(o.at("max_tokens"));
@@ -115,7 +113,7 @@ SavedRun parse(const Json& json) {
   const std::string head = o.at("head");
   run.head = parse_head(head == "stored" ? "exact" : head);
   run.prompt = ids_of(json.at("prompt").at("ids"));
-  const Json& output = json.at("output");
+  const SavedJson& output = json.at("output");
   run.ids = ids_of(output.at("ids"));
   output.at("text").get_to(run.text);
   output.at("reason").get_to(run.reason);
@@ -124,10 +122,10 @@ SavedRun parse(const Json& json) {
 }
 
 SavedRun read(const std::string& path, const std::string& shown) {
-  const Json json = parse_saved(read_input(path, "the receipt"), shown, kForm);
+  const SavedJson json = parse_saved(read_input(path, "the receipt"), shown, kReceiptForm);
   try {
     return parse(json);
-  } catch (const Json::exception&) {
+  } catch (const SavedJson::exception&) {
     throw ModelError(shown, "lacks a field or has one of another type", kMakeOne);
   } catch (const std::logic_error&) {  // of stoi
     throw ModelError(shown, "has bytes that are no hexadecimal digits", kMakeOne);

@@ -52,8 +52,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json or_null(double value) { return std::isfinite(value) ? Json(value) : Json(); }
-
 struct Part {
   std::string text;
   std::size_t from = 0;  // tokens before those that are scored
@@ -155,9 +153,9 @@ Json score_json(const Score& s) {
   return {{"tokens", s.n_tokens},
           {"bytes", s.n_bytes},
           {"logprob", s.logprob},
-          {"mean_logprob", or_null(s.mean())},
-          {"bits_per_byte", or_null(s.bits_per_byte())},
-          {"perplexity", or_null(s.perplexity())}};
+          {"mean_logprob", number_json(s.mean())},
+          {"bits_per_byte", number_json(s.bits_per_byte())},
+          {"perplexity", number_json(s.perplexity())}};
 }
 
 Json options_json(const ScoreRun& run) {

@@ -2,6 +2,8 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <cmath>
+
 #include "bitnet/version.h"
 #include "tokenizer/utf8.h"
 
@@ -38,6 +40,8 @@ Json text_json(std::string_view bytes) { return is_utf8(bytes) ? Json(bytes) : J
 Json argument_json(std::string_view bytes) {
   return is_utf8(bytes) ? Json(bytes) : Json{{"bytes", hex_of(bytes)}};
 }
+
+Json number_json(double value) { return std::isfinite(value) ? Json(value) : Json(); }
 
 std::string in_lines(const Json& object) {
   std::string text = "{";

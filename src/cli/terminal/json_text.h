@@ -20,6 +20,9 @@ nlohmann::ordered_json text_json(std::string_view bytes);
 // A string, or {"bytes": hexadecimal digits} where the bytes are not UTF-8.
 nlohmann::ordered_json argument_json(std::string_view bytes);
 
+// null for what JSON has no number for: NaN and the infinities.
+nlohmann::ordered_json number_json(double value);
+
 // The object with a line for each member, and for each object in an array: fit to be read and to be compared
 // by diff. It ends in a newline.
 std::string in_lines(const nlohmann::ordered_json& object);

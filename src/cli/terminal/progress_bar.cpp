@@ -10,7 +10,6 @@
 namespace bitnet::cli {
 namespace {
 
-constexpr std::chrono::milliseconds kBetweenDraws{100};
 constexpr std::chrono::seconds kShortestSilence{5};
 constexpr std::chrono::seconds kLongestSilence{60};
 

@@ -1,12 +1,15 @@
 // How far something has come, in words.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
 
 namespace bitnet::cli {
+
+inline constexpr std::chrono::milliseconds kBetweenDraws{100};
 
 // What the bar shows; `fraction` is from 0 to 1. The note, and then the bar itself, are left out where
 // `width` has no room for them.

@@ -3,11 +3,6 @@
 #include "cli/terminal/progress_text.h"
 
 namespace bitnet::cli {
-namespace {
-
-constexpr std::chrono::milliseconds kBetweenDraws{100};
-
-}  // namespace
 
 void PromptProgress::update(double n_done, std::size_t n_tokens) {
   if (n_done >= static_cast<double>(n_tokens)) return line_.reset();

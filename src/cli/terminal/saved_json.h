@@ -7,6 +7,8 @@
 
 namespace bitnet::cli {
 
+using SavedJson = nlohmann::json;
+
 // One kind of such files.
 struct SavedForm {
   std::string_view schema;  // "bitnet.chat"
@@ -17,6 +19,6 @@ struct SavedForm {
 
 // The object in `text`. `shown` names the file in messages. Throws ModelError for what is too large, is no
 // JSON, or has another schema or version. What is nested deeper than any of these files is left out.
-nlohmann::json parse_saved(std::string_view text, const std::string& shown, const SavedForm& form);
+SavedJson parse_saved(std::string_view text, const std::string& shown, const SavedForm& form);
 
 }  // namespace bitnet::cli

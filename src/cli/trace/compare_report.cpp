@@ -66,7 +66,7 @@ double worst(const std::vector<TensorComparison>& tensors, double TensorComparis
 //     first_different, first_beyond
 //                       positions, or null
 
-Json or_null(double value) { return std::isfinite(value) ? Json(value) : Json(); }
+Json or_null(double value) { return number_json(value); }
 template <typename T>
 Json or_null(const std::optional<T>& value) {
   return value ? Json(*value) : Json();

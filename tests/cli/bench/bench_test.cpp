@@ -11,6 +11,7 @@
 #include <thread>
 #include <utility>
 
+#include "cli/json_schema.h"
 #include "cli/runner.h"
 #include "support/pipe.h"
 #include "support/temp_file.h"
@@ -21,24 +22,19 @@ namespace {
 using Args = std::vector<std::string>;
 using Json = nlohmann::json;
 
-const Args kShort{"bench", "--synthetic", "tiny", "-p", "4", "-n", "2", "-r", "2", "-t", "1"};
-
-Args with(Args args, const Args& more) {
-  args.insert(args.end(), more.begin(), more.end());
-  return args;
-}
+const Args kShortBench{"bench", "--synthetic", "tiny", "-p", "4", "-n", "2", "-r", "2", "-t", "1"};
 
 TempFile file_with(const std::string& text) { return TempFile(std::as_bytes(std::span(text))); }
 
 // A run to compare others with: made once.
 const Json& saved_run() {
-  static const Json run = Json::parse(text_of(with(kShort, {"-o", "json"})));
+  static const Json run = Json::parse(text_of(with(kShortBench, {"-o", "json"})));
   return run;
 }
 
 TEST(Bench, ProfilesEachKindOfWorkWhenAsked) {
   EXPECT_FALSE(saved_run().at("results").at(0).contains("profile"));
-  const ChildResult result = run_bitnet(with(kShort, {"-o", "json", "--profile"}));
+  const ChildResult result = run_bitnet(with(kShortBench, {"-o", "json", "--profile"}));
   ASSERT_EQ(result.exit_code, 0) << result.err;
   EXPECT_PRED2(has, result.err, "threads 1, pp4: attention");
   EXPECT_PRED2(has, result.err, "threads 1, tg2: all ternary products");
@@ -131,15 +127,47 @@ TEST(Bench, JsonHasItsDocumentedFields) {
 }
 
 TEST(Bench, TellsWhereTheWeightsAndThreadsWere) {
-  const Json run = Json::parse(text_of(with(kShort, {"--weights", "repack", "--pin", "-o", "json"})));
+  const Json run = Json::parse(text_of(with(kShortBench, {"--weights", "repack", "--pin", "-o", "json"})));
   for (const Json& row : run.at("results")) {
     EXPECT_EQ(row.at("weights"), "repack");
     EXPECT_EQ(row.at("pin"), true);
   }
 }
 
+// Many are measured in rounds.
+TEST(Bench, RepeatsAsOftenAsItIsTold) {
+  for (const char* n : {"1", "3", "7", "11"}) {
+    const Json run = Json::parse(text_of(with(kShortBench, {"-r", n, "-o", "json"})));
+    for (const Json& row : run.at("results")) {
+      EXPECT_EQ(std::to_string(row.at("tokens_per_second_samples").size()), n);
+      EXPECT_EQ(std::to_string(row.at("read_bytes_per_second_samples").size()), n);
+    }
+  }
+}
+
+TEST(Bench, KnowsOfNoPeakWhereTheSystemTellsNone) {
+  // A shell in which nothing is mounted on /proc; the program and its options follow.
+  ChildOptions options;
+  options.args = {"-r", "-m", "sh", "-c", "mount -t tmpfs none /proc && exec \"$0\" \"$@\""};
+  options.args = with(options.args, {executable()});
+  ChildOptions version = options;
+  version.args.push_back("--version");
+  if (ChildProcess("/usr/bin/unshare", version).wait().exit_code != 0) {
+    GTEST_SKIP() << "this system lets nobody hide /proc";
+  }
+  options.args = with(options.args, with(kShortBench, {"-o", "json"}));
+  const ChildResult result = ChildProcess("/usr/bin/unshare", options).wait();
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const Json run = Json::parse(result.out);
+  EXPECT_EQ(violations(load_schema("bench"), run), "");
+  for (const Json& row : run.at("results")) {
+    EXPECT_TRUE(row.at("peak_memory_bytes").is_null());
+    EXPECT_TRUE(row.at("processor_seconds_samples").at(0).is_null());
+  }
+}
+
 TEST(Bench, JsonLinesEachStandAlone) {
-  const std::vector<std::string> lines = lines_of(text_of(with(kShort, {"-o", "jsonl"})));
+  const std::vector<std::string> lines = lines_of(text_of(with(kShortBench, {"-o", "jsonl"})));
   ASSERT_EQ(lines.size(), 2U);
   for (std::size_t i = 0; i < lines.size(); ++i) {
     const Json line = Json::parse(lines[i]);
@@ -154,7 +182,7 @@ TEST(Bench, JsonLinesEachStandAlone) {
 }
 
 TEST(Bench, CsvHasAHeaderAndACellForEachColumn) {
-  const std::vector<std::string> lines = lines_of(text_of(with(kShort, {"-o", "csv"})));
+  const std::vector<std::string> lines = lines_of(text_of(with(kShortBench, {"-o", "csv"})));
   ASSERT_EQ(lines.size(), 3U);
   EXPECT_TRUE(lines[0].starts_with("cpu,cores,model,")) << lines[0];
   const auto n_commas = std::ranges::count(lines[0], ',');
@@ -227,7 +255,7 @@ TEST(Bench, ExactAndScreenedHeadShareOneModel) {
 
 TEST(Bench, MeasuresHeadsInTurnsAndSaysHowTheyCompare) {
   const Args heads{"--head", "exact,screened,int8"};
-  const ChildResult result = run_bitnet(with(kShort, with(heads, {"-o", "json"})));
+  const ChildResult result = run_bitnet(with(kShortBench, with(heads, {"-o", "json"})));
   ASSERT_EQ(result.exit_code, 0) << result.err;
   const Json run = Json::parse(result.out);
   std::vector<std::pair<std::string, std::string>> rows;
@@ -238,7 +266,7 @@ TEST(Bench, MeasuresHeadsInTurnsAndSaysHowTheyCompare) {
   EXPECT_PRED2(has, result.err, "tg2: int8 head ");
   EXPECT_PRED2(has, result.err, " times as fast as exact, ");
   EXPECT_PRED2(has, result.err, " in 2 turns");
-  EXPECT_PRED2(has, text_of(with(kShort, with(heads, {"-q", "-o", "csv"}))), ",screened");
+  EXPECT_PRED2(has, text_of(with(kShortBench, with(heads, {"-q", "-o", "csv"}))), ",screened");
 }
 
 TEST(Bench, RunsFilesAndTheBuiltInModel) {
@@ -249,7 +277,7 @@ TEST(Bench, RunsFilesAndTheBuiltInModel) {
 }
 
 TEST(Bench, SaysNothingBesidesItsTableInAPipe) {
-  const ChildResult result = run_bitnet(kShort, {{"BITNET_MODEL", "/nowhere"}});  // --synthetic wins
+  const ChildResult result = run_bitnet(kShortBench, {{"BITNET_MODEL", "/nowhere"}});  // --synthetic wins
   EXPECT_EQ(result.exit_code, 0);
   EXPECT_EQ(result.err, "");
 }
@@ -282,7 +310,7 @@ Json scaled_run(double factor) {
 
 ChildResult gate(const Json& saved, const Args& more) {
   const TempFile file = file_with(saved.dump());
-  return run_bitnet(with(kShort, with({"--gate", file.path()}, more)));
+  return run_bitnet(with(kShortBench, with({"--gate", file.path()}, more)));
 }
 
 TEST(BenchGate, FailsWhereASavedRunWasFaster) {
@@ -354,11 +382,11 @@ TEST(BenchGate, NamesWhatKeepsRowsFromBeingCompared) {
   Json run = scaled_run(0.001);
   run.at("machine").at("cpu") = "Other CPU";
   const TempFile other = file_with(run.dump());
-  EXPECT_PRED2(has, refusal(run_bitnet(with(kShort, {"--gate", other.path()})), 3), "Other CPU");
+  EXPECT_PRED2(has, refusal(run_bitnet(with(kShortBench, {"--gate", other.path()})), 3), "Other CPU");
   run = scaled_run(0.001);
   run.at("machine").at("cores") = 640;
   const TempFile larger = file_with(run.dump());
-  EXPECT_PRED2(has, refusal(run_bitnet(with(kShort, {"--gate", larger.path()})), 3), "640 cores");
+  EXPECT_PRED2(has, refusal(run_bitnet(with(kShortBench, {"--gate", larger.path()})), 3), "640 cores");
 }
 
 TEST(BenchGate, ToleratesWhatItIsToldTo) {
@@ -422,11 +450,11 @@ TEST(BenchGate, RefusesWhatIsNoSavedRun) {
   };
   for (const std::string& text : files) {
     const TempFile file = file_with(text);
-    const std::string message = refusal(run_bitnet(with(kShort, {"--gate", file.path()})), 3);
+    const std::string message = refusal(run_bitnet(with(kShortBench, {"--gate", file.path()})), 3);
     EXPECT_PRED2(has, message, file.path());
   }
-  EXPECT_PRED2(has, refusal(run_bitnet(with(kShort, {"--gate", ""})), 2), "--gate ''");
-  EXPECT_PRED2(has, refusal(run_bitnet(with(kShort, {"--gate", "/nowhere/run.json"})), 3),
+  EXPECT_PRED2(has, refusal(run_bitnet(with(kShortBench, {"--gate", ""})), 2), "--gate ''");
+  EXPECT_PRED2(has, refusal(run_bitnet(with(kShortBench, {"--gate", "/nowhere/run.json"})), 3),
                "/nowhere/run.json");
 }
 
@@ -456,7 +484,7 @@ TEST(Bench, RefusesAWrongCommandLine) {
       {{"-m", "some.gguf"}, "--synthetic"},
   };
   for (const auto& [args, part] : cases) {
-    EXPECT_PRED2(has, refusal(run_bitnet(with(kShort, args)), 2), part);
+    EXPECT_PRED2(has, refusal(run_bitnet(with(kShortBench, args)), 2), part);
   }
 }
 

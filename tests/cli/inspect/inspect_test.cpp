@@ -18,8 +18,6 @@ namespace {
 
 using Args = std::vector<std::string>;
 
-const std::string kRandom = BITNET_TEST_DATA "/models/random-llama.gguf";
-
 std::size_t columns_of(const std::string& line) {
   return static_cast<std::size_t>(std::ranges::count_if(line, [](char c) { return (c & 0xC0) != 0x80; }));
 }

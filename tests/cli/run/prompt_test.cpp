@@ -12,8 +12,6 @@ namespace {
 
 using Args = std::vector<std::string>;
 
-const std::string kCanary = BITNET_MODELS "/canary.gguf";
-
 TempFile file_of(const std::string& text) { return TempFile(std::as_bytes(std::span(text))); }
 
 std::string echo_of_stdin(const std::string& text) {

@@ -23,8 +23,7 @@ using Args = std::vector<std::string>;
 using Json = nlohmann::json;
 namespace fs = std::filesystem;
 
-const std::string kCanary = BITNET_MODELS "/canary.gguf";
-const Args kStory{"run", "-q", "-p", "Once upon a time", "-n", "12"};
+const Args kStoryRun{"run", "-q", "-p", "Once upon a time", "-n", "12"};
 
 class Receipt : public ::testing::Test {
  protected:
@@ -53,7 +52,8 @@ class Receipt : public ::testing::Test {
 };
 
 TEST_F(Receipt, TellsWhatRanAndWhatCameOfIt) {
-  const Json receipt = receipt_of(with(kStory, {"--stop", "xyz", "--temp", "0.7", "--seed", "1", "-t", "1"}));
+  const Json receipt =
+      receipt_of(with(kStoryRun, {"--stop", "xyz", "--temp", "0.7", "--seed", "1", "-t", "1"}));
   EXPECT_EQ(receipt.at("model").at("name"), "canary");
   EXPECT_EQ(receipt.at("model").at("bytes"), fs::file_size(kCanary));
   // sha256sum models/canary.gguf
@@ -77,7 +77,7 @@ TEST_F(Receipt, TellsWhatRanAndWhatCameOfIt) {
 }
 
 TEST_F(Receipt, IsTheSameHoweverAndWheneverItRan) {
-  const Args args = with(kStory, {"--temp", "0.8", "--top-p", "0.9"});
+  const Args args = with(kStoryRun, {"--temp", "0.8", "--top-p", "0.9"});
   const Json expected = constant_part_of(args);
   EXPECT_EQ(constant_part_of(args), expected);
   for (const char* threads : {"1", "2", "3"})
@@ -92,7 +92,7 @@ TEST_F(Receipt, IsTheSameHoweverAndWheneverItRan) {
 }
 
 TEST_F(Receipt, HasTheDigestOfTheLogitsThatTheTokensWereChosenFrom) {
-  const Json receipt = receipt_of(kStory);
+  const Json receipt = receipt_of(kStoryRun);
   const Model model = Model::load(kCanary);
   Session session(model, {.prefill_chunk = 2});
   std::vector<TokenId> ids;
@@ -124,8 +124,8 @@ TEST_F(Receipt, HoldsArgumentsThatAreNoUtf8) {
 }
 
 TEST_F(Receipt, LeavesTheTextAsItIs) {
-  EXPECT_EQ(text_of(with(kStory, {"--receipt", path})), text_of(kStory));
-  EXPECT_EQ(text_of(with(kStory, {"--receipt", path, "--json"})), text_of(with(kStory, {"--json"})));
+  EXPECT_EQ(text_of(with(kStoryRun, {"--receipt", path})), text_of(kStoryRun));
+  EXPECT_EQ(text_of(with(kStoryRun, {"--receipt", path, "--json"})), text_of(with(kStoryRun, {"--json"})));
 }
 
 TEST_F(Receipt, ThatCannotBeWrittenIsAnErrorBeforeAnythingIsGenerated) {
@@ -150,7 +150,7 @@ TEST_F(Receipt, ThatCannotBeWrittenIsAnErrorBeforeAnythingIsGenerated) {
 TEST_F(Receipt, IsRefusedByADirectoryThatIsReadOnly) {
   if (::geteuid() == 0) GTEST_SKIP() << "nothing is read-only for root";
   ASSERT_EQ(::chmod(directory.path().c_str(), 0555), 0);
-  const std::string error = refusal(run_bitnet(with(kStory, {"--receipt", path})), 1);
+  const std::string error = refusal(run_bitnet(with(kStoryRun, {"--receipt", path})), 1);
   EXPECT_EQ(::chmod(directory.path().c_str(), 0755), 0);
   EXPECT_PRED2(has, error, path + ": cannot make the file: Permission denied");
 }
@@ -168,7 +168,7 @@ TEST_F(Receipt, OfARunThatFailedIsNotWrittenAndTheOldOneStays) {
   Pipe pipe;
   pipe.close_reader();
   ChildOptions options;
-  options.args = with(kStory, {"--receipt", path});
+  options.args = with(kStoryRun, {"--receipt", path});
   options.stdout_fd = pipe.writer();
   EXPECT_EQ(run_bitnet(options).exit_code, 128 + SIGPIPE);
   EXPECT_EQ(content_of(path), "old");
@@ -177,7 +177,7 @@ TEST_F(Receipt, OfARunThatFailedIsNotWrittenAndTheOldOneStays) {
 
 TEST_F(Receipt, CanBeRunAgain) {
   const Json receipt =
-      receipt_of(with(kStory, {"--temp", "0.8", "--stop", "\xff", "--head", "int8", "-t", "1"}));
+      receipt_of(with(kStoryRun, {"--temp", "0.8", "--stop", "\xff", "--head", "int8", "-t", "1"}));
   EXPECT_EQ(text_of({"verify", "-q", "--receipt", path, "-t", "2"}),
             path + " holds: the same 12 tokens, the same bits of their logits\n");
   const auto fails = [&](const std::function<void(Json&)>& change, int code, const std::string& part) {
@@ -207,7 +207,7 @@ TEST_F(Receipt, CanBeRunAgain) {
 }
 
 TEST_F(Receipt, SchemaIsBrokenByWhatBreaksAReader) {
-  const Json receipt = receipt_of(kStory);
+  const Json receipt = receipt_of(kStoryRun);
   const Json schema = load_schema("receipt");
   for (const auto& [name, value] : receipt.items()) {
     Json changed = receipt;

@@ -20,12 +20,7 @@ using Json = nlohmann::json;
 
 const Args kCapital{"run", "-q", "-p", "The capital of France is"};
 
-Args with(Args args, const Args& more) {
-  args.insert(args.end(), more.begin(), more.end());
-  return args;
-}
-
-Json object_of(const Args& args) { return Json::parse(text_of(with(args, {"--json"}))); }
+Json run_object(const Args& args) { return Json::parse(text_of(with(args, {"--json"}))); }
 
 std::vector<Json> events_of(const std::string& text) {
   std::vector<Json> events;
@@ -44,7 +39,7 @@ std::string violations_of_event(const Json& json) {
 }
 
 TEST(RunJson, HoldsTheTextTheTokensAndTheReasonForTheEnd) {
-  const Json run = object_of(kCapital);
+  const Json run = run_object(kCapital);
   EXPECT_EQ(violations_of_run(run), "");
   EXPECT_EQ(run.at("model").at("file"), "built-in canary");
   EXPECT_EQ(run.at("prompt").at("text"), "The capital of France is");
@@ -67,7 +62,7 @@ TEST(RunJson, IsTheSameHoweverItIsComputed) {
 
 TEST(RunJson, TellsEveryReasonForTheEnd) {
   const auto reason = [](const Args& more) {
-    return object_of(with({"run", "-q", "-p", "Once upon a time"}, more)).at("reason");
+    return run_object(with({"run", "-q", "-p", "Once upon a time"}, more)).at("reason");
   };
   EXPECT_EQ(reason({"-n", "3"}), "max_tokens");
   EXPECT_EQ(reason({"-n", "0"}), "max_tokens");
@@ -78,7 +73,7 @@ TEST(RunJson, TellsEveryReasonForTheEnd) {
 TEST(RunJson, StandsInLinesThatTellOfEachTokenAsItComes) {
   const Args args = with(kCapital, {"--logprobs", "2"});
   const std::vector<Json> events = events_of(text_of(with(args, {"--jsonl"})));
-  const Json run = object_of(args);
+  const Json run = run_object(args);
   ASSERT_EQ(events.size(), 7U);
   for (const Json& event : events) EXPECT_EQ(violations_of_event(event), "") << event;
   EXPECT_EQ(events.front().at("event"), "start");
@@ -108,7 +103,7 @@ TEST(RunJson, HasAllOfTheTextInItsParts) {
     const Args args = with({"run", "-q", "-p", "Once upon a time"}, more);
     SCOPED_TRACE(::testing::PrintToString(args));
     const std::string expected = text_of(args);
-    const Json run = object_of(args);
+    const Json run = run_object(args);
     EXPECT_EQ(violations_of_run(run), "");
     EXPECT_EQ(run.at("text"), expected);
     std::string text;
@@ -140,7 +135,7 @@ TEST(RunJson, HoldsBytesThatAreNoUtf8) {
 
 TEST(RunLogprobs, AreOfTheModelWhateverTheSamplerDoes) {
   const Args args = with(kCapital, {"-n", "1", "--logprobs", "1024"});
-  const Json greedy = object_of(args).at("tokens").at(0);
+  const Json greedy = run_object(args).at("tokens").at(0);
   const Json& top = greedy.at("top");
   ASSERT_EQ(top.size(), 1024U);
   EXPECT_EQ(top.at(0).at("id"), greedy.at("id"));
@@ -154,21 +149,22 @@ TEST(RunLogprobs, AreOfTheModelWhateverTheSamplerDoes) {
     sum += std::exp(logprob);
   }
   EXPECT_NEAR(sum, 1, 1e-6);
-  const Json sampled =
-      object_of(with(args, {"--temp", "30", "--top-k", "500", "--repeat-penalty", "1.3"})).at("tokens").at(0);
+  const Json sampled = run_object(with(args, {"--temp", "30", "--top-k", "500", "--repeat-penalty", "1.3"}))
+                           .at("tokens")
+                           .at(0);
   EXPECT_NE(sampled.at("id"), greedy.at("id"));
   EXPECT_EQ(sampled.at("top"), top);
   EXPECT_LT(sampled.at("logprob"), greedy.at("logprob"));
 }
 
 TEST(RunLogprobs, MayBeOfTheTokenAlone) {
-  const Json token = object_of(with(kCapital, {"-n", "1", "--logprobs", "0"})).at("tokens").at(0);
+  const Json token = run_object(with(kCapital, {"-n", "1", "--logprobs", "0"})).at("tokens").at(0);
   EXPECT_TRUE(token.contains("logprob"));
   EXPECT_EQ(token.at("top"), Json::array());
 }
 
 TEST(RunSchema, IsBrokenByWhatBreaksAReader) {
-  const Json run = object_of(with(kCapital, {"--logprobs", "1"}));
+  const Json run = run_object(with(kCapital, {"--logprobs", "1"}));
   const auto breaks = [&](const std::function<void(Json&)>& change) {
     Json changed = run;
     change(changed);

@@ -13,23 +13,18 @@ namespace {
 using Args = std::vector<std::string>;
 using Json = nlohmann::json;
 
-Args with(Args args, const Args& more) {
-  args.insert(args.end(), more.begin(), more.end());
-  return args;
-}
-
 const Args kSentence{"run", "-q", "-p", "The capital of France is Paris.", "--score"};
 const Args kQuestion{"run", "-q", "-p", "The capital of France is"};
 
-Json object_of(const Args& args) {
+Json score_object(const Args& args) {
   const Json json = Json::parse(text_of(with(args, {"--json"})));
   EXPECT_EQ(violations(load_schema("score"), json), "");
   return json;
 }
 
 TEST(RunScore, TellsOfEveryTokenOfTheText) {
-  EXPECT_EQ(misfits("score", object_of(kSentence)), "");
-  const Json json = object_of(with(kSentence, {"--logprobs", "2"}));
+  EXPECT_EQ(misfits("score", score_object(kSentence)), "");
+  const Json json = score_object(with(kSentence, {"--logprobs", "2"}));
   const Json& prompt = json.at("prompt");
   const Json& tokens = prompt.at("tokens");
   ASSERT_EQ(tokens.size(), prompt.at("ids").size());
@@ -56,7 +51,7 @@ TEST(RunScore, TellsOfEveryTokenOfTheText) {
 // The tokens that were generated are scored as --logprobs said when they were.
 TEST(RunScore, AgreesWithTheLogprobsOfGeneratedTokens) {
   const Json run = Json::parse(text_of(with(kQuestion, {"-n", "3", "--json", "--logprobs", "0"})));
-  const Json scored = object_of(kSentence).at("prompt").at("tokens");
+  const Json scored = score_object(kSentence).at("prompt").at("tokens");
   const std::size_t n_prompt = run.at("prompt").at("ids").size();
   for (std::size_t i = 0; i < 3; ++i) {
     EXPECT_EQ(scored.at(n_prompt + i).at("id"), run.at("tokens").at(i).at("id"));
@@ -73,7 +68,7 @@ TEST(RunScore, IsTheSameHoweverItIsComputed) {
 
 TEST(RunScore, PicksTheLikeliestChoice) {
   const Json json =
-      object_of(with(kQuestion, {"--choice", " Rome.", "--choice", " Paris.", "--choice", " M"}));
+      score_object(with(kQuestion, {"--choice", " Rome.", "--choice", " Paris.", "--choice", " M"}));
   EXPECT_EQ(misfits("score", json), "");
   EXPECT_EQ(json.at("best").at("logprob"), 1);
   const Json& paris = json.at("choices").at(1);
@@ -81,7 +76,7 @@ TEST(RunScore, PicksTheLikeliestChoice) {
   EXPECT_EQ(paris.at("from"), json.at("prompt").at("ids").size());
   EXPECT_EQ(paris.at("score").at("bytes"), 7);
   // As part of the whole sentence.
-  const Json sentence = object_of(kSentence).at("prompt").at("tokens");
+  const Json sentence = score_object(kSentence).at("prompt").at("tokens");
   for (std::size_t i = 0; i < paris.at("tokens").size(); ++i) {
     EXPECT_EQ(paris.at("tokens").at(i), sentence.at(paris.at("from").get<std::size_t>() + i));
   }
@@ -90,22 +85,23 @@ TEST(RunScore, PicksTheLikeliestChoice) {
 // Where prompt and choice make one token together, it is the choice's; the order of choices changes nothing.
 TEST(RunScore, CutsWhereTheTokensDo) {
   const Args prompt{"run", "-q", "-p", "The capital of Fr"};
-  const Json one = object_of(with(prompt, {"--choice", "ance is", "--choice", "iend"}));
-  const Json other = object_of(with(prompt, {"--choice", "iend", "--choice", "ance is"}));
+  const Json one = score_object(with(prompt, {"--choice", "ance is", "--choice", "iend"}));
+  const Json other = score_object(with(prompt, {"--choice", "iend", "--choice", "ance is"}));
   EXPECT_LT(one.at("choices").at(0).at("from"), one.at("prompt").at("ids").size());
   EXPECT_EQ(one.at("choices").at(0), other.at("choices").at(1));
   EXPECT_EQ(one.at("choices").at(1), other.at("choices").at(0));
 }
 
 TEST(RunScore, ScoresChoicesWithoutAPrompt) {
-  const Json json = object_of({"run", "-q", "--choice", "Once upon a time", "--choice", "time a upon Once"});
+  const Json json =
+      score_object({"run", "-q", "--choice", "Once upon a time", "--choice", "time a upon Once"});
   EXPECT_EQ(json.at("best").at("logprob"), 0);
   EXPECT_EQ(json.at("best").at("bits_per_byte"), 0);
   EXPECT_EQ(json.at("prompt").at("text"), "");
 }
 
 TEST(RunScore, AnswersInTheModelsTemplate) {
-  const Json json = object_of(
+  const Json json = score_object(
       {"run", "-q", "--template", "auto", "-p", "What is 2+2?", "--choice", "2+2=5.", "--choice", "2+2=4."});
   EXPECT_EQ(json.at("best").at("logprob"), 1);
   EXPECT_EQ(json.at("options").at("template"), "bitnet");

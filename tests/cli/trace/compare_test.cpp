@@ -24,12 +24,6 @@ using Args = std::vector<std::string>;
 using Json = nlohmann::json;
 
 const std::string kGolden = BITNET_TEST_DATA "/golden/";
-const std::string kCanary = BITNET_MODELS "/canary.gguf";
-
-std::string contents(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 
 void write(const std::string& path, const std::string& bytes) {
   std::ofstream(path, std::ios::binary) << bytes;

@@ -6,7 +6,6 @@
 
 #include <chrono>
 #include <filesystem>
-#include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -22,20 +21,10 @@ namespace {
 using namespace std::chrono_literals;
 using Args = std::vector<std::string>;
 
-const Args kShort{"trace", "-q", "-p", "What is 2+2?"};
-
-Args with(Args args, const Args& more) {
-  args.insert(args.end(), more.begin(), more.end());
-  return args;
-}
-
-std::string contents(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
+const Args kShortTrace{"trace", "-q", "-p", "What is 2+2?"};
 
 TEST(Trace, PrintsALineForEachIntermediate) {
-  const std::vector<std::string> lines = lines_of(text_of(kShort));
+  const std::vector<std::string> lines = lines_of(text_of(kShortTrace));
   ASSERT_EQ(lines.size(), 1U + 1 + 4 * 17 + 2);
   EXPECT_TRUE(lines[0].starts_with("tensor "));
   EXPECT_TRUE(lines[1].starts_with("inp_embd "));
@@ -44,7 +33,7 @@ TEST(Trace, PrintsALineForEachIntermediate) {
 }
 
 TEST(Trace, TakesTokensFromWhereverTheyAre) {
-  const std::string table = text_of(kShort);
+  const std::string table = text_of(kShortTrace);
   EXPECT_EQ(text_of({"trace", "-q", "--ids", "1016,322,286,220,17,10,17,30"}), table);
   ChildOptions options;
   options.args = {"trace", "-q", "-f", "-"};
@@ -76,7 +65,7 @@ TEST(Trace, WrapsTheTextAsRunDoes) {
   ChildOptions options;
   options.args = {"trace", "-q", "--template", "auto", "-f", "-"};
   options.stdin_text = "What is 2+2?\n";
-  EXPECT_EQ(run_bitnet(options).out, text_of(with(kShort, {"--template", "auto"})));
+  EXPECT_EQ(run_bitnet(options).out, text_of(with(kShortTrace, {"--template", "auto"})));
 }
 
 TEST(Trace, WritesTheSameBytesTodayAndTomorrow) {
@@ -84,8 +73,8 @@ TEST(Trace, WritesTheSameBytesTodayAndTomorrow) {
   for (const char* form : {".npz", ".gguf"}) {
     const std::string a = folder.file(std::string("a") + form);
     const std::string b = folder.file(std::string("b") + form);
-    EXPECT_EQ(text_of(with(kShort, {"-n", "3", "-o", a})), "");
-    EXPECT_EQ(text_of(with(kShort, {"-n", "3", "-t", "1", "--prefill-chunk", "3", "-o", b})), "");
+    EXPECT_EQ(text_of(with(kShortTrace, {"-n", "3", "-o", a})), "");
+    EXPECT_EQ(text_of(with(kShortTrace, {"-n", "3", "-t", "1", "--prefill-chunk", "3", "-o", b})), "");
     EXPECT_GT(contents(a).size(), 500'000U);
     EXPECT_TRUE(contents(a) == contents(b)) << form;
     EXPECT_EQ(open_trace(a)->info().greedy, (std::vector{TokenId{220}, TokenId{17}, TokenId{10}}));
@@ -93,7 +82,8 @@ TEST(Trace, WritesTheSameBytesTodayAndTomorrow) {
 }
 
 TEST(Trace, KeepsTheTensorsThatWereAskedFor) {
-  const std::vector<std::string> lines = lines_of(text_of(with(kShort, {"--tensors", "logits,blk.?.l_out"})));
+  const std::vector<std::string> lines =
+      lines_of(text_of(with(kShortTrace, {"--tensors", "logits,blk.?.l_out"})));
   ASSERT_EQ(lines.size(), 6U);
   EXPECT_TRUE(lines[1].starts_with("blk.0.l_out "));
   EXPECT_TRUE(lines[5].starts_with("logits "));
@@ -124,16 +114,17 @@ TEST(Trace, RefusesAWrongCommandLine) {
 }
 
 TEST(Trace, LeavesNothingWhereItCannotWrite) {
-  EXPECT_PRED2(has, refusal(run_bitnet(with(kShort, {"-o", "/nowhere/a.npz"})), 1), "/nowhere/a.npz");
-  EXPECT_PRED2(has, refusal(run_bitnet(with(kShort, {"-o", "/proc/a.npz"})), 1), "/proc/a.npz");  // read-only
+  EXPECT_PRED2(has, refusal(run_bitnet(with(kShortTrace, {"-o", "/nowhere/a.npz"})), 1), "/nowhere/a.npz");
+  EXPECT_PRED2(has, refusal(run_bitnet(with(kShortTrace, {"-o", "/proc/a.npz"})), 1),
+               "/proc/a.npz");  // read-only
   if (::access("/dev/full", W_OK) != 0) GTEST_SKIP() << "no /dev/full here";
   const TempDirectory folder;
   for (const char* form : {".npz", ".gguf"}) {
     const std::string link = folder.file(std::string("full") + form);
     std::filesystem::create_symlink("/dev/full", link);
-    EXPECT_PRED2(has, refusal(run_bitnet(with(kShort, {"-o", link})), 1), "No space left on device");
+    EXPECT_PRED2(has, refusal(run_bitnet(with(kShortTrace, {"-o", link})), 1), "No space left on device");
   }
-  expect_lost_output_is_told(kShort);
+  expect_lost_output_is_told(kShortTrace);
 }
 
 class TraceSignal : public ::testing::TestWithParam<int> {};

@@ -29,7 +29,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kHeaderBytes = 128;
-const SmallShape kShape{.layers = 1, .vocab = 301};
+const SmallShape kCachedShape{.layers = 1, .vocab = 301};
 
 void write(const std::string& path, std::span<const std::byte> bytes) {
   std::ofstream out(path, std::ios::binary);
@@ -46,7 +46,7 @@ std::string bytes_of_head(const Model& model) {
 // A model in a directory of its own.
 class HeadCacheFile : public ::testing::Test {
  protected:
-  HeadCacheFile() { put(SmallModel("llama", kShape)); }
+  HeadCacheFile() { put(SmallModel("llama", kCachedShape)); }
 
   void put(const SmallModel& small) { write(path_, small.to_gguf().build()); }
   Model load() const { return Model::load(path_, {.head = HeadKind::int8, .cache_head = true}); }
@@ -78,7 +78,7 @@ TEST_F(HeadCacheFile, IsWrittenOnceAndThenUsed) {
   EXPECT_EQ(first.info().head.cache.notice, "");
   EXPECT_EQ(first.info().head.cache.failure, "");
   const std::string written = content_of(cache_);
-  EXPECT_EQ(written.size(), kHeaderBytes + quant::i8_rows::n_bytes(kShape.vocab, kShape.hidden));
+  EXPECT_EQ(written.size(), kHeaderBytes + quant::i8_rows::n_bytes(kCachedShape.vocab, kCachedShape.hidden));
   EXPECT_TRUE(written.starts_with("bitnet int8 head"));
   EXPECT_EQ(written.substr(kHeaderBytes), bytes_of_head(first));
 
@@ -94,8 +94,8 @@ TEST_F(HeadCacheFile, IsWrittenOnceAndThenUsed) {
 TEST_F(HeadCacheFile, GivesTheLogitsOfACopyThatIsMade) {
   const std::vector<TokenId> ids{TokenId{0}, TokenId{7}, TokenId{300}};
   for (const bool tied : {true, false}) {
-    SmallModel small("llama", kShape);
-    SmallTensor head{"output.weight", {kShape.hidden, kShape.vocab}, kF16, {}};
+    SmallModel small("llama", kCachedShape);
+    SmallTensor head{"output.weight", {kCachedShape.hidden, kCachedShape.vocab}, kF16, {}};
     head.draw(5);
     if (!tied) small.add(std::move(head));
     put(small);
@@ -210,7 +210,7 @@ TEST_F(HeadCacheFile, IsMadeAnewWhenTheModelIsAnother) {
   fs::last_write_time(path_, fs::last_write_time(path_) + std::chrono::nanoseconds(1000));
   expect_made_anew("was made from another state of the model's file");
   const fs::file_time_type time = fs::last_write_time(path_);
-  put(SmallModel("llama", {.layers = 2, .vocab = kShape.vocab}));  // longer
+  put(SmallModel("llama", {.layers = 2, .vocab = kCachedShape.vocab}));  // longer
   fs::last_write_time(path_, time);
   expect_made_anew("was made from another state of the model's file");
 }

@@ -15,7 +15,7 @@
 namespace bitnet {
 namespace {
 
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+constexpr float kNanInput = std::numeric_limits<float>::quiet_NaN();
 
 struct Head {
   Head(std::size_t rows, std::size_t cols, unsigned seed = 1) : values(rows * cols) {
@@ -77,7 +77,7 @@ HeadSearchCounts expect_exact(const quant::Matrix& w, const CandidateQuery& quer
   HeadSearchCounts counts;
   for (const kernels::Kernels* k : kernels::available()) {
     HeadSearch search(w, &screen, *k, pool);
-    std::vector<float> logits(w.rows, kNan);
+    std::vector<float> logits(w.rows, kNanInput);
     const auto found = find(search, w, query, x, logits);
     counts = search.take_counts();
     EXPECT_EQ(found.size(), expected.size()) << k->name;
@@ -292,12 +292,12 @@ TEST(HeadSearch, SaysWhenAnyLogitIsNotFinite) {
   Head head(1000, 128);
   auto x = random_input(128, 11);
   EXPECT_TRUE(finds_finite(head, x));
-  x[5] = kNan;
+  x[5] = kNanInput;
   EXPECT_FALSE(finds_finite(head, x));
   x[5] = std::numeric_limits<float>::infinity();
   EXPECT_FALSE(finds_finite(head, x));
   x[5] = 1;
-  head.row(77)[3] = kNan;
+  head.row(77)[3] = kNanInput;
   EXPECT_FALSE(finds_finite(head, x));
   for (float& v : head.row(77)) v = 3e38F;  // finite weights whose products overflow
   EXPECT_FALSE(finds_finite(head, x));
