@@ -102,8 +102,13 @@ ThinkingForms thinking_forms(ChatTemplate t, const ChatHints& hints, const Token
     const auto id = tokenizer.find(spelling);
     return !id || !tokenizer.is_hidden(*id);
   };
-  if (!is_seen(kThink) || !is_seen(kEndThink)) return {};
-  if (recognise_template(hints.chat_template) == t) return recognise_thinking(hints.chat_template);
+  const bool are_seen = is_seen(kThink) && is_seen(kEndThink);
+  if (recognise_template(hints.chat_template) == t) {
+    const ThinkingForms forms = recognise_thinking(hints.chat_template);
+    if (are_seen || forms.unasked == Thinking::none) return forms;
+    return {.is_other = true};
+  }
+  if (!are_seen) return {};
   if (!tokenizer.find(kThink) || !tokenizer.find(kEndThink)) return {};
   return {.unasked = Thinking::free, .on = Thinking::free, .off = Thinking::skipped};
 }

@@ -85,7 +85,7 @@ ThinkingForms recognise_thinking(std::string_view jinja) {
   }
   const std::string_view part = generation_part(jinja);
   const auto unasked = form_of(part, std::nullopt);
-  if (!unasked) return {};
+  if (!unasked) return {.is_other = true};
   ThinkingForms forms{.unasked = *unasked, .on = form_of(part, true), .off = form_of(part, false)};
   if (forms.on == Thinking::skipped) forms.on.reset();
   if (forms.off != Thinking::skipped) forms.off.reset();

@@ -153,6 +153,20 @@ TEST_F(CliThinking, IsDimOnATerminalAndPlainElsewhere) {
   EXPECT_PRED2(lacks, shown(off, {}), "\x1b");
 }
 
+TEST_F(CliThinking, IsWarnedAboutWhereTheTemplateHasItInAWayOfItsOwn) {
+  const TempFile file(
+      thinking_model("{{ '<|im_start|>' }}{% if add_generation_prompt %}{{ think('<think>') }}"
+                     "{% endif %}")
+          .to_gguf()
+          .build());
+  const ChildResult result =
+      run_bitnet(Args{"run", "-m", file.path(), "-p", "a", "-n", "0", "--template", "auto"});
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_PRED2(has, result.err,
+               "warning: the model's template has it think in a way that this program does not know");
+  EXPECT_PRED2(has, text_of({"inspect", file.path()}), "warning: thinking: the template has the model think");
+}
+
 TEST_F(CliThinking, IsFoundByInspect) {
   EXPECT_PRED2(has, text_of({"inspect", file_.path()}),
                "the template lets the model think before it answers");

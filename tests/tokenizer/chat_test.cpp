@@ -349,6 +349,8 @@ TEST(ChatTemplates, KnowThinkingByTheFilesTextAndWithoutOneByTheVocabulary) {
   EXPECT_EQ(thinking_forms(ChatTemplate::llama3, {"llama", jinja}, thinks).off, std::nullopt);
   // Tokens without a text: what is thinking could not be told from the answer.
   EXPECT_EQ(thinking_forms(ChatTemplate::chatml, {"qwen3", jinja}, unseen).off, std::nullopt);
+  EXPECT_TRUE(thinking_forms(ChatTemplate::chatml, {"qwen3", jinja}, unseen).is_other);
+  EXPECT_FALSE(thinking_forms(ChatTemplate::chatml, {"qwen3", ""}, unseen).is_other);
 }
 
 // One place decides: what is chosen can be used, and what cannot be used says why.

@@ -59,9 +59,11 @@ TEST(RecognisedThinking, IsNoneWhereTheTextIsNotUnderstood) {
        {"{%- if not enable_thinking %}{{- '<think></think>' }}{%- else %}{{- '<think> ' }}{%- endif %}",
         "{%- for x in y %}{{- '<think>\\n' }}{%- endfor %}", "{%- if f(x) %}{%- endif %}",
         "{{- '<think>\\n' | upper }}", "{{- {'a': 1} }}", "{{- true }}", "{%- if %}{%- endif %}"}) {
+    EXPECT_TRUE(recognise_thinking(ending(asked)).is_other) << asked;
     expect_forms(ending(asked) + "{# <think> #}", Thinking::none, std::nullopt, std::nullopt);
   }
   expect_forms("<think>", Thinking::none, std::nullopt, std::nullopt);
+  EXPECT_FALSE(recognise_thinking("{% if add_generation_prompt %}{% endif %}").is_other);
   expect_forms("<think>{% if add_generation_prompt %}assistant\n", Thinking::none, std::nullopt,
                std::nullopt);
 }

@@ -139,8 +139,8 @@ std::function<ExitCode()> add_chat_command(Command& app) {
   add_help(c);
   c.example("bitnet chat model.gguf");
   c.example("bitnet chat model.gguf --system \"Answer in one sentence.\" --temp 0.5");
-  c.everyday({"--system", "--max-tokens", "--temp", "--seed", "--model", "--ctx-size", "--threads", "--quiet",
-              "--help"});
+  c.everyday({"--system", "--think", "--max-tokens", "--temp", "--seed", "--model", "--ctx-size", "--threads",
+              "--quiet", "--help"});
   c.footer(
       "Where stdin is no terminal, each of its lines is a message or a command.\n"
       "What is typed is remembered in $XDG_STATE_HOME/bitnet/chat_history.");

@@ -85,7 +85,14 @@ ChatForm find_form(const std::string& name, std::optional<bool> think, const Mod
 Thinking find_thinking(ChatTemplate t, std::optional<bool> think, const Model& model) {
   if (t == ChatTemplate::raw) return Thinking::none;
   const ThinkingForms forms = thinking_forms(t, model.chat_hints(), model.tokenizer());
-  if (!think) return forms.unasked;
+  if (!think) {
+    if (forms.is_other) {
+      log_warn(
+          "the model's template has it think in a way that this program does not know: nothing is put before "
+          "an answer, and its thinking is not left out of later turns");
+    }
+    return forms.unasked;
+  }
   const std::optional<Thinking> asked = *think ? forms.on : forms.off;
   if (asked) return *asked;
   const std::string what =

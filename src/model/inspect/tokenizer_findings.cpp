@@ -103,6 +103,11 @@ void add_ends(Inspection& out, const Tokenizer& tokenizer) {
 
 void add_thinking(Inspection& out, ChatTemplate t, const ChatHints& hints, const Tokenizer& tokenizer) {
   const ThinkingForms forms = thinking_forms(t, hints, tokenizer);
+  if (forms.is_other) {
+    out.add(warning, "thinking", "the template has the model think in a way that the engine does not know",
+            "nothing is put before an answer, and what was thought is not left out of later turns",
+            "expect answers that are worse than the model's");
+  }
   if (forms.unasked == Thinking::none) return;
   const std::string asked = std::string(forms.off ? "--think off" : "") +
                             (forms.off && forms.on ? " and " : "") + (forms.on ? "--think on" : "");
