@@ -40,10 +40,12 @@ HeadWork head_work(const HeadSearchCounts& counts, const quant::Matrix& w, std::
   return {static_cast<double>(counts.bytes) / n, rows / n, counts.whole > 0 ? w.rows : counts.most_full};
 }
 
-void add_product(WorkPerToken& work, Work kind, const quant::Matrix& w) {
+// Of n_of equal parts of w, n_used are multiplied.
+void add_product(WorkPerToken& work, Work kind, const quant::Matrix& w, std::size_t n_used = 1,
+                 std::size_t n_of = 1) {
   WorkPerToken::Amount& amount = work.products[static_cast<std::size_t>(kind)];
-  amount.weight_bytes += quant::n_bytes_of(w);
-  amount.macs += std::uint64_t{w.rows} * w.cols;
+  amount.weight_bytes += quant::n_bytes_of(w) / n_of * n_used;
+  amount.macs += std::uint64_t{w.rows} * w.cols / n_of * n_used;
 }
 
 }  // namespace
@@ -206,8 +208,12 @@ WorkPerToken work_per_token(const Model& model, KvType kv_type) {
     for (const quant::Matrix* w : {&layer.attn_q, &layer.attn_k, &layer.attn_v})
       add_product(work, Work::qkv, *w);
     add_product(work, Work::attn_output, layer.attn_output);
-    for (const quant::Matrix* w : {&layer.ffn_gate, &layer.ffn_up}) add_product(work, Work::gate_up, *w);
-    add_product(work, Work::ffn_down, layer.ffn_down);
+    const std::size_t n_of = std::max<std::size_t>(1, c.n_experts);
+    const std::size_t n_used = std::max<std::size_t>(1, c.n_experts_used);
+    if (c.n_experts > 0) add_product(work, Work::router, layer.ffn_router);
+    for (const quant::Matrix* w : {&layer.ffn_gate, &layer.ffn_up})
+      add_product(work, Work::gate_up, *w, n_used, n_of);
+    add_product(work, Work::ffn_down, layer.ffn_down, n_used, n_of);
     std::size_t norms = 2 * c.hidden + (c.sub_norms ? c.q_dim() + c.ffn : 0);
     if (layer.attn_q_norm != nullptr) norms += 2 * c.head_dim;
     work.weight_bytes += norms * sizeof(float);

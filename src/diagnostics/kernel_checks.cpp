@@ -383,10 +383,12 @@ class Collector {
     add_norm(p + "attn_sub_norm.weight", l.attn_sub_norm, c.q_dim());
     add_matrix(p + "attn_output.weight", l.attn_output);
     add_norm(p + "ffn_norm.weight", l.ffn_norm, c.hidden);
-    add_matrix(p + "ffn_gate.weight", l.ffn_gate);
-    add_matrix(p + "ffn_up.weight", l.ffn_up);
+    const std::string of_experts = c.n_experts > 0 ? "_exps.weight" : ".weight";
+    if (c.n_experts > 0) add_matrix(p + "ffn_gate_inp.weight", l.ffn_router);
+    add_matrix(p + "ffn_gate" + of_experts, l.ffn_gate);
+    add_matrix(p + "ffn_up" + of_experts, l.ffn_up);
     add_norm(p + "ffn_sub_norm.weight", l.ffn_sub_norm, c.ffn);
-    add_matrix(p + "ffn_down.weight", l.ffn_down);
+    add_matrix(p + "ffn_down" + of_experts, l.ffn_down);
   }
 
   void add_matrix(const std::string& name, const quant::Matrix& w) {

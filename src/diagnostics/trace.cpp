@@ -20,11 +20,12 @@ namespace {
 
 constexpr std::uint64_t kMaxTraceBytes = std::uint64_t{4} << 30;
 
-enum class Width : std::uint8_t { hidden, q, kv, ffn };
+enum class Width : std::uint8_t { hidden, q, kv, ffn, experts };
+enum class Where : std::uint8_t { everywhere, with_sub_norms, with_experts, without_experts };
 struct Stage {
   std::string_view name;
   Width width;
-  bool is_sub_norm = false;
+  Where where = Where::everywhere;
 };
 // Of a layer, as Forward computes them.
 constexpr std::array kStages{Stage{"attn_norm", Width::hidden},
@@ -34,14 +35,15 @@ constexpr std::array kStages{Stage{"attn_norm", Width::hidden},
                              Stage{"q_rope", Width::q},
                              Stage{"k_rope", Width::kv},
                              Stage{"attn_mix", Width::q},
-                             Stage{"attn_sub_norm", Width::q, true},
+                             Stage{"attn_sub_norm", Width::q, Where::with_sub_norms},
                              Stage{"attn_output", Width::hidden},
                              Stage{"attn_out", Width::hidden},
                              Stage{"ffn_norm", Width::hidden},
-                             Stage{"ffn_gate", Width::ffn},
-                             Stage{"ffn_up", Width::ffn},
-                             Stage{"ffn_act", Width::ffn},
-                             Stage{"ffn_sub_norm", Width::ffn, true},
+                             Stage{"ffn_router", Width::experts, Where::with_experts},
+                             Stage{"ffn_gate", Width::ffn, Where::without_experts},
+                             Stage{"ffn_up", Width::ffn, Where::without_experts},
+                             Stage{"ffn_act", Width::ffn, Where::without_experts},
+                             Stage{"ffn_sub_norm", Width::ffn, Where::with_sub_norms},
                              Stage{"ffn_down", Width::hidden},
                              Stage{"l_out", Width::hidden}};
 
@@ -53,8 +55,23 @@ std::size_t width_of(const Config& c, Width width) {
       return c.kv_dim();
     case Width::ffn:
       return c.ffn;
+    case Width::experts:
+      return c.n_experts;
     default:
       return c.hidden;
+  }
+}
+
+bool is_in(const Config& c, Where where) {
+  switch (where) {
+    case Where::with_sub_norms:
+      return c.sub_norms;
+    case Where::with_experts:
+      return c.n_experts > 0;
+    case Where::without_experts:
+      return c.n_experts == 0;
+    default:
+      return true;
   }
 }
 
@@ -129,7 +146,7 @@ std::vector<TraceTensor> traceable_tensors(const Model& model, std::size_t n_tok
   std::vector<TraceTensor> tensors{{"inp_embd", n_tokens, c.hidden}};
   for (std::size_t layer = 0; layer < c.n_layers; ++layer) {
     for (const Stage& stage : kStages) {
-      if (stage.is_sub_norm && !c.sub_norms) continue;
+      if (!is_in(c, stage.where)) continue;
       tensors.push_back({layer_name(layer, stage.name), n_tokens, width_of(c, stage.width)});
     }
   }

@@ -212,6 +212,17 @@ std::optional<NumberArray> Value::as_numbers() const {
   return NumberArray(origin_, element_type(), elements(), size());
 }
 
+std::optional<std::vector<bool>> Value::as_flags() const {
+  const ValueType type = element_type();
+  const bool are_bools = type == ValueType::boolean;
+  if (type_ != ValueType::array || !(are_bools || is_integer(type))) return std::nullopt;
+  std::vector<bool> flags;
+  const std::byte* at = elements();
+  for (std::size_t i = 0; i < size(); ++i, at += size_of(type))
+    flags.push_back(are_bools ? load<std::uint8_t>(at) != 0 : number(type, at) != 0);
+  return flags;
+}
+
 bool Value::has_only_zeros() const {
   const ValueType type = element_type();
   if (type_ != ValueType::array || size_of(type) == 0) return false;

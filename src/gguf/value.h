@@ -122,6 +122,7 @@ class Value {
   std::optional<double> as_number() const;       // any integer or float type
   std::optional<StringArray> as_strings() const;
   std::optional<NumberArray> as_numbers() const;
+  std::optional<std::vector<bool>> as_flags() const;  // an array of bools or integers: whether each is not 0
 
   // Every number or bool in an array is 0 or false; not so of strings.
   bool has_only_zeros() const;

@@ -78,6 +78,9 @@ struct Attention {
   float* out;   // [n_queries, head_dim]
   // From one block of kKeyBlock keys (and of values) to the next, in elements; 0: they follow each other.
   std::size_t block_stride = 0;
+  // Keys before it are not seen, as those from n_keys on. Blocks are counted from key 0 all the same: of the
+  // first, what is seen is taken together.
+  std::size_t first_key = 0;  // below n_keys
 };
 
 struct Kernels {

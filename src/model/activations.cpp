@@ -9,6 +9,11 @@ namespace {
 constexpr const char* kPurpose = "the activations";
 constexpr std::size_t kTile = kernels::QuantizedBlocks::kTileTokens;
 
+// Of the feed-forward network for n tokens.
+std::size_t ffn_rows(const Config& c, std::size_t n) {
+  return n * std::max<std::size_t>(1, c.n_experts_used);
+}
+
 }  // namespace
 
 ProductInput::ProductInput(std::size_t n_tokens, std::size_t row_width, const Rounding& rounding)
@@ -49,6 +54,17 @@ kernels::QuantizedBlocks ProductInput::blocks(std::size_t first) const {
           .block = block};
 }
 
+ExpertActivations::ExpertActivations(const Config& c, std::size_t n, const Rounding& rounding)
+    : n_used(c.n_experts_used),
+      router(n * c.n_experts, kPurpose),
+      expert(n * n_used, kPurpose),
+      share(n * n_used, kPurpose),
+      row_of(n * n_used, kPurpose),
+      first_row(c.n_experts + 1, kPurpose),
+      active(c.n_experts, kPurpose),
+      in(n * n_used, c.hidden, rounding),
+      out(n * n_used * c.hidden, kPurpose) {}
+
 Activations::Activations(const Config& c, std::size_t n, const Rounding& rounding)
     : max_tokens(n),
       residual(n * c.hidden, kPurpose),
@@ -59,11 +75,12 @@ Activations::Activations(const Config& c, std::size_t n, const Rounding& roundin
       mixed(n * c.q_dim(), kPurpose),
       attn_out_in(n, c.q_dim(), rounding),
       projected(n * c.hidden, kPurpose),
-      gate(n * c.ffn, kPurpose),
-      up(n * c.ffn, kPurpose),
-      ffn_down_in(n, c.ffn, rounding),
+      gate(ffn_rows(c, n) * c.ffn, kPurpose),
+      up(ffn_rows(c, n) * c.ffn, kPurpose),
+      ffn_down_in(ffn_rows(c, n), c.ffn, rounding),
       cos(n * c.rope.n_rotated / 2, kPurpose),
       sin(n * c.rope.n_rotated / 2, kPurpose),
-      logits(std::min(n, kHeadTokens) * c.vocab, kPurpose) {}
+      logits(std::min(n, kHeadTokens) * c.vocab, kPurpose),
+      experts(c, n, rounding) {}
 
 }  // namespace bitnet

@@ -44,6 +44,22 @@ struct ProductInput {
   Buffer<std::int32_t> minus_sum;
 };
 
+// What a mixture of experts takes beside; a row is a token at one of its experts.
+struct ExpertActivations {
+  ExpertActivations(const Config& c, std::size_t max_tokens, const Rounding& rounding);
+
+  std::size_t n_used;               // experts of a token; 0: there are none
+  Buffer<float> router;             // [max_tokens, n_experts] logits
+  Buffer<std::uint32_t> expert;     // [max_tokens, n_used] that are chosen, best first
+  Buffer<float> share;              // [max_tokens, n_used] what they count
+  Buffer<std::uint32_t> row_of;     // [max_tokens, n_used] their rows below
+  Buffer<std::uint32_t> first_row;  // [n_experts + 1] of each expert's
+  Buffer<std::uint32_t> active;     // [n_experts] the experts that have rows, n_active of them
+  std::size_t n_active = 0;
+  ProductInput in;    // [max_tokens * n_used, hidden] sorted by expert
+  Buffer<float> out;  // [max_tokens * n_used, hidden]
+};
+
 struct Activations {
   Activations(const Config& c, std::size_t max_tokens, const Rounding& rounding);
 
@@ -59,12 +75,14 @@ struct Activations {
   Buffer<float> mixed;       // [max_tokens, q_dim] what attention gives
   ProductInput attn_out_in;  // [max_tokens, q_dim] the same after attn_sub_norm
   Buffer<float> projected;   // [max_tokens, hidden] what is added to the residual stream
+  // With experts, a row for each token at each of its experts.
   Buffer<float> gate;        // [max_tokens, ffn] then activation(gate) * up
   Buffer<float> up;          // [max_tokens, ffn]
   ProductInput ffn_down_in;  // [max_tokens, ffn] the same after ffn_sub_norm
   Buffer<float> cos;         // [max_tokens, n_rotated / 2] times the rotation's magnitude
   Buffer<float> sin;         // [max_tokens, n_rotated / 2]
   Buffer<float> logits;      // [kHeadTokens, vocab]
+  ExpertActivations experts;
 };
 
 }  // namespace bitnet

@@ -184,7 +184,7 @@ Config read_config(const gguf::File& file, std::vector<std::string>& notes) {
   c.n_layers = read.count("block_count", kMaxLayers);
   read.check_arrays(c.n_layers);
   c.hidden = read.count("embedding_length", kMaxWidth);
-  c.ffn = read.count("feed_forward_length", kMaxWidth);
+  if (!family.mixture) c.ffn = read.count("feed_forward_length", kMaxWidth);
   c.context_length = read.count("context_length", kMaxContext);
   read_attention(read, family, c, notes);
   constexpr std::string_view kEpsilon = "attention.layer_norm_rms_epsilon";

@@ -29,10 +29,21 @@ struct Config {
   Rope rope;
   float rms_eps = 0;
   GateActivation gate_activation = GateActivation::silu;
-  bool sub_norms = false;  // RMSNorm before the output projections of attention and feed-forward network
+  bool sub_norms = false;     // RMSNorm before the output projections of attention and feed-forward network
+  std::size_t n_experts = 0;  // feed-forward networks of width ffn to choose from; 0: one for all tokens
+  std::size_t n_experts_used = 0;  // by each token
+  float swiglu_clamp = 0;          // gate <= clamp, |up| <= clamp before the activation; 0: as they are
+  std::size_t window = 0;          // keys that a token sees in a sliding layer, its own included
+  std::vector<bool> sliding;       // [n_layers], or empty: none is; where some are, only they are rotated
 
   std::size_t q_dim() const { return n_heads * head_dim; }
   std::size_t kv_dim() const { return n_kv_heads * head_dim; }
+  bool is_rotated(std::size_t layer) const { return sliding.empty() || sliding[layer]; }
+  // The first key that the token at a position sees.
+  std::size_t first_key(std::size_t layer, std::size_t position) const {
+    const bool is_cut = !sliding.empty() && sliding[layer] && position >= window;
+    return is_cut ? position + 1 - window : 0;
+  }
 };
 
 // Throws ModelError naming the key for an unknown architecture, a missing or senseless value, or a key that

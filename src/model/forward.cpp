@@ -9,6 +9,17 @@
 #include "base/portable_math.h"
 
 namespace bitnet {
+namespace {
+
+// gate <= limit, -limit <= up <= limit; a NaN stays one.
+void clamp(float* gate, float* up, float limit, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) {
+    gate[i] = std::min(gate[i], limit);
+    up[i] = std::clamp(up[i], -limit, limit);
+  }
+}
+
+}  // namespace
 
 bool Forward::run(std::span<const TokenId> tokens, std::size_t first_position, LayerHook go_on) const {
   const std::size_t n = tokens.size();
@@ -20,7 +31,7 @@ bool Forward::run(std::span<const TokenId> tokens, std::size_t first_position, L
     const LayerWeights& w = weights.layers[layer];
     attention_block(w, layer, n, first_position);
     observe("attn_out", layer, act.residual.data(), n, config.hidden);
-    feed_forward_block(w, layer, n);
+    config.n_experts == 0 ? feed_forward_block(w, layer, n) : experts_block(w, layer, n);
     observe("l_out", layer, act.residual.data(), n, config.hidden);
     if (layer + 1 < config.n_layers && !go_on(layer + 1)) return false;
   }
@@ -84,6 +95,7 @@ void Forward::rotate_and_cache(const LayerWeights& w, std::size_t layer, std::si
   const std::size_t d = config.head_dim;
   const bool f16 = cache.type() == kernels::CacheType::f16;
   const std::size_t n_rotated = config.rope.n_rotated;
+  const bool is_rotated = config.is_rotated(layer);
   const auto rope = config.rope.layout == RopeLayout::neox ? kernels.rope_neox : kernels.rope_norm;
   const auto store = [&](const float* x, void* to) {
     if (f16) {
@@ -98,7 +110,7 @@ void Forward::rotate_and_cache(const LayerWeights& w, std::size_t layer, std::si
       const float* sin = act.sin.data() + t * n_rotated / 2;
       const auto turn = [&](float* head, const float* norm) {
         if (norm != nullptr) kernels.rms_norm(head, norm, config.rms_eps, d, head);
-        rope(head, cos, sin, n_rotated);
+        if (is_rotated) rope(head, cos, sin, n_rotated);
       };
       float* q = act.q.data() + t * config.q_dim();
       float* k = act.k.data() + t * config.kv_dim();
@@ -133,7 +145,8 @@ void Forward::attend(std::size_t layer, std::size_t n_tokens, std::size_t first_
                .head_dim = d,
                .scale = scale,
                .out = act.mixed.data() + at,
-               .block_stride = cache.block_stride()});
+               .block_stride = cache.block_stride(),
+               .first_key = config.first_key(layer, first_position + token)});
   };
   const std::size_t n_threads = pool.n_threads();
   const std::size_t n_split = n_tokens == 1 && group >= n_threads ? config.n_kv_heads % n_threads : 0;
@@ -179,14 +192,17 @@ void Forward::feed_forward_block(const LayerWeights& w, std::size_t layer, std::
 }
 
 // One loop for both: the row is still in the cache when its norm is taken.
-void Forward::activate_and_norm(const LayerWeights& w, std::size_t n_tokens, bool quantize) const {
+void Forward::activate_and_norm(const LayerWeights& w, std::size_t n_rows, bool quantize) const {
   const WorkTimer timer(profile, Work::activation);
   const auto activate =
       config.gate_activation == GateActivation::relu_squared ? kernels.relu2_mul : kernels.silu_mul;
-  for_tokens(n_tokens, [&](std::size_t begin, std::size_t end) {
+  const float limit = config.swiglu_clamp;
+  for_tokens(n_rows, [&](std::size_t begin, std::size_t end) {
     for (std::size_t t = begin; t < end; ++t) {
       float* gate = act.gate.data() + t * config.ffn;
-      activate(gate, act.up.data() + t * config.ffn, config.ffn);
+      float* up = act.up.data() + t * config.ffn;
+      if (limit > 0) clamp(gate, up, limit, config.ffn);
+      activate(gate, up, config.ffn);
       norm_row(gate, w.ffn_sub_norm, act.ffn_down_in, t, quantize);
     }
   });

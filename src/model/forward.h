@@ -25,6 +25,7 @@ namespace bitnet {
 // "attn_mix" (what attention gives), "attn_sub_norm", "attn_output" (the product), "attn_out" (the residual
 // stream after attention), "ffn_norm", "ffn_gate", "ffn_up", "ffn_act" (activation(gate) * up),
 // "ffn_sub_norm", "ffn_down" (the product) and "l_out" (the residual stream after the layer).
+// With experts, "ffn_router" (its logits) and "ffn_down" (their sum) are all between "ffn_norm" and "l_out".
 // data: [n_tokens, width]
 using Observer = std::function<void(std::string_view name, std::size_t layer, const float* data,
                                     std::size_t n_tokens, std::size_t width)>;
@@ -68,7 +69,10 @@ struct Forward {
                         std::size_t first_position) const;
   void attend(std::size_t layer, std::size_t n_tokens, std::size_t first_position) const;
   void feed_forward_block(const LayerWeights& w, std::size_t layer, std::size_t n_tokens) const;
-  void activate_and_norm(const LayerWeights& w, std::size_t n_tokens, bool quantize) const;
+  void activate_and_norm(const LayerWeights& w, std::size_t n_rows, bool quantize) const;
+  void experts_block(const LayerWeights& w, std::size_t layer, std::size_t n_tokens) const;
+  void give_to_experts(std::size_t n_tokens, bool quantize) const;
+  void add_up_experts(std::size_t n_tokens) const;
   void norm(const float* x, const float* weight, const ProductInput& out, std::size_t first_token,
             std::size_t n_tokens, bool quantize) const;
   void norm_row(const float* x, const float* weight, const ProductInput& out, std::size_t token,

@@ -63,6 +63,13 @@ double KeyReader::number_between(std::string_view suffix, double low, double hig
   return value;
 }
 
+std::optional<std::vector<bool>> KeyReader::flags(std::string_view suffix) const {
+  const auto value = file_.find(key(suffix));
+  if (!value) return std::nullopt;
+  if (auto flags = value->as_flags()) return flags;
+  refuse(suffix, "holds " + value->describe_type() + ", not an array of bools", "convert the model again");
+}
+
 bool KeyReader::is_off(std::string_view suffix) const {
   const std::string name = key(suffix);
   const auto value = file_.find(name);

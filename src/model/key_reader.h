@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "gguf/gguf.h"
 
@@ -38,6 +39,8 @@ class KeyReader {
   // From low to high; `otherwise` where the key is missing.
   double number_between(std::string_view suffix, double low, double high, double otherwise) const;
   std::optional<bool> flag(std::string_view suffix) const { return file_.get_bool(key(suffix)); }
+  // An array of bools, or of integers that stand for them.
+  std::optional<std::vector<bool>> flags(std::string_view suffix) const;
   std::optional<std::string_view> text(std::string_view suffix) const {
     return file_.get_string(key(suffix));
   }

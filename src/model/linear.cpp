@@ -19,6 +19,8 @@ std::size_t places_of(const Product& p) {
   return (p.w.rows + kRowMultiple - 1) / kRowMultiple * kRowMultiple;
 }
 
+}  // namespace
+
 void multiply_rows(const kernels::Kernels& kernels, const Product& p, ActivationType activations,
                    std::size_t begin, std::size_t end, const ProductInput& x, std::size_t first_token,
                    std::size_t n_tokens) {
@@ -43,7 +45,13 @@ void multiply_rows(const kernels::Kernels& kernels, const Product& p, Activation
   }
 }
 
-}  // namespace
+std::size_t row_grain(std::span<const Product> products, std::size_t cols, std::size_t n_tokens) {
+  const bool has_lanes =
+      std::ranges::any_of(products, [](const Product& p) { return p.w.type == quant::TensorType::lanes; });
+  const std::size_t multiple = has_lanes ? kLaneRowMultiple : kRowMultiple;
+  const std::size_t row_work = std::max<std::size_t>(1, cols * n_tokens);
+  return std::max<std::size_t>(1, kBlockWork / row_work / multiple) * multiple;
+}
 
 bool wants_quantized(std::span<const Product> products, ActivationType activations) {
   return activations != ActivationType::f32 &&
@@ -55,14 +63,8 @@ void multiply(const kernels::Kernels& kernels, ThreadPool& pool, std::span<const
               ActivationType activations, const ProductInput& x, std::size_t first_token,
               std::size_t n_tokens) {
   std::size_t n_rows = 0;
-  std::size_t multiple = kRowMultiple;
-  for (const Product& p : products) {
-    n_rows += places_of(p);
-    if (p.w.type == quant::TensorType::lanes) multiple = kLaneRowMultiple;
-  }
-  const std::size_t row_work = std::max<std::size_t>(1, x.width * n_tokens);
-  const std::size_t grain = std::max<std::size_t>(1, kBlockWork / row_work / multiple) * multiple;
-  pool.parallel_for(n_rows, grain, [&](std::size_t begin, std::size_t end) {
+  for (const Product& p : products) n_rows += places_of(p);
+  pool.parallel_for(n_rows, row_grain(products, x.width, n_tokens), [&](std::size_t begin, std::size_t end) {
     for (const Product& p : products) {
       if (begin < p.w.rows && begin < end) {
         multiply_rows(kernels, p, activations, begin, std::min(end, p.w.rows), x, first_token, n_tokens);

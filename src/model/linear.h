@@ -21,6 +21,14 @@ struct Product {
 // Whether the input of these products must be quantized too.
 bool wants_quantized(std::span<const Product> products, ActivationType activations);
 
+// Rows [begin, end) of a product, on the calling thread.
+void multiply_rows(const kernels::Kernels& kernels, const Product& p, ActivationType activations,
+                   std::size_t begin, std::size_t end, const ProductInput& x, std::size_t first_token,
+                   std::size_t n_tokens);
+
+// How many rows of these products a thread takes at a time.
+std::size_t row_grain(std::span<const Product> products, std::size_t cols, std::size_t n_tokens);
+
 // Computes products that share their input, as one parallel loop over all their rows.
 void multiply(const kernels::Kernels& kernels, ThreadPool& pool, std::span<const Product> products,
               ActivationType activations, const ProductInput& x, std::size_t first_token,

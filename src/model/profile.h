@@ -15,6 +15,7 @@ enum class Work : std::size_t {
   rope_and_cache,
   attention,
   attn_output,
+  router,
   gate_up,
   activation,
   ffn_down,
@@ -22,17 +23,11 @@ enum class Work : std::size_t {
   head
 };
 
-inline constexpr std::array<std::string_view, 11> kWorkNames{"embed",
-                                                             "norm and quantize",
-                                                             "q, k, v product",
-                                                             "rope and cache",
-                                                             "attention",
-                                                             "attention output product",
-                                                             "gate, up product",
-                                                             "gate activation",
-                                                             "down product",
-                                                             "residual",
-                                                             "head"};
+inline constexpr std::array<std::string_view, 12> kWorkNames{
+    "embed",          "norm and quantize", "q, k, v product",
+    "rope and cache", "attention",         "attention output product",
+    "router",         "gate, up product",  "gate activation",
+    "down product",   "residual",          "head"};
 
 struct Profile {
   std::array<double, kWorkNames.size()> seconds{};

@@ -25,10 +25,11 @@ struct LayerWeights {
   const float* attn_sub_norm = nullptr;  // [q_dim]; nullptr without sub-norms
   quant::Matrix attn_output;             // [hidden, q_dim]
   const float* ffn_norm = nullptr;       // [hidden]
-  quant::Matrix ffn_gate;                // [ffn, hidden]
-  quant::Matrix ffn_up;                  // [ffn, hidden]
+  quant::Matrix ffn_router;              // [n_experts, hidden]; without data where there are no experts
+  quant::Matrix ffn_gate;                // [ffn, hidden]; of experts [n_experts * ffn, hidden], one by one
+  quant::Matrix ffn_up;                  // [ffn, hidden]; of experts [n_experts * ffn, hidden]
   const float* ffn_sub_norm = nullptr;   // [ffn]; nullptr without sub-norms
-  quant::Matrix ffn_down;                // [hidden, ffn]
+  quant::Matrix ffn_down;                // [hidden, ffn]; of experts [n_experts * hidden, ffn]
 };
 
 struct Weights {
@@ -51,6 +52,7 @@ void for_each_matrix(AnyWeights& weights, Visit visit) {
   for (auto& l : weights.layers) {
     for (auto* w : {&l.attn_q, &l.attn_k, &l.attn_v, &l.attn_output, &l.ffn_gate, &l.ffn_up, &l.ffn_down})
       visit(*w);
+    if (l.ffn_router.data != nullptr) visit(l.ffn_router);
   }
   visit(weights.output);
 }

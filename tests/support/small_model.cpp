@@ -104,7 +104,8 @@ SmallModel::SmallModel(std::string architecture, const SmallShape& shape)
   const std::size_t q_dim = shape.heads * head_dim;
   const std::size_t kv_dim = shape.kv_heads * head_dim;
   const bool sub_norms = architecture_.starts_with("bitnet");
-  const bool head_norms = architecture_ == "qwen3";
+  const bool experts = architecture_ == "maple";
+  const bool head_norms = architecture_ == "qwen3" || experts;
   add_shape_keys(shape, head_dim);
   add_vocabulary(shape.vocab);
   add_drawn("token_embd.weight", {shape.hidden, shape.vocab}, kF16);
@@ -120,12 +121,20 @@ SmallModel::SmallModel(std::string architecture, const SmallShape& shape)
     if (sub_norms) add_drawn(p + "attn_sub_norm.weight", {q_dim}, kF32);
     add_drawn(p + "attn_output.weight", {q_dim, shape.hidden}, kI2S);
     add_drawn(p + "ffn_norm.weight", {shape.hidden}, kF32);
+    if (experts) {
+      add_drawn(p + "ffn_gate_inp.weight", {shape.hidden, shape.experts}, kF32);
+      add_drawn(p + "ffn_gate_exps.weight", {shape.hidden, shape.ffn, shape.experts}, kI2S);
+      add_drawn(p + "ffn_up_exps.weight", {shape.hidden, shape.ffn, shape.experts}, kI2S);
+      add_drawn(p + "ffn_down_exps.weight", {shape.ffn, shape.hidden, shape.experts}, kI2S);
+      continue;
+    }
     add_drawn(p + "ffn_gate.weight", {shape.hidden, shape.ffn}, kI2S);
     add_drawn(p + "ffn_up.weight", {shape.hidden, shape.ffn}, kI2S);
     if (sub_norms) add_drawn(p + "ffn_sub_norm.weight", {shape.ffn}, kF32);
     add_drawn(p + "ffn_down.weight", {shape.ffn, shape.hidden}, kI2S);
   }
   add_drawn("output_norm.weight", {shape.hidden}, kF32);
+  if (experts) add_drawn("output.weight", {shape.hidden, shape.vocab}, kF16);
 }
 
 void SmallModel::add_shape_keys(const SmallShape& shape, std::size_t head_dim) {
@@ -144,6 +153,15 @@ void SmallModel::add_shape_keys(const SmallShape& shape, std::size_t head_dim) {
   count("attention.head_count", shape.heads);
   count("attention.head_count_kv", shape.kv_heads);
   set(key("attention.layer_norm_rms_epsilon"), 1e-5F);
+  if (architecture_ == "maple") {  // every other layer is a sliding one
+    count("expert_count", shape.experts);
+    count("expert_used_count", shape.experts_used);
+    count("expert_feed_forward_length", shape.ffn);
+    count("attention.sliding_window", 5);
+    std::vector<bool> sliding;
+    for (std::size_t i = 0; i < shape.layers; ++i) sliding.push_back(i % 2 == 0);
+    set(key("attention.sliding_window_pattern"), sliding);
+  }
   if (shape.head_dim == 0) return;
   count("attention.key_length", head_dim);
   count("attention.value_length", head_dim);

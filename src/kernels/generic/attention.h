@@ -173,11 +173,12 @@ void attention(const Attention& a) {
   for (std::size_t first = 0; first < a.n_queries; first += kMaxQueries) {
     const std::size_t last = std::min(first + kMaxQueries, a.n_queries);
     SoftmaxState state[kMaxQueries];
-    const T* keys = k;
-    const T* values = v;
-    for (std::size_t j = 0; j < a.n_keys; j += kKeyBlock) {
-      const std::size_t n = std::min(kKeyBlock, a.n_keys - j);
-      const bool more = j + n < a.n_keys;
+    const T* keys = k + a.first_key / kKeyBlock * block_stride;
+    const T* values = v + a.first_key / kKeyBlock * block_stride;
+    for (std::size_t j = a.first_key / kKeyBlock * kKeyBlock; j < a.n_keys; j += kKeyBlock) {
+      const std::size_t unseen = a.first_key > j ? a.first_key - j : 0;
+      const std::size_t n = std::min(kKeyBlock, a.n_keys - j) - unseen;
+      const bool more = j + kKeyBlock < a.n_keys;
       const T* next_keys = more ? keys + block_stride : keys;
       if (more) {
         prefetch_pages(next_keys, kKeyBlock * a.head_dim);
@@ -186,7 +187,8 @@ void attention(const Attention& a) {
       std::size_t query = first;
       const auto attend = [&]<std::size_t N>() {
         for (; query + N <= last; query += N)
-          attend_block<V, N>(a, query, keys, values, n, next_keys, state + (query - first));
+          attend_block<V, N>(a, query, keys + unseen * a.head_dim, values + unseen * a.head_dim, n, next_keys,
+                             state + (query - first));
       };
       attend.template operator()<kQueryTile>();
       attend.template operator()<2>();

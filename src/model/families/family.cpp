@@ -5,7 +5,8 @@
 namespace bitnet {
 namespace {
 
-constexpr std::array<const Family*, 5> kFamilies{&kBitnetB158, &kBitnet25, &kBitnet, &kLlama, &kQwen3};
+constexpr std::array<const Family*, 6> kFamilies{&kBitnetB158, &kBitnet25, &kBitnet,
+                                                 &kLlama,      &kQwen3,    &kMaple};
 
 }  // namespace
 

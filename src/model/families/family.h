@@ -31,6 +31,7 @@ struct Family {
   bool rope_factors = false;  // rope_freqs.weight, where the file has it
   bool part_rotated = false;  // rope.dimension_count may be smaller than the head
   bool tied_output = true;    // output.weight may be missing
+  bool mixture = false;       // of experts: read_keys sets the widths
   // Keys under the prefix that only this family knows, and what reads and checks them. Called when all that
   // every family has is in the Config.
   std::span<const std::string_view> own_keys = {};
@@ -52,5 +53,6 @@ extern const Family kBitnet25;
 extern const Family kBitnet;
 extern const Family kLlama;
 extern const Family kQwen3;
+extern const Family kMaple;
 
 }  // namespace bitnet
