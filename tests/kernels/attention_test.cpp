@@ -16,6 +16,7 @@ struct Case {
   std::size_t head_dim;
   std::vector<float> q, k, v;  // k, v: [n_keys + 3, head_dim], three rows more than may be seen
   std::vector<std::uint16_t> k16, v16;
+  std::size_t first_key = 0;
 };
 
 Case make_case(std::size_t n_queries, std::size_t n_keys, std::size_t head_dim, float spread = 1.0F) {
@@ -26,7 +27,8 @@ Case make_case(std::size_t n_queries, std::size_t n_keys, std::size_t head_dim, 
          random_floats((n_keys + 3) * head_dim, 2, spread),
          random_floats((n_keys + 3) * head_dim, 3),
          {},
-         {}};
+         {},
+         0};
   for (std::size_t i = 0; i < c.k.size(); ++i) {  // values that both cache types hold
     c.k16.push_back(f32_to_f16(c.k[i]));
     c.v16.push_back(f32_to_f16(c.v[i]));
@@ -46,7 +48,8 @@ std::vector<float> run(const Kernels& kernels, const Case& c, CacheType type) {
                     .n_keys = c.n_keys,
                     .head_dim = c.head_dim,
                     .scale = 1.0F / std::sqrt(static_cast<float>(c.head_dim)),
-                    .out = out.data()};
+                    .out = out.data(),
+                    .first_key = c.first_key};
   (f16 ? kernels.attention_f16 : kernels.attention_f32)(a);
   return out;
 }
@@ -57,7 +60,7 @@ std::vector<double> by_definition(const Case& c) {
   for (std::size_t h = 0; h < c.n_queries; ++h) {
     std::vector<double> weight(c.n_keys);
     double largest = -HUGE_VAL;
-    for (std::size_t j = 0; j < c.n_keys; ++j) {
+    for (std::size_t j = c.first_key; j < c.n_keys; ++j) {
       for (std::size_t i = 0; i < c.head_dim; ++i) {
         weight[j] += static_cast<double>(c.q[h * c.head_dim + i]) * c.k[j * c.head_dim + i];
       }
@@ -65,8 +68,8 @@ std::vector<double> by_definition(const Case& c) {
       largest = std::fmax(largest, weight[j]);
     }
     double sum = 0;
-    for (double& w : weight) sum += w = std::exp(w - largest);
-    for (std::size_t j = 0; j < c.n_keys; ++j) {
+    for (std::size_t j = c.first_key; j < c.n_keys; ++j) sum += weight[j] = std::exp(weight[j] - largest);
+    for (std::size_t j = c.first_key; j < c.n_keys; ++j) {
       for (std::size_t i = 0; i < c.head_dim; ++i)
         out[h * c.head_dim + i] += weight[j] / sum * c.v[j * c.head_dim + i];
     }
@@ -86,6 +89,29 @@ TEST_P(AttentionKernel, AgreesWithTheDefinitionAroundEveryBlockBoundary) {
         const auto got = run(kernels(), c, type);
         for (std::size_t i = 0; i < want.size(); ++i) {
           ASSERT_NEAR(got[i], want[i], 2e-6) << n_keys << " keys, head_dim " << head_dim;
+        }
+      }
+    }
+  }
+}
+
+TEST_P(AttentionKernel, KeysBeforeTheFirstAreNotSeen) {
+  constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+  for (const std::size_t n_keys : {1U, 64U, 65U, 128U, 200U}) {
+    for (const std::size_t first_key : {0U, 1U, 15U, 63U, 64U, 65U, 130U, 199U}) {
+      if (first_key >= n_keys) continue;
+      Case c = make_case(n_keys % 5 + 1, n_keys, 80);
+      c.first_key = first_key;
+      const auto want = by_definition(c);
+      for (std::size_t i = 0; i < first_key * c.head_dim; ++i) {
+        c.k[i] = c.v[i] = kNan;
+        c.k16[i] = c.v16[i] = 0x7E00;
+      }
+      for (const CacheType type : {CacheType::f16, CacheType::f32}) {
+        const auto got = run(kernels(), c, type);
+        EXPECT_EQ(got, run(scalar(), c, type)) << n_keys << " keys from " << first_key;
+        for (std::size_t i = 0; i < want.size(); ++i) {
+          ASSERT_NEAR(got[i], want[i], 2e-6) << n_keys << " keys from " << first_key;
         }
       }
     }
