@@ -41,7 +41,8 @@ std::vector<std::string> random_models() {
           "random-llama-tq2_0",         "random-llama3-tq1_0",
           "random-qwen3-q2_0",          "random-qwen3-q2_0-128",
           "random-qwen3-pq2_0",         "random-qwen3-ptq1_0",
-          "random-qwen3-q1_0",          "random-qwen3-qk256-thirds"};
+          "random-qwen3-q1_0",          "random-qwen3-qk256-thirds",
+          "random-maple-q2_0"};
 }
 
 Golden load_golden(const std::string& name) {
