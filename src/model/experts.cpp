@@ -40,7 +40,7 @@ void sort_by_expert(ExpertActivations& act, std::size_t n_tokens) {
   }
   // Backwards, each expert's end moving down to its beginning, which is where the next one's stands.
   for (std::size_t i = expert.size(); i-- > 0;) act.row_of[i] = --first_row[expert[i] + 1];
-  std::ranges::rotate(first_row, first_row.begin() + 1);
+  std::rotate(first_row.begin(), first_row.begin() + 1, first_row.end());
   first_row.back() = static_cast<std::uint32_t>(expert.size());
 }
 

@@ -38,7 +38,7 @@ TEST_P(Families, DifferFromTheReferenceWithOneThingChanged) {
   for (const char* layer : {"blk.0.", "blk.1."}) {
     for (const char* name : {"attn_k.weight", "attn_v.weight"}) {
       std::vector<std::byte>& data = shifted.tensor(std::string(layer) + name).data;
-      std::ranges::rotate(data, data.begin() + static_cast<std::ptrdiff_t>(data.size() / 2));
+      std::rotate(data.begin(), data.begin() + static_cast<std::ptrdiff_t>(data.size() / 2), data.end());
     }
   }
   EXPECT_LT(error_of(shifted, right), kSinglePrecision);

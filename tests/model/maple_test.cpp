@@ -87,6 +87,7 @@ TEST(Maple, GivesTheSameBitsWithAWindowOverSeveralBlocksOfKeys) {
       .set("maple.context_length", std::uint32_t{256});
   const LoadedModel loaded(small);
   std::vector<TokenId> ids;
+  ids.reserve(150);
   for (std::int32_t i = 0; i < 150; ++i) ids.push_back(TokenId{(i * 37 + 5) % 300});
   const auto run = [&](const char* backend, unsigned threads, std::size_t chunk) {
     std::vector<float> all;
