@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -41,6 +42,23 @@ struct HeadInfo {
   HeadCacheInfo cache;
 };
 
+// What the feed-forward network does with its gate before it multiplies what goes up: relu(x)^2 or
+// x / (1 + exp(-x)).
+enum class HiddenAct { relu2, silu };
+
+// How something is known that a file need not say.
+enum class Certainty {
+  said,       // by the file, or by whoever loaded it
+  concluded,  // from what else is in the file
+  assumed,    // for want of anything better, or against what else is in the file
+};
+
+struct HiddenActInfo {
+  HiddenAct act = HiddenAct::silu;
+  Certainty certainty = Certainty::said;
+  std::string reason;  // for people: "its key llama.hidden_activation says so"
+};
+
 // What a model is, for people.
 struct ModelInfo {
   std::string file;          // path, or the name given for bytes in memory
@@ -59,9 +77,11 @@ struct ModelInfo {
   bool tied_output = false;      // the embedding serves as the LM head
   ActivationType activations = ActivationType::int8;  // what ActivationType::automatic stands for
   HeadInfo head;
-  std::vector<std::string> notes;     // what was found and ignored
-  std::vector<std::string> warnings;  // what is wrong with the file and does not keep it from being used
-  std::string read_notice;            // that and why the file was read into memory; empty: it is mapped
+  HiddenActInfo hidden_act;
+  std::vector<std::string> assumptions;  // on which the logits depend, and which the file does not say
+  std::vector<std::string> notes;        // what was found and ignored
+  std::vector<std::string> warnings;     // what is wrong with the file and does not keep it from being used
+  std::string read_notice;               // that and why the file was read into memory; empty: it is mapped
 };
 
 // Where the weights are while the model is used.
@@ -74,6 +94,8 @@ struct LoadOptions {
   unsigned n_threads = 1;  // that check the ternary codes, and copy the weights if that is asked for
   WeightMemory weights = WeightMemory::mmap;
   HeadKind head = HeadKind::exact;
+  // Whatever the file says. None: as hidden_activation among its keys says, or by what kind of model it is.
+  std::optional<HiddenAct> hidden_act{};
   // With HeadKind::int8: uses the copy in FILE.int8-head if that is whole and of this very file, otherwise
   // makes the copy and puts it there. Nothing that is wrong with that file ends the loading; HeadCacheInfo
   // tells. A model from memory refuses it (UsageError).

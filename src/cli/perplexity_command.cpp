@@ -21,6 +21,7 @@
 #include "cli/terminal/output.h"
 #include "cli/terminal/progress_bar.h"
 #include "diagnostics/perplexity.h"
+#include "model/hidden_act.h"
 #include "tokenizer/utf8.h"
 
 namespace bitnet::cli {
@@ -92,6 +93,7 @@ std::string read_text(const PerplexityCommandOptions& o) {
 //   program, commit     that wrote it
 //   model, architecture what ran
 //   backend, threads, kv_type, activations
+//   hidden_act          "relu2" or "silu"
 //   head                "stored" (exact and screened give the same bits) or "int8"
 //   window, stride      in tokens; stride 0: windows side by side
 //   whole_text          whether the text was shorter than a window and is the window itself
@@ -117,6 +119,7 @@ std::string format_json(const PerplexityResult& r, const PerplexityOptions& opti
       {"threads", session.n_threads()},
       {"kv_type", name_of(how.kv_type)},
       {"activations", name_of(session.activations())},
+      {"hidden_act", name_of(model.info().hidden_act.act)},
       {"head", recorded_name_of(session.head())},
       {"window", options.window},
       {"stride", options.stride},

@@ -68,6 +68,7 @@ TraceInfo info_of(const Json& json, const std::string& name) {
   info.backend = text_of(json, "backend");
   info.kv_type = text_of(json, "kv_type");
   info.activations = text_of(json, "activations");
+  info.hidden_act = text_of(json, "hidden_act");
   info.head = text_of(json, "head");
   info.program = text_of(json, "program");
   info.commit = text_of(json, "commit");
@@ -147,12 +148,19 @@ class JsonTrace final : public TraceSource {
 }  // namespace
 
 std::string trace_info_json(const TraceInfo& info) {
-  Json json = {{"schema", kSchema},       {"version", 1},
-               {"program", info.program}, {"commit", info.commit},
-               {"model", info.model},     {"backend", info.backend},
-               {"kv_type", info.kv_type}, {"activations", info.activations},
-               {"head", info.head},       {"ids", Json::array()},
-               {"greedy", Json::array()}, {"greedy_margin", info.greedy_margin}};
+  Json json = {{"schema", kSchema},
+               {"version", 1},
+               {"program", info.program},
+               {"commit", info.commit},
+               {"model", info.model},
+               {"backend", info.backend},
+               {"kv_type", info.kv_type},
+               {"activations", info.activations},
+               {"hidden_act", info.hidden_act},
+               {"head", info.head},
+               {"ids", Json::array()},
+               {"greedy", Json::array()},
+               {"greedy_margin", info.greedy_margin}};
   for (const TokenId id : info.ids) json["ids"].push_back(to_int(id));
   for (const TokenId id : info.greedy) json["greedy"].push_back(to_int(id));
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);

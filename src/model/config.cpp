@@ -22,10 +22,10 @@ constexpr std::uint64_t kMaxVocab = 1U << 24;
 constexpr std::uint64_t kMaxContext = 1U << 20;
 
 // Keys under the architecture's prefix that are read for every family, or have no bearing on any graph.
-constexpr std::array<std::string_view, 12> kSharedKeys{
+constexpr std::array<std::string_view, 13> kSharedKeys{
     "vocab_size", "context_length", "embedding_length", "block_count", "feed_forward_length",
-    "attention.head_count", "attention.head_count_kv", "attention.layer_norm_rms_epsilon",
-    "attention.key_length", "attention.value_length", "attention.causal",
+    "hidden_activation", "attention.head_count", "attention.head_count_kv",
+    "attention.layer_norm_rms_epsilon", "attention.key_length", "attention.value_length", "attention.causal",
     // of norms that subtract the mean
     "attention.layer_norm_epsilon"};
 

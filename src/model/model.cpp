@@ -12,6 +12,7 @@
 #include "base/thread_pool.h"
 #include "bitnet/error.h"
 #include "model/checked_files.h"
+#include "model/hidden_act.h"
 #include "model/lane_weights.h"
 #include "model/model_impl.h"
 #include "model/repack.h"
@@ -21,6 +22,17 @@ namespace {
 
 constexpr std::size_t kPopulatedBytes = std::size_t{16} << 20;  // at a time: a few tenths of a millisecond
 constexpr std::size_t kReportedBytes = std::size_t{128} << 20;  // between two reports of progress
+
+Config read_config_with(const gguf::File& file, const LoadOptions& options, ModelInfo& info) {
+  Config config = read_config(file, info.notes);
+  info.hidden_act = decide_hidden_act(file, config, options.hidden_act);
+  config.gate_activation = gate_activation_of(info.hidden_act.act);
+  if (info.hidden_act.certainty != Certainty::said) {
+    info.assumptions.push_back("it is run with " + std::string(name_of(info.hidden_act.act)) + ": " +
+                               info.hidden_act.reason + " (--hidden-act has the last word)");
+  }
+  return config;
+}
 
 [[noreturn]] void refuse_to_go_on(const gguf::File& file) {
   throw RuntimeError(printable(file.name(), kMaxPrintedPath) + ": loading was ended by request");
@@ -141,7 +153,7 @@ HeadOrigin Model::Impl::head_origin() const {
 
 Model::Impl::Impl(gguf::File opened, const LoadOptions& options)
     : file(std::move(opened)),
-      config(read_config(file, info.notes)),
+      config(read_config_with(file, options, info)),
       vocabulary_to_come(start_reading_tokenizer(file, options.n_threads)),
       weights(read_weights_with(file, config, options)),
       vocabulary(vocabulary_to_come.get()) {

@@ -103,6 +103,9 @@ void GgufBuilder::put_name(std::vector<std::byte>& out, std::string_view name, c
   append(out, text_bytes(name));
 }
 
+// Beyond them nobody looks, and whole vocabularies take long.
+constexpr std::size_t kMostElementFields = 1000;
+
 void GgufBuilder::put_key(std::vector<std::byte>& out, const Key& key) {
   const std::string field = "key " + key.name;
   put_name(out, key.name, field);
@@ -119,7 +122,7 @@ void GgufBuilder::put_key(std::vector<std::byte>& out, const Key& key) {
   std::memcpy(&element_type, key.value.data(), sizeof element_type);
   if (element_type != kString) return;
   std::size_t at = 12;
-  for (std::size_t i = 0; key.value.size() - at >= 8; ++i) {
+  for (std::size_t i = 0; i < kMostElementFields && key.value.size() - at >= 8; ++i) {
     std::uint64_t length = 0;
     std::memcpy(&length, key.value.data() + at, sizeof length);
     fields_.push_back({field + "/element " + std::to_string(i) + "/length", value + at, 8});

@@ -88,8 +88,8 @@ class GgufBuilder {
 
   // The number fields of the file last built, in file order: "magic", "version", "n_tensors", "n_keys",
   // "key KEY/length", "key KEY/type", "key KEY/string_length", "key KEY/element_type", "key KEY/count",
-  // "key KEY/element I/length" (arrays of strings), "tensor NAME/length", "tensor NAME/n_dims",
-  // "tensor NAME/dim I", "tensor NAME/type", "tensor NAME/offset".
+  // "key KEY/element I/length" (arrays of strings, the first thousand), "tensor NAME/length", "tensor
+  // NAME/n_dims", "tensor NAME/dim I", "tensor NAME/type", "tensor NAME/offset".
   const std::vector<GgufField>& fields() const { return fields_; }
   // Offset of a field of the file last built. Throws std::out_of_range for an unknown name.
   std::size_t offset_of(std::string_view field) const;

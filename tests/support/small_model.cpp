@@ -107,7 +107,7 @@ SmallModel::SmallModel(std::string architecture, const SmallShape& shape)
   const bool experts = architecture_ == "maple";
   const bool head_norms = architecture_ == "qwen3" || experts;
   add_shape_keys(shape, head_dim);
-  add_vocabulary(shape.vocab);
+  add_vocabulary(shape.vocab, shape.sentence_piece.value_or(architecture_ == "bitnet"));
   add_drawn("token_embd.weight", {shape.hidden, shape.vocab}, kF16);
   for (std::size_t i = 0; i < shape.layers; ++i) {
     const std::string p = "blk." + std::to_string(i) + ".";
@@ -168,8 +168,7 @@ void SmallModel::add_shape_keys(const SmallShape& shape, std::size_t head_dim) {
 }
 
 // Begin, end, "ab", then single bytes from 'a' on, SentencePiece's space, then spellings that no text has.
-void SmallModel::add_vocabulary(std::size_t size) {
-  const bool sentence_piece = architecture_ == "bitnet";
+void SmallModel::add_vocabulary(std::size_t size, bool sentence_piece) {
   const auto control = static_cast<std::int32_t>(TokenType::control);
   const auto byte = static_cast<std::int32_t>(sentence_piece ? TokenType::byte : TokenType::normal);
   pieces_ = {"<s>", "</s>", "ab"};

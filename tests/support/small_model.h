@@ -13,6 +13,7 @@
 #include <initializer_list>
 #include <memory>
 #include <new>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -38,6 +39,7 @@ struct SmallShape {
   std::size_t ffn = 256;
   std::size_t experts = 4;       // of an architecture that has such, each of width ffn
   std::size_t experts_used = 2;  // by a token
+  std::optional<bool> sentence_piece{};  // the vocabulary's kind; none: as the architecture's files have it
   std::size_t vocab = 300;  // at least 5; from 260 on all bytes have a token, and below 60 no text is taken
 };
 
@@ -122,7 +124,7 @@ class SmallModel {
   };
   SmallModel& write(std::string_view key, std::function<void(GgufBuilder&)> write);
   void add_shape_keys(const SmallShape& shape, std::size_t head_dim);
-  void add_vocabulary(std::size_t size);
+  void add_vocabulary(std::size_t size, bool sentence_piece);
   void add_drawn(std::string name, std::vector<std::uint64_t> dims, std::uint32_t type);
 
   std::string architecture_;

@@ -14,6 +14,7 @@
 #include "cli/inspect/inspect_report_head.h"
 #include "cli/terminal/json_text.h"
 #include "cli/terminal/memory_use.h"
+#include "model/hidden_act.h"
 
 namespace bitnet::cli {
 namespace {
@@ -248,6 +249,8 @@ std::string verdict_of(const Inspection& in) {
 //   parsed        false: the header is broken, and all but file, refusal and findings is empty
 //   loads         whether the engine takes the file; refusal: its message if not, or null
 //   usable        no finding is an error; exit code 0
+//   hidden_act    {act: "relu2" or "silu", certainty: "said", "concluded" or "assumed", reason}: of the
+//                 feed-forward network's gate; null if the file is refused
 //   layout        {verdict: "x86", "arm" or "unknown", evidence_x86, evidence_arm, pairs}: see
 //                 src/model/inspect/i2s_layout.h
 //   findings      [{level: "ok", "note", "warning" or "error", topic, what, meaning, advice: text or null}]
@@ -287,6 +290,23 @@ Json tensor_json(const TensorSummary& t) {
     json["not_finite"] = t.range->n_not_finite;
   }
   return json;
+}
+
+std::string_view name_of(Certainty certainty) {
+  switch (certainty) {
+    case Certainty::said:
+      return "said";
+    case Certainty::concluded:
+      return "concluded";
+    case Certainty::assumed:
+      break;
+  }
+  return "assumed";
+}
+
+Json hidden_act_json(const std::optional<HiddenActInfo>& info) {
+  if (!info) return {};
+  return {{"act", name_of(info->act)}, {"certainty", name_of(info->certainty)}, {"reason", info->reason}};
 }
 
 std::string_view layout_name(LayoutVerdict verdict) {
@@ -350,6 +370,7 @@ std::string inspection_json(const Inspection& in, const InspectionExtras& extras
               {"loads", !in.refusal.has_value()},
               {"refusal", in.refusal ? Json(*in.refusal) : Json()},
               {"usable", in.is_usable()},
+              {"hidden_act", hidden_act_json(in.hidden_act)},
               {"layout",
                {{"verdict", layout_name(in.layout.verdict())},
                 {"evidence_x86", in.layout.evidence(I2sLayout::x86)},

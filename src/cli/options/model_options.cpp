@@ -18,6 +18,7 @@
 #include "cli/terminal/log.h"
 #include "cli/terminal/memory_use.h"
 #include "cli/terminal/progress_bar.h"
+#include "model/hidden_act.h"
 
 namespace bitnet::cli {
 namespace {
@@ -63,6 +64,14 @@ ActivationType parse_activations(const std::string& name) {
     if (name == name_of(type)) return type;
   }
   throw UsageError("--activations '" + name + "' is unknown; choose from " + kActivationNames);
+}
+
+std::optional<HiddenAct> parse_hidden_act(const std::string& name) {
+  if (name == "auto") return std::nullopt;
+  for (const HiddenAct act : {HiddenAct::relu2, HiddenAct::silu}) {
+    if (name == name_of(act)) return act;
+  }
+  throw UsageError("--hidden-act '" + name + "' is unknown; choose from auto, relu2, silu");
 }
 
 WeightMemory parse_weights(const std::string& name) {
@@ -137,7 +146,12 @@ void ModelOptions::add_to(Command& command) {
       "exact, screened, int8[-cached]");
   head_kind->type_name("KIND")->default_str("exact");
   head_kind->choices(kHeadNames);
-  for (Option* option : {file, ctx_size, kv_type, activations, head_kind}) option->group("Model");
+  Option* act = command.add_option(
+      "--hidden-act", [this](const std::string& name) { hidden_act = parse_hidden_act(name); },
+      "relu2 or silu, if the file is wrong");
+  act->type_name("ACT")->default_str("auto");
+  act->choices("auto, relu2, silu");
+  for (Option* option : {file, ctx_size, kv_type, activations, head_kind, act}) option->group("Model");
 
   Option* threads =
       add_number(command, "-t,--threads", session.n_threads, "Threads")->default_str("one per core");
@@ -180,6 +194,7 @@ Model load_model(const ModelOptions& options, HeadKind head_kind) {
   const LoadOptions load{.n_threads = threads,
                          .weights = options.weights,
                          .head = head_choice.kind,
+                         .hidden_act = options.hidden_act,
                          .cache_head = head_choice.cached,
                          .checked_list = options.model.empty() ? "" : cache_file("checked").value_or(""),
                          .is_sound = options.model.empty(),  // the tests see to it
@@ -195,12 +210,14 @@ Model load_model(const ModelOptions& options, HeadKind head_kind) {
   if (!info.read_notice.empty()) log_info("{}", info.read_notice);
   const std::string file = printable(info.file, kMaxPrintedPath);
   for (const std::string& warning : info.warnings) log_warn("{}: {}", file, warning);
+  for (const std::string& assumption : info.assumptions) log_info("{}: {}", file, assumption);
   for (const std::string& note : info.notes) log_debug("{}: {}", file, note);
   log_debug(
       "model {}: {} ({}), {} layers, hidden {}, {} heads over {}, ffn {}, vocabulary {}, context {}, {} head",
       file, printable(info.name, kMaxPrintedName), info.architecture, info.n_layers, info.hidden,
       info.n_heads, info.n_kv_heads, info.ffn, info.vocab, info.context_length,
       info.tied_output ? "tied" : "separate");
+  log_debug("hidden activation {}: {}", name_of(info.hidden_act.act), info.hidden_act.reason);
   log_debug("loaded {:.1f} MiB in {:.3f} s", to_mib(info.file_bytes), seconds.count());
   if (options.head && options.head->kind != info.head.kind) {
     // Of int8 other logits are expected; the screened head would give those that come now.

@@ -60,7 +60,7 @@ std::unique_ptr<RunOutput> make_output(const RunOptions& o, const Model& model, 
     return make_text_output(std::move(echo), !o.no_wrap, o.newline, form.thinking);
   }
   return make_json_output(o.json ? JsonForm::object : JsonForm::lines, model, prompt,
-                          run_options_json(o, form, session), o.logprobs);
+                          run_options_json(o, form, model, session), o.logprobs);
 }
 
 // Has `generation` tell output and receipt of every token. Without JSON and receipt nobody wants to know.

@@ -116,7 +116,7 @@ bool Receipt::write(const Run& run) const {
   Json all = schema_json("bitnet.receipt", 1);
   all.update(
       {{"model", model_json(info, *sha256)},
-       {"options", run_options_json(run.options, run.form, run.session)},
+       {"options", run_options_json(run.options, run.form, run.model, run.session)},
        {"prompt", run_prompt_json(run.prompt.text, run.prompt.ids)},
        {"output",
         {{"ids", ids_json(run.result.tokens)}, {"text", text_}, {"reason", name_of(run.result.reason)}}},

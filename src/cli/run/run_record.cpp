@@ -7,6 +7,7 @@
 #include "cli/options/number_option.h"
 #include "cli/options/template_option.h"
 #include "cli/terminal/json_text.h"
+#include "model/hidden_act.h"
 
 namespace bitnet::cli {
 namespace {
@@ -18,7 +19,7 @@ Json number_json(float value) { return Json::parse(digits_of(value)); }
 
 }  // namespace
 
-Json run_options_json(const RunOptions& o, ChatForm form, const Session& session) {
+Json run_options_json(const RunOptions& o, ChatForm form, const Model& model, const Session& session) {
   const SamplerOptions sampler = o.sampling.sampler();
   const std::string_view think = think_name(form.thinking);
   Json stop = Json::array();
@@ -40,6 +41,7 @@ Json run_options_json(const RunOptions& o, ChatForm form, const Session& session
           {"ctx_size", session.ctx_size()},
           {"kv_type", name_of(o.model.session.kv_type)},
           {"activations", name_of(session.activations())},
+          {"hidden_act", name_of(model.info().hidden_act.act)},
           {"head", recorded_name_of(session.head())}};
 }
 

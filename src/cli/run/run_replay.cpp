@@ -46,6 +46,7 @@ struct SavedRun {
   std::size_t ctx_size = 0;
   KvType kv_type{};
   ActivationType activations{};
+  std::optional<HiddenAct> hidden_act;  // none in receipts of earlier versions
   HeadChoice head;
   std::vector<TokenId> prompt;
   std::vector<TokenId> ids;  // that came of it, and so the rest
@@ -110,6 +111,7 @@ SavedRun parse(const SavedJson& json) {
   run.ctx_size = whole<std::size_t>(o.at("ctx_size"));
   run.kv_type = parse_kv_type(o.at("kv_type"));
   run.activations = parse_activations(o.at("activations"));
+  run.hidden_act = parse_hidden_act(o.value("hidden_act", "auto"));
   const std::string head = o.at("head");
   run.head = parse_head(head == "stored" ? "exact" : head);
   run.prompt = ids_of(json.at("prompt").at("ids"));
@@ -166,6 +168,7 @@ ExitCode replay_receipt(const std::string& path, ModelOptions options) {
   options.session.ctx_size = saved.ctx_size;
   options.session.kv_type = saved.kv_type;
   options.session.activations = saved.activations;
+  options.hidden_act = saved.hidden_act;
   log_debug("{} is of {}; this is bitnet {} ({})", shown, saved.program, version(), commit());
 
   const Model model = load_model(options);

@@ -4,7 +4,8 @@
 //                     one is added
 //   program, commit   that wrote it
 //   model             {name, architecture, file, bytes}: as run --json has it
-//   options           {template, think, system, special, ctx_size, kv_type, activations, head}: run_record.h
+//   options           {template, think, system, special, ctx_size, kv_type, activations, hidden_act,
+//                     head}: run_record.h
 //   prompt            {text, ids, tokens, score}: as it was given, null if that is no UTF-8; the ids that
 //   were
 //                     run; of each token
@@ -159,10 +160,10 @@ Json score_json(const Score& s) {
 }
 
 Json options_json(const ScoreRun& run) {
-  const Json all = run_options_json(run.options, run.form, run.session);
+  const Json all = run_options_json(run.options, run.form, run.model, run.session);
   Json json;
-  for (const char* name :
-       {"template", "think", "system", "special", "ctx_size", "kv_type", "activations", "head"}) {
+  for (const char* name : {"template", "think", "system", "special", "ctx_size", "kv_type", "activations",
+                           "hidden_act", "head"}) {
     json[name] = all.at(name);
   }
   return json;

@@ -118,6 +118,27 @@ std::string without_hint(std::string message) {
   return message;
 }
 
+void add_hidden_act(Inspection& out, const HiddenActInfo& info) {
+  const bool is_relu2 = info.act == HiddenAct::relu2;
+  const std::string what = std::string(is_relu2 ? "relu^2" : "SiLU") + ": " + info.reason;
+  const std::string meaning =
+      "models with relu^2 and with SiLU differ in nothing else, and with the wrong one "
+      "of them the text is fluent and wrong";
+  const std::string other =
+      std::string("if the text is poor, try --hidden-act ") + (is_relu2 ? "silu" : "relu2");
+  switch (info.certainty) {
+    case Certainty::said:
+      out.add(FindingLevel::ok, "activation", what, meaning);
+      break;
+    case Certainty::concluded:
+      out.add(FindingLevel::note, "activation", what, meaning, other);
+      break;
+    case Certainty::assumed:
+      out.add(FindingLevel::warning, "activation", what, meaning, other);
+      break;
+  }
+}
+
 // What loading the file comes to.
 void ask_loader(Inspection& out, const InspectionSource& source, const gguf::File& file,
                 const LoadOptions& options) {
@@ -126,6 +147,8 @@ void ask_loader(Inspection& out, const InspectionSource& source, const gguf::Fil
     const bool is_read = !file.read_notice().empty() && file.n_parts() == 1;
     const Model model =
         is_read ? Model::from_bytes(file.bytes(), source.path, options) : load(source, options);
+    out.hidden_act = model.info().hidden_act;
+    add_hidden_act(out, *out.hidden_act);
     for (const std::string& note : model.info().notes) {
       out.add(FindingLevel::note, "metadata", note, "it has no bearing on what this engine computes");
     }

@@ -68,6 +68,7 @@ struct Inspection {
   std::vector<TensorSummary> tensors;
   bool is_parsed = false;   // what stands above beyond the name is known
   bool is_damaged = false;  // the header is cut or contradicts itself: no tensor was looked into
+  std::optional<HiddenActInfo> hidden_act;  // nullopt for a file that is refused
   LayoutJudge layout;       // without pairs where there is nothing to judge by
   std::vector<Finding> findings;
   std::optional<std::string> refusal;  // the loader's message; nullopt: it takes the file

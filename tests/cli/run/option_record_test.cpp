@@ -51,6 +51,7 @@ const std::map<std::string, Recorded> kRecorded{
     {"--ctx-size", {{"-c", "64"}, "/options/ctx_size"}},
     {"--kv-type", {{"--kv-type", "f32"}, "/options/kv_type"}},
     {"--activations", {{"--activations", "f32"}, "/options/activations"}},
+    {"--hidden-act", {{"--hidden-act", "silu"}, "/options/hidden_act"}},
     {"--head", {{"--head", "int8"}, "/options/head"}},
 };
 
@@ -61,6 +62,7 @@ const std::map<std::string, std::vector<Args>> kIdle{
     {"--prefill-chunk", {{"--prefill-chunk", "1"}}},
     {"--pin", {{"--pin", "-t", "1"}}},
     {"--weights", {{"--weights", "repack"}}},
+    {"--hidden-act", {{"--hidden-act", "auto"}, {"--hidden-act", "relu2"}}},  // the canary's own
     {"--head", {{"--head", "exact"}, {"--head", "screened"}}},
     {"--echo", {{"--echo"}}},
     {"--newline", {{"--newline"}}},

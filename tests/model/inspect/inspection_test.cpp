@@ -169,6 +169,27 @@ TEST(InspectedLayout, IsUnknownWithoutVariation) {
   EXPECT_EQ(judge.verdict(), LayoutVerdict::unknown);
 }
 
+// By the architecture, by evidence against it, and by half of that.
+TEST(InspectedActivation, IsNamedWithItsReason) {
+  const Inspection own = inspect_small(SmallModel("bitnet-b1.58"));
+  EXPECT_TRUE(finds(own, FindingLevel::ok, "activation", "relu^2: its architecture, bitnet-b1.58"));
+  ASSERT_TRUE(own.hidden_act.has_value());
+  EXPECT_EQ(own.hidden_act->act, HiddenAct::relu2);
+  SmallShape shape{.layers = 24, .kv_heads = 4, .sentence_piece = true, .vocab = 32002};
+  const Inspection relabelled = inspect_small(SmallModel("bitnet-b1.58", shape));
+  EXPECT_TRUE(finds(relabelled, FindingLevel::note, "activation", "SiLU: though labelled bitnet-b1.58"));
+  EXPECT_PRED2([](const std::string& a, const char* b) { return a.find(b) != std::string::npos; },
+               find(relabelled, "activation")->advice, "--hidden-act relu2");
+  shape.layers = 3;
+  const Inspection doubtful = inspect_small(SmallModel("bitnet-b1.58", shape));
+  EXPECT_TRUE(finds(doubtful, FindingLevel::warning, "activation", "relu^2: its architecture"));
+  SmallModel gelu("llama");
+  gelu.set("llama.hidden_activation", "gelu");
+  const Inspection refused = inspect_small(gelu);
+  EXPECT_TRUE(finds(refused, FindingLevel::error, "loading", "'gelu' is not implemented"));
+  EXPECT_FALSE(refused.hidden_act.has_value());
+}
+
 // The published file of BitNet-b1.58-2B-4T in small.
 TEST(InspectedTokenizer, ExplainsTheQuirksOfThePublishedFile) {
   SmallModel model("bitnet-b1.58");
