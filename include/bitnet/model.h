@@ -59,6 +59,18 @@ struct HiddenActInfo {
   std::string reason;  // for people: "its key llama.hidden_activation says so"
 };
 
+// How the 2-bit codes of I2_S tensors lie in a file, which its header doesn't say: as Microsoft's tools write
+// them on x86, on ARM, or on x86 without one of their build options.
+enum class I2sLayout { x86, arm, rows4 };
+
+struct I2sInfo {
+  std::optional<I2sLayout> layout;  // nullopt: the file has no I2_S tensors
+  Certainty certainty = Certainty::said;
+  std::string reason;              // for people
+  std::uint64_t copied_bytes = 0;  // of tensors that were copied to the layout of x86, which is what runs
+  double seconds = 0;              // that took
+};
+
 // What a model is, for people.
 struct ModelInfo {
   std::string file;          // path, or the name given for bytes in memory
@@ -78,6 +90,7 @@ struct ModelInfo {
   ActivationType activations = ActivationType::int8;  // what ActivationType::automatic stands for
   HeadInfo head;
   HiddenActInfo hidden_act;
+  I2sInfo i2s;
   std::vector<std::string> assumptions;  // on which the logits depend, and which the file does not say
   std::vector<std::string> notes;        // what was found and ignored
   std::vector<std::string> warnings;     // what is wrong with the file and does not keep it from being used
@@ -96,6 +109,8 @@ struct LoadOptions {
   HeadKind head = HeadKind::exact;
   // Whatever the file says. None: as hidden_activation among its keys says, or by what kind of model it is.
   std::optional<HiddenAct> hidden_act{};
+  // Of I2_S tensors. None: by a key of the file, or by what its weights show; x86 where nothing tells.
+  std::optional<I2sLayout> i2s_layout{};
   // With HeadKind::int8: uses the copy in FILE.int8-head if that is whole and of this very file, otherwise
   // makes the copy and puts it there. Nothing that is wrong with that file ends the loading; HeadCacheInfo
   // tells. A model from memory refuses it (UsageError).

@@ -15,6 +15,7 @@
 #include "cli/options/model_options.h"
 #include "cli/options/number_option.h"
 #include "cli/options/prompt_input.h"
+#include "cli/run/run_record.h"
 #include "cli/terminal/interrupt.h"
 #include "cli/terminal/json_text.h"
 #include "cli/terminal/log.h"
@@ -94,6 +95,7 @@ std::string read_text(const PerplexityCommandOptions& o) {
 //   model, architecture what ran
 //   backend, threads, kv_type, activations
 //   hidden_act          "relu2" or "silu"
+//   i2s_layout          "x86", "arm" or "rows4"; null without I2_S tensors
 //   head                "stored" (exact and screened give the same bits) or "int8"
 //   window, stride      in tokens; stride 0: windows side by side
 //   whole_text          whether the text was shorter than a window and is the window itself
@@ -120,6 +122,7 @@ std::string format_json(const PerplexityResult& r, const PerplexityOptions& opti
       {"kv_type", name_of(how.kv_type)},
       {"activations", name_of(session.activations())},
       {"hidden_act", name_of(model.info().hidden_act.act)},
+      {"i2s_layout", i2s_layout_json(model.info())},
       {"head", recorded_name_of(session.head())},
       {"window", options.window},
       {"stride", options.stride},

@@ -14,6 +14,7 @@
 #include "bitnet/version.h"
 #include "engine/session_impl.h"
 #include "model/hidden_act.h"
+#include "model/i2s/layout_judge.h"
 #include "model/model_impl.h"
 
 namespace bitnet {
@@ -188,6 +189,7 @@ std::optional<Trace> run_trace(Session& session, const Model& model, const Sessi
   trace.info.kv_type = options.kv_type == KvType::f16 ? "f16" : "f32";
   trace.info.activations = name_of(session.activations());
   trace.info.hidden_act = name_of(model.info().hidden_act.act);
+  if (const auto layout = model.info().i2s.layout) trace.info.i2s_layout = name_of(*layout);
   trace.info.head = session.head() == HeadKind::int8 ? "int8" : "stored";
   trace.info.program = "bitnet " + std::string(version());
   trace.info.commit = commit();

@@ -29,6 +29,7 @@ struct TraceInfo {
   std::string kv_type;      // "f16" or "f32"
   std::string activations;  // "int8" or "f32"
   std::string hidden_act;   // "relu2" or "silu"
+  std::string i2s_layout;   // "x86", "arm" or "rows4"; empty without I2_S tensors
   std::string head;         // "stored" or "int8"
   std::string program;      // that made it, "bitnet 0.1.0"
   std::string commit;       // of that

@@ -12,7 +12,7 @@
 //   schema, version       "bitnet.trace", 1; only in what this program writes
 //   model                 file, or the built-in model's name
 //   program, commit       that wrote it
-//   backend, kv_type, activations, hidden_act, head
+//   backend, kv_type, activations, hidden_act, i2s_layout, head
 //   ids                   of the tokens that were run
 //   greedy                the likeliest token at each step of a continuation
 //   greedy_margin         between the best two logits at each of these steps

@@ -69,6 +69,7 @@ TraceInfo info_of(const Json& json, const std::string& name) {
   info.kv_type = text_of(json, "kv_type");
   info.activations = text_of(json, "activations");
   info.hidden_act = text_of(json, "hidden_act");
+  info.i2s_layout = text_of(json, "i2s_layout");
   info.head = text_of(json, "head");
   info.program = text_of(json, "program");
   info.commit = text_of(json, "commit");
@@ -157,6 +158,7 @@ std::string trace_info_json(const TraceInfo& info) {
                {"kv_type", info.kv_type},
                {"activations", info.activations},
                {"hidden_act", info.hidden_act},
+               {"i2s_layout", info.i2s_layout},
                {"head", info.head},
                {"ids", Json::array()},
                {"greedy", Json::array()},

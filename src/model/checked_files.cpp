@@ -25,6 +25,7 @@ namespace bitnet {
 struct CheckedFiles::Record {
   FileIdentity file;
   std::uint64_t header = 0;    // XXH3 of the bytes before the tensors' data
+  std::uint64_t layout = 0;    // 1 and a LayoutVerdict on the model that this is a part of; 0: none
   std::uint64_t checksum = 0;  // of the above and of kCheckVersion
 
   bool operator==(const Record&) const = default;
@@ -32,7 +33,7 @@ struct CheckedFiles::Record {
 
 namespace {
 
-constexpr std::uint64_t kCheckVersion = 1;  // of what is looked for in the data, and of this format
+constexpr std::uint64_t kCheckVersion = 2;  // of what is looked for in the data, and of this format
 constexpr std::string_view kFirstLine = "bitnet: model files that were checked\n";
 constexpr std::string_view kAdvice = "the check is not remembered";
 
@@ -68,7 +69,7 @@ CheckedFiles::CheckedFiles(std::string list, std::chrono::nanoseconds min_age)
     : list_(std::move(list)), latest_(nanoseconds_now() - min_age.count()) {}
 
 std::vector<CheckedFiles::Record> CheckedFiles::read() const {
-  static_assert(sizeof(Record) == 56 && std::has_unique_object_representations_v<Record>);
+  static_assert(sizeof(Record) == 64 && std::has_unique_object_representations_v<Record>);
   const std::string content = content_of(list_, kFirstLine.size() + kMaxFiles * sizeof(Record));
   std::vector<Record> records;
   if (!content.starts_with(kFirstLine)) return records;
@@ -81,7 +82,24 @@ std::vector<CheckedFiles::Record> CheckedFiles::read() const {
 
 namespace {
 
-// What stands in the list for a part; nullopt for bytes that are in no file.
+std::uint64_t number_of(std::optional<LayoutVerdict> layout) {
+  return layout ? 1 + static_cast<std::uint64_t>(*layout) : 0;
+}
+
+// Numbers that none has are no verdict either.
+std::optional<LayoutVerdict> verdict_of(std::uint64_t number) {
+  if (number == 0 || number > number_of(LayoutVerdict::rows4)) return std::nullopt;
+  return static_cast<LayoutVerdict>(number - 1);
+}
+
+template <typename Record>
+Record with_layout(Record record, std::optional<LayoutVerdict> layout) {
+  record.layout = number_of(layout);
+  record.checksum = XXH3_64bits_withSeed(&record, offsetof(Record, checksum), kCheckVersion);
+  return record;
+}
+
+// What stands in the list for a part, without a verdict; nullopt for bytes that are in no file.
 template <typename Record>
 std::optional<Record> record_of(const gguf::File& part) {
   const std::optional<FileIdentity> identity = part.identity();
@@ -90,28 +108,33 @@ std::optional<Record> record_of(const gguf::File& part) {
   record.file = *identity;
   const auto header = part.bytes().first(std::min<std::size_t>(part.data_offset(), part.bytes().size()));
   record.header = XXH3_64bits(header.data(), header.size());
-  record.checksum = XXH3_64bits_withSeed(&record, offsetof(Record, checksum), kCheckVersion);
-  return record;
+  return with_layout(record, std::nullopt);
 }
 
 }  // namespace
 
-std::vector<bool> CheckedFiles::holds(const gguf::File& file) const {
+CheckedFiles::Known CheckedFiles::find(const gguf::File& file) const {
   const std::vector<Record> records = read();
-  std::vector<bool> held;
+  Known known;
   for (std::size_t i = 0; i < file.n_parts(); ++i) {
     const auto record = records.empty() ? std::nullopt : record_of<Record>(file.part(i));
-    held.push_back(record && std::ranges::find(records, *record) != records.end());
+    const auto found = std::ranges::find_if(
+        records, [&](const Record& r) { return record && with_layout(*record, verdict_of(r.layout)) == r; });
+    const bool is_listed = found != records.end();
+    known.is_sound.push_back(is_listed);
+    const auto layout = is_listed ? verdict_of(found->layout) : std::nullopt;
+    known.layout = i == 0 || known.layout == layout ? layout : std::nullopt;
   }
-  return held;
+  return known;
 }
 
-void CheckedFiles::add(const gguf::File& file) const {
+void CheckedFiles::add(const gguf::File& file, std::optional<LayoutVerdict> layout) const {
   std::vector<Record> records = read();  // with what other processes added
   bool is_new = false;
   for (std::size_t i = 0; i < file.n_parts(); ++i) {
-    const auto record = record_of<Record>(file.part(i));
+    auto record = record_of<Record>(file.part(i));
     if (!record || std::max(record->file.modified, record->file.changed) > latest_) continue;
+    record = with_layout(*record, layout);
     if (std::ranges::find(records, *record) != records.end()) continue;
     // An earlier state of the same file is of no use any more.
     std::erase_if(records, [&](const Record& r) {

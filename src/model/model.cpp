@@ -13,6 +13,8 @@
 #include "bitnet/error.h"
 #include "model/checked_files.h"
 #include "model/hidden_act.h"
+#include "model/i2s/layout_choice.h"
+#include "model/i2s/layout_copy.h"
 #include "model/lane_weights.h"
 #include "model/model_impl.h"
 #include "model/repack.h"
@@ -57,26 +59,56 @@ void populate(const gguf::File& file, ThreadPool& pool, const LoadOptions& optio
   }
 }
 
-// Reading every code takes as long as the rest of loading; of files that have not changed since it needs to
-// be done once.
+// In the layout that the kernels read, whatever the file has.
+void arrange_i2s(Weights& weights, const gguf::File& file, const LayoutChoice& choice, ThreadPool& pool,
+                 ModelInfo& info) {
+  info.i2s = choice.info;
+  if (!info.i2s.layout) return;
+  const auto start = std::chrono::steady_clock::now();
+  info.i2s.copied_bytes = copy_from_layout(*info.i2s.layout, weights, file, pool);
+  info.i2s.seconds = seconds_since(start);
+  const std::string last_word = " (--i2s-layout has the last word)";
+  if (info.i2s.certainty == Certainty::assumed) {
+    info.assumptions.push_back("in which layout its I2_S tensors are cannot be told; they are read as x86" +
+                               last_word);
+  } else if (info.i2s.certainty == Certainty::concluded && info.i2s.layout != I2sLayout::x86) {
+    info.assumptions.push_back("its I2_S tensors are in the layout " +
+                               std::string(name_of(*info.i2s.layout)) +
+                               ", not in that of x86, and were copied" + last_word);
+  }
+}
+
+// Reading every code takes as long as the rest of loading, and telling their layout some more; of files that
+// have not changed since it needs to be done once.
 Weights read_checked_weights(const gguf::File& file, const Config& config, ThreadPool& pool,
-                             const LoadOptions& options) {
-  if (options.is_sound) return read_weights(file, config, std::vector<bool>(file.n_parts(), true), pool);
-  if (options.checked_list.empty()) return read_weights(file, config, {}, pool);
-  CheckedFiles checked(options.checked_list, options.checked_min_age);
-  const std::vector<bool> is_sound = checked.holds(file);
-  Weights weights = read_weights(file, config, is_sound, pool);
-  if (std::ranges::find(is_sound, false) != is_sound.end()) checked.add(file);
+                             const LoadOptions& options, ModelInfo& info) {
+  CheckedFiles::Known known;
+  std::optional<CheckedFiles> checked;
+  if (options.is_sound) {
+    known = {.is_sound = std::vector<bool>(file.n_parts(), true), .layout = LayoutVerdict::x86};
+  } else if (!options.checked_list.empty()) {
+    known = checked.emplace(options.checked_list, options.checked_min_age).find(file);
+  }
+  Weights weights = read_weights(file, config, known.is_sound, pool);
+  const LayoutChoice choice = choose_i2s_layout(file, weights, options.i2s_layout, known.layout, pool);
+  const bool is_news =
+      std::ranges::find(known.is_sound, false) != known.is_sound.end() || choice.verdict != known.layout;
+  if (checked && is_news) checked->add(file, choice.verdict);
+  arrange_i2s(weights, file, choice, pool, info);
   return weights;
 }
 
 // The pool lives only as long as the weights are checked and copied.
-Weights read_weights_with(const gguf::File& file, const Config& config, const LoadOptions& options) {
+Weights read_weights_with(const gguf::File& file, const Config& config, const LoadOptions& options,
+                          ModelInfo& info) {
   ThreadPool pool(options.n_threads);
   populate(file, pool, options);
-  Weights weights = read_checked_weights(file, config, pool, options);
+  Weights weights = read_checked_weights(file, config, pool, options, info);
   copy_to_lanes(weights, file, pool, [&] { return !options.on_progress || options.on_progress(1); });
-  if (options.weights == WeightMemory::repack) repack(weights, file, pool);
+  if (options.weights == WeightMemory::repack) {
+    repack(weights, file, pool);
+    weights.i2s_copies = AnonymousMemory();
+  }
   return weights;
 }
 
@@ -155,7 +187,7 @@ Model::Impl::Impl(gguf::File opened, const LoadOptions& options)
     : file(std::move(opened)),
       config(read_config_with(file, options, info)),
       vocabulary_to_come(start_reading_tokenizer(file, options.n_threads)),
-      weights(read_weights_with(file, config, options)),
+      weights(read_weights_with(file, config, options, info)),
       vocabulary(vocabulary_to_come.get()) {
   info.file = file.name();
   info.name = printable(file.get_string("general.name").value_or(""), kMaxPrintedName);

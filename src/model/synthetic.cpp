@@ -12,6 +12,7 @@
 #include "base/half.h"
 #include "bitnet/error.h"
 #include "gguf/writer.h"
+#include "model/i2s/layout_choice.h"
 #include "quant/tensor_type.h"
 
 namespace bitnet {
@@ -165,6 +166,7 @@ void add_keys(gguf::Writer& header, const SyntheticShape& s) {
   };
   header.add("general.architecture", s.architecture);
   header.add("general.name", "synthetic " + std::string(s.name));
+  header.add(kI2sLayoutKey, name_of(I2sLayout::x86));  // which random weights don't show
   add(".vocab_size", s.vocab);
   add(".context_length", s.context_length);
   add(".embedding_length", s.hidden);

@@ -41,6 +41,7 @@ struct Weights {
   RopeTable rope;
 
   std::vector<std::vector<float>> converted;  // norms that the file doesn't hold as F32
+  AnonymousMemory i2s_copies;                 // holds I2_S matrices that the file has in another layout
   AnonymousMemory repacked;                   // holds the matrices when they were copied out of the file
   AnonymousMemory lanes;                      // holds those of coded types, in the order of their products
 };

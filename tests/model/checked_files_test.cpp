@@ -48,9 +48,11 @@ class CheckedList : public ::testing::Test {
     }
   }
   // As if the check had passed it: whether it is then looked at again shows whether it loads.
-  void list_as_checked(const std::string& path) const { CheckedFiles(list_, 0s).add(gguf::File::open(path)); }
+  void list_as_checked(const std::string& path) const {
+    CheckedFiles(list_, 0s).add(gguf::File::open(path), std::nullopt);
+  }
   bool is_listed(const std::string& path) const {
-    const std::vector<bool> held = CheckedFiles(list_, 0s).holds(gguf::File::open(path));
+    const std::vector<bool> held = CheckedFiles(list_, 0s).find(gguf::File::open(path)).is_sound;
     return std::ranges::all_of(held, [](bool b) { return b; });
   }
 
@@ -121,7 +123,7 @@ TEST_F(CheckedList, IsNotBelievedOfAFileThatChanged) {
 
 // A later change might get the same time.
 TEST_F(CheckedList, DoesNotTakeAFileThatHasJustBeenWritten) {
-  CheckedFiles(list_, 60s).add(gguf::File::open(broken_));
+  CheckedFiles(list_, 60s).add(gguf::File::open(broken_), LayoutVerdict::x86);
   EXPECT_FALSE(fs::exists(list_));
   EXPECT_FALSE(is_listed(broken_));
 }
@@ -133,7 +135,7 @@ TEST_F(CheckedList, TellsPartsOfASplitModelApart) {
   EXPECT_TRUE(loads(paths[1]));
   ::usleep(20'000);
   fs::last_write_time(paths[0], fs::file_time_type::clock::now());
-  const std::vector<bool> held = CheckedFiles(list_, 0s).holds(gguf::File::open(paths[0]));
+  const std::vector<bool> held = CheckedFiles(list_, 0s).find(gguf::File::open(paths[0])).is_sound;
   EXPECT_EQ(held, (std::vector<bool>{false, true, true}));
   // Only the part that changed is read again: the broken tensor is in another.
   EXPECT_TRUE(loads(paths[0]));
@@ -198,6 +200,33 @@ TEST_F(CheckedList, KeepsNoMoreThanTheLastFiles) {
   list_as_checked(directory_.file("9.gguf"));
   EXPECT_EQ(fs::file_size(list_), size);
   EXPECT_TRUE(is_listed(directory_.file("3.gguf")));
+}
+
+TEST_F(CheckedList, KeepsTheVerdictOnTheLayout) {
+  const CheckedFiles list(list_, 0s);
+  const gguf::File file = gguf::File::open(broken_);
+  EXPECT_EQ(list.find(file).layout, std::nullopt);
+  list.add(file, std::nullopt);
+  EXPECT_EQ(list.find(file).is_sound, std::vector<bool>{true});
+  EXPECT_EQ(list.find(file).layout, std::nullopt);
+  const auto size_of_one = fs::file_size(list_);
+  for (const LayoutVerdict verdict :
+       {LayoutVerdict::x86, LayoutVerdict::arm, LayoutVerdict::rows4, LayoutVerdict::unknown}) {
+    list.add(file, verdict);
+    EXPECT_EQ(list.find(file).layout, verdict);
+    EXPECT_EQ(fs::file_size(list_), size_of_one);
+  }
+}
+
+TEST_F(CheckedList, HasAVerdictOnASplitModelIfAllPartsAgree) {
+  const std::vector<std::string> paths = write_parts(broken_model(), 3, directory_.file("m"));
+  const CheckedFiles list(list_, 0s);
+  const gguf::File all = gguf::File::open(paths[0]);
+  list.add(all, LayoutVerdict::arm);
+  EXPECT_EQ(list.find(all).layout, LayoutVerdict::arm);
+  ::usleep(20'000);
+  fs::last_write_time(paths[1], fs::file_time_type::clock::now());
+  EXPECT_EQ(list.find(gguf::File::open(paths[0])).layout, std::nullopt);
 }
 
 TEST_F(CheckedList, HasNoUseForBytesThatAreInNoFile) {

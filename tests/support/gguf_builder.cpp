@@ -1,10 +1,14 @@
 #include "support/gguf_builder.h"
 
+#include <algorithm>
 #include <bit>
 #include <stdexcept>
 #include <utility>
 
 #include "base/half.h"
+#include "gguf/gguf.h"
+#include "quant/i2_s.h"
+#include "quant/tensor_type.h"
 
 namespace bitnet::test {
 namespace {
@@ -170,17 +174,38 @@ std::size_t GgufBuilder::offset_of(std::string_view field) const {
   throw std::out_of_range("no field named " + std::string(field));
 }
 
-std::vector<std::byte> pack_i2s(std::span<const std::int8_t> values, float scale, I2sLayout layout) {
-  const std::size_t group = layout == I2sLayout::x86 ? 128 : 64;
-  const std::size_t group_bytes = group / 4;
-  if (values.size() % group != 0) throw std::invalid_argument("I2_S takes whole groups");
+std::vector<std::byte> pack_i2s(std::span<const std::int8_t> values, float scale, I2sLayout layout,
+                                std::size_t cols) {
+  const std::size_t whole = layout == I2sLayout::rows4 ? 4 * cols : layout == I2sLayout::x86 ? 128 : 64;
+  if (whole == 0 || values.size() % whole != 0) throw std::invalid_argument("I2_S takes whole groups");
   std::vector<std::byte> out(values.size() / 4 + 32);
+  // What of the elements that lie together follows one another in a byte's bits.
+  const std::size_t step = whole / 4;
   for (std::size_t i = 0; i < values.size(); ++i) {
-    const std::size_t j = i % group;
+    const std::size_t j = i % whole;
     const auto code = static_cast<std::byte>(values[i] + 1);
-    out[i / group * group_bytes + j % group_bytes] |= code << static_cast<int>(6 - 2 * (j / group_bytes));
+    out[i / whole * step + j % step] |= code << static_cast<int>(6 - 2 * (j / step));
   }
   std::memcpy(out.data() + values.size() / 4, &scale, sizeof scale);
+  return out;
+}
+
+std::vector<std::byte> in_i2s_layout(std::span<const std::byte> x86_file, I2sLayout layout) {
+  std::vector<std::byte> out(x86_file.begin(), x86_file.end());
+  const gguf::File file = gguf::File::from_bytes(x86_file, "x86");
+  for (const gguf::Tensor& t : file.tensors()) {
+    if (t.type != quant::info(quant::TensorType::i2_s).id) continue;
+    const quant::Matrix w{quant::TensorType::i2_s, t.dims[1], t.dims[0], t.extent.data(), 1.0F};
+    std::vector<float> row(w.cols);
+    std::vector<std::int8_t> trits;
+    for (std::size_t r = 0; r < w.rows; ++r) {
+      quant::i2_s::decode_row(w, r, row.data());
+      for (const float v : row) trits.push_back(static_cast<std::int8_t>(v));
+    }
+    const float scale = quant::i2_s::tensor_scale(w.data, w.rows, w.cols);
+    std::ranges::copy(pack_i2s(trits, scale, layout, w.cols),
+                      out.begin() + static_cast<std::ptrdiff_t>(t.file_offset));
+  }
   return out;
 }
 

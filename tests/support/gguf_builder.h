@@ -19,15 +19,13 @@
 #include <type_traits>
 #include <vector>
 
+#include "bitnet/model.h"
 #include "gguf/value.h"
 
 namespace bitnet::test {
 
 template <typename T>
 concept Number = std::is_arithmetic_v<T>;
-
-// Which machine's build of Microsoft's tool wrote an I2_S tensor: groups of 128 or of 64 elements.
-enum class I2sLayout { x86, arm };
 
 // One number of the header or one name's place, as the last build() wrote it.
 struct GgufField {
@@ -79,7 +77,7 @@ class GgufBuilder {
   GgufBuilder& add_f16(std::string_view name, std::vector<std::uint64_t> dims, std::span<const float> values);
   GgufBuilder& add_bf16(std::string_view name, std::vector<std::uint64_t> dims,
                         std::span<const float> values);
-  // Ternary values -1, 0, 1 in row-major order, a multiple of 128 (x86) or 64 (ARM) of them.
+  // Ternary values -1, 0, 1 in row-major order; see pack_i2s.
   GgufBuilder& add_i2s(std::string_view name, std::vector<std::uint64_t> dims,
                        std::span<const std::int8_t> values, float scale, I2sLayout layout = I2sLayout::x86);
 
@@ -161,8 +159,12 @@ void patch(std::vector<std::byte>& file, std::size_t offset, T value) {
   for (std::size_t i = 0; i < bytes.size(); ++i) file.at(offset + i) = bytes[i];
 }
 
-// Microsoft's I2_S: the codes of all elements, the scale, padding; n / 4 + 32 bytes.
+// Microsoft's I2_S: the codes of all elements, the scale, padding; n / 4 + 32 bytes. A multiple of 128 (x86)
+// or 64 (ARM) elements, or of four rows of `cols` (rows4).
 std::vector<std::byte> pack_i2s(std::span<const std::int8_t> values, float scale,
-                                I2sLayout layout = I2sLayout::x86);
+                                I2sLayout layout = I2sLayout::x86, std::size_t cols = 0);
+
+// A model's file that has its I2_S tensors in the layout of x86, with them in another.
+std::vector<std::byte> in_i2s_layout(std::span<const std::byte> x86_file, I2sLayout layout);
 
 }  // namespace bitnet::test

@@ -66,7 +66,7 @@ void add_options(Command& c, InspectCommandOptions& o) {
   c.footer(
       "Says what is in the file, what is unusual about it, what the engine will do\n"
       "and what you should do. Exit code 3 if the file would be refused, or would\n"
-      "load and write nonsense (I2_S in the ARM layout).");
+      "load and write nonsense (I2_S in another layout than its key says).");
 }
 
 // What the int8 copy of the head does to the logits of a file that loads; nullopt when interrupted.

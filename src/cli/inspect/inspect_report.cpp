@@ -251,8 +251,10 @@ std::string verdict_of(const Inspection& in) {
 //   usable        no finding is an error; exit code 0
 //   hidden_act    {act: "relu2" or "silu", certainty: "said", "concluded" or "assumed", reason}: of the
 //                 feed-forward network's gate; null if the file is refused
-//   layout        {verdict: "x86", "arm" or "unknown", evidence_x86, evidence_arm, pairs}: see
-//                 src/model/inspect/i2s_layout.h
+//   layout        {verdict: "x86", "arm", "rows4" or "unknown", evidence_x86, evidence_arm, evidence_rows4,
+//                 pairs: see src/model/i2s/layout_judge.h; read_as: the layout that the engine takes,
+//                 certainty: "said", "concluded" or "assumed", reason, copied_bytes, seconds: of copying to
+//                 the layout of x86, null each for a file that is refused or without I2_S tensors}
 //   findings      [{level: "ok", "note", "warning" or "error", topic, what, meaning, advice: text or null}]
 //   sizes         [{type, tensors, bytes}]; bytes is 0 in a damaged file
 //   other_bytes   of the file that are no tensor's data: the header, and gaps that align the data
@@ -309,16 +311,20 @@ Json hidden_act_json(const std::optional<HiddenActInfo>& info) {
   return {{"act", name_of(info->act)}, {"certainty", name_of(info->certainty)}, {"reason", info->reason}};
 }
 
-std::string_view layout_name(LayoutVerdict verdict) {
-  switch (verdict) {
-    case LayoutVerdict::x86:
-      return "x86";
-    case LayoutVerdict::arm:
-      return "arm";
-    case LayoutVerdict::unknown:
-      break;
+Json layout_json(const Inspection& in) {
+  const auto verdict = in.layout.verdict();
+  Json json = {{"verdict", verdict ? name_of(*verdict) : "unknown"}};
+  for (const I2sLayout layout : kI2sLayouts) {
+    json["evidence_" + std::string(name_of(layout))] = in.layout.evidence(layout);
   }
-  return "unknown";
+  json["pairs"] = in.layout.n_pairs();
+  const bool is_read = in.i2s && in.i2s->layout;
+  json["read_as"] = is_read ? Json(name_of(*in.i2s->layout)) : Json();
+  json["certainty"] = is_read ? Json(name_of(in.i2s->certainty)) : Json();
+  json["reason"] = is_read ? Json(in.i2s->reason) : Json();
+  json["copied_bytes"] = is_read ? Json(in.i2s->copied_bytes) : Json();
+  json["seconds"] = is_read ? Json(in.i2s->seconds) : Json();
+  return json;
 }
 
 }  // namespace
@@ -371,11 +377,7 @@ std::string inspection_json(const Inspection& in, const InspectionExtras& extras
               {"refusal", in.refusal ? Json(*in.refusal) : Json()},
               {"usable", in.is_usable()},
               {"hidden_act", hidden_act_json(in.hidden_act)},
-              {"layout",
-               {{"verdict", layout_name(in.layout.verdict())},
-                {"evidence_x86", in.layout.evidence(I2sLayout::x86)},
-                {"evidence_arm", in.layout.evidence(I2sLayout::arm)},
-                {"pairs", in.layout.n_pairs()}}},
+              {"layout", layout_json(in)},
               {"findings", std::move(findings)},
               {"sizes", std::move(sizes)},
               {"other_bytes", in.other_bytes()},

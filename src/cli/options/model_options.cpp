@@ -19,6 +19,7 @@
 #include "cli/terminal/memory_use.h"
 #include "cli/terminal/progress_bar.h"
 #include "model/hidden_act.h"
+#include "model/i2s/layout_judge.h"
 
 namespace bitnet::cli {
 namespace {
@@ -29,6 +30,14 @@ void log_memory(const char* when) {
   const MemoryUse m = memory_use();
   log_debug("memory {}: peak {:.1f} MiB; own {:.1f} MiB, mapped {:.1f} MiB", when, to_mib(m.peak_bytes),
             to_mib(m.own_bytes), to_mib(m.mapped_bytes));
+}
+
+void log_layout(const I2sInfo& i2s) {
+  if (!i2s.layout) return;
+  log_debug("I2_S layout {}: {}", name_of(*i2s.layout), i2s.reason);
+  if (i2s.copied_bytes == 0) return;
+  log_debug("I2_S tensors: {:.1f} MiB copied to the layout of x86 in {:.3f} s", to_mib(i2s.copied_bytes),
+            i2s.seconds);
 }
 
 void log_head(const ModelInfo& info) {
@@ -72,6 +81,12 @@ std::optional<HiddenAct> parse_hidden_act(const std::string& name) {
     if (name == name_of(act)) return act;
   }
   throw UsageError("--hidden-act '" + name + "' is unknown; choose from auto, relu2, silu");
+}
+
+std::optional<I2sLayout> parse_i2s_layout(const std::string& name) {
+  if (name == "auto") return std::nullopt;
+  if (const auto layout = find_i2s_layout(name)) return layout;
+  throw UsageError("--i2s-layout '" + name + "' is unknown; choose from auto, " + i2s_layout_names());
 }
 
 WeightMemory parse_weights(const std::string& name) {
@@ -151,7 +166,14 @@ void ModelOptions::add_to(Command& command) {
       "relu2 or silu, if the file is wrong");
   act->type_name("ACT")->default_str("auto");
   act->choices("auto, relu2, silu");
-  for (Option* option : {file, ctx_size, kv_type, activations, head_kind, act}) option->group("Model");
+  Option* layout = command.add_option(
+      "--i2s-layout", [this](const std::string& name) { i2s_layout = parse_i2s_layout(name); },
+      "How I2_S lies in the file: " + i2s_layout_names());
+  layout->type_name("LAYOUT")->default_str("auto");
+  layout->choices("auto, " + i2s_layout_names());
+  for (Option* option : {file, ctx_size, kv_type, activations, head_kind, act, layout}) {
+    option->group("Model");
+  }
 
   Option* threads =
       add_number(command, "-t,--threads", session.n_threads, "Threads")->default_str("one per core");
@@ -195,6 +217,7 @@ Model load_model(const ModelOptions& options, HeadKind head_kind) {
                          .weights = options.weights,
                          .head = head_choice.kind,
                          .hidden_act = options.hidden_act,
+                         .i2s_layout = options.i2s_layout,
                          .cache_head = head_choice.cached,
                          .checked_list = options.model.empty() ? "" : cache_file("checked").value_or(""),
                          .is_sound = options.model.empty(),  // the tests see to it
@@ -218,7 +241,12 @@ Model load_model(const ModelOptions& options, HeadKind head_kind) {
       info.n_heads, info.n_kv_heads, info.ffn, info.vocab, info.context_length,
       info.tied_output ? "tied" : "separate");
   log_debug("hidden activation {}: {}", name_of(info.hidden_act.act), info.hidden_act.reason);
+  log_layout(info.i2s);
   log_debug("loaded {:.1f} MiB in {:.3f} s", to_mib(info.file_bytes), seconds.count());
+  if (options.i2s_layout && !info.i2s.layout) {
+    throw UsageError(fmt::format("--i2s-layout {}: {} has no I2_S tensors; leave it out",
+                                 name_of(*options.i2s_layout), file));
+  }
   if (options.head && options.head->kind != info.head.kind) {
     // Of int8 other logits are expected; the screened head would give those that come now.
     const std::string why = fmt::format(

@@ -23,6 +23,7 @@ struct ModelOptions {
   // Without a value the command chooses: screened where its sampler asks for the best tokens only.
   std::optional<HeadChoice> head;
   std::optional<HiddenAct> hidden_act;  // none: as the file has it
+  std::optional<I2sLayout> i2s_layout;  // likewise
   SessionOptions session;
   bool quiet = false;
   bool verbose = false;
@@ -31,12 +32,13 @@ struct ModelOptions {
   void add_to(Command& command);
 };
 
-// --kv-type, --activations, --hidden-act, --weights, --head. Throw UsageError.
+// --kv-type, --activations, --hidden-act, --i2s-layout, --weights, --head. Throw UsageError.
 KvType parse_kv_type(const std::string& name);
 ActivationType parse_activations(const std::string& name);
 extern const char* const kActivationNames;
 extern const char* const kActivationsHelp;
 std::optional<HiddenAct> parse_hidden_act(const std::string& name);  // none for "auto"
+std::optional<I2sLayout> parse_i2s_layout(const std::string& name);  // likewise
 WeightMemory parse_weights(const std::string& name);
 // The name of a backend that this CPU can run; `source` is for messages.
 std::string check_backend(const std::string& name, const std::string& source);

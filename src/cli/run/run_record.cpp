@@ -8,6 +8,7 @@
 #include "cli/options/template_option.h"
 #include "cli/terminal/json_text.h"
 #include "model/hidden_act.h"
+#include "model/i2s/layout_judge.h"
 
 namespace bitnet::cli {
 namespace {
@@ -42,7 +43,12 @@ Json run_options_json(const RunOptions& o, ChatForm form, const Model& model, co
           {"kv_type", name_of(o.model.session.kv_type)},
           {"activations", name_of(session.activations())},
           {"hidden_act", name_of(model.info().hidden_act.act)},
+          {"i2s_layout", i2s_layout_json(model.info())},
           {"head", recorded_name_of(session.head())}};
+}
+
+Json i2s_layout_json(const ModelInfo& info) {
+  return info.i2s.layout ? Json(name_of(*info.i2s.layout)) : Json();
 }
 
 Json run_model_json(const ModelInfo& info) {

@@ -26,10 +26,14 @@ namespace bitnet::cli {
 //                                seed: the one that was drawn, where a random one was asked for
 //   ctx_size, kv_type, activations
 //   hidden_act                   "relu2" or "silu": what the model was run with, whoever decided it
+//   i2s_layout                   "x86", "arm" or "rows4", likewise; null without I2_S tensors
 //   head                         "stored" (--head exact and screened give the same bits) or "int8"
 // Options that are not here change none of these: tests/cli/run/option_record_test.cpp.
 nlohmann::ordered_json run_options_json(const RunOptions& options, ChatForm form, const Model& model,
                                         const Session& session);
+
+// i2s_layout of these.
+nlohmann::ordered_json i2s_layout_json(const ModelInfo& info);
 
 // {name, architecture, file, bytes} and {text, ids}, as run --json and --score have them.
 nlohmann::ordered_json run_model_json(const ModelInfo& info);

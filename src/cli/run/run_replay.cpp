@@ -47,6 +47,7 @@ struct SavedRun {
   KvType kv_type{};
   ActivationType activations{};
   std::optional<HiddenAct> hidden_act;  // none in receipts of earlier versions
+  std::optional<I2sLayout> i2s_layout;  // none without I2_S tensors, too
   HeadChoice head;
   std::vector<TokenId> prompt;
   std::vector<TokenId> ids;  // that came of it, and so the rest
@@ -112,6 +113,9 @@ SavedRun parse(const SavedJson& json) {
   run.kv_type = parse_kv_type(o.at("kv_type"));
   run.activations = parse_activations(o.at("activations"));
   run.hidden_act = parse_hidden_act(o.value("hidden_act", "auto"));
+  if (o.contains("i2s_layout") && !o.at("i2s_layout").is_null()) {
+    run.i2s_layout = parse_i2s_layout(o.at("i2s_layout"));
+  }
   const std::string head = o.at("head");
   run.head = parse_head(head == "stored" ? "exact" : head);
   run.prompt = ids_of(json.at("prompt").at("ids"));
@@ -169,6 +173,7 @@ ExitCode replay_receipt(const std::string& path, ModelOptions options) {
   options.session.kv_type = saved.kv_type;
   options.session.activations = saved.activations;
   options.hidden_act = saved.hidden_act;
+  options.i2s_layout = saved.i2s_layout;
   log_debug("{} is of {}; this is bitnet {} ({})", shown, saved.program, version(), commit());
 
   const Model model = load_model(options);

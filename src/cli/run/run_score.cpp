@@ -5,7 +5,7 @@
 //   program, commit   that wrote it
 //   model             {name, architecture, file, bytes}: as run --json has it
 //   options           {template, think, system, special, ctx_size, kv_type, activations, hidden_act,
-//                     head}: run_record.h
+//                     i2s_layout, head}: run_record.h
 //   prompt            {text, ids, tokens, score}: as it was given, null if that is no UTF-8; the ids that
 //   were
 //                     run; of each token
@@ -163,7 +163,7 @@ Json options_json(const ScoreRun& run) {
   const Json all = run_options_json(run.options, run.form, run.model, run.session);
   Json json;
   for (const char* name : {"template", "think", "system", "special", "ctx_size", "kv_type", "activations",
-                           "hidden_act", "head"}) {
+                           "hidden_act", "i2s_layout", "head"}) {
     json[name] = all.at(name);
   }
   return json;

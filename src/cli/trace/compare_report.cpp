@@ -35,8 +35,9 @@ double worst(const std::vector<TensorComparison>& tensors, double TensorComparis
 //   program, commit     that wrote the report
 //   verdict             "identical" (the same bits, the same tokens, and nothing of the reference left out),
 //                       "within" the thresholds, or "differs"
-//   tested, reference   {file, model, backend, kv_type, activations, hidden_act, head, program, commit};
-//                       file is null where the model was run for it, the others where the dump does not say
+//   tested, reference   {file, model, backend, kv_type, activations, hidden_act, i2s_layout, head,
+//                       program, commit}; file is null where the model was run for it, the others where the
+//                       dump does not say
 //   n_tokens            that were run; null where neither side says
 //   thresholds          {min_cosine, max_abs_error, max_relative_error, min_token_match, exact}; null: none
 //   min_cosine, max_abs_error, max_relative_error
@@ -80,6 +81,7 @@ Json side_json(const ComparedSide& side) {
           {"kv_type", or_null(side.info.kv_type)},
           {"activations", or_null(side.info.activations)},
           {"hidden_act", or_null(side.info.hidden_act)},
+          {"i2s_layout", or_null(side.info.i2s_layout)},
           {"head", or_null(side.info.head)},
           {"program", or_null(side.info.program)},
           {"commit", or_null(side.info.commit)}};

@@ -104,11 +104,12 @@ void measure(Inspection& out, const gguf::File& file, const gguf::Tensor& t, con
     return;
   }
   s.scale = type->tensor_scale(t.extent.data(), rows, cols);
-  s.codes = count_codes(t.extent.first(rows * cols / 4), rows, cols, pool, on_rows);
+  PlaceCounts places(cols);
+  s.codes = count_codes(t.extent.first(rows * cols / 4), rows, pool, places, on_rows);
   s.zero_rate = s.codes.rate(s.codes.zero);
   const std::span<const float> norm = norm_before(file, t);
-  if (!norm.empty() && s.codes.invalid == 0) out.layout.add(s.codes.nonzero_at, norm);
-  s.codes.nonzero_at = {};
+  if (norm.empty() || s.codes.invalid != 0) return;
+  if (const auto evidence = layout_evidence(places, norm)) out.layout.add(*evidence);
 }
 
 // The loader's message, without the hint that leads here.
@@ -148,6 +149,7 @@ void ask_loader(Inspection& out, const InspectionSource& source, const gguf::Fil
     const Model model =
         is_read ? Model::from_bytes(file.bytes(), source.path, options) : load(source, options);
     out.hidden_act = model.info().hidden_act;
+    out.i2s = model.info().i2s;
     add_hidden_act(out, *out.hidden_act);
     for (const std::string& note : model.info().notes) {
       out.add(FindingLevel::note, "metadata", note, "it has no bearing on what this engine computes");

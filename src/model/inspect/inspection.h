@@ -13,7 +13,7 @@
 
 #include "bitnet/model.h"
 #include "gguf/gguf.h"
-#include "model/inspect/i2s_layout.h"
+#include "model/i2s/layout_judge.h"
 #include "model/inspect/tensor_statistics.h"
 
 namespace bitnet {
@@ -69,7 +69,8 @@ struct Inspection {
   bool is_parsed = false;   // what stands above beyond the name is known
   bool is_damaged = false;  // the header is cut or contradicts itself: no tensor was looked into
   std::optional<HiddenActInfo> hidden_act;  // nullopt for a file that is refused
-  LayoutJudge layout;       // without pairs where there is nothing to judge by
+  std::optional<I2sInfo> i2s;               // likewise
+  LayoutJudge layout;                       // without pairs where there is nothing to judge by
   std::vector<Finding> findings;
   std::optional<std::string> refusal;  // the loader's message; nullopt: it takes the file
 

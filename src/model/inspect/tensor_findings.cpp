@@ -82,41 +82,58 @@ void add_codes(Inspection& out) {
       "download it again and compare its checksum, or convert the original weights again");
 }
 
-// How the layout is told, and with what result. i2s_layout.h has the whole of it.
-std::string layout_evidence(const LayoutJudge& judge) {
-  if (judge.n_pairs() == 0) return "no matrix stands behind a norm that could tell";
-  return "agreement of norm weights with columns: " + fixed(judge.evidence(I2sLayout::x86), 4) +
-         " read as x86, " + fixed(judge.evidence(I2sLayout::arm), 4) + " read as ARM, about " +
-         std::to_string(judge.n_pairs()) + " where there is none";
+// What a layout is, for people.
+std::string description_of(I2sLayout layout) {
+  switch (layout) {
+    case I2sLayout::x86:
+      return "groups of 128 codes, as Microsoft's tools write them on x86";
+    case I2sLayout::arm:
+      return "groups of 64 codes, as Microsoft's tools write them on ARM";
+    case I2sLayout::rows4:
+      break;
+  }
+  return "four rows together, as Microsoft's tools write them on x86 when built without ACT_PARALLEL";
 }
 
+std::string copies_text(const I2sInfo& info) {
+  if (info.copied_bytes == 0) return "which the engine reads where they lie";
+  const double mib = static_cast<double>(info.copied_bytes) / (1 << 20);
+  return "which the engine copies to the layout of x86 whenever it loads the file: " + fixed(mib, 4) +
+         " MiB more memory, made in " + fixed(info.seconds, 2) + " s here";
+}
+
+// How the layout is told, and with what result. layout_judge.h has the whole of it.
 void add_layout(Inspection& out) {
-  const LayoutJudge& judge = out.layout;
-  const std::string evidence = layout_evidence(judge);
-  // Of what is compared.
   constexpr const char* kHow =
-      "training leaves few zeros in a matrix's columns that stand behind large norm weights; read in the "
-      "wrong "
-      "layout the columns are mixed up and that is lost; ";
-  switch (judge.verdict()) {
-    case LayoutVerdict::x86:
-      out.add(ok, "layout", "I2_S in the x86 layout (" + evidence + ")",
-              std::string(kHow) + "here it shows in groups of 128 codes, which is how the engine reads them");
-      return;
-    case LayoutVerdict::arm:
-      out.add(
-          error, "layout", "I2_S in the ARM layout (" + evidence + ")",
-          std::string(kHow) +
-              "here it shows in groups of 64 codes, as the tool's ARM build writes them; the engine reads "
-              "groups of 128, so it would load this file and write fluent nonsense",
-          "take a file that was made on x86, or convert the original weights there");
-      return;
-    case LayoutVerdict::unknown:
-      out.add(note, "layout", "cannot tell x86 from ARM (" + evidence + ")",
-              "nothing in a header says which layout I2_S has, and these weights show no relation between "
-              "norms and columns, as random ones don't; the engine reads the x86 layout",
-              "if the text is nonsense, find out on what machine the file was made");
-      return;
+      "training leaves more zeros in a matrix's columns that stand behind small norm weights; read in the "
+      "wrong layout the columns are mixed up and that is lost; ";
+  const LayoutJudge& judge = out.layout;
+  const std::optional<I2sLayout> verdict = judge.verdict();
+  const std::string evidence = " (" + judge.text() + ")";
+  // Of a file that is refused nobody knows what its key says.
+  const I2sLayout taken = out.i2s && out.i2s->layout ? *out.i2s->layout : verdict.value_or(I2sLayout::x86);
+  if (verdict && *verdict != taken) {
+    out.add(error, "layout",
+            "I2_S in the layout " + std::string(name_of(*verdict)) + evidence + ", and read as " +
+                std::string(name_of(taken)) + ": " + out.i2s->reason,
+            std::string(kHow) + "here it shows in " + description_of(*verdict) +
+                "; the engine would load the file and write fluent nonsense",
+            "pass --i2s-layout " + std::string(name_of(*verdict)));
+  } else if (verdict) {
+    const std::string copies = out.i2s ? ", " + copies_text(*out.i2s) : "";
+    out.add(taken == I2sLayout::x86 ? ok : note, "layout",
+            "I2_S in the layout " + std::string(name_of(*verdict)) + evidence,
+            std::string(kHow) + "here it shows in " + description_of(*verdict) + copies);
+  } else if (out.i2s && out.i2s->certainty == Certainty::said) {
+    out.add(ok, "layout",
+            "I2_S in the layout " + std::string(name_of(taken)) + ": " + out.i2s->reason + evidence,
+            description_of(taken) + ", " + copies_text(*out.i2s) +
+                "; the weights themselves show no layout, as random ones don't");
+  } else {
+    out.add(note, "layout", "cannot tell which layout I2_S has: x86, arm or rows4" + evidence,
+            "nothing in a header says it, and these weights show no relation between norms and columns, as "
+            "random ones don't; the engine reads the layout of x86",
+            "if the text is nonsense, try --i2s-layout arm and --i2s-layout rows4");
   }
 }
 

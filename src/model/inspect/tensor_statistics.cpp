@@ -7,6 +7,7 @@
 #include <limits>
 #include <mutex>
 #include <numeric>
+#include <vector>
 
 namespace bitnet {
 namespace {
@@ -16,11 +17,10 @@ constexpr std::size_t kStepBlocks = 64;                       // between two que
 
 std::size_t rows_in_block(std::size_t cols) { return std::max<std::size_t>(1, kBlockElements / cols); }
 
-// Calls count(begin, end) for every block of rows, on the pool's threads. Returns how many rows were done.
+// Calls count(begin, end) for every `block` rows, on the pool's threads. Returns how many rows were done.
 template <typename Count>
-std::size_t for_blocks(std::size_t rows, std::size_t cols, ThreadPool& pool, const RowsHook& keep_going,
+std::size_t for_blocks(std::size_t rows, std::size_t block, ThreadPool& pool, const RowsHook& keep_going,
                        Count count) {
-  const std::size_t block = rows_in_block(cols);
   const std::size_t n_blocks = (rows - 1) / block + 1;
   for (std::size_t done = 0; done < n_blocks; done += kStepBlocks) {
     if (done > 0 && keep_going && !keep_going(done * block)) return done * block;
@@ -58,38 +58,27 @@ void count_totals(std::span<const std::byte> codes, CodeCounts& counts) {
   counts.minus += codes.size() * 4 - high_only - low_only - both;
 }
 
-// Plain loops over one row's bytes, which compilers turn into vector instructions.
-void count_places(std::span<const std::byte> row, std::uint32_t* nonzero_at) {
-  for (std::size_t b = 0; b < row.size(); ++b) {
-    const auto byte = static_cast<std::uint32_t>(row[b]);
-    nonzero_at[4 * b] += static_cast<std::uint32_t>((byte >> 6) != 1U);
-    nonzero_at[4 * b + 1] += static_cast<std::uint32_t>(((byte >> 4) & 3U) != 1U);
-    nonzero_at[4 * b + 2] += static_cast<std::uint32_t>(((byte >> 2) & 3U) != 1U);
-    nonzero_at[4 * b + 3] += static_cast<std::uint32_t>((byte & 3U) != 1U);
-  }
-}
-
 }  // namespace
 
-CodeCounts count_codes(std::span<const std::byte> codes, std::size_t rows, std::size_t cols, ThreadPool& pool,
-                       const RowsHook& keep_going) {
+CodeCounts count_codes(std::span<const std::byte> codes, std::size_t rows, ThreadPool& pool,
+                       PlaceCounts& places, const RowsHook& keep_going) {
   CodeCounts all;
-  all.nonzero_at.resize(cols);
   std::mutex mutex;
-  const std::size_t row_bytes = cols / 4;
-  for_blocks(rows, cols, pool, keep_going, [&](std::size_t begin, std::size_t end) {
+  const std::size_t cols = places.cols();
+  // Four rows have a beginning of their own in every layout.
+  const std::size_t block = (rows_in_block(cols) + 3) / 4 * 4;
+  for_blocks(rows, block, pool, keep_going, [&](std::size_t begin, std::size_t end) {
     CodeCounts part;
-    part.nonzero_at.resize(cols);
-    count_totals(codes.subspan(begin * row_bytes, (end - begin) * row_bytes), part);
-    for (std::size_t r = begin; r < end; ++r) {
-      count_places(codes.subspan(r * row_bytes, row_bytes), part.nonzero_at.data());
-    }
+    PlaceCounts part_places(cols);
+    const auto stretch = codes.subspan(begin * cols / 4, (end - begin) * cols / 4);
+    count_totals(stretch, part);
+    part_places.add(stretch);
     const std::lock_guard lock(mutex);
     all.minus += part.minus;
     all.zero += part.zero;
     all.plus += part.plus;
     all.invalid += part.invalid;
-    for (std::size_t i = 0; i < cols; ++i) all.nonzero_at[i] += part.nonzero_at[i];
+    places.add(part_places);
   });
   return all;
 }
@@ -102,7 +91,7 @@ ValueRange range_of(const quant::Matrix& w, ThreadPool& pool, const RowsHook& ke
   std::mutex mutex;
   const quant::TypeInfo& type = quant::info(w.type);
   const std::size_t done =
-      for_blocks(w.rows, w.cols, pool, keep_going, [&](std::size_t begin, std::size_t end) {
+      for_blocks(w.rows, rows_in_block(w.cols), pool, keep_going, [&](std::size_t begin, std::size_t end) {
         ValueRange part{.min = kInfinity, .max = -kInfinity};
         double part_squares = 0;
         std::vector<float> row(w.cols);

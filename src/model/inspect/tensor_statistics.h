@@ -5,23 +5,19 @@
 #include <cstdint>
 #include <functional>
 #include <span>
-#include <vector>
 
 #include "base/thread_pool.h"
+#include "model/i2s/place_counts.h"
 #include "quant/tensor_type.h"
 
 namespace bitnet {
 
-// The codes of an I2_S tensor. Which element a code belongs to depends on the layout; how many there are of
-// each does not.
+// The codes of an I2_S tensor.
 struct CodeCounts {
   std::uint64_t minus = 0;    // code 0
   std::uint64_t zero = 0;     // code 1
   std::uint64_t plus = 0;     // code 2
   std::uint64_t invalid = 0;  // code 3
-  // Codes other than zero among all rows at each place of a row: bits 6 - 2 * s of byte b are place 4 * b +
-  // s.
-  std::vector<std::uint32_t> nonzero_at;  // [cols]
 
   std::uint64_t total() const { return minus + zero + plus + invalid; }
   double rate(std::uint64_t n) const { return static_cast<double>(n) / static_cast<double>(total()); }
@@ -31,9 +27,10 @@ struct CodeCounts {
 // counted so far is returned.
 using RowsHook = std::function<bool(std::size_t rows_done)>;
 
-// codes: [rows, cols / 4]; cols a multiple of 4.
-CodeCounts count_codes(std::span<const std::byte> codes, std::size_t rows, std::size_t cols, ThreadPool& pool,
-                       const RowsHook& keep_going = {});
+// Of `rows` rows, which take 2 bits for each element. Zeros are added to `places`, a count for as many
+// columns.
+CodeCounts count_codes(std::span<const std::byte> codes, std::size_t rows, ThreadPool& pool,
+                       PlaceCounts& places, const RowsHook& keep_going = {});
 
 struct ValueRange {
   float min = 0;  // of the finite ones

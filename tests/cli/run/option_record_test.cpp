@@ -52,6 +52,7 @@ const std::map<std::string, Recorded> kRecorded{
     {"--kv-type", {{"--kv-type", "f32"}, "/options/kv_type"}},
     {"--activations", {{"--activations", "f32"}, "/options/activations"}},
     {"--hidden-act", {{"--hidden-act", "silu"}, "/options/hidden_act"}},
+    {"--i2s-layout", {{"--i2s-layout", "arm"}, "/options/i2s_layout"}},
     {"--head", {{"--head", "int8"}, "/options/head"}},
 };
 
@@ -63,6 +64,7 @@ const std::map<std::string, std::vector<Args>> kIdle{
     {"--pin", {{"--pin", "-t", "1"}}},
     {"--weights", {{"--weights", "repack"}}},
     {"--hidden-act", {{"--hidden-act", "auto"}, {"--hidden-act", "relu2"}}},  // the canary's own
+    {"--i2s-layout", {{"--i2s-layout", "auto"}, {"--i2s-layout", "x86"}}},
     {"--head", {{"--head", "exact"}, {"--head", "screened"}}},
     {"--echo", {{"--echo"}}},
     {"--newline", {{"--newline"}}},

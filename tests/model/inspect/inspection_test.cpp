@@ -30,26 +30,6 @@ std::vector<std::byte> file_bytes(const std::string& path) {
 
 std::vector<std::byte> canary_bytes() { return file_bytes(BITNET_MODELS "/canary.gguf"); }
 
-// The same model as the ARM build of the tool would have written it.
-std::vector<std::byte> in_arm_layout(const std::vector<std::byte>& x86) {
-  std::vector<std::byte> arm = x86;
-  const gguf::File file = gguf::File::from_bytes(x86, "x86");
-  for (const gguf::Tensor& t : file.tensors()) {
-    if (t.type != quant::info(quant::TensorType::i2_s).id) continue;
-    const quant::Matrix w{quant::TensorType::i2_s, t.dims[1], t.dims[0], t.extent.data(), 1.0F};
-    std::vector<float> row(w.cols);
-    std::vector<std::int8_t> trits;
-    for (std::size_t r = 0; r < w.rows; ++r) {
-      quant::i2_s::decode_row(w, r, row.data());
-      for (const float v : row) trits.push_back(static_cast<std::int8_t>(v));
-    }
-    const float scale = quant::i2_s::tensor_scale(w.data, w.rows, w.cols);
-    std::ranges::copy(pack_i2s(trits, scale, I2sLayout::arm),
-                      arm.begin() + static_cast<std::ptrdiff_t>(t.file_offset));
-  }
-  return arm;
-}
-
 Inspection inspect_bytes(std::span<const std::byte> bytes) {
   const AlignedBytes aligned(bytes);
   return inspect({.path = "test.gguf", .bytes = aligned.span()}, 2);
@@ -124,27 +104,57 @@ TEST(Inspection, CountsEveryCodeAndValue) {
   }
 }
 
-TEST(InspectedLayout, IsX86ForTheCanaryAndArmForTheCanaryWrittenOnArm) {
+TEST(InspectedLayout, IsNamedForTheCanaryInEachOfThree) {
   const std::vector<std::byte> x86 = canary_bytes();
   const Inspection right = inspect_bytes(x86);
-  EXPECT_EQ(right.layout.verdict(), LayoutVerdict::x86);
+  EXPECT_EQ(right.layout.verdict(), I2sLayout::x86);
   EXPECT_EQ(right.layout.n_pairs(), 28U);
+  EXPECT_TRUE(finds(right, FindingLevel::ok, "layout", "I2_S in the layout x86"));
+  for (const I2sLayout layout : {I2sLayout::arm, I2sLayout::rows4}) {
+    const Inspection other = inspect_bytes(in_i2s_layout(x86, layout));
+    EXPECT_EQ(other.layout.verdict(), layout);
+    EXPECT_TRUE(other.is_usable());
+    EXPECT_TRUE(finds(other, FindingLevel::note, "layout",
+                      "I2_S in the layout " + std::string(name_of(layout)) + " (agreement"));
+    EXPECT_TRUE(finds(other, FindingLevel::note, "layout", "copies to the layout of x86"));
+    // What one reading finds under its layout, the other finds under its own.
+    EXPECT_NEAR(other.layout.evidence(layout), right.layout.evidence(I2sLayout::x86), 1e-6);
+    ASSERT_TRUE(other.i2s.has_value());
+    EXPECT_EQ(other.i2s->layout, layout);
+    EXPECT_GT(other.i2s->copied_bytes, 500'000U);
+  }
+}
 
-  const Inspection wrong = inspect_bytes(in_arm_layout(x86));
-  EXPECT_EQ(wrong.layout.verdict(), LayoutVerdict::arm);
-  EXPECT_FALSE(wrong.refusal.has_value());  // nothing else betrays it
+// A file whose key contradicts its weights.
+TEST(InspectedLayout, IsAnErrorWhereTheFileSaysAnotherThanItShows) {
+  SmallModel model("bitnet-b1.58");
+  model.set("ternary.i2_s.layout", "arm");
+  const Inspection silent = inspect_small(model);
+  EXPECT_TRUE(finds(silent, FindingLevel::ok, "layout", "I2_S in the layout arm: its key"));
+  // Zeros where the norm is small, in the layout of x86.
+  for (SmallTensor& t : model.tensors()) {
+    std::vector<float> norm(t.n_elements());
+    for (std::size_t i = 0; i < norm.size(); ++i) norm[i] = 0.1F + static_cast<float>(i * 37 % 128);
+    if (t.is_norm()) t.set_f32(norm);
+    if (t.type != kI2S) continue;
+    std::vector<std::int8_t> trits(t.n_elements());
+    for (std::size_t i = 0; i < trits.size(); ++i) {
+      const bool is_zero = (i * 37 % 128) < 1000 * i % 131;
+      trits[i] = static_cast<std::int8_t>(is_zero ? 0 : i % 2 == 0 ? 1 : -1);
+    }
+    t.set_i2s(trits, 0.1F);
+  }
+  const Inspection wrong = inspect_small(model);
+  EXPECT_EQ(wrong.layout.verdict(), I2sLayout::x86);
   EXPECT_FALSE(wrong.is_usable());
-  EXPECT_TRUE(finds(wrong, FindingLevel::error, "layout", "ARM"));
-  // What one reading finds under a layout, the other finds under the same.
-  EXPECT_NEAR(wrong.layout.evidence(bitnet::I2sLayout::arm), right.layout.evidence(bitnet::I2sLayout::x86),
-              1e-6);
+  EXPECT_TRUE(finds(wrong, FindingLevel::error, "layout", "and read as arm: its key ternary.i2_s.layout"));
 }
 
 TEST(InspectedLayout, IsUnknownForRandomWeights) {
   for (const char* name : {"random-bitnet-b1.58", "random-bitnet", "random-llama"}) {
     const Inspection in =
         inspect_bytes(file_bytes(std::string(BITNET_TEST_DATA "/models/") + name + ".gguf"));
-    EXPECT_EQ(in.layout.verdict(), LayoutVerdict::unknown) << name;
+    EXPECT_EQ(in.layout.verdict(), std::nullopt) << name;
     EXPECT_GT(in.layout.n_pairs(), 0U) << name;
     EXPECT_TRUE(finds(in, FindingLevel::note, "layout", "cannot tell")) << name;
     EXPECT_TRUE(in.is_usable()) << name;
@@ -152,21 +162,8 @@ TEST(InspectedLayout, IsUnknownForRandomWeights) {
   ThreadPool pool(2);
   const AnonymousMemory synthetic = make_synthetic_model(*find_synthetic_preset("tiny"), 1, pool);
   const Inspection in = inspect_bytes({static_cast<const std::byte*>(synthetic.data()), synthetic.size()});
-  EXPECT_EQ(in.layout.verdict(), LayoutVerdict::unknown);
-}
-
-// All norms alike, all columns alike: no order among them may be mistaken for a relation.
-TEST(InspectedLayout, IsUnknownWithoutVariation) {
-  LayoutJudge judge;
-  std::vector<std::uint32_t> counts(256, 7);
-  std::vector<float> norm(256, 1.0F);
-  for (std::size_t i = 0; i < norm.size(); ++i) norm[i] += static_cast<float>(i);
-  judge.add(counts, norm);
-  for (std::size_t i = 0; i < counts.size(); ++i) counts[i] = static_cast<std::uint32_t>(i);
-  judge.add(counts, std::vector<float>(256, 1.0F));
-  judge.add(counts, std::vector<float>(256, std::numeric_limits<float>::quiet_NaN()));
-  EXPECT_EQ(judge.n_pairs(), 0U);
-  EXPECT_EQ(judge.verdict(), LayoutVerdict::unknown);
+  EXPECT_EQ(in.layout.verdict(), std::nullopt);
+  EXPECT_TRUE(finds(in, FindingLevel::ok, "layout", "I2_S in the layout x86: its key"));
 }
 
 // By the architecture, by evidence against it, and by half of that.
