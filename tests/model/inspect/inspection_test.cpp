@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "gguf/gguf.h"
-#include "model/synthetic.h"
+#include "model/synthetic/synthetic.h"
 #include "quant/i2_s.h"
 #include "support/block_types.h"
 #include "support/small_model.h"
@@ -185,6 +185,35 @@ TEST(InspectedActivation, IsNamedWithItsReason) {
   const Inspection refused = inspect_small(gelu);
   EXPECT_TRUE(finds(refused, FindingLevel::error, "loading", "'gelu' is not implemented"));
   EXPECT_FALSE(refused.hidden_act.has_value());
+}
+
+// Keys as of BitNet-b1.58-2B-4T, which is looked for by them alone: the tensors are small.
+SmallModel with_keys_of_2b4t(float scale) {
+  SmallModel model("bitnet-b1.58");
+  for (const auto& [key, value] :
+       {std::pair{"block_count", 30U}, std::pair{"embedding_length", 2560U},
+        std::pair{"feed_forward_length", 6912U}, std::pair{"attention.head_count", 20U}}) {
+    model.set(model.key(key), std::uint32_t{value});
+  }
+  float factor = 1;
+  for (SmallTensor& t : model.tensors()) {
+    if (t.type != kI2S) continue;
+    factor *= 1.03F;  // all different, by a third in all
+    const float s = scale < 1 ? scale / factor : scale * factor;
+    std::memcpy(t.data.data() + t.n_elements() / 4, &s, sizeof s);
+  }
+  return model;
+}
+
+TEST(InspectedScales, Of2b4tAreSuspectedWhereTheyAreTheInverse) {
+  const Inspection right = inspect_small(with_keys_of_2b4t(1.2F));
+  EXPECT_TRUE(finds(right, FindingLevel::ok, "inverse scales", "not their inverse"));
+  const Inspection wrong = inspect_small(with_keys_of_2b4t(1 / 1.2F));
+  EXPECT_TRUE(finds(wrong, FindingLevel::warning, "inverse scales", "14 of 14 scales are below 1"));
+  EXPECT_TRUE(finds(wrong, FindingLevel::warning, "inverse scales", "likely, not sure"));
+  const Inspection neither = inspect_small(with_keys_of_2b4t(0.01F));
+  EXPECT_TRUE(finds(neither, FindingLevel::note, "inverse scales", "neither"));
+  EXPECT_EQ(find(inspect_small(SmallModel("bitnet-b1.58")), "inverse scales"), nullptr);
 }
 
 // The published file of BitNet-b1.58-2B-4T in small.
