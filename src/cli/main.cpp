@@ -19,6 +19,7 @@
 #include "cli/options/parser.h"
 #include "cli/perplexity_command.h"
 #include "cli/run/run_command.h"
+#include "cli/synth_command.h"
 #include "cli/terminal/error_text.h"
 #include "cli/terminal/exit_code.h"
 #include "cli/terminal/interrupt.h"
@@ -82,6 +83,7 @@ ExitCode run_main(int argc, char** argv) {
   commands["compare"] = add_compare_command(program);
   commands["perplexity"] = add_perplexity_command(program);
   commands["inspect"] = add_inspect_command(program);
+  commands["synth"] = add_synth_command(program);
   commands["verify"] = add_verify_command(program);
   commands["tokenize"] = add_tokenize_command(program);
   commands["detokenize"] = add_detokenize_command(program);

@@ -16,7 +16,7 @@
 #include "bitnet/error.h"
 #include "diagnostics/machine_limits.h"
 #include "model/model_impl.h"
-#include "model/synthetic.h"
+#include "model/synthetic/synthetic.h"
 #include "quant/file_types.h"
 
 namespace bitnet {

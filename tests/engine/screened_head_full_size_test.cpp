@@ -13,7 +13,7 @@
 #include "base/half.h"
 #include "engine/session_impl.h"
 #include "model/model_impl.h"
-#include "model/synthetic.h"
+#include "model/synthetic/synthetic.h"
 
 namespace bitnet {
 namespace {

@@ -1,14 +1,16 @@
-#include "model/synthetic.h"
+#include "model/synthetic/synthetic.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstring>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "base/half.h"
 #include "bitnet/error.h"
 #include "bitnet/model.h"
 #include "bitnet/session.h"
@@ -107,14 +109,181 @@ TEST(SyntheticModel, EveryTernaryCodeIsAboutEquallyLikely) {
   }
 }
 
+// A small shape of each family.
+SyntheticShape small(std::string_view architecture) {
+  SyntheticShape shape = *find_synthetic_preset("tiny");
+  shape.architecture = architecture;
+  if (find_synthetic_family(architecture)->experts) {
+    shape.n_experts = 4;
+    shape.n_experts_used = 2;
+    shape.head_type = "f16";
+  }
+  return shape;
+}
+
+void expect_runs(const SyntheticShape& shape) {
+  SCOPED_TRACE(std::string(shape.architecture) + ", " + std::string(shape.type) + ", " +
+               std::string(shape.embedding_type) + ", " + std::string(shape.head_type));
+  ThreadPool pool(1);
+  const AnonymousMemory memory = make_synthetic_model(shape, 3, pool);
+  const Model model = Model::from_bytes(bytes_of(memory), "synthetic");
+  EXPECT_TRUE(model.info().notes.empty());
+  EXPECT_TRUE(model.info().assumptions.empty());
+  Session session(model, {.ctx_size = 4, .n_threads = 1});
+  double squares = 0;
+  session.run_all(std::vector{TokenId{3}, TokenId{1}, TokenId{7}}, [&](Position, std::span<const float> row) {
+    for (const float v : row) squares += static_cast<double>(v) * static_cast<double>(v);
+  });
+  const double rms = std::sqrt(squares / 3 / static_cast<double>(shape.vocab));
+  const double expected = 0.05 * std::sqrt(static_cast<double>(shape.hidden));
+  EXPECT_GT(rms, expected / 3);
+  EXPECT_LT(rms, expected * 3);
+}
+
+TEST(SyntheticModel, OfEveryFamilyThatIsReadRuns) {
+  for (const std::string_view architecture : {"bitnet-b1.58", "bitnet", "llama"}) {
+    SyntheticShape shape = small(architecture);
+    expect_runs(shape);
+    shape.head_type = "q6_k";
+    shape.head_dim = 128;
+    expect_runs(shape);
+  }
+}
+
+TEST(SyntheticModel, OfEveryTypeThatIsReadRuns) {
+  for (const std::string_view type : {"i2_s", "q4_0", "q6_k", "q8_0", "bf16", "f16", "f32"}) {
+    SyntheticShape shape = small("llama");
+    shape.type = type;
+    expect_runs(shape);
+    shape.embedding_type = type;
+    shape.head_type = type;
+    if (type != "i2_s") expect_runs(shape);  // whose scale is made for products, not for an embedding
+  }
+}
+
+// Where each format has its scale, and what it holds.
+TEST(SyntheticType, OfTwoBitsHasThreeCodesAndAScaleInEveryBlock) {
+  struct Format {
+    std::string_view name;
+    std::size_t scale_at;
+  };
+  for (const auto& [name, scale_at] :
+       {Format{"tq2_0", 64}, Format{"q2_0", 0}, Format{"q2_0-64", 0}, Format{"pq2_0", 0}}) {
+    const SyntheticType& type = *find_synthetic_type(name);
+    std::vector<std::byte> blocks(100 * type.block_bytes);
+    SyntheticRandom random(1);
+    type.fill(blocks.data(), 100, BlockSource(1, 0.1F, false), random);
+    std::array<std::size_t, 4> n{};
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
+      const std::size_t at = i % type.block_bytes;
+      if (at == scale_at) {
+        std::uint16_t half = 0;
+        std::memcpy(&half, &blocks[i], 2);
+        EXPECT_NEAR(f16_to_f32(half), 0.1F * std::sqrt(1.5F), 0.013F) << name;
+      }
+      if (at == scale_at || at == scale_at + 1) continue;
+      for (int bit = 0; bit < 8; bit += 2) ++n[static_cast<std::size_t>(blocks[i] >> bit & std::byte{3})];
+    }
+    EXPECT_EQ(n[3], 0U) << name;
+    EXPECT_EQ(n[0] + n[1] + n[2], 100 * type.block) << name;
+    for (std::size_t code = 0; code < 3; ++code) {
+      EXPECT_NEAR(static_cast<double>(n[code]) / static_cast<double>(100 * type.block), 1.0 / 3, 0.03)
+          << name;
+    }
+  }
+}
+
+// Trit k of byte b is ((b * 3^k mod 256) * 3) >> 8.
+TEST(SyntheticType, OfTritsHasEachEquallyOftenAndInEveryPlace) {
+  struct Format {
+    std::string_view name;
+    std::size_t fives;
+    std::size_t fours;
+  };
+  for (const auto& [name, fives, fours] : {Format{"tq1_0", 48, 4}, Format{"ptq1_0", 24, 2}}) {
+    const SyntheticType& type = *find_synthetic_type(name);
+    ASSERT_EQ(5 * fives + 4 * fours, type.block);
+    std::vector<std::byte> blocks(200 * type.block_bytes);
+    SyntheticRandom random(1);
+    type.fill(blocks.data(), 200, BlockSource(1, 0.1F, false), random);
+    std::array<std::array<std::size_t, 3>, 5> n{};
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
+      const std::size_t at = i % type.block_bytes;
+      if (at >= fives + fours) continue;
+      auto byte = static_cast<unsigned>(blocks[i]);
+      for (std::size_t k = 0; k < (at < fives ? 5 : 4); ++k, byte = byte * 3 & 0xFF) ++n[k][byte * 3 >> 8];
+    }
+    for (std::size_t k = 0; k < 5; ++k) {
+      const std::size_t total = n[k][0] + n[k][1] + n[k][2];
+      EXPECT_EQ(total, 200 * (fives + (k < 4 ? fours : 0)));
+      for (const std::size_t each : n[k]) {
+        EXPECT_NEAR(static_cast<double>(each) / static_cast<double>(total), 1.0 / 3, 0.03) << name << k;
+      }
+    }
+  }
+}
+
+TEST(SyntheticShape, IsRefusedWhereNoModelCouldHaveIt) {
+  const auto refused = [](const auto& change) -> std::string {
+    SyntheticShape shape = *find_synthetic_preset("tiny");
+    change(shape);
+    try {
+      check(shape);
+    } catch (const OptionError& e) {
+      return std::string(e.option());
+    }
+    return "";
+  };
+  EXPECT_EQ(refused([](SyntheticShape&) {}), "");
+  EXPECT_EQ(refused([](SyntheticShape& s) { s.architecture = "mamba"; }), "architecture");
+  EXPECT_EQ(refused([](SyntheticShape& s) { s.type = "q3_k"; }), "type");
+  EXPECT_EQ(refused([](SyntheticShape& s) { s.hidden = 320; }), "hidden");
+  EXPECT_EQ(refused([](SyntheticShape& s) { s.ffn = 130; }), "ffn");
+  EXPECT_EQ(refused([](SyntheticShape& s) { s.n_heads = 3; }), "n_kv_heads");
+  EXPECT_EQ(refused([](SyntheticShape& s) { s.n_heads = 6; }), "n_heads");
+  EXPECT_EQ(refused([](SyntheticShape& s) { s.head_dim = 33; }), "head_dim");
+  EXPECT_EQ(refused([](SyntheticShape& s) { s.n_experts = 4; }), "n_experts");
+  EXPECT_EQ(refused([](SyntheticShape& s) { s.architecture = "maple"; }), "n_experts");
+  EXPECT_EQ(refused([](SyntheticShape& s) { s.n_layers = 0; }), "n_layers");
+  EXPECT_EQ(refused([](SyntheticShape& s) { s.vocab = 0; }), "vocab");
+  EXPECT_EQ(refused([](SyntheticShape& s) { s.embedding_type = ""; }), "embedding_type");
+}
+
 TEST(SyntheticModel, EveryPresetIsKnownByItsName) {
   for (const SyntheticShape& shape : synthetic_presets()) {
     EXPECT_EQ(find_synthetic_preset(shape.name), &shape);
     EXPECT_NE(synthetic_preset_names().find(shape.name), std::string::npos);
-    EXPECT_EQ(shape.hidden % 128, 0U);
-    EXPECT_EQ(shape.ffn % 128, 0U);
+    EXPECT_NO_THROW(check(shape)) << shape.name;
   }
   EXPECT_EQ(find_synthetic_preset("2b"), nullptr);
+}
+
+// To within what files of the same kind take on the disk, where that is known.
+TEST(SyntheticModel, OfAPublishedShapeHasItsSize) {
+  const auto megabytes = [](const char* name) {
+    const SyntheticModel model(*find_synthetic_preset(name), 0);
+    return static_cast<double>(model.file_size()) / 1e6;
+  };
+  EXPECT_NEAR(megabytes("2b-4t"), 1187.8, 15);               // 1,187.8 with its own vocabulary
+  EXPECT_NEAR(megabytes("bonsai-8b"), 2180, 40);             // 2.2 GB
+  EXPECT_NEAR(megabytes("maple-20b-a1b"), 5.5 * 1074, 500);  // 5.5 GiB with a smaller head
+}
+
+// What stands in the file and what is made in memory are the same.
+TEST(SyntheticModel, IsWrittenPieceByPieceAsItIsMadeInMemory) {
+  for (const SyntheticFamily& family : synthetic_families()) {
+    const SyntheticModel model(small(family.architecture), 9);
+    ThreadPool one(1);
+    ThreadPool two(2);
+    std::vector<std::byte> written;
+    model.write(two, [&](std::span<const std::byte> piece) {
+      written.insert(written.end(), piece.begin(), piece.end());
+    });
+    EXPECT_EQ(written.size(), model.file_size());
+    const AnonymousMemory memory = make_synthetic_model(small(family.architecture), 9, one);
+    EXPECT_TRUE(std::ranges::equal(written, bytes_of(memory))) << family.architecture;
+    EXPECT_NO_THROW(gguf::File::from_bytes(bytes_of(memory), "synthetic"));
+  }
 }
 
 }  // namespace

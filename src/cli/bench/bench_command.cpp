@@ -30,7 +30,7 @@
 #include "cli/terminal/output.h"
 #include "cli/terminal/progress_line.h"
 #include "kernels/kernels.h"
-#include "model/synthetic.h"
+#include "model/synthetic/synthetic.h"
 
 namespace bitnet::cli {
 namespace {
@@ -57,7 +57,7 @@ void add_model_options(Command& c, BenchOptions& o) {
   file->type_name("FILE")->envname("BITNET_MODEL")->file_ending(".gguf");
   auto* synthetic = c.add_option(
       "--synthetic", [&o](const std::string& names) { o.synthetic = split_list(names); },
-      "Random models instead, no file needed: " + synthetic_preset_names());
+      "Random models, no file needed, NAME or NAME:TYPE: " + synthetic_preset_names());
   synthetic->type_name("NAMES");
   synthetic->choices(synthetic_preset_names())->takes_list();
   auto* kv_type = c.add_option(
@@ -128,12 +128,31 @@ void add_output_options(Command& c, BenchOptions& o) {
               "--output", "--gate", "--help"});
 }
 
+// Of "NAME" or "NAME:TYPE", which is that of the layers' matrices.
+SyntheticShape shape_of(const std::string& name) {
+  const std::size_t colon = name.find(':');
+  const SyntheticShape* preset = find_synthetic_preset(name.substr(0, colon));
+  if (preset == nullptr) {
+    throw UsageError("--synthetic '" + name + "' is unknown; choose from " + synthetic_preset_names());
+  }
+  SyntheticShape shape = *preset;
+  if (colon != std::string::npos) {
+    const SyntheticType* type = find_synthetic_type(name.substr(colon + 1));
+    if (type == nullptr) {
+      throw UsageError("--synthetic '" + name + "' has an unknown type; choose from " +
+                       synthetic_type_names());
+    }
+    set_type(shape, type->name);
+  }
+  check(shape);
+  return shape;
+}
+
 std::vector<BenchSource> find_sources(const BenchOptions& o) {
   if (o.synthetic.empty()) {
-    if (o.model.empty()) return {{"canary", {}, nullptr}};
+    if (o.model.empty()) return {{"canary", {}, {}}};
     check_model_exists(o.model);
-    return {
-        {printable(std::filesystem::path(o.model).filename().string(), kMaxPrintedName), o.model, nullptr}};
+    return {{printable(std::filesystem::path(o.model).filename().string(), kMaxPrintedName), o.model, {}}};
   }
   const char* from_environment = std::getenv("BITNET_MODEL");
   if (!o.model.empty() && (from_environment == nullptr || o.model != from_environment)) {
@@ -141,13 +160,9 @@ std::vector<BenchSource> find_sources(const BenchOptions& o) {
   }
   std::vector<BenchSource> sources;
   for (const std::string& name : o.synthetic) {
-    const SyntheticShape* shape = find_synthetic_preset(name);
-    if (shape == nullptr) {
-      throw UsageError("--synthetic '" + name + "' is unknown; choose from " + synthetic_preset_names());
-    }
     const std::string label = "synthetic:" + name;
     if (std::ranges::find(sources, label, &BenchSource::label) == sources.end()) {
-      sources.push_back({label, {}, shape});
+      sources.push_back({label, {}, shape_of(name)});
     }
   }
   return sources;

@@ -38,7 +38,7 @@ HeadChoice widest(const HeadChoice& wanted, std::span<const HeadChoice> heads) {
 }
 
 AnonymousMemory make_model(const BenchSource& source, ProgressLine& progress) {
-  if (source.shape == nullptr) return {};
+  if (!source.shape) return {};
   ThreadPool pool(usable_cores());
   return make_synthetic_model(*source.shape, 1, pool, [&](double done) {
     progress.show(fmt::format("making the model {}: {:.0f} %", source.label, 100 * done));
@@ -61,7 +61,7 @@ LoadedModel load(const BenchSource& source, const AnonymousMemory& memory, const
                                 .head = head.kind,
                                 .cache_head = head.cached,
                                 .on_progress = go_on};
-  Model model = source.shape == nullptr
+  Model model = !source.shape
                     ? load_model(options)
                     : Model::from_bytes({static_cast<const std::byte*>(memory.data()), memory.size()},
                                         source.label, from_memory);

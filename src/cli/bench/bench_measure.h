@@ -9,7 +9,7 @@
 #include "cli/bench/bench_report.h"
 #include "cli/options/model_options.h"
 #include "cli/terminal/progress_line.h"
-#include "model/synthetic.h"
+#include "model/synthetic/synthetic.h"
 
 namespace bitnet::cli {
 
@@ -47,7 +47,7 @@ struct BenchOptions {
 struct BenchSource {
   std::string label;  // as it stands in the results
   std::string path;
-  const SyntheticShape* shape = nullptr;
+  std::optional<SyntheticShape> shape;
 };
 
 // Fills the rows of one model, which stand together and in the order of the options, or adds to what they

@@ -12,10 +12,22 @@ struct OptionName {
   std::string_view command_line;
 };
 
-constexpr std::array kNames{OptionName{"backend", "--backend"},
+constexpr std::array kNames{OptionName{"architecture", "--arch"},
+                            OptionName{"backend", "--backend"},
                             OptionName{"cache_head", "--head int8-cached"},
+                            OptionName{"context_length", "--context"},
                             OptionName{"ctx_size", "--ctx-size"},
+                            OptionName{"embedding_type", "--embedding-type"},
+                            OptionName{"ffn", "--ffn"},
+                            OptionName{"head_dim", "--head-dim"},
+                            OptionName{"head_type", "--head-type"},
+                            OptionName{"hidden", "--hidden"},
                             OptionName{"min_p", "--min-p"},
+                            OptionName{"n_experts", "--experts"},
+                            OptionName{"n_experts_used", "--experts-used"},
+                            OptionName{"n_heads", "--heads"},
+                            OptionName{"n_kv_heads", "--kv-heads"},
+                            OptionName{"n_layers", "--layers"},
                             OptionName{"n_threads", "--threads"},
                             OptionName{"n_top", "--logprobs"},
                             OptionName{"pin_threads", "--pin"},
@@ -25,7 +37,9 @@ constexpr std::array kNames{OptionName{"backend", "--backend"},
                             OptionName{"stop_strings", "--stop"},
                             OptionName{"temperature", "--temp"},
                             OptionName{"top_k", "--top-k"},
-                            OptionName{"top_p", "--top-p"}};
+                            OptionName{"top_p", "--top-p"},
+                            OptionName{"type", "--type"},
+                            OptionName{"vocab", "--vocab"}};
 
 }  // namespace
 

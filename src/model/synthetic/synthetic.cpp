@@ -1,251 +1,212 @@
-#include "model/synthetic.h"
+#include "model/synthetic/synthetic.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstring>
 #include <initializer_list>
+#include <memory>
 #include <random>
 #include <utility>
-#include <vector>
 
-#include "base/half.h"
 #include "bitnet/error.h"
-#include "gguf/writer.h"
+#include "model/hidden_act.h"
 #include "model/i2s/layout_choice.h"
-#include "quant/tensor_type.h"
+#include "quant/i2_s.h"
 
 namespace bitnet {
 namespace {
 
-using quant::TensorType;
-using Random = std::mt19937_64;  // the standard fixes its bits; it doesn't fix those of its distributions
-
-constexpr std::array kPresets{
-    SyntheticShape{"2b-4t", "bitnet-b1.58", 30, 2560, 20, 5, 6912, 128256, 4096, 500000.0F},
-    SyntheticShape{"2b-4t-peaked", "bitnet-b1.58", 30, 2560, 20, 5, 6912, 128256, 4096, 500000.0F, 1.25F},
-    SyntheticShape{"0.7b", "bitnet", 24, 1536, 16, 16, 4096, 32002, 2048, 10000.0F},
-    SyntheticShape{"tiny", "bitnet-b1.58", 2, 256, 4, 2, 512, 320, 512, 10000.0F},
-};
-
-// Each block of a tensor has a generator of its own, so that it doesn't matter which thread fills it.
-constexpr std::size_t kBlockBytes = 1U << 20;
-constexpr std::size_t kReportedBlocks = 32;  // between two reports of progress: some tenths of a second
+// Each unit of a tensor has a generator of its own, so that it doesn't matter which thread fills it.
+constexpr std::size_t kUnitBytes = 1U << 20;
+constexpr std::size_t kReportedUnits = 32;  // between two reports of progress: some tenths of a second
 
 constexpr float kNormSpread = 0.1F;
 
-// Pairs of I2_S bytes, that is eight codes of 0 to 2: drawn by the number of the pair.
-constexpr std::size_t kBytes = 3 * 3 * 3 * 3;
-std::vector<std::uint16_t> ternary_pairs() {
-  const auto byte = [](std::size_t i) { return i % 3 | i / 3 % 3 << 2 | i / 9 % 3 << 4 | i / 27 % 3 << 6; };
-  std::vector<std::uint16_t> pairs;
-  for (std::size_t i = 0; i < kBytes * kBytes; ++i) {
-    pairs.push_back(static_cast<std::uint16_t>(byte(i % kBytes) | byte(i / kBytes) << 8));
+void fill_norm(std::byte* data, std::size_t n, SyntheticRandom& random) {
+  for (std::size_t i = 0; i < n; ++i, data += sizeof(float)) {
+    const float uniform = static_cast<float>(random() >> 40) * 0x1p-23F - 1.0F;  // [-1, 1)
+    const float weight = 1.0F + kNormSpread * uniform;
+    std::memcpy(data, &weight, sizeof weight);
   }
-  return pairs;
 }
 
-// Samples of N(0, deviation) in F16. Sums of twelve uniform numbers come close enough, and unlike
-// logarithms they are the same on every machine.
-std::vector<std::uint16_t> normal_samples(std::size_t n, std::uint64_t seed, float deviation) {
-  Random random(seed);
-  std::vector<std::uint16_t> samples;
-  for (std::size_t i = 0; i < n; ++i) {
-    double sum = -6.0;
-    for (int k = 0; k < 12; ++k) sum += static_cast<double>(random() >> 11) * 0x1p-53;
-    samples.push_back(f32_to_f16(static_cast<float>(sum * static_cast<double>(deviation))));
-  }
-  return samples;
+// What makes the product with a normalised input normalised.
+float product_deviation(std::uint64_t cols) {
+  return static_cast<float>(1.0 / std::sqrt(static_cast<double>(cols)));
 }
 
-class Filler {
- public:
-  // keep_going is asked with the bytes filled so far.
-  Filler(std::uint64_t seed, float embedding_deviation, ThreadPool& pool,
-         std::function<bool(std::uint64_t)> keep_going)
-      : seed_(seed),
-        pool_(pool),
-        keep_going_(std::move(keep_going)),
-        pairs_(ternary_pairs()),
-        normals_(normal_samples(kNormals, seed, embedding_deviation)) {}
-
-  // cols * rows / 4 bytes of codes, then the scale that keeps the product of normalised inputs normalised.
-  void ternary(std::byte* data, std::uint64_t rows, std::uint64_t cols) {
-    const std::size_t n_bytes = rows * cols / 4;  // a multiple of 32
-    in_blocks(n_bytes, [&](std::size_t begin, std::size_t end, Random& random) {
-      for (std::size_t at = begin; at < end; at += 4) {
-        const std::uint64_t bits = random();
-        const std::array two{pairs_[(bits & 0xFFFFFFFFU) * pairs_.size() >> 32],
-                             pairs_[(bits >> 32) * pairs_.size() >> 32]};
-        std::memcpy(data + at, two.data(), sizeof two);
-      }
-    });
-    // Two of three codes count.
-    const auto scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(cols) * 2.0 / 3.0));
-    std::memcpy(data + n_bytes, &scale, sizeof scale);
-  }
-
-  void embedding(std::byte* data, std::uint64_t n_values) {
-    in_blocks(n_values * 2, [&](std::size_t begin, std::size_t end, Random& random) {
-      for (std::size_t at = begin; at < end; at += 8) {  // rows are whole groups of 128 values
-        const std::uint64_t bits = random();
-        const std::array four{normals_[bits % kNormals], normals_[(bits >> 16) % kNormals],
-                              normals_[(bits >> 32) % kNormals], normals_[(bits >> 48) % kNormals]};
-        std::memcpy(data + at, four.data(), sizeof four);
-      }
-    });
-  }
-
-  void norm(std::byte* data, std::uint64_t n_values) {
-    in_blocks(n_values * 4, [&](std::size_t begin, std::size_t end, Random& random) {
-      for (std::size_t at = begin; at < end; at += 4) {
-        const float uniform = static_cast<float>(random() >> 40) * 0x1p-23F - 1.0F;  // [-1, 1)
-        const float weight = 1.0F + kNormSpread * uniform;
-        std::memcpy(data + at, &weight, sizeof weight);
-      }
-    });
-  }
-
- private:
-  static constexpr std::size_t kNormals = 4096;  // 8 KB: they stay in the first cache
-
-  template <typename Fill>
-  void in_blocks(std::size_t n_bytes, const Fill& fill) {
-    const std::uint32_t tensor = n_tensors_++;
-    const std::size_t n_blocks = (n_bytes + kBlockBytes - 1) / kBlockBytes;
-    const auto fill_block = [&](std::size_t block) {
-      std::seed_seq seeds{static_cast<std::uint32_t>(seed_), static_cast<std::uint32_t>(seed_ >> 32), tensor,
-                          static_cast<std::uint32_t>(block)};
-      Random random(seeds);
-      fill(block * kBlockBytes, std::min(n_bytes, (block + 1) * kBlockBytes), random);
-    };
-    for (std::size_t at = 0; at < n_blocks; at += kReportedBlocks) {
-      if (!keep_going_(n_filled_ + at * kBlockBytes)) {
-        throw RuntimeError("the synthetic model: making it was ended by request");
-      }
-      const std::size_t n = std::min(kReportedBlocks, n_blocks - at);
-      pool_.parallel_for(n, 1, [&](std::size_t first, std::size_t last) {
-        for (std::size_t block = first; block < last; ++block) fill_block(at + block);
-      });
-    }
-    n_filled_ += n_bytes;
-  }
-
-  std::uint64_t seed_;
-  ThreadPool& pool_;
-  std::function<bool(std::uint64_t)> keep_going_;
-  std::uint64_t n_filled_ = 0;
-  std::vector<std::uint16_t> pairs_;
-  std::vector<std::uint16_t> normals_;
-  std::uint32_t n_tensors_ = 0;
-};
-
-struct PlannedTensor {
-  TensorType type;
-  std::uint64_t rows;
-  std::uint64_t cols;
-};
-
-// The file's header, and what its tensors are to be filled with, in the same order.
-struct Plan {
-  gguf::Writer header;
-  std::vector<PlannedTensor> tensors;
-
-  void add(const std::string& name, TensorType type, std::uint64_t rows, std::uint64_t cols) {
-    const std::array<std::uint64_t, 2> dims{cols, rows};
-    const quant::TypeInfo& info = quant::info(type);
-    header.add_tensor(name, std::span(dims).first(rows == 1 ? 1 : 2), info.id, info.n_bytes(rows, cols));
-    tensors.push_back({type, rows, cols});
-  }
-};
-
-void add_keys(gguf::Writer& header, const SyntheticShape& s) {
-  const auto key = [&](std::string_view suffix) { return std::string(s.architecture).append(suffix); };
-  const auto add = [&](std::string_view suffix, std::size_t value) {
-    header.add(key(suffix), static_cast<std::uint32_t>(value));
-  };
-  header.add("general.architecture", s.architecture);
-  header.add("general.name", "synthetic " + std::string(s.name));
-  header.add(kI2sLayoutKey, name_of(I2sLayout::x86));  // which random weights don't show
-  add(".vocab_size", s.vocab);
-  add(".context_length", s.context_length);
-  add(".embedding_length", s.hidden);
-  add(".block_count", s.n_layers);
-  add(".feed_forward_length", s.ffn);
-  add(".rope.dimension_count", s.hidden / s.n_heads);
-  header.add(key(".rope.freq_base"), s.rope_theta);
-  add(".attention.head_count", s.n_heads);
-  add(".attention.head_count_kv", s.n_kv_heads);
-  header.add(key(".attention.layer_norm_rms_epsilon"), 1e-5F);
-
-  std::vector<std::string> tokens;
-  for (std::size_t i = 0; i < s.vocab; ++i) tokens.push_back("t" + std::to_string(i));
-  header.add("tokenizer.ggml.model", "gpt2");
-  header.add("tokenizer.ggml.pre", "llama-bpe");
-  header.add_array("tokenizer.ggml.tokens", tokens);
-}
-
-Plan make_plan(const SyntheticShape& s) {
-  const std::size_t kv_dim = s.hidden / s.n_heads * s.n_kv_heads;
-  Plan plan;
-  add_keys(plan.header, s);
-  plan.add("token_embd.weight", TensorType::f16, s.vocab, s.hidden);
-  for (std::size_t i = 0; i < s.n_layers; ++i) {
-    const std::string layer = "blk." + std::to_string(i) + ".";
-    plan.add(layer + "attn_norm.weight", TensorType::f32, 1, s.hidden);
-    plan.add(layer + "attn_q.weight", TensorType::i2_s, s.hidden, s.hidden);
-    plan.add(layer + "attn_k.weight", TensorType::i2_s, kv_dim, s.hidden);
-    plan.add(layer + "attn_v.weight", TensorType::i2_s, kv_dim, s.hidden);
-    plan.add(layer + "attn_sub_norm.weight", TensorType::f32, 1, s.hidden);
-    plan.add(layer + "attn_output.weight", TensorType::i2_s, s.hidden, s.hidden);
-    plan.add(layer + "ffn_norm.weight", TensorType::f32, 1, s.hidden);
-    plan.add(layer + "ffn_gate.weight", TensorType::i2_s, s.ffn, s.hidden);
-    plan.add(layer + "ffn_up.weight", TensorType::i2_s, s.ffn, s.hidden);
-    plan.add(layer + "ffn_sub_norm.weight", TensorType::f32, 1, s.ffn);
-    plan.add(layer + "ffn_down.weight", TensorType::i2_s, s.hidden, s.ffn);
-  }
-  plan.add("output_norm.weight", TensorType::f32, 1, s.hidden);
-  return plan;
+std::vector<std::byte> i2s_tail(std::uint64_t cols) {
+  // Two of three codes count.
+  const auto scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(cols) * 2.0 / 3.0));
+  std::vector<std::byte> tail(quant::i2_s::kTailBytes);
+  std::memcpy(tail.data(), &scale, sizeof scale);
+  return tail;
 }
 
 }  // namespace
 
-std::span<const SyntheticShape> synthetic_presets() { return kPresets; }
-
-const SyntheticShape* find_synthetic_preset(std::string_view name) {
-  const auto found = std::ranges::find(kPresets, name, &SyntheticShape::name);
-  return found == kPresets.end() ? nullptr : &*found;
+SyntheticModel::SyntheticModel(const SyntheticShape& shape, std::uint64_t seed) : seed_(seed) {
+  check(shape);
+  const SyntheticFamily& family = *find_synthetic_family(shape.architecture);
+  add_keys(shape, family);
+  add_tensors(shape, family);
 }
 
-std::string synthetic_preset_names() {
-  std::string names;
-  for (const SyntheticShape& s : kPresets) names.append(names.empty() ? "" : ", ").append(s.name);
-  return names;
+void SyntheticModel::add_keys(const SyntheticShape& s, const SyntheticFamily& family) {
+  const std::string prefix = std::string(s.architecture) + ".";
+  const auto add = [&](const char* suffix, std::size_t value) {
+    header_.add(prefix + suffix, static_cast<std::uint32_t>(value));
+  };
+  header_.add("general.architecture", s.architecture);
+  header_.add("general.name", "synthetic " + std::string(s.name));
+  add("vocab_size", s.vocab);
+  add("context_length", s.context_length);
+  add("embedding_length", s.hidden);
+  add("block_count", s.n_layers);
+  add("feed_forward_length", s.ffn);
+  add("rope.dimension_count", family.experts ? s.head_size() / 2 : s.head_size());
+  header_.add(prefix + "rope.freq_base", s.rope_theta);
+  add("attention.head_count", s.n_heads);
+  add("attention.head_count_kv", s.n_kv_heads);
+  if (s.head_dim != 0) {
+    add("attention.key_length", s.head_dim);
+    add("attention.value_length", s.head_dim);
+  }
+  header_.add(prefix + "attention.layer_norm_rms_epsilon", 1e-5F);
+  // What a label or random weights do not tell.
+  if (family.sub_norms) {
+    header_.add(prefix + "hidden_activation", name_of(family.relu2 ? HiddenAct::relu2 : HiddenAct::silu));
+  }
+  if (s.type == "i2_s" || s.embedding_type == "i2_s" || s.head_type == "i2_s") {
+    header_.add(kI2sLayoutKey, name_of(I2sLayout::x86));
+  }
+  if (family.experts) {
+    add("expert_count", s.n_experts);
+    add("expert_used_count", s.n_experts_used);
+    add("expert_feed_forward_length", s.ffn);
+    add("attention.sliding_window", 512);
+    const auto slides = std::make_unique<bool[]>(s.n_layers);  // three of four layers
+    for (std::size_t i = 0; i < s.n_layers; ++i) slides[i] = i % 4 != 3;
+    header_.add_array<bool>(prefix + "attention.sliding_window_pattern", {slides.get(), s.n_layers});
+    const std::vector<float> clamps(s.n_layers, 7.0F);
+    header_.add_array<float>(prefix + "swiglu_clamp_exp", clamps);
+  }
+  std::vector<std::string> tokens;
+  for (std::size_t i = 0; i < s.vocab; ++i) tokens.push_back("t" + std::to_string(i));
+  header_.add("tokenizer.ggml.model", "gpt2");
+  header_.add("tokenizer.ggml.pre", family.pre);
+  header_.add_array("tokenizer.ggml.tokens", tokens);
+}
+
+void SyntheticModel::add(const std::string& name, std::string_view type_name,
+                         std::initializer_list<std::uint64_t> dims, float deviation) {
+  const SyntheticType& type = *find_synthetic_type(type_name);
+  std::uint64_t rows = 1;
+  for (const std::uint64_t dim : std::span(dims).subspan(1)) rows *= dim;
+  const std::uint64_t cols = *dims.begin();
+  tensors_.push_back({&type, rows, cols, deviation});
+  header_.add_tensor(name, std::span(dims), type.id,
+                     rows * cols / type.block * type.block_bytes + type.tail_bytes);
+}
+
+void SyntheticModel::add_norm(const std::string& name, std::size_t n) { add(name, "f32", {n}, 0); }
+
+void SyntheticModel::add_tensors(const SyntheticShape& s, const SyntheticFamily& family) {
+  const std::size_t q_dim = s.n_heads * s.head_size();
+  const std::size_t kv_dim = s.n_kv_heads * s.head_size();
+  const auto add_matrix = [&](const std::string& name, std::size_t rows, std::size_t cols) {
+    add(name, s.type, {cols, rows}, product_deviation(cols));
+  };
+  const auto add_experts = [&](const std::string& name, std::size_t rows, std::size_t cols) {
+    add(name, s.type, {cols, rows, s.n_experts}, product_deviation(cols));
+  };
+  add("token_embd.weight", s.embedding_type, {s.hidden, s.vocab}, s.embedding_deviation);
+  for (std::size_t i = 0; i < s.n_layers; ++i) {
+    const std::string layer = "blk." + std::to_string(i) + ".";
+    add_norm(layer + "attn_norm.weight", s.hidden);
+    add_matrix(layer + "attn_q.weight", q_dim, s.hidden);
+    add_matrix(layer + "attn_k.weight", kv_dim, s.hidden);
+    add_matrix(layer + "attn_v.weight", kv_dim, s.hidden);
+    if (family.head_norms) {
+      add_norm(layer + "attn_q_norm.weight", s.head_size());
+      add_norm(layer + "attn_k_norm.weight", s.head_size());
+    }
+    if (family.sub_norms) add_norm(layer + "attn_sub_norm.weight", q_dim);
+    add_matrix(layer + "attn_output.weight", s.hidden, q_dim);
+    add_norm(layer + "ffn_norm.weight", s.hidden);
+    if (family.experts) {
+      add(layer + "ffn_gate_inp.weight", "f32", {s.hidden, s.n_experts}, product_deviation(s.hidden));
+      add_experts(layer + "ffn_gate_exps.weight", s.ffn, s.hidden);
+      add_experts(layer + "ffn_up_exps.weight", s.ffn, s.hidden);
+      add_experts(layer + "ffn_down_exps.weight", s.hidden, s.ffn);
+      continue;
+    }
+    add_matrix(layer + "ffn_gate.weight", s.ffn, s.hidden);
+    add_matrix(layer + "ffn_up.weight", s.ffn, s.hidden);
+    if (family.sub_norms) add_norm(layer + "ffn_sub_norm.weight", s.ffn);
+    add_matrix(layer + "ffn_down.weight", s.hidden, s.ffn);
+  }
+  add_norm("output_norm.weight", s.hidden);
+  if (!s.head_type.empty()) {
+    add("output.weight", s.head_type, {s.hidden, s.vocab}, s.embedding_deviation);
+  }
+}
+
+void SyntheticModel::write(ThreadPool& pool, const Sink& sink,
+                           const std::function<bool(double fraction)>& on_progress) const {
+  std::uint64_t done = 0;
+  const auto put = [&](std::span<const std::byte> bytes) {
+    sink(bytes);
+    done += bytes.size();
+  };
+  put(header_.header());
+  std::vector<std::byte> buffer;
+  for (std::size_t index = 0; index < tensors_.size(); ++index) {
+    const Tensor& tensor = tensors_[index];
+    const SyntheticType& type = *tensor.type;
+    const std::size_t unit = kUnitBytes / type.block_bytes;  // blocks
+    const BlockSource source(seed_, tensor.deviation, type.draws_normals && tensor.deviation > 0);
+    const std::uint64_t n_blocks = tensor.rows * tensor.cols / type.block;
+    const auto fill = [&](std::uint64_t number, std::byte* data, std::size_t n) {
+      std::seed_seq seeds{static_cast<std::uint32_t>(seed_), static_cast<std::uint32_t>(seed_ >> 32),
+                          static_cast<std::uint32_t>(index), static_cast<std::uint32_t>(number)};
+      SyntheticRandom random(seeds);
+      if (tensor.deviation == 0) {
+        fill_norm(data, n, random);
+      } else {
+        type.fill(data, n, source, random);
+      }
+    };
+    for (std::uint64_t first = 0; first < n_blocks; first += kReportedUnits * unit) {
+      if (on_progress && !on_progress(static_cast<double>(done) / static_cast<double>(file_size()))) {
+        throw RuntimeError("the synthetic model: making it was ended by request");
+      }
+      const auto n =
+          static_cast<std::size_t>(std::min<std::uint64_t>(kReportedUnits * unit, n_blocks - first));
+      buffer.resize(std::max(buffer.size(), n * type.block_bytes));
+      pool.parallel_for((n + unit - 1) / unit, 1, [&](std::size_t begin, std::size_t end) {
+        for (std::size_t i = begin; i < end; ++i) {
+          fill(first / unit + i, &buffer[i * unit * type.block_bytes], std::min(unit, n - i * unit));
+        }
+      });
+      put(std::span(buffer).first(n * type.block_bytes));
+    }
+    if (type.tail_bytes > 0) put(i2s_tail(tensor.cols));
+    const std::uint64_t next =
+        index + 1 < tensors_.size() ? header_.data_offset(index + 1) : header_.file_size();
+    const std::vector<std::byte> padding(static_cast<std::size_t>(next - done));
+    put(padding);
+  }
 }
 
 AnonymousMemory make_synthetic_model(const SyntheticShape& shape, std::uint64_t seed, ThreadPool& pool,
                                      const std::function<bool(double fraction)>& on_progress) {
-  const Plan plan = make_plan(shape);
-  AnonymousMemory memory(plan.header.file_size(), "the synthetic model");
+  const SyntheticModel model(shape, seed);
+  AnonymousMemory memory(model.file_size(), "the synthetic model");
   memory.prefer_huge_pages();
-  auto* const file = static_cast<std::byte*>(memory.data());
-  const std::vector<std::byte> header = plan.header.header();
-  std::ranges::copy(header, file);
-
-  Filler fill(seed, shape.embedding_deviation, pool, [&](std::uint64_t n_filled) {
-    return !on_progress || on_progress(static_cast<double>(n_filled) / static_cast<double>(memory.size()));
-  });
-  for (std::size_t i = 0; i < plan.tensors.size(); ++i) {
-    const PlannedTensor& tensor = plan.tensors[i];
-    std::byte* const data = file + plan.header.data_offset(i);
-    if (tensor.type == TensorType::i2_s) {
-      fill.ternary(data, tensor.rows, tensor.cols);
-    } else if (tensor.type == TensorType::f16) {
-      fill.embedding(data, tensor.rows * tensor.cols);
-    } else {
-      fill.norm(data, tensor.cols);
-    }
-  }
+  auto* at = static_cast<std::byte*>(memory.data());
+  model.write(
+      pool, [&](std::span<const std::byte> bytes) { at = std::ranges::copy(bytes, at).out; }, on_progress);
   return memory;
 }
 

@@ -6,43 +6,52 @@
 #include <functional>
 #include <span>
 #include <string>
-#include <string_view>
+#include <vector>
 
 #include "base/buffer.h"
 #include "base/thread_pool.h"
+#include "gguf/writer.h"
+#include "model/synthetic/random_blocks.h"
+#include "model/synthetic/shape.h"
 
 namespace bitnet {
 
-struct SyntheticShape {
-  std::string_view name;          // of the preset
-  std::string_view architecture;  // with a tied embedding and sub-norms: bitnet-b1.58 or bitnet
-  std::size_t n_layers;
-  std::size_t hidden;  // a multiple of 128, as ffn is: rows of I2_S are whole groups
-  std::size_t n_heads;
-  std::size_t n_kv_heads;
-  std::size_t ffn;
-  std::size_t vocab;
-  std::size_t context_length;
-  float rope_theta;
-  // Of the embedding's weights. What the layers add to a token's embedding is of order one for each of them,
-  // so this says how much of it is left in the end, and with it how far its own logit stands out.
-  float embedding_deviation = 0.05F;
+// A GGUF file with the matrices in the shape's types and F32 norms, scaled so that activations stay of order
+// one through all layers. The tokens are spelled "t0", "t1", ...: there is no text for it. Equal shapes and
+// seeds give equal bytes, whatever the number of threads.
+class SyntheticModel {
+ public:
+  // Throws OptionError for a shape that no model could have.
+  SyntheticModel(const SyntheticShape& shape, std::uint64_t seed);
+
+  std::uint64_t file_size() const { return header_.file_size(); }
+
+  // Hands the file to the sink piece by piece, from its first byte to its last; no more than some tens of
+  // megabytes are held at a time. on_progress is called now and then, on the calling thread, with the share
+  // that is done; false ends the work with a RuntimeError. What the sink throws is passed on.
+  using Sink = std::function<void(std::span<const std::byte>)>;
+  void write(ThreadPool& pool, const Sink& sink,
+             const std::function<bool(double fraction)>& on_progress = {}) const;
+
+ private:
+  struct Tensor {
+    const SyntheticType* type;
+    std::uint64_t rows;
+    std::uint64_t cols;
+    float deviation;  // of the weights; 0: of a norm, around 1
+  };
+  void add_keys(const SyntheticShape& shape, const SyntheticFamily& family);
+  void add_tensors(const SyntheticShape& shape, const SyntheticFamily& family);
+  void add(const std::string& name, std::string_view type, std::initializer_list<std::uint64_t> dims,
+           float deviation);
+  void add_norm(const std::string& name, std::size_t n);
+
+  std::uint64_t seed_;
+  gguf::Writer header_;
+  std::vector<Tensor> tensors_;  // as they lie in the file
 };
 
-// Shapes of published models, and a small one. The "peaked" one has a best logit that stands out as those of
-// trained models do, by some eight standard deviations; with the others it is the largest of so many random
-// numbers.
-std::span<const SyntheticShape> synthetic_presets();
-// nullptr for an unknown name.
-const SyntheticShape* find_synthetic_preset(std::string_view name);
-// "2b-4t, ...": for messages and help.
-std::string synthetic_preset_names();
-
-// A GGUF file for Model::from_bytes: ternary layers in I2_S with every code equally likely, an F16 embedding
-// that serves as the LM head, F32 norms; scaled so that activations stay of order one through all layers. The
-// tokens are spelled "t0", "t1", ...: there is no text for it. Equal shapes and seeds give equal bytes,
-// whatever the number of threads. on_progress is called now and then, on the calling thread, with the share
-// that is done; false ends the work. Throws RuntimeError then, and when the memory cannot be had.
+// The same in memory, for Model::from_bytes. Throws RuntimeError when the memory cannot be had, too.
 AnonymousMemory make_synthetic_model(const SyntheticShape& shape, std::uint64_t seed, ThreadPool& pool,
                                      const std::function<bool(double fraction)>& on_progress = {});
 
