@@ -39,7 +39,8 @@ TEST(HiddenAct, OfAPlainFileIsThatOfItsArchitecture) {
   const std::vector<std::pair<const char*, HiddenAct>> known{{"bitnet-b1.58", HiddenAct::relu2},
                                                              {"bitnet-25", HiddenAct::relu2},
                                                              {"bitnet", HiddenAct::silu},
-                                                             {"llama", HiddenAct::silu}};
+                                                             {"llama", HiddenAct::silu},
+                                                             {"qwen3", HiddenAct::silu}};
   for (const auto& [architecture, act] : known) {
     const SmallModel model(architecture);
     const Outcome plain = run(model);
@@ -54,7 +55,7 @@ TEST(HiddenAct, OfAPlainFileIsThatOfItsArchitecture) {
 }
 
 TEST(HiddenAct, IsWhatTheKeySays) {
-  for (const char* architecture : {"bitnet-b1.58", "bitnet", "llama"}) {
+  for (const char* architecture : {"bitnet-b1.58", "bitnet", "llama", "qwen3"}) {
     for (const HiddenAct act : {HiddenAct::relu2, HiddenAct::silu}) {
       SmallModel model(architecture);
       const Logits want = run(model, act).logits;

@@ -15,6 +15,7 @@
 #include "bitnet/model.h"
 #include "bitnet/session.h"
 #include "gguf/gguf.h"
+#include "model/families/family.h"
 #include "model/model_impl.h"
 
 namespace bitnet {
@@ -141,8 +142,9 @@ void expect_runs(const SyntheticShape& shape) {
 }
 
 TEST(SyntheticModel, OfEveryFamilyThatIsReadRuns) {
-  for (const std::string_view architecture : {"bitnet-b1.58", "bitnet", "llama"}) {
-    SyntheticShape shape = small(architecture);
+  for (const SyntheticFamily& family : synthetic_families()) {
+    if (find_family(family.architecture) == nullptr) continue;  // refused by name
+    SyntheticShape shape = small(family.architecture);
     expect_runs(shape);
     shape.head_type = "q6_k";
     shape.head_dim = 128;
@@ -150,14 +152,14 @@ TEST(SyntheticModel, OfEveryFamilyThatIsReadRuns) {
   }
 }
 
-TEST(SyntheticModel, OfEveryTypeThatIsReadRuns) {
-  for (const std::string_view type : {"i2_s", "q4_0", "q6_k", "q8_0", "bf16", "f16", "f32"}) {
+TEST(SyntheticModel, OfEveryTypeRuns) {
+  for (const SyntheticType& type : synthetic_types()) {
     SyntheticShape shape = small("llama");
-    shape.type = type;
+    shape.type = type.name;
     expect_runs(shape);
-    shape.embedding_type = type;
-    shape.head_type = type;
-    if (type != "i2_s") expect_runs(shape);  // whose scale is made for products, not for an embedding
+    shape.embedding_type = type.name;
+    shape.head_type = type.name;
+    if (type.name != "i2_s") expect_runs(shape);  // whose scale is made for products, not for an embedding
   }
 }
 

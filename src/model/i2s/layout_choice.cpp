@@ -44,24 +44,24 @@ std::vector<Pair> pairs_of(const Weights& weights) {
   return mixed;
 }
 
-// Of at most n_stretches times four rows, evenly spread; rows left over from fours are left out.
-PlaceCounts count(const quant::Matrix& w, std::size_t n_stretches) {
+// Of a sample of rows, evenly spread; rows left over from fours are left out.
+PlaceCounts count(const quant::Matrix& w) {
   const std::size_t n = w.rows / 4;
-  const std::size_t n_taken = std::min(n, n_stretches);
+  const std::size_t n_taken = std::min(n, kSampledStretches);
   PlaceCounts counts(w.cols);
   for (std::size_t i = 0; i < n_taken; ++i) counts.add({w.data + i * n / n_taken * w.cols, w.cols});
   return counts;
 }
 
 // In batches, until it is decided or there are no more.
-LayoutJudge judge(const std::vector<Pair>& pairs, std::size_t n_stretches, ThreadPool& pool) {
+LayoutJudge judge(const std::vector<Pair>& pairs, ThreadPool& pool) {
   LayoutJudge judge;
   for (std::size_t first = 0; first < pairs.size() && !judge.verdict(); first += kBatch) {
     std::vector<std::optional<LayoutEvidence>> found(std::min(kBatch, pairs.size() - first));
     pool.parallel_for(found.size(), 1, [&](std::size_t begin, std::size_t end) {
       for (std::size_t i = begin; i < end; ++i) {
         const auto& [norm, w] = pairs[first + i];
-        found[i] = layout_evidence(count(*w, n_stretches), {norm, w->cols});
+        found[i] = layout_evidence(count(*w), {norm, w->cols});
       }
     });
     for (const auto& evidence : found) {
@@ -114,9 +114,7 @@ LayoutChoice choose_i2s_layout(const gguf::File& file, const Weights& weights, s
   }
   std::string evidence = "as its weights showed when they were checked";
   if (!earlier) {
-    const std::vector<Pair> pairs = pairs_of(weights);
-    LayoutJudge found = judge(pairs, kSampledStretches, pool);
-    if (!found.verdict()) found = judge(pairs, static_cast<std::size_t>(-1), pool);
+    const LayoutJudge found = judge(pairs_of(weights), pool);
     earlier = verdict_of(found.verdict());
     evidence = found.text();
   }

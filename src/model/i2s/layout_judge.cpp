@@ -15,12 +15,28 @@ constexpr std::size_t kStretch = 128;
 // reckoned here: at most as if it had a third of the pairs.
 constexpr double kFarBeyondChance = 12;
 
-// Ranks, equal values sharing the mean of theirs, less the mean of each stretch.
-template <typename Value>
-std::vector<double> local_ranks(const std::vector<Value>& values) {
+// The indices of values, ascending by these.
+std::vector<std::size_t> order_of(const std::vector<float>& values) {
   std::vector<std::size_t> order(values.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::ranges::sort(order, {}, [&](std::size_t i) { return values[i]; });
+  return order;
+}
+
+// Counts of rows are not many different numbers: a place for each.
+std::vector<std::size_t> order_of(const std::vector<std::uint32_t>& values) {
+  std::vector<std::size_t> begin(*std::ranges::max_element(values) + std::size_t{2});
+  for (const std::uint32_t v : values) ++begin[v + 1];
+  std::partial_sum(begin.begin(), begin.end(), begin.begin());
+  std::vector<std::size_t> order(values.size());
+  for (std::size_t i = 0; i < values.size(); ++i) order[begin[values[i]]++] = i;
+  return order;
+}
+
+// Ranks, equal values sharing the mean of theirs, less the mean of each stretch.
+template <typename Value>
+std::vector<double> local_ranks(const std::vector<Value>& values) {
+  const std::vector<std::size_t> order = order_of(values);
   std::vector<double> ranks(values.size());
   for (std::size_t first = 0; first < order.size();) {
     std::size_t last = first;

@@ -6,7 +6,7 @@
 namespace bitnet {
 namespace {
 
-constexpr std::size_t kMostStretches = 255;  // that a count of eight bits holds
+constexpr unsigned kMostRecent = 255;  // that a count of eight bits holds
 
 // Neighbouring bytes to neighbouring counts, so that compilers make vector instructions of it.
 void count_zeros(const std::byte* codes, std::size_t n, unsigned bits, std::uint8_t* counts) {
@@ -26,30 +26,32 @@ std::size_t column_of(std::size_t p, std::size_t s, std::size_t cols, I2sLayout 
 
 }  // namespace
 
+void PlaceCounts::keep_recent() {
+  for (std::size_t i = 0; i < recent_.size(); ++i) earlier_[i] += recent_[i];
+  std::ranges::fill(recent_, std::uint8_t{0});
+  n_recent_ = 0;
+}
+
 void PlaceCounts::add(std::span<const std::byte> codes) {
-  std::vector<std::uint8_t> counts(zeros_.size());
-  const auto flush = [&] {
-    for (std::size_t i = 0; i < counts.size(); ++i) zeros_[i] += counts[i];
-    std::ranges::fill(counts, std::uint8_t{0});
-  };
-  std::size_t n_stretches = 0;
   for (std::size_t at = 0; at < codes.size(); at += cols_) {
     const std::size_t n = std::min(cols_, codes.size() - at);
-    for (unsigned s = 0; s < 4; ++s) count_zeros(codes.data() + at, n, 6 - 2 * s, &counts[s * cols_]);
-    if (++n_stretches % kMostStretches == 0) flush();
+    if (n_recent_ == kMostRecent) keep_recent();
+    for (unsigned s = 0; s < 4; ++s) count_zeros(codes.data() + at, n, 6 - 2 * s, &recent_[s * cols_]);
+    ++n_recent_;
   }
-  flush();
 }
 
 void PlaceCounts::add(const PlaceCounts& others) {
   assert(cols_ == others.cols_);
-  for (std::size_t i = 0; i < zeros_.size(); ++i) zeros_[i] += others.zeros_[i];
+  for (std::size_t i = 0; i < earlier_.size(); ++i) earlier_[i] += others.earlier_[i] + others.recent_[i];
 }
 
 std::vector<std::uint32_t> PlaceCounts::by_column(I2sLayout layout) const {
   std::vector<std::uint32_t> columns(cols_);
   for (std::size_t s = 0; s < 4; ++s) {
-    for (std::size_t p = 0; p < cols_; ++p) columns[column_of(p, s, cols_, layout)] += zeros_[s * cols_ + p];
+    for (std::size_t p = 0; p < cols_; ++p) {
+      columns[column_of(p, s, cols_, layout)] += earlier_[s * cols_ + p] + recent_[s * cols_ + p];
+    }
   }
   return columns;
 }

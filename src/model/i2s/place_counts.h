@@ -16,7 +16,7 @@ namespace bitnet {
 
 class PlaceCounts {
  public:
-  explicit PlaceCounts(std::size_t cols) : cols_(cols), zeros_(4 * cols) {}
+  explicit PlaceCounts(std::size_t cols) : cols_(cols), recent_(4 * cols), earlier_(4 * cols) {}
 
   std::size_t cols() const { return cols_; }
   // Codes from the beginning of four rows on: `cols` bytes for each four, the last of which may be cut.
@@ -27,8 +27,14 @@ class PlaceCounts {
   std::vector<std::uint32_t> by_column(I2sLayout layout) const;
 
  private:
+  void keep_recent();
+
   std::size_t cols_;
-  std::vector<std::uint32_t> zeros_;  // [4, cols]: of place (p, s) at s * cols + p
+  // Zeros of place (p, s) at s * cols + p: those of the last n_recent_ times four rows, and of all before
+  // them.
+  std::vector<std::uint8_t> recent_;
+  std::vector<std::uint32_t> earlier_;
+  unsigned n_recent_ = 0;
 };
 
 }  // namespace bitnet

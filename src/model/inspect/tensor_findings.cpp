@@ -131,7 +131,7 @@ void add_layout(Inspection& out) {
     out.add(taken == I2sLayout::x86 ? ok : note, "layout",
             "I2_S in the layout " + std::string(name_of(*verdict)) + evidence,
             std::string(kHow) + "here it shows in " + description_of(*verdict) + copies);
-  } else if (out.i2s && out.i2s->certainty == Certainty::said) {
+  } else if (out.i2s && out.i2s->certainty != Certainty::assumed) {
     out.add(ok, "layout",
             "I2_S in the layout " + std::string(name_of(taken)) + ": " + out.i2s->reason + evidence,
             description_of(taken) + ", " + copies_text(*out.i2s) +

@@ -33,7 +33,7 @@ TEST(CliInspect, ShowsTheCanaryInEightyColumns) {
     EXPECT_EQ(lines.front(), "built-in canary: healthy");
     for (const std::string& line : lines) EXPECT_LE(columns_of(line), 80U) << line;
     for (const char* part :
-         {"Findings", "ok: layout: I2_S in the x86 layout", "note: head: ", "Sizes by type", "I2_S",
+         {"Findings", "ok: layout: I2_S in the layout x86", "note: head: ", "Sizes by type", "I2_S",
           "Metadata", "general.architecture = \"bitnet-b1.58\"", "attn_q"}) {
       EXPECT_PRED2(has, result.out, part);
     }
