@@ -23,9 +23,9 @@
 namespace bitnet::cli {
 namespace {
 
-constexpr std::chrono::milliseconds kLongWork{500};  // from here on it is worth a progress bar
+constexpr std::chrono::milliseconds kLongSynthesis{500};  // from here on it is worth a progress bar
 
-struct CommandOptions {
+struct SynthCommandOptions {
   std::string preset = "2b-4t";
   std::optional<std::string> architecture;
   std::optional<std::string> type;
@@ -64,7 +64,7 @@ void add_type(Command& c, std::string_view name, std::optional<std::string>& val
   option->group("Types");
 }
 
-void add_options(Command& c, CommandOptions& o) {
+void add_options(Command& c, SynthCommandOptions& o) {
   auto* output = c.add_option("-o,--output,file", o.output, "The file to write")->type_name("FILE");
   output->file_ending(".gguf")->group("Output");
   c.add_flag("--force", o.force, "Replace a file that is there")->group("Output");
@@ -109,36 +109,36 @@ void add_options(Command& c, CommandOptions& o) {
 
 // Where an option was given, it.
 template <typename Value, typename Given>
-void take(Value& value, const std::optional<Given>& given) {
+void override_with(Value& value, const std::optional<Given>& given) {
   if (given) value = static_cast<Value>(*given);
 }
 
 // The result's names point into the options.
-SyntheticShape shape_of(const CommandOptions& o) {
+SyntheticShape shape_of(const SynthCommandOptions& o) {
   const SyntheticShape* preset = find_synthetic_preset(o.preset);
   if (preset == nullptr) {
     throw UsageError("--preset '" + o.preset + "' is unknown; choose from " + synthetic_preset_names());
   }
   SyntheticShape shape = *preset;
-  take(shape.architecture, o.architecture);
+  override_with(shape.architecture, o.architecture);
   if (o.type) set_type(shape, *o.type);
-  take(shape.embedding_type, o.embedding_type);
+  override_with(shape.embedding_type, o.embedding_type);
   if (o.head_type) shape.head_type = *o.head_type == "tied" ? std::string_view() : *o.head_type;
-  take(shape.n_layers, o.n_layers);
-  take(shape.hidden, o.hidden);
-  take(shape.n_heads, o.n_heads);
-  take(shape.n_kv_heads, o.n_kv_heads);
-  take(shape.head_dim, o.head_dim);
-  take(shape.ffn, o.ffn);
-  take(shape.vocab, o.vocab);
-  take(shape.context_length, o.context_length);
-  take(shape.n_experts, o.n_experts);
-  take(shape.n_experts_used, o.n_experts_used);
+  override_with(shape.n_layers, o.n_layers);
+  override_with(shape.hidden, o.hidden);
+  override_with(shape.n_heads, o.n_heads);
+  override_with(shape.n_kv_heads, o.n_kv_heads);
+  override_with(shape.head_dim, o.head_dim);
+  override_with(shape.ffn, o.ffn);
+  override_with(shape.vocab, o.vocab);
+  override_with(shape.context_length, o.context_length);
+  override_with(shape.n_experts, o.n_experts);
+  override_with(shape.n_experts_used, o.n_experts_used);
   return shape;
 }
 
 // Devices and pipes take what comes; files are not replaced by accident.
-void check_output(const CommandOptions& o) {
+void check_output(const SynthCommandOptions& o) {
   if (!o.output) throw UsageError("no file to write: pass -o FILE");
   struct stat status {};
   if (!o.force && ::stat(o.output->c_str(), &status) == 0 && S_ISREG(status.st_mode)) {
@@ -147,7 +147,7 @@ void check_output(const CommandOptions& o) {
   }
 }
 
-ExitCode synth(const CommandOptions& o) {
+ExitCode synth(const SynthCommandOptions& o) {
   set_verbosity(o.quiet, o.verbose);
   const SyntheticModel model(shape_of(o), o.seed);
   check_output(o);
@@ -157,7 +157,7 @@ ExitCode synth(const CommandOptions& o) {
   {
     OutputFile file(*o.output);
     ThreadPool pool(n_threads);
-    ProgressBar bar(o.quiet, "synth", kLongWork);
+    ProgressBar bar(o.quiet, "synth", kLongSynthesis);
     model.write(
         pool, [&](std::span<const std::byte> bytes) { file.write(bytes); },
         [&](double done) {
@@ -176,7 +176,7 @@ ExitCode synth(const CommandOptions& o) {
 }  // namespace
 
 std::function<ExitCode()> add_synth_command(Command& app) {
-  auto options = std::make_shared<CommandOptions>();
+  auto options = std::make_shared<SynthCommandOptions>();
   Command* command = app.add_subcommand("synth", "Write a model with random weights");
   add_options(*command, *options);
   return [options] { return synth(*options); };

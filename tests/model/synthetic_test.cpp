@@ -111,7 +111,7 @@ TEST(SyntheticModel, EveryTernaryCodeIsAboutEquallyLikely) {
 }
 
 // A small shape of each family.
-SyntheticShape small(std::string_view architecture) {
+SyntheticShape small_synthetic(std::string_view architecture) {
   SyntheticShape shape = *find_synthetic_preset("tiny");
   shape.architecture = architecture;
   if (find_synthetic_family(architecture)->experts) {
@@ -122,7 +122,7 @@ SyntheticShape small(std::string_view architecture) {
   return shape;
 }
 
-void expect_runs(const SyntheticShape& shape) {
+void expect_synthetic_runs(const SyntheticShape& shape) {
   SCOPED_TRACE(std::string(shape.architecture) + ", " + std::string(shape.type) + ", " +
                std::string(shape.embedding_type) + ", " + std::string(shape.head_type));
   ThreadPool pool(1);
@@ -144,22 +144,23 @@ void expect_runs(const SyntheticShape& shape) {
 TEST(SyntheticModel, OfEveryFamilyThatIsReadRuns) {
   for (const SyntheticFamily& family : synthetic_families()) {
     if (find_family(family.architecture) == nullptr) continue;  // refused by name
-    SyntheticShape shape = small(family.architecture);
-    expect_runs(shape);
+    SyntheticShape shape = small_synthetic(family.architecture);
+    expect_synthetic_runs(shape);
     shape.head_type = "q6_k";
     shape.head_dim = 128;
-    expect_runs(shape);
+    expect_synthetic_runs(shape);
   }
 }
 
 TEST(SyntheticModel, OfEveryTypeRuns) {
   for (const SyntheticType& type : synthetic_types()) {
-    SyntheticShape shape = small("llama");
+    SyntheticShape shape = small_synthetic("llama");
     shape.type = type.name;
-    expect_runs(shape);
+    expect_synthetic_runs(shape);
     shape.embedding_type = type.name;
     shape.head_type = type.name;
-    if (type.name != "i2_s") expect_runs(shape);  // whose scale is made for products, not for an embedding
+    if (type.name != "i2_s")
+      expect_synthetic_runs(shape);  // whose scale is made for products, not for an embedding
   }
 }
 
@@ -274,7 +275,7 @@ TEST(SyntheticModel, OfAPublishedShapeHasItsSize) {
 // What stands in the file and what is made in memory are the same.
 TEST(SyntheticModel, IsWrittenPieceByPieceAsItIsMadeInMemory) {
   for (const SyntheticFamily& family : synthetic_families()) {
-    const SyntheticModel model(small(family.architecture), 9);
+    const SyntheticModel model(small_synthetic(family.architecture), 9);
     ThreadPool one(1);
     ThreadPool two(2);
     std::vector<std::byte> written;
@@ -282,7 +283,7 @@ TEST(SyntheticModel, IsWrittenPieceByPieceAsItIsMadeInMemory) {
       written.insert(written.end(), piece.begin(), piece.end());
     });
     EXPECT_EQ(written.size(), model.file_size());
-    const AnonymousMemory memory = make_synthetic_model(small(family.architecture), 9, one);
+    const AnonymousMemory memory = make_synthetic_model(small_synthetic(family.architecture), 9, one);
     EXPECT_TRUE(std::ranges::equal(written, bytes_of(memory))) << family.architecture;
     EXPECT_NO_THROW(gguf::File::from_bytes(bytes_of(memory), "synthetic"));
   }

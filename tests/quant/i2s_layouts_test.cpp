@@ -11,7 +11,7 @@
 namespace bitnet::test {
 namespace {
 
-std::vector<std::int8_t> random_trits(std::size_t n) {
+std::vector<std::int8_t> drawn_trits(std::size_t n) {
   std::mt19937 random(7);
   std::vector<std::int8_t> trits(n);
   for (std::int8_t& t : trits) t = static_cast<std::int8_t>(static_cast<int>(random() % 3) - 1);
@@ -20,7 +20,7 @@ std::vector<std::int8_t> random_trits(std::size_t n) {
 
 TEST(I2sLayouts, OfArmIsBroughtToThatOfX86) {
   for (const std::size_t n : {128U, 256U, 128U * 37}) {
-    const std::vector<std::int8_t> trits = random_trits(n);
+    const std::vector<std::int8_t> trits = drawn_trits(n);
     const std::vector<std::byte> arm = pack_i2s(trits, 1, I2sLayout::arm);
     const std::vector<std::byte> want = pack_i2s(trits, 1, I2sLayout::x86);
     ASSERT_NE(arm, want);
@@ -33,7 +33,7 @@ TEST(I2sLayouts, OfArmIsBroughtToThatOfX86) {
 
 TEST(I2sLayouts, OfFourRowsIsBroughtToThatOfX86) {
   for (const std::size_t cols : {128U, 384U, 2560U}) {
-    const std::vector<std::int8_t> trits = random_trits(4 * cols);
+    const std::vector<std::int8_t> trits = drawn_trits(4 * cols);
     const std::vector<std::byte> rows4 = pack_i2s(trits, 1, I2sLayout::rows4, cols);
     const std::vector<std::byte> want = pack_i2s(trits, 1, I2sLayout::x86);
     ASSERT_NE(rows4, want);

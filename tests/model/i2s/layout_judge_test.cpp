@@ -13,16 +13,16 @@ namespace bitnet::test {
 namespace {
 
 // Zeros in every column, each with a share of its own.
-struct Trits {
+struct TritColumns {
   std::size_t rows;
   std::size_t cols;
   std::vector<std::int8_t> values;
   std::vector<std::uint32_t> zeros;  // [cols]
 };
 
-Trits random_trits(std::size_t rows, std::size_t cols) {
+TritColumns random_columns(std::size_t rows, std::size_t cols) {
   std::mt19937 random(3);
-  Trits t{rows, cols, std::vector<std::int8_t>(rows * cols), std::vector<std::uint32_t>(cols)};
+  TritColumns t{rows, cols, std::vector<std::int8_t>(rows * cols), std::vector<std::uint32_t>(cols)};
   for (std::size_t i = 0; i < t.values.size(); ++i) {
     const bool is_zero = random() % 128 < (i % cols) * 37 % 128;
     t.values[i] = static_cast<std::int8_t>(is_zero ? 0 : random() % 2 == 0 ? 1 : -1);
@@ -31,7 +31,7 @@ Trits random_trits(std::size_t rows, std::size_t cols) {
   return t;
 }
 
-PlaceCounts count(const Trits& t, I2sLayout layout) {
+PlaceCounts count_places(const TritColumns& t, I2sLayout layout) {
   const std::vector<std::byte> bytes = pack_i2s(t.values, 1, layout, t.cols);
   PlaceCounts counts(t.cols);
   counts.add(std::span(bytes).first(t.values.size() / 4));
@@ -41,9 +41,9 @@ PlaceCounts count(const Trits& t, I2sLayout layout) {
 // Beyond what a count of eight bits holds, too.
 TEST(PlaceCounts, AreTheZerosOfEachColumnUnderTheRightLayout) {
   for (const std::size_t rows : {4U, 12U, 1032U}) {
-    const Trits t = random_trits(rows, 256);
+    const TritColumns t = random_columns(rows, 256);
     for (const I2sLayout written : kI2sLayouts) {
-      const PlaceCounts counts = count(t, written);
+      const PlaceCounts counts = count_places(t, written);
       for (const I2sLayout read : kI2sLayouts) {
         if (read == written) {
           EXPECT_EQ(counts.by_column(read), t.zeros);
@@ -53,14 +53,14 @@ TEST(PlaceCounts, AreTheZerosOfEachColumnUnderTheRightLayout) {
       }
     }
   }
-  const Trits odd = random_trits(7, 128);  // rows4 has no such thing
+  const TritColumns odd = random_columns(7, 128);  // rows4 has no such thing
   for (const I2sLayout written : {I2sLayout::x86, I2sLayout::arm}) {
-    EXPECT_EQ(count(odd, written).by_column(written), odd.zeros);
+    EXPECT_EQ(count_places(odd, written).by_column(written), odd.zeros);
   }
 }
 
 TEST(PlaceCounts, AddUp) {
-  const Trits t = random_trits(8, 128);
+  const TritColumns t = random_columns(8, 128);
   const std::vector<std::byte> bytes = pack_i2s(t.values, 1);
   PlaceCounts first(128);
   PlaceCounts second(128);
@@ -71,13 +71,13 @@ TEST(PlaceCounts, AddUp) {
 }
 
 TEST(LayoutJudge, FindsTheLayoutInWhichColumnsGoWithTheirNorms) {
-  const Trits t = random_trits(64, 512);
+  const TritColumns t = random_columns(64, 512);
   std::vector<float> norm(t.cols);
   for (std::size_t c = 0; c < t.cols; ++c) norm[c] = static_cast<float>(c * 37 % 128);
   for (const I2sLayout written : kI2sLayouts) {
     LayoutJudge judge;
     EXPECT_EQ(judge.verdict(), std::nullopt);
-    const auto evidence = layout_evidence(count(t, written), norm);
+    const auto evidence = layout_evidence(count_places(t, written), norm);
     ASSERT_TRUE(evidence.has_value());
     judge.add(*evidence);
     EXPECT_EQ(judge.verdict(), written);
@@ -87,8 +87,8 @@ TEST(LayoutJudge, FindsTheLayoutInWhichColumnsGoWithTheirNorms) {
 
 // No order among equals may be taken for a relation, and nothing is made of chance.
 TEST(LayoutJudge, SaysNothingWithoutARelation) {
-  const Trits t = random_trits(64, 256);
-  const PlaceCounts counts = count(t, I2sLayout::x86);
+  const TritColumns t = random_columns(64, 256);
+  const PlaceCounts counts = count_places(t, I2sLayout::x86);
   EXPECT_EQ(layout_evidence(PlaceCounts(256), std::vector<float>(256, 1.0F)), std::nullopt);
   EXPECT_EQ(layout_evidence(counts, std::vector<float>(256, 1.0F)), std::nullopt);
   EXPECT_EQ(layout_evidence(counts, std::vector<float>(256, std::numeric_limits<float>::quiet_NaN())),

@@ -18,8 +18,8 @@ namespace {
 using namespace std::chrono_literals;
 using Logits = std::vector<std::vector<float>>;
 
-constexpr I2sLayout kNotX86[] = {I2sLayout::arm, I2sLayout::rows4};
-const std::vector<TokenId> kPrompt{TokenId{1}, TokenId{4}, TokenId{2}};
+constexpr I2sLayout kLayoutsToCopy[] = {I2sLayout::arm, I2sLayout::rows4};
+const std::vector<TokenId> kLayoutPrompt{TokenId{1}, TokenId{4}, TokenId{2}};
 
 std::vector<std::byte> canary_in(I2sLayout layout) {
   const std::string text = content_of(BITNET_MODELS "/canary.gguf");
@@ -32,7 +32,7 @@ AlignedBytes small_in(I2sLayout layout, const SmallModel& model) {
 }
 
 // The model points into the file.
-Model load(const AlignedBytes& file, const LoadOptions& options = {}) {
+Model load_layout(const AlignedBytes& file, const LoadOptions& options = {}) {
   return Model::from_bytes(file.span(), "layout.gguf", options);
 }
 
@@ -43,59 +43,62 @@ std::size_t n_layout_lines(const Model& model) {
 }
 
 TEST(I2sLayoutOfAFile, IsToldByItsWeightsAndChangesNoBit) {
-  const Logits want = logits(load(AlignedBytes(canary_in(I2sLayout::x86))), kPrompt);
+  const Logits want = logits(load_layout(AlignedBytes(canary_in(I2sLayout::x86))), kLayoutPrompt);
   for (const I2sLayout layout : kI2sLayouts) {
     const AlignedBytes file(canary_in(layout));
     for (const unsigned n_threads : {1U, 3U}) {
-      const Model model = load(file, {.n_threads = n_threads});
+      const Model model = load_layout(file, {.n_threads = n_threads});
       const I2sInfo& info = model.info().i2s;
       EXPECT_EQ(info.layout, layout);
       EXPECT_EQ(info.certainty, Certainty::concluded);
       EXPECT_NE(info.reason.find("agreement of norm weights"), std::string::npos);
       EXPECT_EQ(info.copied_bytes > 0, layout != I2sLayout::x86);
       EXPECT_EQ(n_layout_lines(model), layout == I2sLayout::x86 ? 0U : 1U);
-      EXPECT_EQ(logits(model, kPrompt), want) << name_of(layout);
+      EXPECT_EQ(logits(model, kLayoutPrompt), want) << name_of(layout);
     }
   }
 }
 
 TEST(I2sLayoutOfAFile, IsWhatTheCallerSays) {
-  const Logits want = logits(load(AlignedBytes(canary_in(I2sLayout::x86))), kPrompt);
+  const Logits want = logits(load_layout(AlignedBytes(canary_in(I2sLayout::x86))), kLayoutPrompt);
   for (const I2sLayout written : kI2sLayouts) {
     const AlignedBytes file(canary_in(written));
     for (const I2sLayout said : kI2sLayouts) {
-      const Model model = load(file, {.i2s_layout = said});
+      const Model model = load_layout(file, {.i2s_layout = said});
       EXPECT_EQ(model.info().i2s.layout, said);
       EXPECT_EQ(model.info().i2s.certainty, Certainty::said);
       EXPECT_EQ(n_layout_lines(model), 0U);
-      EXPECT_EQ(logits(model, kPrompt) == want, said == written) << name_of(said);
+      EXPECT_EQ(logits(model, kLayoutPrompt) == want, said == written) << name_of(said);
     }
   }
 }
 
 TEST(I2sLayoutOfAFile, IsTakenForX86WhereNothingTells) {
   const AlignedBytes file = SmallModel("bitnet-b1.58").build();
-  const Model model = load(file);
+  const Model model = load_layout(file);
   EXPECT_EQ(model.info().i2s.layout, I2sLayout::x86);
   EXPECT_EQ(model.info().i2s.certainty, Certainty::assumed);
   EXPECT_EQ(model.info().i2s.copied_bytes, 0U);
   EXPECT_EQ(n_layout_lines(model), 1U);
-  EXPECT_EQ(logits(model, kPrompt), logits(load(file, {.i2s_layout = I2sLayout::x86}), kPrompt));
+  EXPECT_EQ(logits(model, kLayoutPrompt),
+            logits(load_layout(file, {.i2s_layout = I2sLayout::x86}), kLayoutPrompt));
 }
 
 TEST(I2sLayoutOfAFile, IsWhatItsKeySays) {
   SmallModel model("llama");
-  const Logits want = logits(load(model.build()), kPrompt);
+  const Logits want = logits(load_layout(model.build()), kLayoutPrompt);
   for (const I2sLayout layout : kI2sLayouts) {
     model.set(std::string(kI2sLayoutKey), std::string(name_of(layout)));
     const AlignedBytes file = small_in(layout, model);
-    const Model said = load(file);
+    const Model said = load_layout(file);
     EXPECT_EQ(said.info().i2s.layout, layout);
     EXPECT_EQ(said.info().i2s.certainty, Certainty::said);
     EXPECT_EQ(n_layout_lines(said), 0U);
     EXPECT_TRUE(said.info().notes.empty());
-    EXPECT_EQ(logits(said, kPrompt), want);
-    EXPECT_NE(logits(load(small_in(I2sLayout::x86, model), {.i2s_layout = I2sLayout::arm}), kPrompt), want);
+    EXPECT_EQ(logits(said, kLayoutPrompt), want);
+    EXPECT_NE(
+        logits(load_layout(small_in(I2sLayout::x86, model), {.i2s_layout = I2sLayout::arm}), kLayoutPrompt),
+        want);
   }
   for (const char* name : {"tl1", "", "X86"}) {
     model.set(std::string(kI2sLayoutKey), name);
@@ -108,9 +111,9 @@ TEST(I2sLayoutOfAFile, IsWhatItsKeySays) {
 // Such a model has no rows to pack by fours.
 TEST(I2sLayoutOfAFile, IsRefusedAsRows4WhereTheRowsAreNotFours) {
   const AlignedBytes file = SmallModel("llama", {.heads = 64, .kv_heads = 1}).build();
-  EXPECT_NO_THROW(load(file, {.i2s_layout = I2sLayout::arm}));
+  EXPECT_NO_THROW(load_layout(file, {.i2s_layout = I2sLayout::arm}));
   try {
-    load(file, {.i2s_layout = I2sLayout::rows4});
+    load_layout(file, {.i2s_layout = I2sLayout::rows4});
     ADD_FAILURE() << "it loads";
   } catch (const ModelError& e) {
     EXPECT_NE(std::string(e.what()).find("2 rows cannot be in the layout rows4"), std::string::npos);
@@ -125,7 +128,7 @@ TEST(I2sLayoutOfAFile, IsNothingWithoutI2sTensors) {
     t.draw(3);
   }
   const AlignedBytes file = model.build();
-  const Model loaded = load(file, {.i2s_layout = I2sLayout::arm});
+  const Model loaded = load_layout(file, {.i2s_layout = I2sLayout::arm});
   EXPECT_EQ(loaded.info().i2s.layout, std::nullopt);
   EXPECT_TRUE(loaded.info().assumptions.empty());
 }
@@ -135,14 +138,14 @@ TEST(I2sLayoutOfAFile, IsThatOfATernaryEmbeddingAndHeadToo) {
   SmallTensor& embedding = model.tensor("token_embd.weight");
   embedding.type = kI2S;
   embedding.draw(5);
-  const Logits want = logits(load(model.build()), kPrompt);
-  for (const I2sLayout layout : kNotX86) {
+  const Logits want = logits(load_layout(model.build()), kLayoutPrompt);
+  for (const I2sLayout layout : kLayoutsToCopy) {
     const AlignedBytes file = small_in(layout, model);
-    const Model copied = load(file, {.i2s_layout = layout});
-    EXPECT_EQ(logits(copied, kPrompt), want);
+    const Model copied = load_layout(file, {.i2s_layout = layout});
+    EXPECT_EQ(logits(copied, kLayoutPrompt), want);
     EXPECT_GT(copied.impl().weights.i2s_copies.size(), 0U);
-    const Model repacked = load(file, {.weights = WeightMemory::repack, .i2s_layout = layout});
-    EXPECT_EQ(logits(repacked, kPrompt), want);
+    const Model repacked = load_layout(file, {.weights = WeightMemory::repack, .i2s_layout = layout});
+    EXPECT_EQ(logits(repacked, kLayoutPrompt), want);
     EXPECT_EQ(repacked.impl().weights.i2s_copies.size(), 0U) << "it would be there twice";
   }
 }
@@ -159,7 +162,7 @@ TEST(I2sLayoutOfAFile, IsJudgedOnceWhereThatIsRemembered) {
   EXPECT_EQ(second.info().i2s.layout, I2sLayout::arm);
   EXPECT_EQ(second.info().i2s.certainty, Certainty::concluded);
   EXPECT_NE(second.info().i2s.reason, first.info().i2s.reason);
-  EXPECT_EQ(logits(second, kPrompt), logits(first, kPrompt));
+  EXPECT_EQ(logits(second, kLayoutPrompt), logits(first, kLayoutPrompt));
   // Were it judged again, this would be found out.
   CheckedFiles(list, 0s).add(gguf::File::open(path), LayoutVerdict::unknown);
   EXPECT_EQ(Model::load(path, options).info().i2s.certainty, Certainty::assumed);
