@@ -118,7 +118,7 @@ void fill_q6_k(std::byte* data, std::size_t n, const BlockSource& source, Synthe
 }
 
 void fill_f16(std::byte* data, std::size_t n, const BlockSource& source, SyntheticRandom& random) {
-  for (std::size_t i = 0; i < n; i += 4, data += 8) {
+  for (std::size_t i = 0; i < n; ++i, data += 8) {
     const std::uint64_t bits = random();
     const std::array four{source.normal_f16(bits), source.normal_f16(bits >> 16),
                           source.normal_f16(bits >> 32), source.normal_f16(bits >> 48)};
