@@ -68,9 +68,9 @@ ChatChoice choose_chat_template(const ChatHints& hints, const Tokenizer& tokeniz
 // What a model's template does when it is asked to have the model think, or not to.
 struct ThinkingForms {
   Thinking unasked = Thinking::none;
-  std::optional<Thinking> on;   // nullopt: it cannot be asked for
-  std::optional<Thinking> off;  // nullopt: it cannot be turned off
-  bool is_other = false;        // it knows thinking in a way that is none of Thinking's: unasked is none
+  std::optional<Thinking> on{};   // nullopt: it cannot be asked for
+  std::optional<Thinking> off{};  // nullopt: it cannot be turned off
+  bool is_other = false;          // it knows thinking in a way that is none of Thinking's: unasked is none
 };
 // By the file's own text where that is the template `t`; where it isn't, or there is none, as Qwen3 has it if
 // the vocabulary has <think> and </think>. None for a template that knows no thinking, and where the file's

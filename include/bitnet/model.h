@@ -84,9 +84,9 @@ struct ModelInfo {
   std::size_t ffn = 0;
   std::size_t vocab = 0;
   std::size_t context_length = 0;
-  std::uint64_t file_bytes = 0;  // of all parts, if it is split
-  std::size_t n_files = 1;       // parts
-  bool tied_output = false;      // the embedding serves as the LM head
+  std::uint64_t file_bytes = 0;                       // of all parts, if it is split
+  std::size_t n_files = 1;                            // parts
+  bool tied_output = false;                           // the embedding serves as the LM head
   ActivationType activations = ActivationType::int8;  // what ActivationType::automatic stands for
   HeadInfo head;
   HiddenActInfo hidden_act;

@@ -131,8 +131,7 @@ std::optional<HeadEffect> measure_int8_head(const Model& model, unsigned n_threa
   const quant::Matrix& head = model.impl().weights.output;
   const quant::TypeInfo& type = quant::info(head.type);
   assert(model.info().head.kind == HeadKind::exact);
-  HeadEffect effect{.stored_type = std::string(type.name),
-                    .stored_bytes = quant::n_bytes_of(head)};
+  HeadEffect effect{.stored_type = std::string(type.name), .stored_bytes = quant::n_bytes_of(head)};
   if (quant::is_low_bit(head.type)) return effect;
 
   take_sample(model, effect);
