@@ -71,6 +71,7 @@ TEST_F(CliSplitModel, HasTheDigestOfItsPartsPutTogether) {
   const std::string all = content_of(parts_[0]) + content_of(parts_[1]) + content_of(parts_[2]);
   EXPECT_EQ(model.at("sha256"), *sha256_of(std::as_bytes(std::span(all))));
   EXPECT_EQ(model.at("bytes"), all.size());
+  EXPECT_PRED2(has, text_of({"verify", "-q", "--receipt", receipt}), " holds: ");
 }
 
 TEST_F(CliSplitModel, OfWhichAPartIsMissingIsRefused) {

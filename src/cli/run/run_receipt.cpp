@@ -103,14 +103,18 @@ Json timings_json(const Receipt::Run& run, std::span<const double> seconds) {
 
 }  // namespace
 
+std::optional<std::string> sha256_of_model(const Model& model) {
+  const gguf::File& file = model.impl().file;
+  std::vector<std::span<const std::byte>> parts;
+  for (std::size_t i = 0; i < file.n_parts(); ++i) parts.push_back(file.part(i).bytes());
+  return sha256_of(parts, [] { return !interrupted(); });
+}
+
 bool Receipt::write(const Run& run) const {
   const std::uint64_t peak_bytes = memory_use().peak_bytes;  // reading the file through may raise it
   const ModelInfo& info = run.model.info();
   // After the run: before it the first token would wait, and beside it both would take each other's time.
-  const gguf::File& model_file = run.model.impl().file;
-  std::vector<std::span<const std::byte>> parts;
-  for (std::size_t i = 0; i < model_file.n_parts(); ++i) parts.push_back(model_file.part(i).bytes());
-  const std::optional<std::string> sha256 = sha256_of(parts, [] { return !interrupted(); });
+  const std::optional<std::string> sha256 = sha256_of_model(run.model);
   if (!sha256) return false;
   OutputFile file(*run.options.receipt);
   Json all = schema_json("bitnet.receipt", 1);

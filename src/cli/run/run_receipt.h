@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -15,6 +16,9 @@
 #include "diagnostics/logits_digest.h"
 
 namespace bitnet::cli {
+
+// Of its file, or of all parts of a split one as if they were one. nullopt when interrupted.
+std::optional<std::string> sha256_of_model(const Model& model);
 
 class Receipt {
  public:

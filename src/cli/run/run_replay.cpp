@@ -16,6 +16,7 @@
 #include "bitnet/version.h"
 #include "cli/options/builtin_model.h"
 #include "cli/options/prompt_input.h"
+#include "cli/run/run_receipt.h"
 #include "cli/run/run_stops.h"
 #include "cli/terminal/error_text.h"
 #include "cli/terminal/interrupt.h"
@@ -24,8 +25,6 @@
 #include "cli/terminal/output.h"
 #include "cli/terminal/saved_json.h"
 #include "diagnostics/logits_digest.h"
-#include "diagnostics/sha256.h"
-#include "model/model_impl.h"
 
 namespace bitnet::cli {
 namespace {
@@ -181,8 +180,7 @@ ExitCode replay_receipt(const std::string& path, ModelOptions options) {
     log_error("{} does not hold: {}", shown, what);
     return ExitCode::check_failed;
   };
-  const std::optional<std::string> sha256 =
-      sha256_of(model.impl().file.bytes(), [] { return !interrupted(); });
+  const std::optional<std::string> sha256 = sha256_of_model(model);
   if (!sha256) return ExitCode::interrupted;
   if (*sha256 != saved.sha256) {
     return fail(fmt::format("{} is another model: its SHA-256 is {}, and in the receipt {}",
