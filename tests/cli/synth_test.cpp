@@ -73,7 +73,9 @@ TEST_F(Synth, TakesAnyDimension) {
       EXPECT_EQ(t.at("type"), "Q4_0");
       EXPECT_EQ(t.at("shape"), (std::vector<int>{384, 99}));
     }
-    if (t.at("name") == "output.weight") EXPECT_EQ(t.at("type"), "F32");
+    if (t.at("name") == "output.weight") {
+      EXPECT_EQ(t.at("type"), "F32");
+    }
     if (t.at("name") == "blk.2.ffn_down.weight") {
       EXPECT_EQ(t.at("type"), "Q8_0");
       EXPECT_EQ(t.at("shape"), (std::vector<int>{640, 384}));

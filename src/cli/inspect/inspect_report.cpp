@@ -253,7 +253,7 @@ std::string verdict_of(const Inspection& in) {
 //                 feed-forward network's gate; null if the file is refused
 //   layout        {verdict: "x86", "arm", "rows4" or "unknown", evidence_x86, evidence_arm, evidence_rows4,
 //                 pairs: see src/model/i2s/layout_judge.h; read_as: the layout that the engine takes,
-//                 certainty: "said", "concluded" or "assumed", reason, copied_bytes, seconds: of copying to
+//                 certainty: "said", "concluded" or "assumed", reason, copied_bytes: that were copied to
 //                 the layout of x86, null each for a file that is refused or without I2_S tensors}
 //   findings      [{level: "ok", "note", "warning" or "error", topic, what, meaning, advice: text or null}]
 //   sizes         [{type, tensors, bytes}]; bytes is 0 in a damaged file
@@ -323,7 +323,6 @@ Json layout_json(const Inspection& in) {
   json["certainty"] = is_read ? Json(name_of(in.i2s->certainty)) : Json();
   json["reason"] = is_read ? Json(in.i2s->reason) : Json();
   json["copied_bytes"] = is_read ? Json(in.i2s->copied_bytes) : Json();
-  json["seconds"] = is_read ? Json(in.i2s->seconds) : Json();
   return json;
 }
 
