@@ -37,8 +37,8 @@ struct SmallShape {
   std::size_t kv_heads = 2;
   std::size_t head_dim = 0;  // 0: hidden / heads, and no key says so
   std::size_t ffn = 256;
-  std::size_t experts = 4;       // of an architecture that has such, each of width ffn
-  std::size_t experts_used = 2;  // by a token
+  std::size_t experts = 4;               // of an architecture that has such, each of width ffn
+  std::size_t experts_used = 2;          // by a token
   std::optional<bool> sentence_piece{};  // the vocabulary's kind; none: as the architecture's files have it
   std::size_t vocab = 300;  // at least 5; from 260 on all bytes have a token, and below 60 no text is taken
 };
