@@ -42,7 +42,8 @@ std::vector<std::string> random_models() {
           "random-qwen3-q2_0",          "random-qwen3-q2_0-128",
           "random-qwen3-pq2_0",         "random-qwen3-ptq1_0",
           "random-qwen3-q1_0",          "random-qwen3-qk256-thirds",
-          "random-maple-q2_0"};
+          "random-maple-q2_0",          "random-bitnet-b1.58-silu",
+          "random-bitnet-relu2"};
 }
 
 Golden load_golden(const std::string& name) {
