@@ -4,7 +4,6 @@
 
 #include <immintrin.h>
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -27,7 +26,6 @@ struct Lanes : Add {
   static constexpr std::size_t kGroupsOf2 = 1;
   static constexpr std::size_t kGroupsOf1 = 2;
 
-  static Int zero() { return _mm256_setzero_si256(); }
   static Int load(const std::byte* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
   template <int n>
   static Int right(Int v) {
@@ -39,22 +37,9 @@ struct Lanes : Add {
     return _mm256_slli_epi32(v, n);
   }
   static Int bits(Int v, char mask) { return _mm256_and_si256(v, _mm256_set1_epi8(mask)); }
-  static Int table_of(const std::array<std::int8_t, 4>& numerators) {
-    std::int32_t u = 0;
-    for (std::size_t i = 0; i < 4; ++i)
-      u |= static_cast<std::int32_t>(numerators[i] - numerators[0]) << (8 * i);
-    return _mm256_set1_epi32(u);
-  }
   static Int look_up(Int table, Int codes) { return _mm256_shuffle_epi8(table, codes); }
-  static Int broadcast_4(const std::int8_t* q) {
-    std::int32_t four;
-    __builtin_memcpy(&four, q, sizeof four);
-    return _mm256_set1_epi32(four);
-  }
-  static Int add_words(Int a, Int b) { return _mm256_add_epi32(a, b); }
   static Int broadcast(std::int32_t v) { return _mm256_set1_epi32(v); }
 
-  static Float zero_float() { return _mm256_setzero_ps(); }
   static Float broadcast(float v) { return _mm256_set1_ps(v); }
   static Float load_f16(const std::byte* p) {
     return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));

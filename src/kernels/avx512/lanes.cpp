@@ -2,7 +2,6 @@
 
 #include <immintrin.h>
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -32,7 +31,6 @@ struct Lanes {
   // Four streams, and so far ahead: 97 % of a Zen 4's read bandwidth; three reach 70 %, half as far 75 %.
   static constexpr std::size_t kGroupsOf1 = 4;
 
-  static Int zero() { return _mm512_setzero_si512(); }
   static Int load(const std::byte* p) { return _mm512_loadu_si512(p); }
   template <int n>
   static Int right(Int v) {
@@ -44,23 +42,10 @@ struct Lanes {
     return _mm512_slli_epi32(v, n);
   }
   static Int bits(Int v, char mask) { return _mm512_and_si512(v, _mm512_set1_epi8(mask)); }
-  static Int table_of(const std::array<std::int8_t, 4>& numerators) {
-    std::int32_t u = 0;
-    for (std::size_t i = 0; i < 4; ++i)
-      u |= static_cast<std::int32_t>(numerators[i] - numerators[0]) << (8 * i);
-    return _mm512_set1_epi32(u);
-  }
   static Int look_up(Int table, Int codes) { return _mm512_shuffle_epi8(table, codes); }
-  static Int broadcast_4(const std::int8_t* q) {
-    std::int32_t four;
-    __builtin_memcpy(&four, q, sizeof four);
-    return _mm512_set1_epi32(four);
-  }
   static Int add(Int sum, Int u, Int q) { return _mm512_dpbusd_epi32(sum, u, q); }
-  static Int add_words(Int a, Int b) { return _mm512_add_epi32(a, b); }
   static Int broadcast(std::int32_t v) { return _mm512_set1_epi32(v); }
 
-  static Float zero_float() { return _mm512_setzero_ps(); }
   static Float broadcast(float v) { return _mm512_set1_ps(v); }
   static Float load_f16(const std::byte* p) {
     return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));

@@ -52,6 +52,24 @@ template <std::size_t n, std::size_t m, typename Body>
 // Fields of four codes in a word.
 constexpr std::size_t fields_of(CodeKind kind) { return kind == CodeKind::one_bit ? 8 : 4; }
 
+// u of each code in a byte each, to be looked up.
+template <typename I>
+inline typename I::Int table_of(quant::Codebook codebook) {
+  const auto numerators = quant::numerators_of(codebook);
+  std::int32_t u = 0;
+  for (std::size_t i = 0; i < numerators.size(); ++i)
+    u |= static_cast<std::int32_t>(numerators[i] - numerators[0]) << (8 * i);
+  return I::broadcast(u);
+}
+
+// Four neighbouring activations, for all rows.
+template <typename I>
+[[gnu::always_inline]] inline typename I::Int broadcast_4(const std::int8_t* q) {
+  std::int32_t four;
+  __builtin_memcpy(&four, q, sizeof four);
+  return I::broadcast(four);
+}
+
 // Lines whose products one sum may hold. kLinesInSum is for the largest u, 6; the others are at most half.
 template <typename I, CodeKind kind>
 constexpr std::size_t lines_in_sum() {

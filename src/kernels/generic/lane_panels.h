@@ -30,7 +30,7 @@ void unpack(LanePanel<I, G>& panel, const LaneProduct& product, std::size_t grou
   const quant::Matrix& w = product.w;
   constexpr std::size_t kFields = fields_of(kind);
   constexpr std::size_t kColumns = kFields * 4;
-  const typename I::Int table = I::table_of(quant::numerators_of(w.lanes.codebook));
+  const typename I::Int table = table_of<I>(w.lanes.codebook);
   for (std::size_t p = 0; p < G * I::kParts; ++p) {
     const std::byte* lines = product.scales(group + p / I::kParts) +
                              quant::lanes::scale_bytes(w.lanes, w.cols) +
@@ -51,26 +51,9 @@ template <typename I, std::size_t P, std::size_t N>
     typename I::Int codes[P];
     unrolled<P>([&](auto p) { codes[p] = u[quad][p]; });
     unrolled<N>([&](auto t) __attribute__((always_inline)) {
-      const typename I::Int a = I::broadcast_4(tile + (quad * QuantizedBlocks::kTileTokens + t) * 4);
+      const typename I::Int a = broadcast_4<I>(tile + (quad * QuantizedBlocks::kTileTokens + t) * 4);
       unrolled<P>([&](auto p) { sums[t][p] = I::add(sums[t][p], codes[p], a); });
     });
-  }
-}
-
-// What a step's columns [quad, end) of the panel bring.
-template <typename I, CodeKind kind, std::size_t P, std::size_t N>
-[[gnu::always_inline]] inline void add_panel(const typename I::Int (*u)[P], std::size_t quad, std::size_t end,
-                                             const std::int8_t* tile, typename I::Int (&sums)[N][P]) {
-  if constexpr (I::kLinesInSum == 0) {
-    add_quads<I, P, N>(u, quad, end, tile, sums);
-  } else {
-    constexpr std::size_t kQuads = lines_in_sum<I, kind>() * fields_of(kind);
-    for (; quad < end; quad += kQuads) {
-      typename I::Int narrow[N][P];
-      for_each<N, P>([&](auto t, auto p) { narrow[t][p] = I::zero(); });
-      add_quads<I, P, N>(u, quad, quad + kQuads < end ? quad + kQuads : end, tile, narrow);
-      for_each<N, P>([&](auto t, auto p) { sums[t][p] = I::add_narrow(sums[t][p], narrow[t][p]); });
-    }
   }
 }
 
@@ -97,7 +80,7 @@ void multiply_panel(LanePanel<I, G>& panel, const LaneProduct& product, std::siz
     } else {
       for_each<N, P>([&](auto t, auto p) { sums[t][p] = panel.sums[at + t][p]; });
     }
-    add_panel<I, kind, P, N>(panel.u, (begin - col) / 4, (stop - col) / 4, tile, sums);
+    add_quads<I, P, N>(panel.u, (begin - col) / 4, (stop - col) / 4, tile, sums);
     if (stop < step_end) {
       for_each<N, P>([&](auto t, auto p) { panel.sums[at + t][p] = sums[t][p]; });
     } else {
@@ -122,7 +105,7 @@ void groups_times_tokens(const LaneProduct& product, std::size_t group, std::siz
   const quant::Matrix& w = product.w;
   LanePanel<I, G> panel;
   for (std::size_t t = 0; t < n_tokens; ++t) {
-    for (auto& total : panel.totals[t]) total = I::zero_float();
+    for (auto& total : panel.totals[t]) total = I::broadcast(0.0F);
   }
   for (std::size_t col = 0; col < w.cols; col += kPanelCols) {
     const std::size_t end = col + kPanelCols < w.cols ? col + kPanelCols : w.cols;
@@ -139,6 +122,7 @@ void groups_times_tokens(const LaneProduct& product, std::size_t group, std::siz
 // Tokens [0, n_tokens), whole tiles, of groups [group, end).
 template <typename I, CodeKind kind>
 void lane_panels(const LaneProduct& product, std::size_t group, std::size_t end, std::size_t n_tokens) {
+  static_assert(I::kLinesInSum == 0, "sums are not widened on the way");
   for (std::size_t first = 0; first < n_tokens; first += kPanelTokenBlock) {
     const std::size_t n = first + kPanelTokenBlock < n_tokens ? kPanelTokenBlock : n_tokens - first;
     std::size_t g = group;

@@ -51,7 +51,7 @@ inline void add_lines(const std::byte* const (&lines)[P], std::size_t line, std:
       typename I::Int u[P];
       unrolled<P>([&](auto p) { u[p] = codes_of<I, kind, field>(words[p], table); });
       unrolled<N>([&](auto t) __attribute__((always_inline)) {
-        const typename I::Int a = I::broadcast_4(input.at((line * kFields + field) * 4, t));
+        const typename I::Int a = broadcast_4<I>(input.at((line * kFields + field) * 4, t));
         unrolled<P>([&](auto p) { sums[p][t] = I::add(sums[p][t], u[p], a); });
       });
     });
@@ -64,7 +64,7 @@ void lane_tile(const LaneProduct& product, std::size_t group, std::size_t apart,
                std::size_t token) {
   constexpr std::size_t P = G * I::kParts;
   const quant::Matrix& w = product.w;
-  const typename I::Int table = I::table_of(quant::numerators_of(w.lanes.codebook));
+  const typename I::Int table = table_of<I>(w.lanes.codebook);
   const std::size_t columns = fields_of(kind) * 4;
 
   const std::byte* lines[P];
@@ -73,7 +73,7 @@ void lane_tile(const LaneProduct& product, std::size_t group, std::size_t apart,
     lines[p] = product.scales(group_of(p)) + quant::lanes::scale_bytes(w.lanes, w.cols) +
                p % I::kParts * I::kLanes * sizeof(std::uint32_t);
   typename I::Float total[P][N];
-  for_each<P, N>([&](auto p, auto t) { total[p][t] = I::zero_float(); });
+  for_each<P, N>([&](auto p, auto t) { total[p][t] = I::broadcast(0.0F); });
   for (std::size_t col = 0; col < w.cols;) {
     const std::size_t end = product.end_of_step(col);
     typename I::Int sums[P][N];
@@ -87,7 +87,7 @@ void lane_tile(const LaneProduct& product, std::size_t group, std::size_t apart,
       constexpr std::size_t kLines = lines_in_sum<I, kind>();
       for (std::size_t line = col / columns; line < end / columns; line += kLines) {
         typename I::Int narrow[P][N];
-        for_each<P, N>([&](auto p, auto t) { narrow[p][t] = I::zero(); });
+        for_each<P, N>([&](auto p, auto t) { narrow[p][t] = I::broadcast(std::int32_t{0}); });
         add_lines<I, kind>(lines, line, line + kLines < end / columns ? line + kLines : end / columns, input,
                            table, narrow);
         for_each<P, N>([&](auto p, auto t) { sums[p][t] = I::add_narrow(sums[p][t], narrow[p][t]); });
