@@ -13,14 +13,6 @@
 namespace bitnet {
 namespace {
 
-// Far above any real model; they keep later products and position arithmetic from overflowing.
-constexpr std::uint64_t kMaxLayers = 4096;
-constexpr std::uint64_t kMaxWidth = 1U << 18;
-constexpr std::uint64_t kMaxHeads = 4096;
-constexpr std::uint64_t kMaxHeadDim = 4096;
-constexpr std::uint64_t kMaxVocab = 1U << 24;
-constexpr std::uint64_t kMaxContext = 1U << 20;
-
 // Keys under the architecture's prefix that are read for every family, or have no bearing on any graph.
 constexpr std::array<std::string_view, 13> kSharedKeys{
     "vocab_size", "context_length", "embedding_length", "block_count", "feed_forward_length",
@@ -121,29 +113,29 @@ void check_keys(const KeyReader& read, const Family& family, std::vector<std::st
 
 // By a key of its own, or the heads' share of the hidden state.
 std::size_t read_head_dim(const KeyReader& read, const Config& c) {
-  const auto length = read.optional_count("attention.key_length", kMaxHeadDim);
+  const auto length = read.optional_count("attention.key_length", limits::kHeadDim);
   const std::string_view key = length ? "attention.key_length" : "attention.head_count";
   if (!length && c.hidden % c.n_heads != 0) {
     read.refuse(key,
                 std::to_string(c.n_heads) + " does not divide embedding_length " + std::to_string(c.hidden));
   }
   const std::size_t head_dim = length.value_or(c.hidden / c.n_heads);
-  if (head_dim > kMaxHeadDim || head_dim % 2 != 0) {
+  if (head_dim > limits::kHeadDim || head_dim % 2 != 0) {
     read.refuse(key, "gives heads of " + std::to_string(head_dim) + " values, not an even number up to " +
-                         std::to_string(kMaxHeadDim));
+                         std::to_string(limits::kHeadDim));
   }
   return head_dim;
 }
 
 void read_attention(const KeyReader& read, const Family& family, Config& c, std::vector<std::string>& notes) {
-  c.n_heads = read.count("attention.head_count", kMaxHeads);
-  c.n_kv_heads = read.optional_count("attention.head_count_kv", kMaxHeads).value_or(c.n_heads);
+  c.n_heads = read.count("attention.head_count", limits::kHeads);
+  c.n_kv_heads = read.optional_count("attention.head_count_kv", limits::kHeads).value_or(c.n_heads);
   if (c.n_heads % c.n_kv_heads != 0) {
     read.refuse("attention.head_count_kv", std::to_string(c.n_kv_heads) + " does not divide " +
                                                std::to_string(c.n_heads) + " query heads");
   }
   c.head_dim = read_head_dim(read, c);
-  if (read.optional_count("attention.value_length", kMaxHeadDim).value_or(c.head_dim) != c.head_dim) {
+  if (read.optional_count("attention.value_length", limits::kHeadDim).value_or(c.head_dim) != c.head_dim) {
     read.refuse("attention.value_length", "differs from the keys' length, which is not implemented");
   }
   c.rope = read_rope(read, c.head_dim, c.context_length, notes);
@@ -161,8 +153,9 @@ std::size_t read_vocab(const KeyReader& read) {
   const auto tokens = read.file().get_strings(kTokens);
   if (!tokens) read.refuse_key(kTokens, "missing", "the file has no vocabulary");
   const std::size_t n = tokens->size();
-  if (n == 0 || n > kMaxVocab) read.refuse_key(kTokens, "a vocabulary of " + std::to_string(n) + " tokens");
-  if (const auto vocab = read.optional_count("vocab_size", kMaxVocab); vocab && *vocab != n) {
+  if (n == 0 || n > limits::kVocab)
+    read.refuse_key(kTokens, "a vocabulary of " + std::to_string(n) + " tokens");
+  if (const auto vocab = read.optional_count("vocab_size", limits::kVocab); vocab && *vocab != n) {
     read.refuse("vocab_size",
                 std::to_string(*vocab) + ", but tokenizer.ggml.tokens holds " + std::to_string(n));
   }
@@ -181,11 +174,11 @@ Config read_config(const gguf::File& file, std::vector<std::string>& notes) {
   c.architecture = family.architecture;
   c.gate_activation = family.gate_activation;
   c.sub_norms = family.sub_norms;
-  c.n_layers = read.count("block_count", kMaxLayers);
+  c.n_layers = read.count("block_count", limits::kLayers);
   read.check_arrays(c.n_layers);
-  c.hidden = read.count("embedding_length", kMaxWidth);
-  if (!family.mixture) c.ffn = read.count("feed_forward_length", kMaxWidth);
-  c.context_length = read.count("context_length", kMaxContext);
+  c.hidden = read.count("embedding_length", limits::kWidth);
+  if (!family.mixture) c.ffn = read.count("feed_forward_length", limits::kWidth);
+  c.context_length = read.count("context_length", limits::kContext);
   read_attention(read, family, c, notes);
   constexpr std::string_view kEpsilon = "attention.layer_norm_rms_epsilon";
   if (!read.has(kEpsilon)) read.refuse(kEpsilon, "missing", "the file is incomplete");

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,18 @@
 namespace bitnet {
 
 struct Family;
+
+// The most that is taken of anything: far above any real model, they keep later products and position
+// arithmetic from overflowing.
+namespace limits {
+inline constexpr std::uint64_t kLayers = 4096;
+inline constexpr std::uint64_t kWidth = 1U << 18;
+inline constexpr std::uint64_t kHeads = 4096;
+inline constexpr std::uint64_t kHeadDim = 4096;
+inline constexpr std::uint64_t kVocab = 1U << 24;
+inline constexpr std::uint64_t kContext = 1U << 20;
+inline constexpr std::uint64_t kExperts = 4096;
+}  // namespace limits
 
 // What the feed-forward network does with its gate.
 enum class GateActivation { relu_squared, silu };

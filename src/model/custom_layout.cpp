@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "base/joined.h"
 #include "base/printable.h"
 #include "bitnet/error.h"
 
@@ -77,9 +78,7 @@ class Keys {
   std::string_view word(std::string_view suffix, const Words& words) const {
     const std::string_view found = *file_.get_string(name(suffix));
     if (std::ranges::find(words, found) == std::end(words)) {
-      std::string known;
-      for (const std::string_view w : words) known += (known.empty() ? "" : ", ") + std::string(w);
-      refuse(suffix, "'" + printable(found, kMaxPrintedName) + "' is none of " + known);
+      refuse(suffix, "'" + printable(found, kMaxPrintedName) + "' is none of " + joined(words));
     }
     return found;
   }

@@ -34,13 +34,6 @@ struct Traits {
   }
 };
 
-std::optional<HiddenAct> find_hidden_act(std::string_view name) {
-  for (const HiddenAct act : {HiddenAct::relu2, HiddenAct::silu}) {
-    if (name == name_of(act)) return act;
-  }
-  return std::nullopt;
-}
-
 // What the layers are: with sub-norms there are two kinds of models to tell apart.
 HiddenActInfo by_evidence(const Traits& traits, HiddenAct labelled) {
   const std::string label = "its architecture, " + traits.config.architecture + ", has it";
@@ -64,6 +57,13 @@ HiddenActInfo by_evidence(const Traits& traits, HiddenAct labelled) {
 }  // namespace
 
 std::string_view name_of(HiddenAct act) { return act == HiddenAct::relu2 ? "relu2" : "silu"; }
+
+std::optional<HiddenAct> find_hidden_act(std::string_view name) {
+  for (const HiddenAct act : {HiddenAct::relu2, HiddenAct::silu}) {
+    if (name == name_of(act)) return act;
+  }
+  return std::nullopt;
+}
 
 GateActivation gate_activation_of(HiddenAct act) {
   return act == HiddenAct::relu2 ? GateActivation::relu_squared : GateActivation::silu;

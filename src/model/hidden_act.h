@@ -16,7 +16,8 @@
 
 namespace bitnet {
 
-std::string_view name_of(HiddenAct act);  // "relu2" or "silu", as the key spells them
+std::string_view name_of(HiddenAct act);                          // "relu2" or "silu", as the key spells them
+std::optional<HiddenAct> find_hidden_act(std::string_view name);  // none for any other
 
 // `config` is the file's, with its architecture's own activation. Throws ModelError for a key with another
 // value, unless `asked` makes it of no account.

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <atomic>
-#include <map>
-#include <vector>
+#include <bit>
 
 #include "base/printable.h"
 #include "bitnet/error.h"
+#include "model/weight_copies.h"
 #include "quant/lanes.h"
 
 namespace bitnet {
@@ -56,41 +56,25 @@ void copy(const Matrix& from, const Matrix& to, std::byte* data, const gguf::Fil
 
 void copy_to_lanes(Weights& weights, const gguf::File& file, ThreadPool& pool,
                    const std::function<bool()>& keep_going) {
-  struct Place {
-    Matrix to;
-    std::size_t offset;
-  };
-  std::map<const std::byte*, Place> places;
-  std::size_t total = 0;
-  const auto is_copied = [&](const Matrix& w) {
-    return quant::info(w.type).coded != nullptr && &w != &weights.token_embd;
-  };
   const auto go_on = [&] {
     if (!keep_going())
       throw RuntimeError(printable(file.name(), kMaxPrintedPath) + ": loading was ended by request");
   };
-  for_each_matrix(weights, [&](const Matrix& w) {
-    if (!is_copied(w) || places.contains(w.data)) return;
-    go_on();
-    const Matrix to = in_lanes(w, pool);
-    places.try_emplace(w.data, Place{to, total});
-    total += quant::lanes::n_bytes(to);  // whole cache lines
-  });
-  if (places.empty()) return;
-  AnonymousMemory memory(total, "a copy of the weights in the order of their products");
-  memory.prefer_huge_pages();
-  auto* const begin = static_cast<std::byte*>(memory.data());
-  for_each_matrix(weights, [&](Matrix& w) {
-    if (!is_copied(w)) return;
-    Place& place = places.at(w.data);
-    if (place.to.data == nullptr) {
-      go_on();
-      copy(w, place.to, begin + place.offset, file, pool);
-      place.to.data = begin + place.offset;
-    }
-    w = place.to;
-  });
-  weights.lanes = std::move(memory);
+  weights.lanes = copy_matrices(
+      weights,
+      {.purpose = "a copy of the weights in the order of their products",
+       .is_copied =
+           [&](const Matrix& w) { return quant::info(w.type).coded != nullptr && &w != &weights.token_embd; },
+       .copy_of =
+           [&](const Matrix& from) {
+             go_on();
+             return in_lanes(from, pool);
+           },
+       .fill =
+           [&](const Matrix& from, const Matrix& to, std::byte* data) {
+             go_on();
+             copy(from, to, data, file, pool);
+           }});
 }
 
 }  // namespace bitnet

@@ -5,6 +5,8 @@
 #include <optional>
 #include <vector>
 
+#include "base/joined.h"
+
 namespace bitnet::quant {
 namespace {
 
@@ -128,11 +130,11 @@ std::string sizes_of(const std::vector<Format>& formats) {
 }
 
 std::string names_of_types_read() {
-  std::string names;
+  std::vector<std::string_view> names;
   for (const TypeInfo& t : all_types()) {
-    if (t.id != kNoFileId) names += (names.empty() ? "" : ", ") + std::string(t.name);
+    if (t.id != kNoFileId) names.push_back(t.name);
   }
-  return names;
+  return joined(names);
 }
 
 }  // namespace

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <utility>
 
+#include "base/joined.h"
 #include "bitnet/error.h"
 #include "tokenizer/chat_script.h"
 #include "tokenizer/recognise_template.h"
@@ -45,14 +47,7 @@ std::optional<ChatTemplate> find_chat_template(std::string_view name) {
   return found->value;
 }
 
-std::string chat_template_names() {
-  std::string names;
-  for (const Named& t : kTemplates) {
-    if (!names.empty()) names += ", ";
-    names += t.name;
-  }
-  return names;
-}
+std::string chat_template_names() { return joined(kTemplates, &Named::name); }
 
 std::string obstacle_to(ChatTemplate t, const Tokenizer& tokenizer) {
   const std::array<Message, 3> one_of_each{{{Role::system, ""}, {Role::user, ""}, {Role::assistant, ""}}};
@@ -67,13 +62,12 @@ std::string obstacle_to(ChatTemplate t, const Tokenizer& tokenizer) {
 }
 
 std::string usable_chat_templates(const Tokenizer& tokenizer) {
-  std::string names;
-  for (const Named& t : kTemplates) {
-    if (t.value == ChatTemplate::raw || !obstacle_to(t.value, tokenizer).empty()) continue;
-    if (!names.empty()) names += ", ";
-    names += t.name;
-  }
-  return names;
+  const auto is_usable = [&](const Named& t) {
+    return t.value != ChatTemplate::raw && obstacle_to(t.value, tokenizer).empty();
+  };
+  std::vector<Named> usable;
+  std::ranges::copy_if(kTemplates, std::back_inserter(usable), is_usable);
+  return joined(usable, &Named::name);
 }
 
 ChatChoice choose_chat_template(const ChatHints& hints, const Tokenizer& tokenizer) {

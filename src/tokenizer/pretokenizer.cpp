@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "base/joined.h"
 #include "base/printable.h"
 #include "bitnet/error.h"
 #include "tokenizer/class_pattern.h"
@@ -65,14 +66,10 @@ constexpr std::array<Named, 13> kNames = {{
 }};
 
 const Family& family_of(std::string_view name) {
-  std::string known;
-  for (const Named& candidate : kNames) {
-    if (candidate.name == name) return *candidate.family;
-    if (!known.empty()) known += ", ";
-    known += candidate.name;
-  }
+  const auto* const found = std::ranges::find(kNames, name, &Named::name);
+  if (found != kNames.end()) return *found->family;
   throw ModelError("tokenizer.ggml.pre", "unknown pre-tokenizer '" + printable(name, kMaxPrintedName) + "'",
-                   "supported: " + known);
+                   "supported: " + joined(kNames, &Named::name));
 }
 
 std::string pcre2_message(int code) {

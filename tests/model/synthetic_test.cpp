@@ -166,15 +166,15 @@ TEST(SyntheticModel, OfEveryTypeRuns) {
 // Of every type, over memory that held something else.
 TEST(SyntheticType, FillsEveryBlockWithWeightsOfItsDeviation) {
   for (const SyntheticType& type : synthetic_types()) {
-    if (type.tail_bytes > 0) continue;  // its scale is for the whole tensor
+    if (type.tail_bytes() > 0) continue;  // its scale is for the whole tensor
     constexpr std::size_t kCols = 256;
     constexpr std::size_t kRows = 64;
-    const std::size_t n = kRows * kCols / type.block;
-    std::vector<std::byte> data(n * type.block_bytes, std::byte{0xFF});
+    const std::size_t n = kRows * kCols / type.block();
+    std::vector<std::byte> data(n * type.block_bytes(), std::byte{0xFF});
     SyntheticRandom random(2);
     type.fill(data.data(), n, BlockSource(2, 0.25F, type.draws_normals), random);
-    const quant::TypeInfo* info =
-        quant::find_type({.id = type.id, .rows = kRows, .cols = kCols, .room = data.size(), .alignment = 1});
+    const quant::TypeInfo* info = quant::find_type(
+        {.id = type.id(), .rows = kRows, .cols = kCols, .room = data.size(), .alignment = 1});
     ASSERT_NE(info, nullptr) << type.name;
     std::vector<float> row(kCols);
     for (std::size_t r = 0; r < kRows; ++r) {
@@ -195,12 +195,12 @@ TEST(SyntheticType, OfTwoBitsHasThreeCodesAndAScaleInEveryBlock) {
   for (const auto& [name, scale_at] :
        {Format{"tq2_0", 64}, Format{"q2_0", 0}, Format{"q2_0-64", 0}, Format{"pq2_0", 0}}) {
     const SyntheticType& type = *find_synthetic_type(name);
-    std::vector<std::byte> blocks(100 * type.block_bytes);
+    std::vector<std::byte> blocks(100 * type.block_bytes());
     SyntheticRandom random(1);
     type.fill(blocks.data(), 100, BlockSource(1, 0.1F, false), random);
     std::array<std::size_t, 4> n{};
     for (std::size_t i = 0; i < blocks.size(); ++i) {
-      const std::size_t at = i % type.block_bytes;
+      const std::size_t at = i % type.block_bytes();
       if (at == scale_at) {
         std::uint16_t half = 0;
         std::memcpy(&half, &blocks[i], 2);
@@ -210,9 +210,9 @@ TEST(SyntheticType, OfTwoBitsHasThreeCodesAndAScaleInEveryBlock) {
       for (int bit = 0; bit < 8; bit += 2) ++n[static_cast<std::size_t>(blocks[i] >> bit & std::byte{3})];
     }
     EXPECT_EQ(n[3], 0U) << name;
-    EXPECT_EQ(n[0] + n[1] + n[2], 100 * type.block) << name;
+    EXPECT_EQ(n[0] + n[1] + n[2], 100 * type.block()) << name;
     for (std::size_t code = 0; code < 3; ++code) {
-      EXPECT_NEAR(static_cast<double>(n[code]) / static_cast<double>(100 * type.block), 1.0 / 3, 0.03)
+      EXPECT_NEAR(static_cast<double>(n[code]) / static_cast<double>(100 * type.block()), 1.0 / 3, 0.03)
           << name;
     }
   }
@@ -227,13 +227,13 @@ TEST(SyntheticType, OfTritsHasEachEquallyOftenAndInEveryPlace) {
   };
   for (const auto& [name, fives, fours] : {Format{"tq1_0", 48, 4}, Format{"ptq1_0", 24, 2}}) {
     const SyntheticType& type = *find_synthetic_type(name);
-    ASSERT_EQ(5 * fives + 4 * fours, type.block);
-    std::vector<std::byte> blocks(200 * type.block_bytes);
+    ASSERT_EQ(5 * fives + 4 * fours, type.block());
+    std::vector<std::byte> blocks(200 * type.block_bytes());
     SyntheticRandom random(1);
     type.fill(blocks.data(), 200, BlockSource(1, 0.1F, false), random);
     std::array<std::array<std::size_t, 3>, 5> n{};
     for (std::size_t i = 0; i < blocks.size(); ++i) {
-      const std::size_t at = i % type.block_bytes;
+      const std::size_t at = i % type.block_bytes();
       if (at >= fives + fours) continue;
       auto byte = static_cast<unsigned>(blocks[i]);
       for (std::size_t k = 0; k < (at < fives ? 5 : 4); ++k, byte = byte * 3 & 0xFF) ++n[k][byte * 3 >> 8];

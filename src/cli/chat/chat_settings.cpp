@@ -2,6 +2,7 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include "base/joined.h"
 #include "base/printable.h"
 #include "bitnet/error.h"
 #include "cli/options/number_option.h"
@@ -58,10 +59,8 @@ void change(ChatSettings& settings, std::string_view name, std::string_view valu
     number = parse_number<std::remove_reference_t<decltype(number)>>(value, known);
   });
   if (!is_known) {
-    std::string names;
-    for (const std::string& known : setting_names()) names += (names.empty() ? "" : ", ") + known;
     throw UsageError("there is nothing called '" + printable(name, kMaxPrintedName) +
-                     "' to set; choose from " + names);
+                     "' to set; choose from " + joined(setting_names()));
   }
   if (changed.max_tokens == 0 || changed.max_tokens < -1) {
     throw UsageError("max-tokens: give a count, or -1 to go on until an answer ends");

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/joined.h"
 #include "bitnet/error.h"
 #include "bitnet/version.h"
 #include "cli/help/help.h"
@@ -26,8 +27,7 @@ std::string version_line() {
 
 std::function<ExitCode()> add_help_command(Command& app) {
   auto name = std::make_shared<std::string>();
-  std::string names;
-  for (const Command& command : app.subcommands()) names += (names.empty() ? "" : ", ") + command.name();
+  const std::string names = joined(app.subcommands(), &Command::name);
   Command& c = *app.add_subcommand("help", "The commands, or the options of one");
   auto* word = c.add_option("command", *name, "One of those that bitnet help lists");
   word->type_name("COMMAND")->group("Command");

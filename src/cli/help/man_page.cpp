@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/joined.h"
 #include "bitnet/version.h"
 
 namespace bitnet::cli {
@@ -31,8 +32,7 @@ std::string bold(std::string_view text) { return "\\fB" + roff(text) + "\\fR"; }
 std::string italic(std::string_view text) { return "\\fI" + roff(text) + "\\fR"; }
 
 std::string entry(const Option& option) {
-  std::string names;
-  for (const std::string& name : option.names()) names += (names.empty() ? "" : ", ") + bold(name);
+  std::string names = joined(option.names(), bold);
   if (!option.is_flag()) names += (names.empty() ? "" : " ") + italic(option.value());
   std::string text = roff(option.description());
   if (!option.default_str().empty()) text += " [default: " + roff(option.default_str()) + "]";

@@ -244,7 +244,7 @@ std::string verdict_of(const Inspection& in) {
 //   version       1; it changes when a field changes its name or meaning, not when one is added
 //   program, commit   that wrote it
 //   file, file_bytes, gguf_version, alignment, name, architecture
-//   files         of a split model the number_json of its parts, whose bytes are added up; otherwise 1
+//   files         of a split model the number of its parts, whose bytes are added up; otherwise 1
 //   parameters    elements of all tensors; 0 in a damaged file
 //   parsed        false: the header is broken, and all but file, refusal and findings is empty
 //   loads         whether the engine takes the file; refusal: its message if not, or null
@@ -270,7 +270,7 @@ std::string verdict_of(const Inspection& in) {
 //                   n_best tokens, max_difference, rms_difference: of logits, deviation: of the stored head's
 //                   logits, lowest_cosine}; copy_bytes and positions are 0 for a ternary head, which has no
 //                   copy, and what was not measured is null
-// What is not a finite number_json is null.
+// What is not a finite number is null.
 
 Json tensor_json(const TensorSummary& t) {
   Json shape = Json::array();

@@ -77,9 +77,7 @@ ActivationType parse_activations(const std::string& name) {
 
 std::optional<HiddenAct> parse_hidden_act(const std::string& name) {
   if (name == "auto") return std::nullopt;
-  for (const HiddenAct act : {HiddenAct::relu2, HiddenAct::silu}) {
-    if (name == name_of(act)) return act;
-  }
+  if (const auto act = find_hidden_act(name)) return act;
   throw UsageError("--hidden-act '" + name + "' is unknown; choose from auto, relu2, silu");
 }
 

@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "tokenizer/chat_script.h"
+
 namespace bitnet::cli {
 namespace {
 
-constexpr std::string_view kBegin = "<think>";
-constexpr std::string_view kEnd = "</think>";
+constexpr std::string_view kBegin = kThink;
+constexpr std::string_view kEnd = kEndThink;
 
 }  // namespace
 

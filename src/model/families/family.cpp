@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "base/joined.h"
+
 namespace bitnet {
 namespace {
 
@@ -17,11 +19,7 @@ const Family* find_family(std::string_view architecture) {
   return nullptr;
 }
 
-std::string architecture_names() {
-  std::string names;
-  for (const Family* family : kFamilies) names.append(names.empty() ? "" : ", ").append(family->architecture);
-  return names;
-}
+std::string architecture_names() { return joined(kFamilies, &Family::architecture); }
 
 void read_feed_forward(TensorReader& read, const Config& c, const std::string& prefix, LayerWeights& l) {
   l.ffn_gate = read.linear(prefix + "ffn_gate", c.ffn, c.hidden);

@@ -21,8 +21,6 @@
 namespace bitnet {
 namespace {
 
-constexpr std::uint64_t kMaxExperts = 4096;
-constexpr std::uint64_t kMaxWidth = 1U << 18;
 constexpr std::uint64_t kMaxWindow = 1U << 30;
 // Of an expert's rows: weights in lanes have sixteen side by side, and none may be of two experts.
 constexpr std::size_t kRowMultiple = quant::lanes::kRows;
@@ -47,9 +45,9 @@ void read_window(const KeyReader& read, Config& c) {
 }
 
 void read_experts(const KeyReader& read, Config& c) {
-  c.ffn = read.count("expert_feed_forward_length", kMaxWidth);
-  c.n_experts = read.count("expert_count", kMaxExperts);
-  c.n_experts_used = read.count("expert_used_count", kMaxExperts);
+  c.ffn = read.count("expert_feed_forward_length", limits::kWidth);
+  c.n_experts = read.count("expert_count", limits::kExperts);
+  c.n_experts_used = read.count("expert_used_count", limits::kExperts);
   if (c.n_experts_used > c.n_experts) {
     read.refuse("expert_used_count",
                 std::to_string(c.n_experts_used) + " of " + std::to_string(c.n_experts) + " experts");

@@ -2,24 +2,19 @@
 
 #include <algorithm>
 #include <cstring>
-#include <map>
 
 #include "base/printable.h"
 #include "bitnet/error.h"
+#include "model/weight_copies.h"
 #include "quant/i2_s.h"
 #include "quant/i2_s_layouts.h"
 
 namespace bitnet {
 namespace {
 
-constexpr std::size_t kAlignment = 64;
 constexpr std::size_t kBlock = std::size_t{1} << 20;  // bytes that a thread copies at a time
 // Copied before the file's pages are given back: what the process holds twice.
 constexpr std::size_t kStretchBlocks = 32;
-
-bool is_i2s(const quant::Matrix& w) { return w.type == quant::TensorType::i2_s; }
-
-std::size_t bytes_of(const quant::Matrix& w) { return quant::i2_s::n_bytes(w.rows, w.cols); }
 
 void require_fours(const quant::Matrix& w, const gguf::File& file) {
   if (w.rows % 4 == 0) return;
@@ -57,25 +52,17 @@ void copy(I2sLayout layout, const quant::Matrix& w, std::byte* to, const gguf::F
 
 std::uint64_t copy_from_layout(I2sLayout layout, Weights& weights, const gguf::File& file, ThreadPool& pool) {
   if (layout == I2sLayout::x86) return 0;
-  std::map<const std::byte*, std::size_t> places;  // of each matrix's copy; a tied head is there once
-  std::size_t total = 0;
-  for_each_matrix(weights, [&](const quant::Matrix& w) {
-    if (!is_i2s(w) || !places.try_emplace(w.data, total).second) return;
-    if (layout == I2sLayout::rows4) require_fours(w, file);
-    total += (bytes_of(w) + kAlignment - 1) / kAlignment * kAlignment;
-  });
-  AnonymousMemory memory(total, "a copy of the I2_S tensors in the layout of x86");
-  memory.prefer_huge_pages();
-  auto* const begin = static_cast<std::byte*>(memory.data());
-  std::map<const std::byte*, std::size_t> to_copy = places;
-  for_each_matrix(weights, [&](quant::Matrix& w) {
-    if (to_copy.erase(w.data) > 0) copy(layout, w, begin + places[w.data], file, pool);
-  });
-  for_each_matrix(weights, [&](quant::Matrix& w) {
-    if (is_i2s(w)) w.data = begin + places[w.data];
-  });
-  weights.i2s_copies = std::move(memory);
-  return total;
+  weights.i2s_copies = copy_matrices(
+      weights, {.purpose = "a copy of the I2_S tensors in the layout of x86",
+                .is_copied = [](const quant::Matrix& w) { return w.type == quant::TensorType::i2_s; },
+                .copy_of =
+                    [&](const quant::Matrix& from) {
+                      if (layout == I2sLayout::rows4) require_fours(from, file);
+                      return from;
+                    },
+                .fill = [&](const quant::Matrix& from, const quant::Matrix& /*to*/,
+                            std::byte* data) { copy(layout, from, data, file, pool); }});
+  return weights.i2s_copies.size();
 }
 
 }  // namespace bitnet

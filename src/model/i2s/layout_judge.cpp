@@ -7,6 +7,8 @@
 #include <numeric>
 #include <vector>
 
+#include "base/joined.h"
+
 namespace bitnet {
 namespace {
 
@@ -84,9 +86,7 @@ std::optional<I2sLayout> find_i2s_layout(std::string_view name) {
 }
 
 std::string i2s_layout_names() {
-  std::string names;
-  for (const I2sLayout layout : kI2sLayouts) names.append(names.empty() ? "" : ", ").append(name_of(layout));
-  return names;
+  return joined(kI2sLayouts, [](I2sLayout layout) { return name_of(layout); });
 }
 
 std::optional<LayoutEvidence> layout_evidence(const PlaceCounts& counts, std::span<const float> norm) {

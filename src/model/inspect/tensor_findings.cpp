@@ -106,7 +106,7 @@ std::string copies_text(const I2sInfo& info) {
   if (info.copied_bytes == 0) return "which the engine reads where they lie";
   const double mib = static_cast<double>(info.copied_bytes) / (1 << 20);
   return "which the engine copies to the layout of x86 whenever it loads the file: " + fixed(mib, 4) +
-         " MiB more memory, made in " + fixed(info.seconds, 2) + " s here";
+         " MiB more memory";
 }
 
 // How the layout is told, and with what result. layout_judge.h has the whole of it.

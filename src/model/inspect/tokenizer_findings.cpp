@@ -2,6 +2,7 @@
 #include <optional>
 #include <string>
 
+#include "base/joined.h"
 #include "base/printable.h"
 #include "bitnet/chat.h"
 #include "bitnet/error.h"
@@ -76,10 +77,8 @@ void add_bos(Inspection& out, const Vocabulary& v, const Tokenizer& tokenizer) {
 }
 
 void add_ends(Inspection& out, const Tokenizer& tokenizer) {
-  std::string ends;
-  for (const TokenId id : tokenizer.end_tokens()) {
-    ends += (ends.empty() ? "" : ", ") + token_name(tokenizer, id);
-  }
+  const std::string ends =
+      joined(tokenizer.end_tokens(), [&](TokenId id) { return token_name(tokenizer, id); });
   if (ends.empty()) {
     out.add(warning, "end of text", "no token ends the text",
             "tokenizer.ggml.eos_token_id is missing and no control token is spelled like an end; generation "

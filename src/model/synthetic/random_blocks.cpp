@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/half.h"
+#include "base/joined.h"
 #include "quant/i2_s.h"
 
 namespace bitnet {
@@ -140,22 +141,23 @@ void fill_f32(std::byte* data, std::size_t n, const BlockSource& source, Synthet
   }
 }
 
-// F16 as if in blocks of as many as are drawn at once.
+using enum quant::TensorType;
+
 constexpr std::array kTypes{
-    SyntheticType{"i2_s", 36, 128, 32, fill_i2_s, false, quant::i2_s::kTailBytes},
-    SyntheticType{"tq1_0", 34, 256, 54, fill_trits<48, 4>},
-    SyntheticType{"tq2_0", 35, 256, 66, fill_two_bits<66, 64>},
-    SyntheticType{"q2_0", 42, 128, 34, fill_two_bits<34, 0>},
-    SyntheticType{"q2_0-64", 42, 64, 18, fill_two_bits<18, 0>},
-    SyntheticType{"pq2_0", 142, 128, 34, fill_two_bits<34, 0>},
-    SyntheticType{"ptq1_0", 143, 128, 28, fill_trits<24, 2>},
-    SyntheticType{"q1_0", 41, 128, 18, fill_q1_0},
-    SyntheticType{"q4_0", 2, 32, 18, fill_q4_0},
-    SyntheticType{"q6_k", 14, 256, 210, fill_q6_k},
-    SyntheticType{"q8_0", 8, 32, 34, fill_q8_0},
-    SyntheticType{"bf16", 30, 1, 2, fill_bf16, true},
-    SyntheticType{"f16", 1, 4, 8, fill_f16, true},
-    SyntheticType{"f32", 0, 1, 4, fill_f32, true},
+    SyntheticType{"i2_s", i2_s, fill_i2_s},
+    SyntheticType{"tq1_0", tq1_0, fill_trits<48, 4>},
+    SyntheticType{"tq2_0", tq2_0, fill_two_bits<66, 64>},
+    SyntheticType{"q2_0", q2_0_128, fill_two_bits<34, 0>},
+    SyntheticType{"q2_0-64", q2_0_64, fill_two_bits<18, 0>},
+    SyntheticType{"pq2_0", pq2_0, fill_two_bits<34, 0>},
+    SyntheticType{"ptq1_0", ptq1_0, fill_trits<24, 2>},
+    SyntheticType{"q1_0", q1_0, fill_q1_0},
+    SyntheticType{"q4_0", q4_0, fill_q4_0},
+    SyntheticType{"q6_k", q6_k, fill_q6_k},
+    SyntheticType{"q8_0", q8_0, fill_q8_0},
+    SyntheticType{"bf16", bf16, fill_bf16, true},
+    SyntheticType{"f16", f16, fill_f16, true, 4},
+    SyntheticType{"f32", f32, fill_f32, true},
 };
 
 }  // namespace
@@ -180,11 +182,7 @@ const SyntheticType* find_synthetic_type(std::string_view name) {
   return found == kTypes.end() ? nullptr : found;
 }
 
-std::string synthetic_type_names() {
-  std::string names;
-  for (const SyntheticType& type : kTypes) names.append(names.empty() ? "" : ", ").append(type.name);
-  return names;
-}
+std::string synthetic_type_names() { return joined(kTypes, &SyntheticType::name); }
 
 float ternary_scale(float deviation) {
   return static_cast<float>(static_cast<double>(deviation) / std::sqrt(2.0 / 3.0));

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "quant/tensor_type.h"
+
 namespace bitnet {
 
 using SyntheticRandom =
@@ -34,13 +36,19 @@ class BlockSource {
 
 struct SyntheticType {
   std::string_view name;  // "q2_0"
-  std::uint32_t id;       // in the file
-  std::size_t block;      // elements
-  std::size_t block_bytes;
+  quant::TensorType type;
   // Fills n blocks, whose weights have the source's deviation. Of ternary ones each code is equally likely.
   void (*fill)(std::byte* data, std::size_t n, const BlockSource& source, SyntheticRandom& random);
   bool draws_normals = false;
-  std::size_t tail_bytes = 0;  // I2_S: the scale and padding that follow the blocks
+  std::size_t drawn_at_once = 1;  // blocks of the type, which count as one here
+
+  std::uint32_t id() const { return quant::info(type).id; }                      // in the file
+  std::size_t block() const { return quant::info(type).block * drawn_at_once; }  // elements
+  std::size_t block_bytes() const {
+    return static_cast<std::size_t>(quant::info(type).n_bytes(1, block())) - tail_bytes();
+  }
+  // Of the whole tensor, behind its blocks: the scale of I2_S.
+  std::size_t tail_bytes() const { return static_cast<std::size_t>(quant::info(type).n_bytes(0, block())); }
 };
 
 std::span<const SyntheticType> synthetic_types();

@@ -3,36 +3,37 @@
 #include <algorithm>
 #include <array>
 
+#include "base/joined.h"
 #include "bitnet/error.h"
+#include "model/config.h"
 #include "model/synthetic/random_blocks.h"
 
 namespace bitnet {
 namespace {
 
+constexpr SyntheticShape k2b4t{.name = "2b-4t",
+                               .architecture = "bitnet-b1.58",
+                               .n_layers = 30,
+                               .hidden = 2560,
+                               .n_heads = 20,
+                               .n_kv_heads = 5,
+                               .ffn = 6912,
+                               .vocab = 128256,
+                               .context_length = 4096,
+                               .rope_theta = 500000.0F};
+
+// The same with a best logit that stands out.
+constexpr SyntheticShape peaked(std::string_view name, SyntheticShape shape) {
+  shape.name = name;
+  shape.embedding_deviation = 1.25F;
+  return shape;
+}
+
 // Of maple its parameters are published, 20 billion of which one is active, 24 layers, and 8 of 256 experts;
 // the widths are those that give these numbers.
 constexpr std::array kPresets{
-    SyntheticShape{.name = "2b-4t",
-                   .architecture = "bitnet-b1.58",
-                   .n_layers = 30,
-                   .hidden = 2560,
-                   .n_heads = 20,
-                   .n_kv_heads = 5,
-                   .ffn = 6912,
-                   .vocab = 128256,
-                   .context_length = 4096,
-                   .rope_theta = 500000.0F},
-    SyntheticShape{.name = "2b-4t-peaked",
-                   .architecture = "bitnet-b1.58",
-                   .n_layers = 30,
-                   .hidden = 2560,
-                   .n_heads = 20,
-                   .n_kv_heads = 5,
-                   .ffn = 6912,
-                   .vocab = 128256,
-                   .context_length = 4096,
-                   .rope_theta = 500000.0F,
-                   .embedding_deviation = 1.25F},
+    k2b4t,
+    peaked("2b-4t-peaked", k2b4t),
     SyntheticShape{.name = "0.7b",
                    .architecture = "bitnet",
                    .n_layers = 24,
@@ -126,13 +127,6 @@ constexpr std::array kFamilies{
     SyntheticFamily{.architecture = "maple", .head_norms = true, .experts = true, .pre = "qwen2"},
 };
 
-template <typename Range, typename Name>
-std::string joined(const Range& all, Name name) {
-  std::string names;
-  for (const auto& each : all) names.append(names.empty() ? "" : ", ").append(each.*name);
-  return names;
-}
-
 void require(bool holds, std::string_view option, const std::string& what) {
   if (!holds) throw OptionError("", option, " " + what);
 }
@@ -148,9 +142,9 @@ void require_blocks(std::size_t width, std::string_view width_name, std::string_
   const SyntheticType* type = find_synthetic_type(type_name);
   require(type != nullptr, type_option,
           "'" + std::string(type_name) + "' is unknown; choose from " + synthetic_type_names());
-  require(width % type->block == 0, width_name,
-          std::to_string(width) + " is not a multiple of " + std::to_string(type->block) + ", the block of " +
-              std::string(type->name));
+  require(width % type->block() == 0, width_name,
+          std::to_string(width) + " is not a multiple of " + std::to_string(type->block()) +
+              ", the block of " + std::string(type->name));
 }
 
 }  // namespace
@@ -184,24 +178,25 @@ void check(const SyntheticShape& s) {
   const SyntheticFamily* family = find_synthetic_family(s.architecture);
   require(family != nullptr, "architecture",
           "'" + std::string(s.architecture) + "' is unknown; choose from " + synthetic_family_names());
-  require_between(s.n_layers, 1, 4096, "n_layers");
-  require_between(s.hidden, 32, 1U << 18, "hidden");
-  require_between(s.ffn, 32, 1U << 18, "ffn");
-  require_between(s.vocab, 2, 1U << 24, "vocab");
-  require_between(s.context_length, 1, 1U << 20, "context_length");
-  require_between(s.n_heads, 1, 4096, "n_heads");
+  require_between(s.n_layers, 1, limits::kLayers, "n_layers");
+  require_between(s.hidden, 32, limits::kWidth, "hidden");
+  require_between(s.ffn, 32, limits::kWidth, "ffn");
+  require_between(s.vocab, 2, limits::kVocab, "vocab");
+  require_between(s.context_length, 1, limits::kContext, "context_length");
+  require_between(s.n_heads, 1, limits::kHeads, "n_heads");
   require(s.n_kv_heads > 0 && s.n_heads % s.n_kv_heads == 0, "n_kv_heads",
           std::to_string(s.n_kv_heads) + " does not divide " + std::to_string(s.n_heads) + " heads");
   require(s.head_dim > 0 || s.hidden % s.n_heads == 0, "n_heads",
           std::to_string(s.n_heads) + " does not divide a hidden width of " + std::to_string(s.hidden) +
               "; say how wide a head is, or give another number");
-  require(s.head_size() % 2 == 0 && s.head_size() >= 2 && s.head_size() <= 4096, "head_dim",
-          std::to_string(s.head_size()) + " is not an even number between 2 and 4096");
+  require(s.head_size() % 2 == 0 && s.head_size() >= 2 && s.head_size() <= limits::kHeadDim, "head_dim",
+          std::to_string(s.head_size()) + " is not an even number between 2 and " +
+              std::to_string(limits::kHeadDim));
   require(family->experts == (s.n_experts > 0), "n_experts",
           family->experts ? "0: maple is a mixture of experts; give a number"
                           : std::to_string(s.n_experts) + ": of these families maple alone has experts");
   if (s.n_experts > 0) {
-    require_between(s.n_experts, 1, 4096, "n_experts");
+    require_between(s.n_experts, 1, limits::kExperts, "n_experts");
     require_between(s.n_experts_used, 1, s.n_experts, "n_experts_used");
     require(!s.head_type.empty(), "head_type", "is missing: maple has a head of its own; give a type");
   }

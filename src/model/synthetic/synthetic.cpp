@@ -105,8 +105,7 @@ void SyntheticModel::add(const std::string& name, std::string_view type_name,
   for (const std::uint64_t dim : std::span(dims).subspan(1)) rows *= dim;
   const std::uint64_t cols = *dims.begin();
   tensors_.push_back({&type, rows, cols, deviation});
-  header_.add_tensor(name, std::span(dims), type.id,
-                     rows * cols / type.block * type.block_bytes + type.tail_bytes);
+  header_.add_tensor(name, std::span(dims), type.id(), quant::info(type.type).n_bytes(rows, cols));
 }
 
 void SyntheticModel::add_norm(const std::string& name, std::size_t n) { add(name, "f32", {n}, 0); }
@@ -164,9 +163,9 @@ void SyntheticModel::write(ThreadPool& pool, const Sink& sink,
   for (std::size_t index = 0; index < tensors_.size(); ++index) {
     const Tensor& tensor = tensors_[index];
     const SyntheticType& type = *tensor.type;
-    const std::size_t unit = kUnitBytes / type.block_bytes;  // blocks
+    const std::size_t unit = kUnitBytes / type.block_bytes();  // blocks
     const BlockSource source(seed_, tensor.deviation, type.draws_normals && tensor.deviation > 0);
-    const std::uint64_t n_blocks = tensor.rows * tensor.cols / type.block;
+    const std::uint64_t n_blocks = tensor.rows * tensor.cols / type.block();
     const auto fill = [&](std::uint64_t number, std::byte* data, std::size_t n) {
       std::seed_seq seeds{static_cast<std::uint32_t>(seed_), static_cast<std::uint32_t>(seed_ >> 32),
                           static_cast<std::uint32_t>(index), static_cast<std::uint32_t>(number)};
@@ -183,15 +182,15 @@ void SyntheticModel::write(ThreadPool& pool, const Sink& sink,
       }
       const auto n =
           static_cast<std::size_t>(std::min<std::uint64_t>(kReportedUnits * unit, n_blocks - first));
-      buffer.resize(std::max(buffer.size(), n * type.block_bytes));
+      buffer.resize(std::max(buffer.size(), n * type.block_bytes()));
       pool.parallel_for((n + unit - 1) / unit, 1, [&](std::size_t begin, std::size_t end) {
         for (std::size_t i = begin; i < end; ++i) {
-          fill(first / unit + i, &buffer[i * unit * type.block_bytes], std::min(unit, n - i * unit));
+          fill(first / unit + i, &buffer[i * unit * type.block_bytes()], std::min(unit, n - i * unit));
         }
       });
-      put(std::span(buffer).first(n * type.block_bytes));
+      put(std::span(buffer).first(n * type.block_bytes()));
     }
-    if (type.tail_bytes > 0) put(i2s_tail(tensor.cols));
+    if (type.tail_bytes() > 0) put(i2s_tail(tensor.cols));
     const std::uint64_t next =
         index + 1 < tensors_.size() ? header_.data_offset(index + 1) : header_.file_size();
     const std::vector<std::byte> padding(static_cast<std::size_t>(next - done));
