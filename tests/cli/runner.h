@@ -36,9 +36,6 @@ std::string name_of_signal(const ::testing::TestParamInfo<int>& info);
 // Both, one after the other.
 std::vector<std::string> with(std::vector<std::string> args, const std::vector<std::string>& more);
 
-// Of a file; empty where there is none.
-std::string contents(const std::string& path);
-
 // Models that the project keeps.
 inline const std::string kCanary = BITNET_MODELS "/canary.gguf";
 inline const std::string kRandom = BITNET_TEST_DATA "/models/random-llama.gguf";

@@ -17,9 +17,7 @@ using Args = std::vector<std::string>;
 class Synth : public ::testing::Test {
  protected:
   ChildResult synth(const Args& more) {
-    Args args{"synth", "--preset", "tiny", "-o", path_};
-    args.insert(args.end(), more.begin(), more.end());
-    return run_bitnet(args);
+    return run_bitnet(with({"synth", "--preset", "tiny", "-o", path_}, more));
   }
   std::string digest() {
     const std::string receipt = directory_.file("receipt");
@@ -68,19 +66,18 @@ TEST_F(Synth, TakesAnyDimension) {
   EXPECT_EQ(value("llama.attention.head_count_kv"), "3");
   EXPECT_EQ(value("llama.attention.key_length"), "128");
   EXPECT_EQ(value("llama.context_length"), "77");
-  for (const auto& t : json.at("tensors")) {
-    if (t.at("name") == "token_embd.weight") {
-      EXPECT_EQ(t.at("type"), "Q4_0");
-      EXPECT_EQ(t.at("shape"), (std::vector<int>{384, 99}));
+  const auto tensor = [&](const std::string& name) {
+    for (const auto& t : json.at("tensors")) {
+      if (t.at("name") == name) return t;
     }
-    if (t.at("name") == "output.weight") {
-      EXPECT_EQ(t.at("type"), "F32");
-    }
-    if (t.at("name") == "blk.2.ffn_down.weight") {
-      EXPECT_EQ(t.at("type"), "Q8_0");
-      EXPECT_EQ(t.at("shape"), (std::vector<int>{640, 384}));
-    }
-  }
+    ADD_FAILURE() << "no " << name;
+    return nlohmann::json{{"type", ""}, {"shape", {0}}};
+  };
+  EXPECT_EQ(tensor("token_embd.weight").at("type"), "Q4_0");
+  EXPECT_EQ(tensor("token_embd.weight").at("shape"), (std::vector<int>{384, 99}));
+  EXPECT_EQ(tensor("output.weight").at("type"), "F32");
+  EXPECT_EQ(tensor("blk.2.ffn_down.weight").at("type"), "Q8_0");
+  EXPECT_EQ(tensor("blk.2.ffn_down.weight").at("shape"), (std::vector<int>{640, 384}));
   EXPECT_FALSE(digest().empty());
 }
 

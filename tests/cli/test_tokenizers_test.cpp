@@ -14,8 +14,7 @@ const std::string kBash = "/bin/bash";
 
 ChildResult test_tokenizers(const std::vector<std::string>& args) {
   ChildOptions options;
-  options.args = {BITNET_SCRIPTS "/test-tokenizers"};
-  options.args.insert(options.args.end(), args.begin(), args.end());
+  options.args = with({BITNET_SCRIPTS "/test-tokenizers"}, args);
   options.environment = {{"PATH", ""}};  // and so no npm
   return ChildProcess(kBash, options).wait();
 }

@@ -14,6 +14,7 @@
 #include "cli/runner.h"
 #include "gguf/gguf.h"
 #include "support/pipe.h"
+#include "support/temp_directory.h"
 #include "support/temp_file.h"
 
 namespace bitnet::test {
@@ -60,8 +61,8 @@ TEST(CliVerify, TheCanaryPassesEverywhere) {
 
 // A copy of the program in whose model one bit of a norm's weight differs.
 TEST(CliVerify, FailsWithAPreciseLineWhereASingleBitDiffers) {
-  std::string program = contents(executable());
-  const std::string model = contents(BITNET_MODELS "/canary.gguf");
+  std::string program = content_of(executable());
+  const std::string model = content_of(BITNET_MODELS "/canary.gguf");
   const std::size_t at = program.find(model);
   ASSERT_NE(at, std::string::npos);
   const gguf::File file = gguf::File::open(BITNET_MODELS "/canary.gguf");

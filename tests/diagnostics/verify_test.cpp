@@ -21,8 +21,12 @@ using kernels::Kernels;
 // differences.
 const Kernels& good() { return kernels::find("auto"); }
 
+Model model_named(const std::string& name) {
+  return Model::load(std::string(BITNET_TEST_DATA) + "/models/" + name + ".gguf");
+}
+
 const Model& random_model() {
-  static const Model model = Model::load(std::string(BITNET_TEST_DATA) + "/models/random-bitnet-b1.58.gguf");
+  static const Model model = model_named("random-bitnet-b1.58");
   return model;
 }
 
@@ -162,6 +166,7 @@ struct Break {
   const char* kernel;
   const char* row;  // of the summary
   void (*apply)(Kernels&);
+  const char* model = "random-bitnet-b1.58";
 };
 
 class VerifyModelFinds : public ::testing::TestWithParam<Break> {};
@@ -169,7 +174,7 @@ class VerifyModelFinds : public ::testing::TestWithParam<Break> {};
 TEST_P(VerifyModelFinds, ABrokenKernel) {
   Kernels broken = renamed();
   GetParam().apply(broken);
-  const VerifyReport report = verify_broken(random_model(), broken);
+  const VerifyReport report = verify_broken(model_named(GetParam().model), broken);
   for (const VerifyRow& row : report.rows) {
     if (row.check == GetParam().row) {
       EXPECT_GT(row.n_failed, 0U);
@@ -240,6 +245,27 @@ const Break kBreaks[] = {
          *sum += 1;
        };
      }},
+    {"ForProductsInLanes", "product in lanes, int8",
+     [](Kernels& k) {
+       k.matmul_lanes = [](const quant::Matrix& w, std::size_t begin, std::size_t end,
+                           const kernels::QuantizedBlocks& x, std::size_t n_tokens,
+                           const kernels::OutputRows& y) {
+         good().matmul_lanes(w, begin, end, x, n_tokens, y);
+         if (end == w.rows) nudge(y.y[(n_tokens - 1) * y.stride + end - 1]);
+       };
+     },
+     "random-qwen3-q2_0"},
+    {"ForProductsInLanesOfFloats", "product in lanes, f32", nudge_product<&Kernels::matmul_lanes_f32>,
+     "random-qwen3-q2_0"},
+    {"ForBlockQuantization", "quantization",
+     [](Kernels& k) {
+       k.quantize_blocks = [](const float* x, std::size_t n, std::size_t block, std::size_t padded_n,
+                              const kernels::QuantizedRow& to) {
+         good().quantize_blocks(x, n, block, padded_n, to);
+         nudge(to.unit[0]);
+       };
+     },
+     "random-qwen3-q2_0"},
     {"ForAddition", "elementwise", nudge_elementwise<&Kernels::add>},
     {"ForSquaredRelu", "elementwise", nudge_elementwise<&Kernels::relu2_mul>},
     {"ForSilu", "elementwise", nudge_elementwise<&Kernels::silu_mul>},

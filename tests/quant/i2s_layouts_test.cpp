@@ -44,7 +44,7 @@ TEST(I2sLayouts, OfFourRowsIsBroughtToThatOfX86) {
   }
 }
 
-// The packing itself, at a few places that formats.md's words give.
+// The packing itself, at a few places that the words of quant/i2_s_layouts.h give.
 TEST(I2sLayouts, LieAsTheyAreDescribed) {
   const std::size_t cols = 256;
   const auto place_of = [&](std::size_t row, std::size_t col, I2sLayout layout) {

@@ -46,7 +46,7 @@ class Library:
         open_("libggml-base.so")
         ggml = open_("libggml.*so")
         self.c = c = open_("libllama.*so")
-        for name in ("llama_model_load_from_file", "llama_init_from_model", "llama_get_memory", "llama_model_get_vocab"):
+        for name in ("llama_model_load_from_file", "llama_init_from_model", "llama_model_get_vocab"):
             getattr(c, name).restype = ctypes.c_void_p
         c.llama_model_default_params.restype = c.llama_context_default_params.restype = _Params
         c.llama_get_logits_ith.restype = ctypes.POINTER(ctypes.c_float)
@@ -102,26 +102,21 @@ class Model:
         self.c.llama_free(self.context)
         self.c.llama_model_free(self.model)
 
-    def clear(self):
-        self.c.llama_memory_clear(ctypes.c_void_p(self.c.llama_get_memory(self.context)), ctypes.c_bool(True))
-        self.position = 0
-
-    def run(self, ids, all_logits=True):
-        """Logits [positions, vocabulary] of the ids that follow what has been run; of the last one unless all."""
+    def run(self, ids):
+        """Logits [positions, vocabulary] of the ids that follow what has been run."""
         n = len(ids)
         ints = ctypes.c_int32 * n
         sequence = ctypes.cast((ctypes.c_int32 * 1)(0), ctypes.POINTER(ctypes.c_int32))
-        wanted = [i for i in range(n) if all_logits or i == n - 1]
         batch = _Batch(
             n_tokens=n,
             token=ints(*ids),
             pos=ints(*range(self.position, self.position + n)),
             n_seq_id=ints(*[1] * n),
             seq_id=(ctypes.POINTER(ctypes.c_int32) * n)(*[sequence] * n),
-            logits=(ctypes.c_int8 * n)(*[i in wanted for i in range(n)]),
+            logits=(ctypes.c_int8 * n)(*[1] * n),
         )
         if self.c.llama_decode(self.context, batch) != 0:
             raise LlamaError(self.library.words())
         self.position += n
-        rows = [self.c.llama_get_logits_ith(self.context, ctypes.c_int32(i)) for i in wanted]
+        rows = [self.c.llama_get_logits_ith(self.context, ctypes.c_int32(i)) for i in range(n)]
         return np.stack([np.ctypeslib.as_array(row, (self.n_vocab,)).astype(np.float64) for row in rows])

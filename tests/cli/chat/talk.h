@@ -11,8 +11,7 @@ namespace bitnet::test {
 // What bitnet chat makes of these lines, greedily.
 inline ChildResult talk(const std::string& lines, const std::vector<std::string>& more = {}) {
   ChildOptions options;
-  options.args = {"chat", "--greedy"};
-  options.args.insert(options.args.end(), more.begin(), more.end());
+  options.args = with({"chat", "--greedy"}, more);
   options.stdin_text = lines;
   return run_bitnet(options);
 }

@@ -189,8 +189,9 @@ TEST(Completions, OfferWordsInFish) {
   EXPECT_EQ(fish_offers(script, "bitnet inspect --thi"), Args{});
   const TempDirectory directory;
   for (const char* name : {"/a.txt", "/a.gguf"}) std::ofstream(directory.path() + name) << "x";
-  EXPECT_EQ(fish_offers(script, "bitnet run -m " + directory.path() + "/a").front(),
-            directory.path() + "/a.gguf");
+  const Args files = fish_offers(script, "bitnet run -m " + directory.path() + "/a");
+  ASSERT_FALSE(files.empty());
+  EXPECT_EQ(files.front(), directory.path() + "/a.gguf");
 }
 
 // Zsh completes for whoever types, and for nobody else.

@@ -23,10 +23,7 @@ TempFile canary_in(I2sLayout layout) {
 }
 
 ChildResult run_with(const std::string& model, const Args& more) {
-  Args args = kRun;
-  args.insert(args.end(), {"-m", model});
-  args.insert(args.end(), more.begin(), more.end());
-  ChildResult result = run_bitnet(args);
+  ChildResult result = run_bitnet(with(with(kRun, {"-m", model}), more));
   EXPECT_EQ(result.exit_code, 0) << result.err;
   return result;
 }
@@ -57,14 +54,10 @@ TEST(RunOfAnI2sLayout, IsRightAndSaysWhatItTook) {
 TEST(RunOfAnI2sLayout, ThatCannotBeToldIsThatOfX86AndSaysSo) {
   const std::string random = BITNET_TEST_DATA "/models/random-llama.gguf";
   const Args ids{"run", "--ids", "1,2", "-n", "2", "-m", random};
-  const auto with = [&](const Args& more) {
-    Args args = ids;
-    args.insert(args.end(), more.begin(), more.end());
-    return run_bitnet(args);
-  };
-  EXPECT_PRED2(has, with({}).err, "they are read as x86 (--i2s-layout has the last word)");
-  EXPECT_PRED2(lacks, with({"--i2s-layout", "x86"}).err, "read as x86");
-  EXPECT_EQ(with({"--i2s-layout", "x86"}).out, with({}).out);
+  const auto run = [&](const Args& more) { return run_bitnet(with(ids, more)); };
+  EXPECT_PRED2(has, run({}).err, "they are read as x86 (--i2s-layout has the last word)");
+  EXPECT_PRED2(lacks, run({"--i2s-layout", "x86"}).err, "read as x86");
+  EXPECT_EQ(run({"--i2s-layout", "x86"}).out, run({}).out);
   EXPECT_PRED2(lacks, run_bitnet(Args{"run", "-p", "a", "-n", "1"}).err, "x86");  // the built-in one
 }
 

@@ -23,9 +23,7 @@ class CliHead : public ::testing::Test {
   CliHead() { fs::copy_file(BITNET_MODELS "/canary.gguf", path_); }
 
   Args run(const std::string& head, const Args& more = {}) const {
-    Args args{"run", "-m", path_, "-p", "The capital of France is", "-n", "4", "--head", head};
-    args.insert(args.end(), more.begin(), more.end());
-    return args;
+    return with({"run", "-m", path_, "-p", "The capital of France is", "-n", "4", "--head", head}, more);
   }
 
   TempDirectory directory_;

@@ -27,10 +27,6 @@ const Args kStoryRun{"run", "-q", "-p", "Once upon a time", "-n", "12"};
 
 class Receipt : public ::testing::Test {
  protected:
-  static Args with(Args args, const Args& more) {
-    args.insert(args.end(), more.begin(), more.end());
-    return args;
-  }
   // Of a run with these arguments, held against the schema.
   Json receipt_of(const Args& args) {
     text_of(with(args, {"--receipt", path}));

@@ -32,7 +32,7 @@ void write(const std::string& path, const std::string& bytes) {
 // The canary with the first `n_bytes` codes of a tensor replaced.
 std::string canary_with(const std::string& tensor, const std::function<char(char)>& change,
                         std::size_t n_bytes) {
-  std::string bytes = contents(kCanary);
+  std::string bytes = content_of(kCanary);
   const gguf::File file = gguf::File::open(kCanary);
   const std::size_t at = file.find_tensor(tensor)->file_offset;
   for (std::size_t i = 0; i < n_bytes; ++i) bytes[at + i] = change(bytes[at + i]);
@@ -42,9 +42,8 @@ std::string canary_with(const std::string& tensor, const std::function<char(char
 class Compare : public ::testing::Test {
  protected:
   std::string trace(const std::string& name, const Args& more = {}) {
-    Args args{"trace", "-q", "-p", "What is 2+2?", "-n", "4", "-o", folder.file(name)};
-    args.insert(args.end(), more.begin(), more.end());
-    EXPECT_EQ(text_of(args), "");
+    EXPECT_EQ(text_of(with({"trace", "-q", "-p", "What is 2+2?", "-n", "4", "-o", folder.file(name)}, more)),
+              "");
     return folder.file(name);
   }
   TempDirectory folder;
@@ -101,7 +100,7 @@ TEST_F(Compare, NamesTheFirstValueThatWasChangedInADump) {
   for (const char* file : {"canary-sum.json", "canary-sum.f32"}) {
     std::filesystem::copy_file(kGolden + file, folder.file(file));
   }
-  std::string values = contents(folder.file("canary-sum.f32"));
+  std::string values = content_of(folder.file("canary-sum.f32"));
   const float far = 100;
   std::memcpy(&values[24576 + (5 * 256 + 7) * sizeof(float)], &far,
               sizeof far);  // of blk.1.l_out, position 5
@@ -153,7 +152,7 @@ TEST_F(Compare, WritesTheReportWhateverTheVerdict) {
     if (!holds) args.emplace_back("--exact");
     const ChildResult result = run_bitnet(args);
     EXPECT_EQ(result.exit_code, holds ? 0 : 4);
-    EXPECT_EQ(contents(report), result.out);
+    EXPECT_EQ(content_of(report), result.out);
     EXPECT_EQ(violations(schema, Json::parse(result.out)), "");
     std::filesystem::remove(report);
   }
@@ -242,7 +241,7 @@ TEST_F(Compare, RefusesWhatCannotBeCompared) {
   says(3, {"compare", golden, "-m", BITNET_TEST_DATA "/models/random-llama.gguf"},
        "token id 1016 is outside the vocabulary of 777");
   says(3, {"compare", kGolden + "random-bitnet.json"}, "is of shape");
-  const std::string cut = contents(a).substr(0, 20000);
+  const std::string cut = content_of(a).substr(0, 20000);
   const TempFile damaged(std::as_bytes(std::span(cut)));
   says(3, {"compare", damaged.path()}, "cannot be read as a zip archive");
   const std::string silent = R"({"tensors":[{"name":"logits","shape":[1,1024],"offset":0}]})";

@@ -75,8 +75,8 @@ TEST(Trace, WritesTheSameBytesTodayAndTomorrow) {
     const std::string b = folder.file(std::string("b") + form);
     EXPECT_EQ(text_of(with(kShortTrace, {"-n", "3", "-o", a})), "");
     EXPECT_EQ(text_of(with(kShortTrace, {"-n", "3", "-t", "1", "--prefill-chunk", "3", "-o", b})), "");
-    EXPECT_GT(contents(a).size(), 500'000U);
-    EXPECT_TRUE(contents(a) == contents(b)) << form;
+    EXPECT_GT(content_of(a).size(), 500'000U);
+    EXPECT_TRUE(content_of(a) == content_of(b)) << form;
     EXPECT_EQ(open_trace(a)->info().greedy, (std::vector{TokenId{220}, TokenId{17}, TokenId{10}}));
   }
 }
