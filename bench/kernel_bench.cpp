@@ -154,6 +154,23 @@ void lanes_gemm(benchmark::State& state, const Kernels& k, std::size_t cols, std
   report_macs(state, k, kRows * cols * n_tokens);
 }
 
+// A few tokens through weights that come from memory: a draft, or some sequences.
+void ternary_few(benchmark::State& state, const Kernels& k, std::size_t cols, std::size_t n_tokens) {
+  const std::size_t rows = kStreamed / (cols / 4) / 64 * 64;
+  const quant::Matrix w{quant::TensorType::i2_s, rows, cols, std::as_bytes(ternary_bytes().span()).data(),
+                        1.0F};
+  const Activations x(k, n_tokens, cols);
+  constexpr std::size_t kPart = 960;
+  std::vector<float> y(rows * n_tokens);
+  std::size_t row = 0;
+  for (auto _ : state) {
+    k.matmul_ternary(w, row, row + kPart, x.rows(), n_tokens, {y.data(), rows});
+    row = row + 2 * kPart <= rows ? row + kPart : 0;
+  }
+  report_bytes(state, kPart * cols / 4);
+  report_macs(state, k, kPart * cols * n_tokens);
+}
+
 // Many tokens through a slice of weights: what prefill is made of.
 void ternary_gemm(benchmark::State& state, const Kernels& k, std::size_t cols, std::size_t n_tokens) {
   constexpr std::size_t kRows = 256;
@@ -307,7 +324,11 @@ void add_benchmarks(const Kernels& k) {
   for (const std::size_t cols : {kHidden, kFfn}) {
     const std::string shape = "/cols:" + std::to_string(cols);
     add("ternary_gemv" + shape, [&k, cols](benchmark::State& s) { ternary_gemv(s, k, cols); });
-    for (const std::size_t n : {std::size_t{2}, std::size_t{8}, std::size_t{128}, std::size_t{512}}) {
+    for (const std::size_t n : {2U, 3U, 4U, 5U, 6U, 8U, 12U, 16U, 24U, 32U, 64U, 128U}) {
+      add("ternary_few" + shape + "/tokens:" + std::to_string(n),
+          [&k, cols, n](benchmark::State& s) { ternary_few(s, k, cols, n); });
+    }
+    for (const std::size_t n : {std::size_t{8}, std::size_t{128}, std::size_t{512}}) {
       add("ternary_gemm" + shape + "/tokens:" + std::to_string(n),
           [&k, cols, n](benchmark::State& s) { ternary_gemm(s, k, cols, n); });
     }

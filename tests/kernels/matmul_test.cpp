@@ -123,19 +123,51 @@ TEST_P(Matmul, TernaryProductsAreExactForEveryShapeAndPartOfTheRows) {
   }
 }
 
+// Each number of tokens has tiles of its own, each range of rows its own remainders: of pairs, of streams, of
+// panels and of what is kept in a cache for the next tokens.
+TEST_P(Matmul, TernaryProductsOfAFewTokensHaveTheScalarBackendsBitsForEveryStretchOfRows) {
+  constexpr std::size_t kMostTokens = 26;
+  constexpr std::size_t kRows = 67;
+  std::mt19937 rng(12);
+  for (const std::size_t cols : {128U, 384U, 2560U, 6912U}) {
+    const TestMatrix m = random_ternary(kRows, cols, static_cast<unsigned>(cols));
+    const Quantized x = quantized(
+        kMostTokens, cols, [&](std::size_t, std::size_t) { return static_cast<int>(rng() % 256) - 128; });
+    const auto want = multiply(scalar(), m, x, kMostTokens, 0, kRows);
+    for (std::size_t n = 1; n <= kMostTokens; ++n) {
+      for (const auto& [begin, end] : {std::pair{0U, 67U}, {0U, 48U}, {1U, 2U}, {3U, 12U}, {17U, 66U}}) {
+        const auto y = multiply(kernels(), m, x, n, begin, end);
+        for (std::size_t t = 0; t < n; ++t) {
+          for (std::size_t r = 0; r < kRows; ++r) {
+            const bool is_asked_for = r >= begin && r < end;
+            ASSERT_EQ(y[t * kRows + r], is_asked_for ? want[t * kRows + r] : kMark)
+                << cols << " cols, rows " << begin << " to " << end << ", row " << r << ", token " << t
+                << " of " << n;
+          }
+        }
+      }
+    }
+  }
+}
+
 // Sums of 16-bit pairs would wrap or saturate here: every product as large as it can be, in the longest row
-// there is.
+// there is, and in enough rows and tokens for every kind of tile.
 TEST_P(Matmul, TernarySumsDoNotOverflowAtTheWorst) {
-  const std::size_t cols = 1U << 16;
-  for (const unsigned code : {0U, 2U}) {
-    for (const int activation : {-128, -127, 127}) {
-      const TestMatrix m = ternary(2, cols, 1.0F, [&] { return code; });
-      Quantized x = quantized(3, cols, [&](std::size_t, std::size_t) { return activation; });
-      x.scale = {1.0F, 1.0F, 1.0F};
-      const auto y = multiply(kernels(), m, x, 3, 0, 2);
-      const float want = static_cast<float>(static_cast<int>(code) - 1) * static_cast<float>(activation) *
-                         static_cast<float>(cols);
-      for (const float v : y) EXPECT_EQ(v, want) << "code " << code << ", activation " << activation;
+  struct Case {
+    std::size_t rows, cols, n_tokens;
+  };
+  for (const auto& [rows, cols, n_tokens] :
+       {Case{2, 1U << 16, 3}, {17, 1U << 13, 1}, {17, 1U << 13, 8}, {50, 1U << 13, 40}}) {
+    for (const unsigned code : {0U, 2U}) {
+      const TestMatrix m = ternary(rows, cols, 1.0F, [&] { return code; });
+      for (const int activation : {-128, -127, 127}) {
+        Quantized x = quantized(n_tokens, cols, [&](std::size_t, std::size_t) { return activation; });
+        x.scale.assign(n_tokens, 1.0F);
+        const auto y = multiply(kernels(), m, x, n_tokens, 0, rows);
+        const float want = static_cast<float>(static_cast<int>(code) - 1) * static_cast<float>(activation) *
+                           static_cast<float>(cols);
+        for (const float v : y) ASSERT_EQ(v, want) << "code " << code << ", activation " << activation;
+      }
     }
   }
 }

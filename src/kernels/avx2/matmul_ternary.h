@@ -1,19 +1,21 @@
 // Products of ternary weights, whatever the number of tokens.
 #pragma once
 
+#include "kernels/avx2/few_tokens.h"
 #include "kernels/avx2/gemm.h"
 #include "kernels/avx2/gemv.h"
 
 namespace bitnet::kernels::avx2 {
 
 // From this many tokens on, unpacking the weights to memory pays.
-inline constexpr std::size_t kGemmTokens = 3;
+inline constexpr std::size_t kGemmTokens = 32;
 
 template <typename Dot>
 void matmul_ternary(const quant::Matrix& w, std::size_t row_begin, std::size_t row_end,
                     const QuantizedRows& x, std::size_t n_tokens, const OutputRows& y) {
   if (n_tokens >= kGemmTokens) return gemm_i2_s<Dot>(w, row_begin, row_end, x, n_tokens, y);
-  for (std::size_t t = 0; t < n_tokens; ++t) gemv_i2_s<Dot>(w, row_begin, row_end, x, t, y);
+  if (n_tokens > 1) return few_tokens_i2_s<Dot>(w, row_begin, row_end, x, n_tokens, y);
+  gemv_i2_s<Dot>(w, row_begin, row_end, x, 0, y);
 }
 
 }  // namespace bitnet::kernels::avx2

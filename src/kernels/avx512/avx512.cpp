@@ -10,13 +10,15 @@
 namespace bitnet::kernels::avx512 {
 namespace {
 
-// From this many tokens on, unpacking the weights to memory pays.
-constexpr std::size_t kGemmTokens = 3;
+// From this many tokens on, unpacking the weights to memory pays. (On a Zen 4, whose products leave other
+// instructions room beside them, hardly ever; where they share their ports, earlier.)
+constexpr std::size_t kGemmTokens = 64;
 
 void matmul_ternary(const quant::Matrix& w, std::size_t row_begin, std::size_t row_end,
                     const QuantizedRows& x, std::size_t n_tokens, const OutputRows& y) {
   if (n_tokens >= kGemmTokens) return gemm_i2_s(w, row_begin, row_end, x, n_tokens, y);
-  for (std::size_t t = 0; t < n_tokens; ++t) gemv_i2_s(w, row_begin, row_end, x, t, y);
+  if (n_tokens > 1) return few_tokens_i2_s(w, row_begin, row_end, x, n_tokens, y);
+  gemv_i2_s(w, row_begin, row_end, x, 0, y);
 }
 
 constexpr Kernels kTable = generic::make_table<F32x16, decode_i2_s>({.name = "avx512",

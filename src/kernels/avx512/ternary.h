@@ -21,6 +21,9 @@ void decode_i2_s(const quant::Matrix& w, std::size_t row, std::size_t begin, std
 // Decode: one token, weights straight from memory.
 void gemv_i2_s(const quant::Matrix& w, std::size_t row_begin, std::size_t row_end, const QuantizedRows& x,
                std::size_t token, const OutputRows& y);
+// A draft or some sequences, 2 tokens or more: weights straight from memory, unpacked in registers.
+void few_tokens_i2_s(const quant::Matrix& w, std::size_t row_begin, std::size_t row_end,
+                     const QuantizedRows& x, std::size_t n_tokens, const OutputRows& y);
 // Prefill: weights unpacked once for many tokens.
 void gemm_i2_s(const quant::Matrix& w, std::size_t row_begin, std::size_t row_end, const QuantizedRows& x,
                std::size_t n_tokens, const OutputRows& y);

@@ -1,0 +1,124 @@
+// A draft or some sequences: a few tokens at once, weights straight from memory, unpacked in registers.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/avx2/ternary.h"
+#include "kernels/generic/unrolled.h"
+
+namespace bitnet::kernels::avx2 {
+
+// Two rows and four tokens at a time: 8 sums, the rows' codes, packed and not, the mask, one vector of
+// activations and one product fill 15 of the 16 registers. With two tokens three rows.
+inline constexpr std::size_t kFewTokens = 4;
+static constexpr std::size_t few_rows(std::size_t n_tokens) { return n_tokens <= 2 ? 3 : 2; }
+// Rows that all tokens pass by before the next: at home in the second cache.
+inline constexpr std::size_t kFewChunkBytes = std::size_t{24} << 10;
+
+// One group of R rows, `step` bytes apart, times N tokens.
+template <typename Dot, std::size_t R, std::size_t N>
+[[gnu::always_inline]] inline void add_group_of_rows(const std::uint8_t* group, std::size_t step,
+                                                     const std::int8_t* q, std::size_t stride,
+                                                     __m256i (&sum)[R][N]) {
+  const __m256i mask = _mm256_set1_epi8(3);
+  __m256i packed[R];
+  generic::unrolled<R>([&](auto r) { packed[r] = load_32(group + r * step); });
+  generic::unrolled<4>([&](auto k) __attribute__((always_inline)) {
+    __m256i codes[R];
+    generic::unrolled<R>([&](auto r) {
+      codes[r] = _mm256_and_si256(k == 3 ? packed[r] : _mm256_srli_epi16(packed[r], 6 - 2 * k), mask);
+    });
+    generic::unrolled<N>([&](auto t) __attribute__((always_inline)) {
+      const __m256i a = load_32(q + t * stride + 32 * k);
+      generic::unrolled<R>([&](auto r) {
+        sum[r][t] = Dot::add(sum[r][t], codes[r], a);
+        // Keeps the compiler from adding up products among themselves first: they find no registers.
+        __asm__("" : "+x"(sum[r][t]));
+      });
+    });
+  });
+}
+
+// Rows row, row + apart, ... R of them, and tokens [first, first + N).
+template <typename Dot, std::size_t R, std::size_t N>
+void rows_times_few(const quant::Matrix& w, std::size_t row, std::size_t apart, const QuantizedRows& x,
+                    std::size_t first, const OutputRows& y) {
+  constexpr std::size_t kBlockBytes = kBlock / 4;
+  const std::size_t row_bytes = w.cols / 4;
+  const std::size_t step = apart * row_bytes;
+  const auto* codes = reinterpret_cast<const std::uint8_t*>(w.data) + row * row_bytes;
+  const std::int8_t* q = x.q + first * x.stride;
+  __m256i sum32[R][N];
+  generic::for_each<R, N>([&](auto r, auto t) { sum32[r][t] = _mm256_setzero_si256(); });
+  for (std::size_t block = 0; block < row_bytes; block += kBlockBytes) {
+    const std::size_t end = std::min(block + kBlockBytes, row_bytes);
+    __m256i sum[R][N];
+    generic::for_each<R, N>([&](auto r, auto t) { sum[r][t] = _mm256_setzero_si256(); });
+    for (std::size_t at = block; at < end; at += 64) {
+      for (std::size_t r = 0; r < R; ++r) {
+        const std::uint8_t* ahead = codes + r * step + at + Dot::kPrefetchBytes;
+        _mm_prefetch(reinterpret_cast<const char*>(ahead), _MM_HINT_T0);
+      }
+      add_group_of_rows<Dot>(codes + at, step, q + at * 4, x.stride, sum);
+      if (at + 32 < end) add_group_of_rows<Dot>(codes + at + 32, step, q + at * 4 + 128, x.stride, sum);
+    }
+    generic::for_each<R, N>([&](auto r, auto t) { sum32[r][t] = Dot::widen_add(sum32[r][t], sum[r][t]); });
+  }
+  generic::unrolled<N>([&](auto t) {
+    const Finish finish(w, x, first + t);
+    float* const to = y.y + (first + t) * y.stride + row;
+    generic::unrolled<R>([&](auto r) { to[r * apart] = finish(sum32[r][t]); });
+  });
+}
+
+// n rows in each of R streams, for every tile of tokens before the next rows.
+template <typename Dot, std::size_t R>
+void rows_times_tiles(const quant::Matrix& w, std::size_t row, std::size_t n, std::size_t apart,
+                      const QuantizedRows& x, std::size_t n_tokens, const OutputRows& y) {
+  const std::size_t n_tiles = (n_tokens + kFewTokens - 1) / kFewTokens;
+  const std::size_t chunk = std::max<std::size_t>(1, kFewChunkBytes / (R * w.cols / 4));
+  for (std::size_t begin = 0; begin < n; begin += chunk) {
+    const std::size_t end = std::min(begin + chunk, n);
+    for (std::size_t i = 0; i < n_tiles; ++i) {
+      // Of equal size, or one less.
+      const std::size_t first = n_tokens * i / n_tiles;
+      const auto multiply = [&](auto rows_times) {
+        for (std::size_t at = begin; at < end; ++at) rows_times(w, row + at, apart, x, first, y);
+      };
+      switch (n_tokens * (i + 1) / n_tiles - first) {
+        case 1:
+          multiply(rows_times_few<Dot, R, 1>);
+          break;
+        case 2:
+          multiply(rows_times_few<Dot, R, 2>);
+          break;
+        case 3:
+          if constexpr (few_rows(3) >= R) multiply(rows_times_few<Dot, R, 3>);
+          break;
+        default:
+          if constexpr (few_rows(kFewTokens) >= R) multiply(rows_times_few<Dot, R, kFewTokens>);
+      }
+    }
+  }
+}
+
+// The rows come from R parts of the range: each is then one long sequential stream (gemv.h).
+template <typename Dot, std::size_t R>
+void few_tokens_of(const quant::Matrix& w, std::size_t row_begin, std::size_t row_end, const QuantizedRows& x,
+                   std::size_t n_tokens, const OutputRows& y) {
+  const std::size_t part = (row_end - row_begin) / R;
+  rows_times_tiles<Dot, R>(w, row_begin, part, part, x, n_tokens, y);
+  const std::size_t rest = row_begin + R * part;
+  rows_times_tiles<Dot, 1>(w, rest, row_end - rest, 0, x, n_tokens, y);
+}
+
+template <typename Dot>
+void few_tokens_i2_s(const quant::Matrix& w, std::size_t row_begin, std::size_t row_end,
+                     const QuantizedRows& x, std::size_t n_tokens, const OutputRows& y) {
+  const auto multiply = few_rows(n_tokens) == 3 ? few_tokens_of<Dot, 3> : few_tokens_of<Dot, 2>;
+  multiply(w, row_begin, row_end, x, n_tokens, y);
+}
+
+}  // namespace bitnet::kernels::avx2
