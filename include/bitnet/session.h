@@ -25,7 +25,7 @@ struct SessionOptions {
   // machine that does nothing else; on a busy one it makes threads wait for each other.
   bool pin_threads = false;
   std::size_t prefill_chunk =
-      128;  // tokens run through the layers together; changes speed and memory, no result
+      256;  // tokens run through the layers together; changes speed and memory, no result
   KvType kv_type = KvType::f16;
   ActivationType activations = ActivationType::automatic;
   bool profile = false;          // take the time of each kind of work

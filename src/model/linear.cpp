@@ -11,6 +11,10 @@ constexpr std::size_t kBlockWork = 1U << 18;
 // Blocks are whole multiples of this many rows: of a cache line of y, so that threads share none, and of the
 // kernels' row tiles (3, 4, 12 and 16), so that none is cut.
 constexpr std::size_t kRowMultiple = 48;
+// Of a cache line of y alone, where a block of more rows would take too long: the threads that are done wait
+// for the one that has the last.
+constexpr std::size_t kLeastMultiple = 16;
+constexpr std::size_t kLongBlock = 16 * kBlockWork;
 // For weights in lanes also of the four streams of groups of 16 rows in which they are decoded.
 constexpr std::size_t kLaneRowMultiple = 192;
 
@@ -48,8 +52,9 @@ void multiply_rows(const kernels::Kernels& kernels, const Product& p, Activation
 std::size_t row_grain(std::span<const Product> products, std::size_t cols, std::size_t n_tokens) {
   const bool has_lanes =
       std::ranges::any_of(products, [](const Product& p) { return p.w.type == quant::TensorType::lanes; });
-  const std::size_t multiple = has_lanes ? kLaneRowMultiple : kRowMultiple;
   const std::size_t row_work = std::max<std::size_t>(1, cols * n_tokens);
+  const bool is_long = row_work * kRowMultiple > kLongBlock;
+  const std::size_t multiple = is_long ? kLeastMultiple : has_lanes ? kLaneRowMultiple : kRowMultiple;
   return std::max<std::size_t>(1, kBlockWork / row_work / multiple) * multiple;
 }
 

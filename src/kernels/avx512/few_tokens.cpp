@@ -30,12 +30,6 @@ __m128i fold(__m512i a, __m512i b, __m512i c, __m512i d) {
   return _mm_add_epi32(_mm256_castsi256_si128(halves), _mm256_extracti128_si256(halves, 1));
 }
 
-// In place and from registers: left to itself, the compiler copies sums about and loads the activations once
-// for each product.
-inline void add_products(__m512i& sum, __m512i codes, __m512i activations) {
-  __asm__("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(codes), "v"(activations));
-}
-
 // Tokens [first, first + N).
 template <std::size_t N>
 class Tile {

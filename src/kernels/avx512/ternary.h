@@ -16,6 +16,12 @@ namespace bitnet::kernels::avx512 {
 
 inline __m512i load_64(const void* p) { return _mm512_loadu_si512(p); }
 
+// In place and from registers: left to itself, the compiler copies sums about and loads the activations once
+// for each product.
+inline void add_products(__m512i& sum, __m512i codes, __m512i activations) {
+  __asm__("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(codes), "v"(activations));
+}
+
 // Codes to -1, 0, +1 as floats.
 void decode_i2_s(const quant::Matrix& w, std::size_t row, std::size_t begin, std::size_t end, float* out);
 // Decode: one token, weights straight from memory.

@@ -70,7 +70,7 @@ TEST(Bench, JsonHasItsDocumentedFields) {
     EXPECT_EQ(row.at("threads"), 1);
     EXPECT_NE(row.at("backend"), "auto");
     EXPECT_EQ(row.at("kv_type"), "f16");
-    EXPECT_EQ(row.at("prefill_chunk"), 128);
+    EXPECT_EQ(row.at("prefill_chunk"), 256);
     EXPECT_EQ(row.at("weights"), "mmap");
     EXPECT_EQ(row.at("pin"), false);
     EXPECT_EQ(row.at("depth"), 0);
