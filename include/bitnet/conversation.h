@@ -22,7 +22,9 @@ struct TurnOptions {
   std::size_t max_tokens = static_cast<std::size_t>(-1);  // of the answer
   std::vector<std::string> stop_strings{};                // end the answer, beside the template's own
   bool ignore_eos = false;                                // goes on where the model ends its answer
-  std::function<bool()> keep_going{};                     // as in GenerateOptions, like
+  DraftOptions draft{};
+  PromptCache* prompt_cache = nullptr;
+  std::function<bool()> keep_going{};  // as in GenerateOptions, like
   std::function<void(double n_done, std::size_t n_tokens)> on_prompt{};
   // Called before the oldest turns are forgotten to make room.
   std::function<void(std::size_t n_turns)> on_forget{};

@@ -69,11 +69,18 @@ class Session {
   // would be: more each time, up to all of them.
   bool advance(std::span<const TokenId> tokens, const std::function<bool()>& keep_going = {},
                const std::function<void(double n_tokens)>& on_progress = {});
-  std::span<const float> logits();  // [vocab]
+  // `n_back`: those that follow the token so many before the last, if it was run in the same pass. Of several
+  // wanted take the earliest first: the head is then read once for several.
+  std::span<const float> logits(std::size_t n_back = 0);  // [vocab]
   // Only the highest logits: of a model with a screened head this reads a part of the head, of others all of
   // it. Ascending ids, each once; the same bits as in logits(). Where any logit of the vocabulary isn't
   // finite, the one candidate returned isn't either. Throws UsageError when n_best is 0.
-  std::span<const Candidate> candidates(const CandidateQuery& query);
+  std::span<const Candidate> candidates(const CandidateQuery& query, std::size_t n_back = 0);
+  // Forgets the last n tokens, as rewind() does, but the logits that follow the others of the last pass can
+  // still be had: for tokens that were guesses. Throws UsageError if the pass had no more than n.
+  void take_back(std::size_t n);
+  // Tokens that advance() runs in one pass at most; of more, the last pass has the rest.
+  std::size_t max_pass() const;
 
   // run(), handing over the logits after every one of the tokens in order.
   using LogitsSink = std::function<void(Position, std::span<const float> logits)>;

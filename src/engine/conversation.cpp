@@ -150,6 +150,8 @@ TurnResult Conversation::answer(Sampler& sampler, const TurnOptions& options, co
   const std::vector<TokenId> prompt = make_room(options);
   GenerateOptions generation;
   generation.max_tokens = options.max_tokens;
+  generation.draft = options.draft;
+  generation.prompt_cache = options.prompt_cache;
   generation.keep_going = options.keep_going;
   generation.on_prompt = options.on_prompt;
   generation.stop_strings = stops_.strings;

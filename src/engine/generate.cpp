@@ -1,11 +1,17 @@
 #include "bitnet/generate.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
+#include <optional>
+#include <string>
 
 #include "base/seconds_since.h"
 #include "bitnet/error.h"
 #include "bitnet/tokenizer.h"
+#include "engine/draft_index.h"
+#include "engine/draft_pace.h"
+#include "engine/session_impl.h"
 #include "engine/stop_strings.h"
 
 namespace bitnet {
@@ -60,21 +66,188 @@ bool contains(std::span<const TokenId> ids, TokenId id) {
   return std::find(ids.begin(), ids.end(), id) != ids.end();
 }
 
-// From all logits where they are there; else from what the sampler asks for, if that saves reading the whole
-// head.
-TokenId choose(Sampler& sampler, Session& session, std::span<const float> logits,
-               std::span<const TokenId> history) {
-  std::optional<CandidateQuery> query;
-  if (logits.empty() && session.head() == HeadKind::screened) query = sampler.query(history);
-  const std::optional<TokenId> id = query
-                                        ? sampler.sample(session.candidates(*query), history)
-                                        : sampler.sample(logits.empty() ? session.logits() : logits, history);
-  if (!id) {
-    throw RuntimeError("the model's output is not finite at position " + std::to_string(history.size()) +
-                       "; the file is damaged or was converted wrongly");
+// Takes back what was run for nothing, also where a caller's function throws.
+class Unkept {
+ public:
+  explicit Unkept(Session& session) : session_(session) {}
+  ~Unkept() {
+    if (n > 0) session_.take_back(n);  // they are of the last pass, and not all of it
+    if (cut_off) session_.impl().has_last = false;
   }
-  return *id;
-}
+  Unkept(const Unkept&) = delete;
+  Unkept& operator=(const Unkept&) = delete;
+
+  std::size_t n = 0;     // tokens at the end of the sequence
+  bool cut_off = false;  // as a pass that was left between layers: no logits are at hand
+
+ private:
+  Session& session_;
+};
+
+// Token after token behind a prompt that was run. A pass runs the last token chosen and, behind it, those of
+// the draft; then each of them gives the next choice for as long as the choices are what was drafted.
+class Generation {
+ public:
+  Generation(Session& session, Sampler& sampler, std::vector<TokenId>& history,
+             const GenerateOptions& options, std::span<const TokenId> control_stops, TextStream& text,
+             GenerateResult& result)
+      : session_(session),
+        sampler_(sampler),
+        history_(history),
+        options_(options),
+        control_stops_(control_stops),
+        text_(text),
+        result_(result) {
+    if (options.draft.max_tokens == 0 || session.max_pass() == 1) return;
+    index_.emplace(history.size() + result.tokens.capacity());
+    for (const TokenId id : history) index_->push(id);
+  }
+
+  // Until there is a reason to stop.
+  StopReason run() {
+    if (options_.max_tokens == 0) return StopReason::max_tokens;
+    pass_seconds_ = result_.prefill_seconds;
+    std::optional<StopReason> stop = take_choices();
+    while (!stop) {
+      stop = run_pass();
+      if (!stop) stop = take_choices();
+    }
+    return *stop;
+  }
+
+  // When the first token was there: the head for the prompt's last one is no part of decoding.
+  Clock::time_point decode_start() const { return decode_start_; }
+
+ private:
+  bool is_wanted() const { return !options_.keep_going || options_.keep_going(); }
+  std::span<TokenId> draft() { return std::span(tokens_).subspan(1, n_draft_); }
+
+  // Of the pass that was run.
+  std::optional<StopReason> take_choices() {
+    Unkept unkept(session_);
+    double seconds = pass_seconds_;
+    for (std::size_t row = 0;; ++row) {
+      unkept.n = n_draft_ - row;
+      if (!is_wanted()) {
+        // What ends it here would have ended the pass over this token, had it been run by itself.
+        unkept.cut_off = row > 0;
+        if (unkept.cut_off) ++unkept.n;
+        return StopReason::interrupted;
+      }
+      if (row > 0) {
+        ++result_.n_decode_steps;
+        ++result_.draft.n_accepted;
+      }
+      const Clock::time_point choice_start = Clock::now();
+      TokenStep token;
+      if (options_.all_logits) token.logits = session_.logits(unkept.n);
+      token.id = choose(token.logits, unkept.n);
+      const double choice_seconds = seconds_since(choice_start);
+      token.seconds = (row == 0 ? pass_seconds_ : 0) + choice_seconds;
+      seconds += choice_seconds;
+      if (result_.tokens.empty()) decode_start_ = Clock::now();
+      const std::optional<StopReason> stop = take(token, unkept.n);
+      const bool is_right = row < n_draft_ && draft()[row] == token.id;
+      if (!stop && is_right) continue;
+      if (result_.draft.n_passes > 0) {
+        session_.impl().draft_pace.saw_pass(n_draft_ + 1, seconds, row + 1);
+      }
+      return stop;
+    }
+  }
+
+  // From all logits where they are there; else from what the sampler asks for, if that saves reading the
+  // whole head.
+  TokenId choose(std::span<const float> logits, std::size_t n_back) {
+    std::optional<CandidateQuery> query;
+    if (logits.empty() && session_.head() == HeadKind::screened) query = sampler_.query(history_);
+    const std::optional<TokenId> id =
+        query ? sampler_.sample(session_.candidates(*query, n_back), history_)
+              : sampler_.sample(logits.empty() ? session_.logits(n_back) : logits, history_);
+    if (!id) {
+      throw RuntimeError("the model's output is not finite at position " + std::to_string(history_.size()) +
+                         "; the file is damaged or was converted wrongly");
+    }
+    return *id;
+  }
+
+  // The reason to stop after this token, if there is one. n_back: tokens of the sequence behind the one that
+  // it was chosen after.
+  std::optional<StopReason> take(const TokenStep& token, std::size_t n_back) {
+    result_.tokens.push_back(token.id);
+    history_.push_back(token.id);
+    if (index_) {
+      const DraftMatch match = index_->find();
+      if (match.length > 0) {
+        session_.impl().draft_pace.saw_guess(match.length, index_->token(match.next) == token.id);
+      }
+      index_->push(token.id);
+    }
+    const std::optional<StopReason> stop = reason_after(token.id, n_back);
+    if (options_.on_token) options_.on_token(token);
+    return stop;
+  }
+
+  std::optional<StopReason> reason_after(TokenId id, std::size_t n_back) {
+    if (contains(options_.stop_tokens, id) || contains(control_stops_, id)) return StopReason::stop_token;
+    switch (text_.push(id)) {
+      case TextStream::State::stopped:
+        return StopReason::stop_string;
+      case TextStream::State::refused:
+        return StopReason::interrupted;
+      case TextStream::State::open:
+        break;
+    }
+    if (result_.tokens.size() >= options_.max_tokens) return StopReason::max_tokens;
+    if (to_index(session_.position()) - n_back == session_.ctx_size()) return StopReason::context_full;
+    return std::nullopt;
+  }
+
+  std::optional<StopReason> run_pass() {
+    tokens_[0] = result_.tokens.back();
+    n_draft_ = make_draft();
+    const Clock::time_point start = Clock::now();
+    if (!session_.advance(std::span(tokens_).first(1 + n_draft_), options_.keep_going)) {
+      return StopReason::interrupted;
+    }
+    pass_seconds_ = seconds_since(start);
+    ++result_.n_decode_steps;
+    ++result_.draft.n_passes;
+    result_.draft.n_drafted += n_draft_;
+    return std::nullopt;
+  }
+
+  // Behind tokens_[0]; gives its length.
+  std::size_t make_draft() {
+    if (!index_) return 0;
+    const DraftMatch match = index_->find();
+    if (match.length == 0) return 0;
+    // The pass gives one choice more than the draft has tokens.
+    const std::size_t most = std::min({options_.draft.max_tokens, session_.max_pass() - 1,
+                                       session_.ctx_size() - to_index(session_.position()) - 1,
+                                       options_.max_tokens - result_.tokens.size() - 1});
+    const std::size_t n =
+        options_.draft.adaptive ? session_.impl().draft_pace.plan(match.length, most) : most;
+    const std::span<TokenId> guesses = std::span(tokens_).subspan(1, n);
+    index_->copy(match, guesses);
+    // The history is the caller's, and may hold what is no token of this model.
+    const auto is_none = [&](TokenId id) { return to_index(id) >= session_.impl().config.vocab; };
+    return static_cast<std::size_t>(std::ranges::find_if(guesses, is_none) - guesses.begin());
+  }
+
+  Session& session_;
+  Sampler& sampler_;
+  std::vector<TokenId>& history_;
+  const GenerateOptions& options_;
+  std::span<const TokenId> control_stops_;
+  TextStream& text_;
+  GenerateResult& result_;
+  std::optional<DraftIndex> index_;  // of the history; none where nothing is drafted
+  std::array<TokenId, 1 + DraftOptions::kMostTokens> tokens_{};  // of the last pass
+  std::size_t n_draft_ = 0;                                      // of them, behind the first
+  double pass_seconds_ = 0;
+  Clock::time_point decode_start_ = Clock::now();
+};
 
 }  // namespace
 
@@ -99,6 +272,11 @@ GenerateResult generate(const Model& model, Session& session, Sampler& sampler, 
                         const TextSink& sink) {
   const std::vector<TokenId> control_stops =
       control_tokens_of(options.stop_strings, model.tokenizer(), options.show_special);
+  if (options.draft.max_tokens > DraftOptions::kMostTokens) {
+    throw OptionError("", "draft.max_tokens",
+                      " " + std::to_string(options.draft.max_tokens) + " is too many; at most " +
+                          std::to_string(DraftOptions::kMostTokens));
+  }
   GenerateResult result;
   result.n_prompt = prompt.size();
   const std::size_t room = session.ctx_size() - to_index(session.position()) + 1;
@@ -107,59 +285,31 @@ GenerateResult generate(const Model& model, Session& session, Sampler& sampler, 
   TextStream text(model.tokenizer(), options, sink);
 
   const Clock::time_point prefill_start = Clock::now();
-  std::function<void(double)> on_progress;
-  if (options.on_prompt) on_progress = [&](double n_done) { options.on_prompt(n_done, prompt.size()); };
   const std::size_t start = to_index(session.position());
-  const bool complete = session.advance(prompt, options.keep_going, on_progress);
+  session.impl().check(prompt);
+  // What the session is to hold, where it may come from a file.
+  std::vector<TokenId> sequence;
+  std::span<const TokenId> to_run = prompt;
+  if (options.prompt_cache != nullptr && history.size() == start) {
+    sequence.reserve(start + prompt.size());
+    sequence.assign(history.begin(), history.end());
+    sequence.insert(sequence.end(), prompt.begin(), prompt.end());
+    result.n_cached = options.prompt_cache->load(session, sequence);
+    to_run = std::span(sequence).subspan(to_index(session.position()));
+  }
+  std::function<void(double)> on_progress;
+  if (options.on_prompt) on_progress = [&](double n_done) { options.on_prompt(n_done, to_run.size()); };
+  const bool complete = session.advance(to_run, options.keep_going, on_progress);
   result.prefill_seconds = seconds_since(prefill_start);
   history.insert(history.end(), prompt.begin(), prompt.end());
   if (!complete) {
-    result.n_prompt = to_index(session.position()) - start;
+    result.n_prompt = std::max(to_index(session.position()), start) - start;
     result.reason = StopReason::interrupted;
     return result;
   }
-
-  Clock::time_point decode_start = Clock::now();
-  double run_seconds = result.prefill_seconds;
-  // The reason to stop after this token, if there is one.
-  const auto take = [&](TokenId id) -> std::optional<StopReason> {
-    if (contains(options.stop_tokens, id) || contains(control_stops, id)) return StopReason::stop_token;
-    switch (text.push(id)) {
-      case TextStream::State::stopped:
-        return StopReason::stop_string;
-      case TextStream::State::refused:
-        return StopReason::interrupted;
-      case TextStream::State::open:
-        break;
-    }
-    if (result.tokens.size() >= options.max_tokens) return StopReason::max_tokens;
-    if (to_index(session.position()) == session.ctx_size()) return StopReason::context_full;
-    return std::nullopt;
-  };
-  const auto step = [&]() -> std::optional<StopReason> {
-    if (options.keep_going && !options.keep_going()) return StopReason::interrupted;
-    const Clock::time_point choice_start = Clock::now();
-    TokenStep token;
-    if (options.all_logits) token.logits = session.logits();
-    token.id = choose(sampler, session, token.logits, history);
-    token.seconds = run_seconds + seconds_since(choice_start);
-    // The head for the prompt's last token is no part of a decode step.
-    if (result.tokens.empty()) decode_start = Clock::now();
-    result.tokens.push_back(token.id);
-    history.push_back(token.id);
-    const std::optional<StopReason> stop = take(token.id);
-    if (options.on_token) options.on_token(token);
-    if (stop) return stop;
-    const Clock::time_point run_start = Clock::now();
-    if (!session.advance({&token.id, 1}, options.keep_going)) return StopReason::interrupted;
-    run_seconds = seconds_since(run_start);
-    ++result.n_decode_steps;
-    return std::nullopt;
-  };
-  std::optional<StopReason> stop;
-  if (options.max_tokens == 0) stop = StopReason::max_tokens;
-  while (!stop) stop = step();
-  result.reason = *stop;
+  if (!sequence.empty()) options.prompt_cache->save(session, sequence);
+  Generation generation(session, sampler, history, options, control_stops, text, result);
+  result.reason = generation.run();
   if (result.reason != StopReason::stop_string && result.reason != StopReason::interrupted) {
     switch (text.finish()) {
       case TextStream::State::stopped:
@@ -172,7 +322,7 @@ GenerateResult generate(const Model& model, Session& session, Sampler& sampler, 
         break;
     }
   }
-  result.decode_seconds = seconds_since(decode_start);
+  result.decode_seconds = seconds_since(generation.decode_start());
   return result;
 }
 

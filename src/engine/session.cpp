@@ -119,11 +119,18 @@ void Session::Impl::check(std::span<const TokenId> tokens) const {
   }
 }
 
-void Session::Impl::require_last() const {
-  if (has_last) return;
-  throw UsageError(position == 0
-                       ? "no token was run that logits could follow; run the prompt first"
-                       : "no token was run since rewind(); run one, the last that was kept will do");
+std::size_t Session::Impl::row_of(std::size_t n_back) const {
+  if (!has_last) {
+    throw UsageError(position == 0
+                         ? "no token was run that logits could follow; run the prompt first"
+                         : "no token was run since rewind(); run one, the last that was kept will do");
+  }
+  if (n_back > last_row) {
+    throw UsageError("the logits that are at hand follow the last " + std::to_string(last_row + 1) +
+                     " tokens, which were run in one pass, and not the one " + std::to_string(n_back) +
+                     " before the last");
+  }
+  return last_row - n_back;
 }
 
 template <typename Done, typename Within>
@@ -134,6 +141,7 @@ void Session::Impl::run_chunks(std::span<const TokenId> tokens, Done done, Withi
     const std::size_t n = std::min(act.max_tokens, tokens.size() - first);
     const auto go_on = [&](std::size_t n_layers) { return within(first, n, n_layers); };
     has_last = false;
+    n_computed = 0;
     if (!forward.run(tokens.subspan(first, n), position, go_on)) return;
     position += n;
     last_row = n - 1;
@@ -180,25 +188,33 @@ bool Session::advance(std::span<const TokenId> tokens, const std::function<bool(
   return complete;
 }
 
-std::span<const float> Session::logits() {
-  impl_->require_last();
-  const PinnedThread pinned = impl_->pool.pin_caller();
-  impl_->forward.logits(impl_->last_row, 1);
-  return impl_->logits_row(0);
+std::span<const float> Session::logits(std::size_t n_back) {
+  Impl& s = *impl_;
+  const std::size_t row = s.row_of(n_back);
+  if (row < s.first_computed || row - s.first_computed >= s.n_computed) {
+    const PinnedThread pinned = s.pool.pin_caller();
+    s.n_computed = 0;
+    const std::size_t n_rows = std::min(n_back + 1, Activations::kHeadTokens);
+    s.forward.logits(row, n_rows);
+    s.first_computed = row;
+    s.n_computed = n_rows;
+  }
+  return s.logits_row(row - s.first_computed);
 }
 
-std::span<const Candidate> Session::candidates(const CandidateQuery& query) {
+std::span<const Candidate> Session::candidates(const CandidateQuery& query, std::size_t n_back) {
   if (query.n_best == 0) throw UsageError("no candidates asked for: n_best must be at least 1");
-  impl_->require_last();
-  const PinnedThread pinned = impl_->pool.pin_caller();
+  Impl& s = *impl_;
+  const std::size_t row = s.row_of(n_back);
   if (head() == HeadKind::screened) {
-    const float* x = impl_->forward.head_input(impl_->last_row);
-    const WorkTimer timer(impl_->forward.profile, Work::head);
-    const auto found = impl_->search.find(query, x, impl_->act.logits.span().first(impl_->config.vocab));
+    const PinnedThread pinned = s.pool.pin_caller();
+    s.n_computed = 0;
+    const float* x = s.forward.head_input(row);
+    const WorkTimer timer(s.forward.profile, Work::head);
+    const auto found = s.search.find(query, x, s.act.logits.span().first(s.config.vocab));
     if (found) return *found;
   }
-  impl_->forward.logits(impl_->last_row, 1);
-  return impl_->search.choose_from_all(query, impl_->logits_row(0));
+  return s.search.choose_from_all(query, logits(n_back));
 }
 
 void Session::run_all(std::span<const TokenId> tokens, const LogitsSink& sink) {
@@ -207,6 +223,8 @@ void Session::run_all(std::span<const TokenId> tokens, const LogitsSink& sink) {
     for (std::size_t t = 0; t < n; t += Activations::kHeadTokens) {
       const std::size_t rows = std::min(Activations::kHeadTokens, n - t);
       impl_->forward.logits(t, rows);
+      impl_->first_computed = t;
+      impl_->n_computed = rows;
       for (std::size_t r = 0; r < rows; ++r) {
         sink(Position{static_cast<std::int32_t>(start + first + t + r)}, impl_->logits_row(r));
       }
@@ -227,6 +245,18 @@ void Session::rewind(Position position) {
   impl_->position = to_index(position);
 }
 
+void Session::take_back(std::size_t n) {
+  if (n == 0) return;
+  if (!impl_->has_last || n > impl_->last_row) {
+    throw UsageError("cannot take back " + std::to_string(n) + " tokens: the last pass ran " +
+                     std::to_string(impl_->has_last ? impl_->last_row + 1 : 0) +
+                     ", and one of them must stay; rewind() goes back further");
+  }
+  impl_->position -= n;
+  impl_->last_row -= n;
+}
+
+std::size_t Session::max_pass() const { return impl_->act.max_tokens; }
 std::size_t Session::ctx_size() const { return impl_->ctx_size; }
 unsigned Session::n_threads() const { return impl_->pool.n_threads(); }
 std::string_view Session::backend() const { return impl_->kernels.name; }

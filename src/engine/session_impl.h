@@ -3,6 +3,7 @@
 
 #include "base/thread_pool.h"
 #include "bitnet/session.h"
+#include "engine/draft_pace.h"
 #include "kernels/kernels.h"
 #include "model/activations.h"
 #include "model/forward.h"
@@ -20,7 +21,9 @@ struct Session::Impl {
   template <typename Done, typename Within>
   void run_chunks(std::span<const TokenId> tokens, Done done, Within within);
   void check(std::span<const TokenId> tokens) const;
-  void require_last() const;
+  // The row of the activations that the token `n_back` before the last of the sequence has. Throws UsageError
+  // where there is none.
+  std::size_t row_of(std::size_t n_back) const;
   std::span<const float> logits_row(std::size_t row) const;
 
   const Model::Impl& model;
@@ -30,6 +33,9 @@ struct Session::Impl {
   std::size_t position = 0;
   std::size_t last_row = 0;  // of the activations: the last token that was run
   bool has_last = false;     // whether that is the last of the sequence
+  // Rows of the activations whose logits are in act.logits.
+  std::size_t first_computed = 0;
+  std::size_t n_computed = 0;
   ThreadPool pool;
   KvCache cache;
   ActivationType activations;
@@ -38,6 +44,7 @@ struct Session::Impl {
   Profile profile;    // filled when forward.profile points to it
   Forward forward;
   HeadSearch search;
+  DraftPace draft_pace;
 };
 
 }  // namespace bitnet

@@ -1,8 +1,10 @@
 // The keys and values of every position so far, made once per session.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "base/buffer.h"
 #include "kernels/kernels.h"
@@ -33,6 +35,22 @@ class KvCache {
   }
   void* value(std::size_t layer, std::size_t kv_head, std::size_t position) const {
     return at(1, layer, kv_head, position);
+  }
+
+  // Calls visit(std::span<std::byte>) for each stretch of memory that holds something of positions
+  // [begin, end). In an order that depends on these, the shape and the type alone; together
+  // (end - begin) * bytes_per_position() bytes.
+  template <typename Visit>
+  void for_each_stretch(std::size_t begin, std::size_t end, Visit visit) const {
+    constexpr std::size_t kBlock = kernels::kKeyBlock;
+    for (std::size_t b = begin / kBlock; b * kBlock < end; ++b) {
+      const std::size_t first = std::max(begin, b * kBlock) - b * kBlock;
+      const std::size_t last = std::min(end, (b + 1) * kBlock) - b * kBlock;
+      auto* const rows = static_cast<std::byte*>(at(0, 0, 0, b * kBlock));
+      for (std::size_t i = 0; i < n_layers_ * 2 * n_kv_heads_; ++i) {
+        visit(std::span(rows + (i * kBlock + first) * row_bytes_, (last - first) * row_bytes_));
+      }
+    }
   }
 
  private:

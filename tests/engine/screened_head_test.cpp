@@ -11,6 +11,7 @@
 #include "bitnet/generate.h"
 #include "engine/session_impl.h"
 #include "support/block_types.h"
+#include "support/samplers.h"
 #include "support/small_model.h"
 
 namespace bitnet {
@@ -84,19 +85,7 @@ TEST(ScreenedHead, GivesTheBestLogitsOfTheExactHeadAtTwoThousandPositions) {
 TEST(ScreenedHead, GeneratesTheTokensOfTheExactHead) {
   const Model exact = load(HeadKind::exact);
   const Model screened = load(HeadKind::screened);
-  const std::vector<SamplerOptions> samplers{
-      {},
-      {.temperature = 0.9F, .top_k = 40, .seed = 1},
-      {.temperature = 1.3F, .top_k = 20, .top_p = 0.9F, .min_p = 0.02F, .repeat_penalty = 1.3F, .seed = 2},
-      {.temperature = 1.0F, .top_k = 30, .repeat_penalty = 0.7F, .seed = 3},
-      {.temperature = 1.2F, .min_p = 0.01F, .seed = 4},
-      {.temperature = 0.8F, .top_p = 0.9F, .seed = 5},
-      {.repeat_penalty = 1.3F, .seed = 6},
-      {.repeat_penalty = 0.8F, .repeat_window = 8, .seed = 7},
-      {.repeat_penalty = 1.2F, .repeat_window = -1, .seed = 8},
-      {.temperature = 100.0F, .min_p = 0.05F, .seed = 9},
-      {.temperature = 100.0F, .top_k = 20, .top_p = 0.9F, .seed = 10}};
-  for (const SamplerOptions& options : samplers) {
+  for (const SamplerOptions& options : test::samplers_of_all_kinds()) {
     const auto tokens_of = [&](const Model& model) {
       Sampler sampler(options, model.info().vocab);
       Session session(model, {.n_threads = 2});

@@ -306,6 +306,60 @@ TEST(Session, HasNoLogitsWhereNoTokenWasRun) {
   EXPECT_NO_THROW(session.candidates({}));
 }
 
+TEST(Session, GivesTheLogitsAfterEveryTokenOfThePass) {
+  for (const HeadKind head : {HeadKind::exact, HeadKind::screened}) {
+    const Model model = Model::load(canary_file(), {.head = head});
+    const std::size_t vocab = model.info().vocab;
+    const auto ids = some_ids(24, vocab);
+    Session one_by_one(model, {.n_threads = 1});
+    const Logits reference = all_logits(one_by_one, ids);
+    Session session(model, {.n_threads = 2, .prefill_chunk = 14});
+    EXPECT_EQ(session.max_pass(), 14U);
+    session.advance(std::span(ids).first(10));
+    session.advance(std::span(ids).subspan(10));
+    for (std::size_t n_back = 14; n_back-- > 0;) {
+      const auto row = std::span(reference).subspan((ids.size() - 1 - n_back) * vocab, vocab);
+      ASSERT_TRUE(same_bits(session.logits(n_back), row)) << n_back;
+      const auto best = std::ranges::max_element(row);
+      const auto found = session.candidates({}, n_back);
+      ASSERT_EQ(found.size(), 1U);
+      EXPECT_EQ(to_int(found[0].id), best - row.begin());
+      EXPECT_EQ(found[0].logit, *best);
+      ASSERT_TRUE(same_bits(session.logits(n_back), row)) << n_back << ", after a search";
+    }
+    EXPECT_THROW(session.logits(14), UsageError);
+    EXPECT_THROW(session.candidates({}, 14), UsageError);
+  }
+}
+
+TEST(Session, TakesBackTokensOfThePassAndKeepsTheLogitsOfTheOthers) {
+  const Model model = Model::load(canary_file());
+  const std::size_t vocab = model.info().vocab;
+  const auto ids = some_ids(20, vocab);
+  Session one_by_one(model, {.n_threads = 1});
+  const Logits reference = all_logits(one_by_one, ids);
+  const auto row = [&](std::size_t i) { return std::span(reference).subspan(i * vocab, vocab); };
+  Session session(model, {.n_threads = 1});
+  session.advance(std::span(ids).first(6));
+  std::vector<TokenId> guesses(ids.begin() + 6, ids.begin() + 9);
+  guesses.resize(7, TokenId{3});
+  session.advance(guesses);
+  session.logits(6);
+  session.take_back(4);
+  EXPECT_EQ(to_int(session.position()), 9);
+  EXPECT_TRUE(same_bits(session.logits(), row(8)));
+  EXPECT_TRUE(same_bits(session.logits(1), row(7)));
+  EXPECT_TRUE(same_bits(session.run(std::span(ids).subspan(9)), row(19)));
+  EXPECT_THROW(session.take_back(11), UsageError);
+  session.take_back(0);
+  session.take_back(10);
+  EXPECT_TRUE(same_bits(session.logits(), row(9)));
+  EXPECT_THROW(session.take_back(1), UsageError);
+  session.rewind(Position{5});
+  EXPECT_THROW(session.take_back(1), UsageError);
+  EXPECT_EQ(to_int(session.position()), 5);
+}
+
 TEST(Session, NeedsAModelThatOutlivesIt) {
   static_assert(std::is_constructible_v<Session, const Model&, SessionOptions>);
   static_assert(!std::is_constructible_v<Session, Model>);

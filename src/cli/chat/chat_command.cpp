@@ -15,9 +15,11 @@
 #include "cli/chat/input_history.h"
 #include "cli/chat/line_editor.h"
 #include "cli/chat/stdin_lines.h"
+#include "cli/options/draft_option.h"
 #include "cli/options/escapes.h"
 #include "cli/options/model_options.h"
 #include "cli/options/number_option.h"
+#include "cli/options/prompt_cache_option.h"
 #include "cli/options/sampling_options.h"
 #include "cli/options/template_option.h"
 #include "cli/terminal/interrupt.h"
@@ -40,6 +42,8 @@ struct ChatOptions {
   bool no_history = false;
   bool no_wrap = false;
   bool escape = false;
+  std::optional<DraftOptions> draft;
+  std::optional<std::string> prompt_cache;
   SamplingOptions sampling{{.temperature = 0.7F, .top_p = 0.95F}};
 };
 
@@ -91,6 +95,8 @@ ExitCode chat(const ChatOptions& o) {
                 {.settings = {.sampler = o.sampling.sampler(), .max_tokens = o.max_tokens},
                  .stop_strings = o.stop,
                  .ignore_eos = o.ignore_eos,
+                 .draft = o.draft.value_or(DraftOptions{}),
+                 .prompt_cache = o.prompt_cache,
                  .interactive = screen.has_value(),
                  .wraps = !o.no_wrap,
                  .quiet = o.model.quiet});
@@ -135,6 +141,8 @@ std::function<ExitCode()> add_chat_command(Command& app) {
   }
   o->sampling.add_to(c);
   o->model.add_to(c);
+  add_draft(c, o->draft);
+  add_prompt_cache(c, o->prompt_cache);
   c.get_option("--head")->default_str("by sampler");
   add_help(c);
   c.example("bitnet chat model.gguf");

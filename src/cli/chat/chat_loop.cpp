@@ -8,7 +8,9 @@
 
 #include "base/printable.h"
 #include "bitnet/error.h"
+#include "cli/options/draft_option.h"
 #include "cli/options/model_options.h"
+#include "cli/options/prompt_cache_option.h"
 #include "cli/terminal/error_text.h"
 #include "cli/terminal/interrupt.h"
 #include "cli/terminal/log.h"
@@ -49,7 +51,8 @@ ChatLoop::ChatLoop(const Model& model, Session& session, Conversation& conversat
       conversation_(conversation),
       form_(form),
       manner_(std::move(manner)),
-      sampler_(manner_.settings.sampler, model.info().vocab) {}
+      sampler_(manner_.settings.sampler, model.info().vocab),
+      prompt_cache_(make_prompt_cache(manner_.prompt_cache)) {}
 
 ExitCode ChatLoop::run(LineSource& lines, const std::optional<std::string>& first) {
   bool warned = false;  // a second Ctrl-C in a row ends it
@@ -134,6 +137,8 @@ void ChatLoop::take_turn(const std::optional<std::string>& message) {
   }
   options.stop_strings = manner_.stop_strings;
   options.ignore_eos = manner_.ignore_eos;
+  options.draft = manner_.draft;
+  if (prompt_cache_) options.prompt_cache = &*prompt_cache_;
   options.keep_going = [] { return !interrupted(); };
   options.on_prompt = [&](double n_done, std::size_t n_tokens) { progress.update(n_done, n_tokens); };
   options.on_forget = [&](std::size_t n) {
@@ -164,9 +169,12 @@ void ChatLoop::take_turn(const std::optional<std::string>& message) {
 
 void ChatLoop::report(const TurnResult& result) {
   const GenerateResult& g = result.generation;
-  log_debug("{} kept, {} run{}; answer {}{}; ended by {}", tokens(result.n_kept), g.n_prompt,
-            rate(g.n_prompt, g.prefill_seconds), tokens(g.tokens.size()),
-            rate(g.n_decode_steps, g.decode_seconds), name_of(g.reason));
+  const std::size_t n_run = g.n_prompt - g.n_cached;
+  log_debug("{} kept, {} run{}; answer {}{}; ended by {}", tokens(result.n_kept + g.n_cached), n_run,
+            rate(n_run, g.prefill_seconds), tokens(g.tokens.size()), rate(g.n_decode_steps, g.decode_seconds),
+            name_of(g.reason));
+  log_drafts(g);
+  log_prompt_cache(prompt_cache_);
   const std::size_t ctx_size = session_.ctx_size();
   switch (g.reason) {
     case StopReason::context_full: {
@@ -198,10 +206,15 @@ ChatLoop::Next ChatLoop::stats(const std::string& /*argument*/) {
                    conversation_.system().empty() ? "" : " and a system message"));
   if (last_) {
     const GenerateResult& g = last_->generation;
-    tell(fmt::format("last turn   {} run{}, {} kept from before", tokens(g.n_prompt),
-                     rate(g.n_prompt, g.prefill_seconds), last_->n_kept));
+    const std::size_t n_run = g.n_prompt - g.n_cached;
+    tell(fmt::format("last turn   {} run{}, {} kept from before", tokens(n_run),
+                     rate(n_run, g.prefill_seconds), last_->n_kept + g.n_cached));
     tell(fmt::format("answer      {}{}, ended by {}", tokens(g.tokens.size()),
                      rate(g.n_decode_steps, g.decode_seconds), name_of(g.reason)));
+    if (g.draft.n_drafted > 0) {
+      tell(fmt::format("drafts      {} of {} guessed tokens were right", g.draft.n_accepted,
+                       g.draft.n_drafted));
+    }
   }
   tell(fmt::format("memory      {:.1f} MiB at most, {:.1f} MiB reserved for the context",
                    to_mib(memory_use().peak_bytes), to_mib(session_.kv_bytes())));

@@ -20,6 +20,8 @@ struct ChatManner {
   ChatSettings settings;
   std::vector<std::string> stop_strings;
   bool ignore_eos = false;
+  DraftOptions draft{};
+  std::optional<std::string> prompt_cache{};  // the name of its file
   // Someone types: then Ctrl-C stops no more than an answer, and what goes wrong with a message or command is
   // said and the talk goes on. Otherwise it ends it, as in any command.
   bool interactive = false;
@@ -71,6 +73,7 @@ class ChatLoop {
   ChatForm form_;
   ChatManner manner_;
   Sampler sampler_;
+  std::optional<PromptCache> prompt_cache_;
   std::optional<TurnResult> last_;
 };
 

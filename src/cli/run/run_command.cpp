@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -12,7 +13,9 @@
 #include "bitnet/chat.h"
 #include "bitnet/error.h"
 #include "bitnet/generate.h"
+#include "cli/options/draft_option.h"
 #include "cli/options/model_options.h"
+#include "cli/options/prompt_cache_option.h"
 #include "cli/options/prompt_input.h"
 #include "cli/options/template_option.h"
 #include "cli/options/token_ids.h"
@@ -45,8 +48,11 @@ void report(const GenerateResult& r) {
     return known ? fmt::format(" ({:.1f}/s)", static_cast<double>(n) / seconds) : "";
   };
   const auto tokens = [](std::size_t n) { return fmt::format("{} token{}", n, n == 1 ? "" : "s"); };
-  log_info("prompt {}{}; text {}{}; ended by {}", tokens(r.n_prompt), speed(r.n_prompt, r.prefill_seconds),
-           tokens(r.tokens.size()), speed(r.n_decode_steps, r.decode_seconds), name_of(r.reason));
+  const std::string from_cache = r.n_cached == 0 ? "" : fmt::format(", {} of them kept", r.n_cached);
+  log_info("prompt {}{}{}; text {}{}; ended by {}", tokens(r.n_prompt), from_cache,
+           speed(r.n_prompt - r.n_cached, r.prefill_seconds), tokens(r.tokens.size()),
+           speed(r.n_decode_steps, r.decode_seconds), name_of(r.reason));
+  log_drafts(r);
   log_debug("peak memory {:.1f} MiB", to_mib(memory_use().peak_bytes));
 }
 
@@ -108,6 +114,10 @@ ExitCode run(const RunOptions& o) {
   PromptProgress progress(o.model.quiet);
   generation.on_prompt = [&](double n_done, std::size_t n_tokens) { progress.update(n_done, n_tokens); };
 
+  std::optional<PromptCache> prompt_cache = make_prompt_cache(o.prompt_cache);
+  if (prompt_cache) generation.prompt_cache = &*prompt_cache;
+  if (o.draft) generation.draft = *o.draft;
+
   std::vector<TokenId> history;
   const GenerateResult result =
       generate(model, session, sampler, history, tokens, generation, [&](std::string_view text) {
@@ -116,6 +126,7 @@ ExitCode run(const RunOptions& o) {
       });
   output->finish(result);
   report(result);
+  log_prompt_cache(prompt_cache);
   log_profile(session, "profile");
   if (result.reason == StopReason::context_full) {
     log_warn("the text stopped because the context of {} tokens is full", session.ctx_size());

@@ -5,8 +5,10 @@
 
 #include "base/output_file.h"
 #include "bitnet/error.h"
+#include "cli/options/draft_option.h"
 #include "cli/options/escapes.h"
 #include "cli/options/number_option.h"
+#include "cli/options/prompt_cache_option.h"
 #include "cli/options/prompt_input.h"
 #include "cli/options/template_option.h"
 #include "cli/options/token_ids.h"
@@ -100,6 +102,8 @@ void check_score(const RunOptions& o) {
   refuse(o.ignore_eos, "--ignore-eos");
   refuse(o.echo, "--echo");
   refuse(o.receipt.has_value(), "--receipt");
+  refuse(o.draft.has_value(), "--draft");
+  refuse(o.prompt_cache.has_value(), "--prompt-cache");
   for (const std::string& name : o.sampling.given()) refuse(true, name);
   if (o.jsonl) throw UsageError("--jsonl is for new text; --score and --choice have --json");
 }
@@ -113,6 +117,8 @@ void RunOptions::add_to(Command& command) {
   add_score_options(command, *this);
   sampling.add_to(command);
   model.add_to(command);
+  add_draft(command, draft);
+  add_prompt_cache(command, prompt_cache);
   command.get_option("--head")->default_str("by sampler");
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "bitnet/generate.h"
 #include "bitnet/types.h"
 #include "cli/options/command.h"
 #include "cli/options/model_options.h"
@@ -37,6 +38,8 @@ struct RunOptions {
   std::vector<std::string> choices;     // to score behind the prompt
   std::optional<std::size_t> logprobs;  // with so many alternatives
   std::optional<std::string> receipt;
+  std::optional<DraftOptions> draft;  // none was asked for: auto
+  std::optional<std::string> prompt_cache;
 
   // Adds the options; this object must stay where it is until the command line is parsed.
   void add_to(Command& command);

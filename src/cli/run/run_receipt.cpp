@@ -14,14 +14,18 @@
 //                     that each token of the output was chosen from, 32 bits at a time: as many rows as there
 //                     are tokens, each of as many logits as the vocabulary has tokens
 //   machine           what changes no result: {cpu, cores, backend, threads, pin, prefill_chunk, weights,
+//                     draft ("auto", "off" or a number), prompt_tokens_cached (taken from --prompt-cache),
 //                     model_file, peak_memory_bytes (null: not known)}
 //   timings           in seconds, null where there is nothing to time:
 //     load_seconds                 opening the model and checking it
-//     prefill_seconds              running the prompt
+//     prefill_seconds              running the prompt, or taking it from its cache
 //     first_token_seconds          that, and choosing the first token
 //     token_seconds                {median, p95} of the tokens after the first: running the model, choosing
-//                                  the token; without writing it, and without digest and log-probabilities
+//                                  the token; without writing it, and without digest and log-probabilities.
+//                                  Of those that a draft had right, choosing alone
 //     prefill_tokens_per_second, decode_tokens_per_second   of the prompt; of the tokens after the first
+//     drafts                       {passes, drafted, accepted, tokens_per_pass}: passes after the prompt's,
+//                                  tokens guessed and those of them that were right
 #include "cli/run/run_receipt.h"
 
 #include <spdlog/fmt/fmt.h>
@@ -36,6 +40,7 @@
 #include "base/cpu_count.h"
 #include "base/output_file.h"
 #include "base/printable.h"
+#include "cli/options/draft_option.h"
 #include "cli/run/run_record.h"
 #include "cli/terminal/interrupt.h"
 #include "cli/terminal/json_text.h"
@@ -72,6 +77,8 @@ Json machine_json(const Receipt::Run& run, std::uint64_t peak_bytes) {
           {"pin", o.session.pin_threads},
           {"prefill_chunk", o.session.prefill_chunk},
           {"weights", name_of(o.weights)},
+          {"draft", name_of(run.options.draft.value_or(DraftOptions{}))},
+          {"prompt_tokens_cached", run.result.n_cached},
           {"model_file", printable(run.model.info().file, kMaxPrintedPath)},
           {"peak_memory_bytes", peak_bytes == 0 ? Json() : Json(peak_bytes)}};
 }
@@ -87,8 +94,15 @@ Json timings_json(const Receipt::Run& run, std::span<const double> seconds) {
             {"prefill_seconds", r.prefill_seconds},
             {"first_token_seconds", nullptr},
             {"token_seconds", nullptr},
-            {"prefill_tokens_per_second", rate_json(r.n_prompt, r.prefill_seconds)},
-            {"decode_tokens_per_second", nullptr}};
+            {"prefill_tokens_per_second", rate_json(r.n_prompt - r.n_cached, r.prefill_seconds)},
+            {"decode_tokens_per_second", nullptr},
+            {"drafts",
+             {{"passes", r.draft.n_passes},
+              {"drafted", r.draft.n_drafted},
+              {"accepted", r.draft.n_accepted},
+              {"tokens_per_pass", r.draft.n_passes == 0 ? Json()
+                                                        : Json(static_cast<double>(r.n_decode_steps) /
+                                                               static_cast<double>(r.draft.n_passes))}}}};
   if (seconds.empty()) return json;
   json["first_token_seconds"] = seconds.front();
   std::vector<double> rest(seconds.begin() + 1, seconds.end());

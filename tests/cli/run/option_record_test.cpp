@@ -63,6 +63,7 @@ const std::map<std::string, std::vector<Args>> kIdle{
     {"--prefill-chunk", {{"--prefill-chunk", "1"}}},
     {"--pin", {{"--pin", "-t", "1"}}},
     {"--weights", {{"--weights", "repack"}}},
+    {"--draft", {{"--draft", "off"}, {"--draft", "auto"}, {"--draft", "1"}, {"--draft", "15"}}},
     {"--hidden-act", {{"--hidden-act", "auto"}, {"--hidden-act", "relu2"}}},  // the canary's own
     {"--i2s-layout", {{"--i2s-layout", "auto"}, {"--i2s-layout", "x86"}}},
     {"--head", {{"--head", "exact"}, {"--head", "screened"}}},
@@ -78,8 +79,9 @@ const std::map<std::string, std::vector<Args>> kIdle{
 };
 
 // Options of another use of the command, which leaves no receipt.
-const std::set<std::string> kElsewhere{"--help",    "--help-all", "--no-wrap",
-                                       "--receipt", "--score",    "--choice"};
+// --prompt-cache needs a file: a test of its own.
+const std::set<std::string> kElsewhere{"--help",  "--help-all", "--no-wrap",     "--receipt",
+                                       "--score", "--choice",   "--prompt-cache"};
 
 class OptionRecord : public ::testing::Test {
  protected:
@@ -151,6 +153,14 @@ TEST_F(OptionRecord, LeavesOutOnlyWhatChangesNoBit) {
   for (const auto& [name, all] : kIdle) {
     for (const Args& args : all) EXPECT_EQ(record_of(kBase, args), base) << ::testing::PrintToString(args);
   }
+}
+
+TEST_F(OptionRecord, HasNothingOfAPromptCache) {
+  const Json base = record_of(kBase, {});
+  const TempDirectory directory;
+  const Args cached{"--prompt-cache", directory.file("prompt.kv")};
+  EXPECT_EQ(record_of(kBase, cached), base);  // writes it
+  EXPECT_EQ(record_of(kBase, cached), base);
 }
 
 TEST_F(OptionRecord, TellsTheModelByItsBytes) {

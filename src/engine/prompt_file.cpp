@@ -1,0 +1,193 @@
+#include "engine/prompt_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <bit>
+#include <cerrno>
+#include <cstring>
+#include <limits>
+#include <system_error>
+#include <utility>
+
+#include "base/output_file.h"
+#include "model/config.h"
+
+namespace bitnet {
+namespace {
+
+constexpr std::uint64_t kPromptFileVersion = 1;
+constexpr std::string_view kPromptMagic = "bitnet prompt kv";
+constexpr std::string_view kPromptAdvice = "the prompt is not kept";
+constexpr std::size_t kKeyBlock = kernels::kKeyBlock;
+
+struct PromptHeader {
+  std::array<char, 16> magic;
+  std::uint64_t version;
+  PromptOrigin origin;
+  std::uint64_t n_tokens;
+  std::uint64_t checksum;  // of this header with a zero here, of the ids and of the blocks' checksums
+  std::array<std::uint64_t, 7> unused;
+};
+static_assert(sizeof(PromptHeader) == 128 && std::endian::native == std::endian::little);
+static_assert(sizeof(TokenId) == 4);
+
+std::size_t n_blocks_of(std::size_t n_positions) { return (n_positions + kKeyBlock - 1) / kKeyBlock; }
+
+// What the cache holds of a block, of as many of its positions as there are.
+template <typename Visit>
+void for_block(const KvCache& cache, std::size_t block, std::size_t n_positions, Visit visit) {
+  cache.for_each_stretch(block * kKeyBlock, std::min((block + 1) * kKeyBlock, n_positions), visit);
+}
+
+// Checksums of one stream of bytes that lies in pieces.
+class Checksum {
+ public:
+  Checksum() { XXH3_64bits_reset(&state_); }
+  void add(std::span<const std::byte> bytes) { XXH3_64bits_update(&state_, bytes.data(), bytes.size()); }
+  std::uint64_t value() const { return XXH3_64bits_digest(&state_); }
+
+ private:
+  XXH3_state_t state_{};
+};
+
+std::uint64_t checksum_of(PromptHeader header, std::span<const TokenId> tokens,
+                          std::span<const std::uint64_t> block_checksums) {
+  header.checksum = 0;
+  Checksum sum;
+  sum.add(std::as_bytes(std::span(&header, 1)));
+  sum.add(std::as_bytes(tokens));
+  sum.add(std::as_bytes(block_checksums));
+  return sum.value();
+}
+
+}  // namespace
+
+// O_NONBLOCK: opening a named pipe must not wait for a writer; it means nothing for regular files.
+PromptFile::PromptFile(const std::string& path, const PromptOrigin& origin)
+    : file_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
+  if (!exists()) {
+    is_ours_ = errno == ENOENT;
+    if (is_ours_) return;
+    fault_ = "cannot be opened: " + std::generic_category().message(errno);
+    return;
+  }
+  fault_ = check(origin);
+  if (!fault_.empty()) tokens_.clear();
+}
+
+std::string PromptFile::check(const PromptOrigin& origin) {
+  struct stat status {};
+  if (::fstat(file_.get(), &status) != 0 || !S_ISREG(status.st_mode)) return "is not a regular file";
+  const auto size = static_cast<std::uint64_t>(status.st_size);
+  PromptHeader header{};
+  const auto n_header = static_cast<std::size_t>(std::min<std::uint64_t>(size, sizeof header));
+  const std::span<std::byte> bytes = std::as_writable_bytes(std::span(&header, 1)).first(n_header);
+  if (!read_at(0, bytes)) return "cannot be read";
+  const std::string_view magic(header.magic.data(), std::min(n_header, header.magic.size()));
+  is_ours_ = kPromptMagic.starts_with(magic);
+  if (!is_ours_) return "is no prompt cache, and is left as it is";
+  if (size == 0) return {};  // a name that was reserved
+  if (n_header < sizeof header) return "is cut short";
+  if (header.version != kPromptFileVersion || header.origin.program != origin.program) {
+    return "was written by another build of bitnet";
+  }
+  if (header.origin.model != origin.model) return "is of another model, or another state of its file";
+  if (header.origin != origin) return "was made with other options (--kv-type, --activations and the like)";
+  const std::uint64_t n = header.n_tokens;
+  if (n == 0 || n > limits::kContext) return "is damaged";
+  const std::uint64_t n_blocks = n_blocks_of(n);
+  data_offset_ = sizeof header + n * sizeof(TokenId) + n_blocks * sizeof(std::uint64_t);
+  // Both factors are far below 2^32: a model's shape is checked when it is loaded.
+  bytes_per_position_ = origin.bytes_per_position;
+  const std::uint64_t wanted = data_offset_ + n * bytes_per_position_;
+  if (size != wanted) return size < wanted ? "is cut short" : "is longer than it should be";
+  tokens_.resize(n);
+  block_checksums_.resize(n_blocks);
+  if (!read_at(sizeof header, std::as_writable_bytes(std::span(tokens_))) ||
+      !read_at(sizeof header + n * sizeof(TokenId), std::as_writable_bytes(std::span(block_checksums_)))) {
+    return "cannot be read";
+  }
+  if (checksum_of(header, tokens_, block_checksums_) != header.checksum) return "is damaged";
+  return {};
+}
+
+bool PromptFile::read_at(std::uint64_t offset, std::span<std::byte> bytes) const {
+  while (!bytes.empty()) {
+    const ssize_t n = ::pread(file_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return false;
+    bytes = bytes.subspan(static_cast<std::size_t>(n));
+    offset += static_cast<std::uint64_t>(n);
+  }
+  return true;
+}
+
+// Read and not mapped: what was checked is then what is used, whoever writes to the file meanwhile.
+bool PromptFile::read(std::size_t first_block, std::size_t n_positions, const KvCache& cache,
+                      ThreadPool& pool) {
+  const std::size_t end_block = n_blocks_of(n_positions);
+  std::atomic<bool> is_whole = true;
+  pool.parallel_for(end_block - first_block, 1, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t block = first_block + begin; block < first_block + end; ++block) {
+      std::uint64_t at = data_offset_ + block * kKeyBlock * bytes_per_position_;
+      Checksum sum;
+      bool is_read = true;
+      for_block(cache, block, tokens_.size(), [&](std::span<std::byte> piece) {
+        // In portions that are still in the core's cache when they are summed up.
+        constexpr std::size_t kPortion = std::size_t{256} << 10;
+        for (std::size_t i = 0; i < piece.size(); i += kPortion) {
+          const auto portion = piece.subspan(i, std::min(kPortion, piece.size() - i));
+          is_read = is_read && read_at(at, portion);
+          if (is_read) sum.add(portion);
+          at += portion.size();
+        }
+      });
+      if (!is_read || sum.value() != block_checksums_[block]) is_whole.store(false);
+    }
+  });
+  if (is_whole) return true;
+  for (std::size_t block = first_block; block < end_block; ++block) {
+    for_block(cache, block, tokens_.size(),
+              [](std::span<std::byte> piece) { std::ranges::fill(piece, std::byte{0}); });
+  }
+  fault_ = "is damaged";
+  tokens_.clear();
+  return false;
+}
+
+std::uint64_t PromptFile::write(const std::string& path, const PromptOrigin& origin,
+                                std::span<const TokenId> tokens, const KvCache& cache, ThreadPool& pool) {
+  PromptHeader header{};
+  std::ranges::copy(kPromptMagic, header.magic.begin());
+  header.version = kPromptFileVersion;
+  header.origin = origin;
+  header.n_tokens = tokens.size();
+  std::vector<std::uint64_t> checksums(n_blocks_of(tokens.size()));
+  pool.parallel_for(checksums.size(), 1, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t block = begin; block < end; ++block) {
+      Checksum sum;
+      for_block(cache, block, tokens.size(), [&](std::span<std::byte> piece) { sum.add(piece); });
+      checksums[block] = sum.value();
+    }
+  });
+  header.checksum = checksum_of(header, tokens, checksums);
+  OutputFile file(path, kPromptAdvice);
+  file.write(std::as_bytes(std::span(&header, 1)));
+  file.write(std::as_bytes(tokens));
+  file.write(std::as_bytes(std::span(checksums)));
+  for (std::size_t block = 0; block < checksums.size(); ++block) {
+    for_block(cache, block, tokens.size(), [&](std::span<std::byte> piece) { file.write(piece); });
+  }
+  // What a power cut leaves of it is told by its checksums.
+  file.commit(OutputFile::Durability::by_and_by);
+  return sizeof header + tokens.size_bytes() + checksums.size() * sizeof(std::uint64_t) +
+         tokens.size() * origin.bytes_per_position;
+}
+
+}  // namespace bitnet
