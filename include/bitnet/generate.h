@@ -37,7 +37,12 @@ struct DraftOptions {
   // As many as pay, by what passes took and how guesses came out so far, down to none; otherwise max_tokens
   // whenever there is anything to copy.
   bool adaptive = true;
+
+  bool operator==(const DraftOptions&) const = default;
 };
+
+// "auto", "off", or how many tokens there are always.
+std::string name_of(const DraftOptions& draft);
 
 struct GenerateOptions {
   std::size_t max_tokens = static_cast<std::size_t>(-1);  // of new text

@@ -1,6 +1,7 @@
 #include "diagnostics/benchmark.h"
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 #include <chrono>
 #include <cmath>
@@ -60,7 +61,9 @@ void add_times(std::vector<WorkTime>& total, const std::vector<WorkTime>& times)
 
 std::string name_of(const BenchmarkTest& test) {
   const std::string kind = test.kind == BenchmarkTest::Kind::prefill ? "pp" : "tg";
-  return kind + std::to_string(test.n_tokens) + (test.depth == 0 ? "" : "@d" + std::to_string(test.depth));
+  return kind + std::to_string(test.n_tokens) + (test.depth == 0 ? "" : "@d" + std::to_string(test.depth)) +
+         (test.is_quoted ? " quoted" : "") +
+         (test.draft.max_tokens == 0 ? "" : " draft:" + name_of(test.draft));
 }
 
 Benchmark::Benchmark(Session& session, const Model& model, const BenchmarkTest& test, HeadKind head,
@@ -77,15 +80,28 @@ Benchmark::Benchmark(Session& session, const Model& model, const BenchmarkTest& 
                      std::to_string(session.ctx_size()) + " tokens; give fewer");
   }
   tokens_ = random_tokens(test.depth + test.n_tokens, model.info().vocab);
+  if (!test.is_quoted) return;
+  if (test.depth < 2 || test.kind != BenchmarkTest::Kind::decode) {
+    throw UsageError("test " + name_of(test) + " has nothing to quote; give it a depth of 2 or more");
+  }
+  for (std::size_t i = 0; i < test.n_tokens; ++i) {
+    if (i % BenchmarkTest::kQuotedUntil != BenchmarkTest::kQuotedUntil - 1) {
+      tokens_[test.depth + i] = tokens_[i % test.depth];
+    }
+  }
 }
 
 bool Benchmark::warm_up() {
   const auto measured = std::span(tokens_).subspan(test_.depth);
   const bool is_prefill = test_.kind == BenchmarkTest::Kind::prefill;
-  const auto some = is_prefill ? measured : measured.first(std::min(kWarmUpTokens, measured.size()));
+  auto some = is_prefill ? measured : measured.first(std::min(kWarmUpTokens, measured.size()));
   Spent spent;
-  const bool done = go_to_depth() && (is_prefill ? run_stretch(some, spent) > 0 : run(some));
+  bool done = go_to_depth();
+  for (; done && !some.empty(); some = some.subspan(is_prefill ? some.size() : 1)) {
+    done = run_stretch(is_prefill ? some : some.first(1), spent) > 0;
+  }
   session_.impl().search.take_counts();
+  result_.draft = {};
   return done;
 }
 
@@ -130,17 +146,51 @@ BenchmarkResult Benchmark::take_result() {
 
 bool Benchmark::run(std::span<const TokenId> tokens) {
   if (test_.kind == BenchmarkTest::Kind::prefill) return !session_.run(tokens, keep_going_).empty();
-  for (const TokenId& token : tokens) {
-    if (keep_going_ && !keep_going_()) return false;
-    // As generation does, and as greedy sampling asks for it.
-    if (head_ == HeadKind::screened) {
-      session_.advance({&token, 1});
-      session_.candidates({});
-    } else {
-      session_.run({&token, 1});
-    }
+  return !session_.run(tokens, keep_going_).empty();
+}
+
+// As generation does, and as greedy sampling asks for it.
+void Benchmark::read_head(std::size_t n_back) {
+  if (head_ == HeadKind::screened) {
+    session_.candidates({}, n_back);
+  } else {
+    session_.logits(n_back);
   }
-  return true;
+}
+
+// Runs the first of the tokens and a draft of the others; gives how many of them it had right, the first
+// included, which the sequence then holds. 0: keep_going said no.
+std::size_t Benchmark::decode_pass(std::span<const TokenId> tokens) {
+  if (keep_going_ && !keep_going_()) return 0;
+  std::array<TokenId, 1 + DraftOptions::kMostTokens> pass{tokens[0]};
+  std::size_t n_draft = 0;
+  DraftPace& pace = session_.impl().draft_pace;
+  if (index_) {
+    index_->push(tokens[0]);
+    const DraftMatch match = index_->find();
+    const std::size_t most = std::min({test_.draft.max_tokens, tokens.size() - 1, session_.max_pass() - 1});
+    if (match.length > 0) n_draft = test_.draft.adaptive ? pace.plan(match.length, most) : most;
+    if (n_draft > 0) index_->copy(match, std::span(pass).subspan(1, n_draft));
+  }
+  const auto start = std::chrono::steady_clock::now();
+  session_.advance(std::span(pass).first(1 + n_draft));
+  std::size_t n = 0;
+  for (bool is_right = true; is_right;) {
+    read_head(n_draft - n);
+    const std::size_t row = n++;
+    if (index_ && n < tokens.size()) {
+      const DraftMatch match = index_->find();
+      if (match.length > 0) pace.saw_guess(match.length, index_->token(match.next) == tokens[n]);
+    }
+    is_right = row < n_draft && pass[n] == tokens[n];
+    if (is_right) index_->push(tokens[n]);
+  }
+  session_.take_back(n_draft + 1 - n);
+  pace.saw_pass(n_draft + 1, seconds_since(start), n);
+  ++result_.draft.n_passes;
+  result_.draft.n_drafted += n_draft;
+  result_.draft.n_accepted += n - 1;
+  return n;
 }
 
 // How many of the tokens were run: all of a prefill; 0: keep_going said no.
@@ -154,8 +204,9 @@ std::size_t Benchmark::run_stretch(std::span<const TokenId> tokens, Spent& spent
     n = tokens.size();
   } else {
     do {
-      if (!run(tokens.subspan(n, 1))) return 0;
-      ++n;
+      const std::size_t n_right = decode_pass(tokens.subspan(n));
+      if (n_right == 0) return 0;
+      n += n_right;
     } while (n < tokens.size() && seconds_since(start) < kStretchSeconds);
   }
   spent = {.seconds = seconds_since(start), .running = pool.processor_seconds() - running};
@@ -168,6 +219,10 @@ bool Benchmark::go_to_depth() {
   const std::size_t present = std::min(to_index(session_.position()), test_.depth);
   session_.rewind(Position{static_cast<std::int32_t>(present)});
   const auto missing = std::span(tokens_).subspan(present, test_.depth - present);
+  if (test_.draft.max_tokens > 0) {
+    index_.emplace(tokens_.size());
+    for (const TokenId id : std::span(tokens_).first(test_.depth)) index_->push(id);
+  }
   return missing.empty() || !session_.run(missing, keep_going_).empty();
 }
 

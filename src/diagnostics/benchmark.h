@@ -11,9 +11,11 @@
 #include <vector>
 
 #include "base/thread_times.h"
+#include "bitnet/generate.h"
 #include "bitnet/model.h"
 #include "bitnet/session.h"
 #include "diagnostics/machine_limits.h"
+#include "engine/draft_index.h"
 #include "model/profile.h"
 
 namespace bitnet {
@@ -26,11 +28,17 @@ struct BenchmarkTest {
   Kind kind = Kind::prefill;
   std::size_t n_tokens = 0;
   std::size_t depth = 0;  // tokens in the sequence before the first of them
+  // Of decode: the tokens are those at the sequence's beginning again, but that one in kQuotedUntil differs,
+  // as in an answer that quotes what it was given; otherwise they are random, and repeat nothing.
+  bool is_quoted = false;
+  DraftOptions draft{.max_tokens = 0};  // of decode
+
+  static constexpr std::size_t kQuotedUntil = 16;
 
   bool operator==(const BenchmarkTest&) const = default;
 };
 
-// "pp512", "tg128", "tg128@d1024"
+// "pp512", "tg128", "tg128@d1024", "tg128@d1024 quoted draft:auto"
 std::string name_of(const BenchmarkTest& test);
 
 // What the LM head's part in decoding took, on average over the tokens.
@@ -46,15 +54,16 @@ struct BenchmarkResult {
   std::vector<double> read_bytes_per_second;        // beside each, see ReadPace; 0: not known
   std::vector<WorkTime> profile;  // of all repetitions together; empty without SessionOptions::profile
   HeadWork head;                  // of decode tests
+  DraftCounts draft;              // likewise
 };
 
 // Adds times that were taken in the same order; to none, they are those.
 void add_times(std::vector<WorkTime>& total, const std::vector<WorkTime>& times);
 
 // A test that is measured one repetition at a time, so that several can take turns. The tokens are random,
-// and each repetition starts from the same place in the sequence. Every few milliseconds of decoding, and
-// before and after a prefill, the threads read the weights for half as long as they computed, which no rate
-// includes.
+// not chosen by the model, drafts are held against them, and each repetition starts from the same place in
+// the sequence. Every few milliseconds of decoding, and before and after a prefill, the threads read the
+// weights for half as long as they computed, which no rate includes.
 class Benchmark {
  public:
   // Decodes as with a head of the kind `head`: exact where the model has a screen, or the model's own. Asks
@@ -78,6 +87,8 @@ class Benchmark {
   };
 
   bool run(std::span<const TokenId> tokens);
+  std::size_t decode_pass(std::span<const TokenId> tokens);
+  void read_head(std::size_t n_back);
   std::size_t run_stretch(std::span<const TokenId> tokens, Spent& spent);
   bool go_to_depth();
 
@@ -86,7 +97,8 @@ class Benchmark {
   BenchmarkTest test_;
   HeadKind head_;
   std::function<bool()> keep_going_;
-  std::vector<TokenId> tokens_;  // [depth + n_tokens]
+  std::vector<TokenId> tokens_;      // [depth + n_tokens]
+  std::optional<DraftIndex> index_;  // of those that were run in this repetition, and before
   ReadPace pace_;
   double prefill_running_ = 0;  // of the last one
   BenchmarkResult result_;

@@ -251,6 +251,11 @@ class Generation {
 
 }  // namespace
 
+std::string name_of(const DraftOptions& draft) {
+  if (draft.max_tokens == 0) return "off";
+  return draft.adaptive ? "auto" : std::to_string(draft.max_tokens);
+}
+
 std::string_view name_of(StopReason reason) {
   switch (reason) {
     case StopReason::max_tokens:

@@ -73,6 +73,8 @@ TEST(Benchmark, NamesItsTests) {
   EXPECT_EQ(name_of({Kind::prefill, 512, 0}), "pp512");
   EXPECT_EQ(name_of({Kind::decode, 128, 0}), "tg128");
   EXPECT_EQ(name_of({Kind::decode, 128, 1024}), "tg128@d1024");
+  EXPECT_EQ(name_of({Kind::decode, 8, 9, true, {}}), "tg8@d9 quoted draft:auto");
+  EXPECT_EQ(name_of({Kind::decode, 8, 0, false, {.max_tokens = 4, .adaptive = false}}), "tg8 draft:4");
 }
 
 TEST(Benchmark, GivesOneRateForEachRepetition) {
@@ -115,6 +117,33 @@ TEST(Benchmark, ReadsInTurnsWithWhatItMeasures) {
     EXPECT_LE(ran, 1.01 * measured) << name_of(test);  // one thread runs no longer than the clock
     EXPECT_GE(all_seconds, measured + 0.49 * ran) << name_of(test);
   }
+}
+
+// What is quoted is guessed but where it differs; random tokens are hardly ever.
+TEST(Benchmark, CountsTheDraftsOfQuotedTextAndOfTextThatRepeatsNothing) {
+  const TinyModel tiny;
+  Session session(tiny.model, {.ctx_size = 300, .n_threads = 1});
+  const DraftOptions seven{.max_tokens = 7, .adaptive = false};
+  const auto counts_of = [&](const BenchmarkTest& test) {
+    Benchmark benchmark(session, tiny.model, test, HeadKind::exact);
+    EXPECT_TRUE(benchmark.warm_up());
+    EXPECT_TRUE(benchmark.repeat());
+    EXPECT_EQ(to_index(session.position()), test.depth + test.n_tokens);
+    const DraftCounts counts = benchmark.take_result().draft;
+    EXPECT_EQ(counts.n_passes + counts.n_accepted, test.n_tokens) << name_of(test);
+    return counts;
+  };
+  const DraftCounts quoted = counts_of({Kind::decode, 96, 150, true, seven});
+  EXPECT_GT(quoted.n_accepted, 48U);
+  EXPECT_GT(quoted.n_drafted, quoted.n_accepted);
+  EXPECT_LT(counts_of({Kind::decode, 96, 150, false, seven}).n_accepted, 24U);
+  EXPECT_EQ(counts_of({Kind::decode, 96, 150, true, {.max_tokens = 0}}).n_passes, 96U);
+}
+
+TEST(Benchmark, RefusesToQuoteNothing) {
+  const TinyModel tiny;
+  Session session(tiny.model, {.ctx_size = 40, .n_threads = 1});
+  EXPECT_THROW(Benchmark(session, tiny.model, {Kind::decode, 5, 0, true, {}}, HeadKind::exact), UsageError);
 }
 
 TEST(Benchmark, RefusesATestThatDoesNotFitTheContext) {

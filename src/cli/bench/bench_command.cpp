@@ -20,6 +20,7 @@
 #include "cli/bench/bench_profile.h"
 #include "cli/bench/bench_report.h"
 #include "cli/help/real_model.h"
+#include "cli/options/draft_option.h"
 #include "cli/options/list_option.h"
 #include "cli/options/model_options.h"
 #include "cli/options/number_option.h"
@@ -40,6 +41,29 @@ void add_test_options(Command& c, BenchOptions& o) {
       add_number_list(c, "-p,--n-prompt", o.prompt, "Prompt tokens to run at once; 0: no such test");
   auto* generate = add_number_list(c, "-n,--n-gen", o.generate, "Tokens to generate; 0: no such test");
   auto* depth = add_number_list(c, "-d,--n-depth", o.depth, "Tokens in the context before each test");
+  auto* text = c.add_option(
+      "--text",
+      [&o](const std::string& names, const std::string& source) {
+        o.is_quoted.clear();
+        for (const std::string& name : split_list(names)) {
+          if (name != "random" && name != "quoted") {
+            throw UsageError(source + " '" + name + "' is unknown; choose from random, quoted");
+          }
+          o.is_quoted.push_back(name == "quoted");
+        }
+      },
+      "Of decode tests: random, or quoted from the context");
+  text->type_name("TEXTS")->default_str("random");
+  text->choices("random, quoted")->takes_list();
+  auto* draft = c.add_option(
+      "--draft",
+      [&o](const std::string& names, const std::string& source) {
+        o.drafts.clear();
+        for (const std::string& name : split_list(names)) o.drafts.push_back(parse_draft(name, source));
+      },
+      "Tokens guessed from the text so far: auto, off or N");
+  draft->type_name("N,...")->default_str("off");
+  draft->takes_list();
   auto* repetitions = c.add_option(
       "-r,--repetitions",
       [&o](const std::string& text, const std::string& source) {
@@ -49,7 +73,7 @@ void add_test_options(Command& c, BenchOptions& o) {
   repetitions->default_str(fmt::format("{}, with --gate {}", kRepetitions, kGateRepetitions));
   for (Option* option : {prompt, generate, depth}) option->type_name("N,...");
   repetitions->type_name("N");
-  for (Option* option : {prompt, generate, depth, repetitions}) option->group("Tests");
+  for (Option* option : {prompt, generate, depth, text, draft, repetitions}) option->group("Tests");
 }
 
 void add_model_options(Command& c, BenchOptions& o) {
@@ -172,7 +196,13 @@ std::vector<BenchmarkTest> find_tests(const BenchOptions& o) {
   std::vector<BenchmarkTest> tests;
   for (const std::size_t depth : o.depth) {
     for (const std::size_t n : o.prompt) tests.push_back({BenchmarkTest::Kind::prefill, n, depth});
-    for (const std::size_t n : o.generate) tests.push_back({BenchmarkTest::Kind::decode, n, depth});
+    for (const std::size_t n : o.generate) {
+      for (const bool is_quoted : o.is_quoted) {
+        for (const DraftOptions& draft : o.drafts) {
+          tests.push_back({BenchmarkTest::Kind::decode, n, depth, is_quoted, draft});
+        }
+      }
+    }
   }
   std::erase_if(tests, [](const BenchmarkTest& test) { return test.n_tokens == 0; });
   if (tests.empty()) throw UsageError("no tests: pass a number above 0 to -p or -n");

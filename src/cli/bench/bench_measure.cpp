@@ -215,6 +215,9 @@ class Measurement {
       row.head.stored_bytes = stored;
     }
     row.head_work = result.head;
+    row.draft.n_passes += result.draft.n_passes;
+    row.draft.n_drafted += result.draft.n_drafted;
+    row.draft.n_accepted += result.draft.n_accepted;
     if (row.test.kind == BenchmarkTest::Kind::decode)
       row.work.set_head_bytes(static_cast<std::uint64_t>(row.head_work.bytes_per_token));
     // Without the array to read, all of which is there.

@@ -52,6 +52,10 @@ using Json = nlohmann::ordered_json;
 //                                                 extra_bytes of its copy, seconds that making it took; and
 //                                                 for decode, null for prefill, means over the tokens:
 //                                                 bytes_per_token, rows_in_full, and most_rows_in_full}
+//     text                                        decode: "random", or "quoted": tokens of the context again,
+//                                                 one in 16 another; null for prefill
+//     draft                                       {choice: "off", "auto" or a number; and of all repetitions
+//                                                 together passes, drafted, accepted}; null for prefill
 //     load_seconds, peak_memory_bytes
 //     for each of tokens_per_second_samples, as --gate needs it:
 //     processor_seconds_samples                   what all threads together ran, and
@@ -93,6 +97,13 @@ Json head_json(const BenchRow& row) {
           {"bytes_per_token", is_decode ? Json(work.bytes_per_token) : Json()},
           {"rows_in_full", is_decode ? Json(work.rows_in_full) : Json()},
           {"most_rows_in_full", is_decode ? Json(work.most_rows_in_full) : Json()}};
+}
+
+Json draft_json(const BenchRow& row) {
+  return {{"choice", name_of(row.test.draft)},
+          {"passes", row.draft.n_passes},
+          {"drafted", row.draft.n_drafted},
+          {"accepted", row.draft.n_accepted}};
 }
 
 Json thread_samples(const BenchRow& row, double ThreadTimes::*what) {
@@ -141,6 +152,8 @@ Json row_json(const BenchReport& report, const BenchRow& row) {
       {"gigamacs_per_second", known(rates.gigamacs)},
       {"int8_peak_percent", known(rates.int8_peak_percent)},
       {"head", head_json(row)},
+      {"text", is_decode ? Json(row.test.is_quoted ? "quoted" : "random") : Json()},
+      {"draft", is_decode ? draft_json(row) : Json()},
       {"load_seconds", row.load_seconds},
       {"peak_memory_bytes", row.peak_bytes == 0 ? Json() : Json(row.peak_bytes)},
       {"processor_seconds_samples", thread_samples(row, &ThreadTimes::ran)},
@@ -206,6 +219,7 @@ std::string format_csv(const BenchReport& report) {
       fields.erase(list);
     }
     fields["head"] = name_of(row.head.kind);
+    fields["draft"] = row.test.kind == BenchmarkTest::Kind::decode ? Json(name_of(row.test.draft)) : Json();
     header.clear();
     std::string line;
     for (const auto& [name, value] : fields.items()) {

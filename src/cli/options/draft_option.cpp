@@ -35,11 +35,6 @@ DraftOptions parse_draft(std::string_view text, const std::string& source) {
   return draft;
 }
 
-std::string name_of(const DraftOptions& draft) {
-  if (draft.max_tokens == 0) return "off";
-  return draft.adaptive ? "auto" : std::to_string(draft.max_tokens);
-}
-
 void log_drafts(const GenerateResult& result) {
   const DraftCounts& d = result.draft;
   if (d.n_drafted == 0) return;

@@ -15,7 +15,6 @@ Option* add_draft(Command& command, std::optional<DraftOptions>& draft);
 
 // "auto", "off" or a number of tokens. Throws UsageError that names `source`.
 DraftOptions parse_draft(std::string_view text, const std::string& source);
-std::string name_of(const DraftOptions& draft);
 
 // What drafts did, for -v.
 void log_drafts(const GenerateResult& result);

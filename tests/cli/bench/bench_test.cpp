@@ -247,6 +247,25 @@ TEST(Bench, MeasuresHeadsInTurnsAndSaysHowTheyCompare) {
   EXPECT_PRED2(has, text_of(with(kShortBench, with(heads, {"-q", "-o", "csv"}))), ",screened");
 }
 
+TEST(Bench, MeasuresDraftsOfQuotedText) {
+  const Args args{"bench",  "-q",     "-p",      "0",     "-n", "24",   "-d", "40",
+                  "--text", "quoted", "--draft", "off,4", "-o", "json", "-r", "1"};
+  const Json run = Json::parse(text_of(args));
+  EXPECT_EQ(violations(load_schema("bench"), run), "");
+  const Json& rows = run.at("results");
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_EQ(rows.at(0).at("test"), "tg24@d40 quoted");
+  EXPECT_EQ(rows.at(0).at("draft").at("drafted"), 0);
+  EXPECT_EQ(rows.at(1).at("test"), "tg24@d40 quoted draft:4");
+  EXPECT_EQ(rows.at(1).at("text"), "quoted");
+  EXPECT_EQ(rows.at(1).at("draft").at("choice"), "4");
+  EXPECT_GT(rows.at(1).at("draft").at("accepted"), 8);
+  EXPECT_PRED2(has, refusal(run_bitnet({"bench", "-n", "4", "-p", "0", "--text", "quoted"}), 2),
+               "nothing to quote");
+  EXPECT_PRED2(has, refusal(run_bitnet({"bench", "--text", "prose"}), 2), "choose from random, quoted");
+  EXPECT_PRED2(has, refusal(run_bitnet({"bench", "--draft", "16"}), 2), "give auto, off or a number");
+}
+
 TEST(Bench, RunsFilesAndTheBuiltInModel) {
   const Args tail{"-p", "4", "-n", "0", "-r", "1", "-t", "1"};
   const std::string file = BITNET_TEST_DATA "/models/random-llama.gguf";
