@@ -13,7 +13,7 @@ Option* add_prompt_cache(Command& command, std::optional<std::string>& path) {
   Option* option = command.add_option(
       "--prompt-cache",
       [&path](const std::string& text, const std::string& source) {
-        if (text.empty() || text == "-") throw UsageError(source + " '" + text + "': name a file");
+        if (text == "-") throw UsageError(source + " -: name a file");
         path = text;
       },
       "Keep the prompt's KV cache here, and begin with it");

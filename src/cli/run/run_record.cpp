@@ -16,7 +16,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 // 0.7F is 0.7 here, not 0.699999988079071.
-Json number_json(float value) { return Json::parse(digits_of(value)); }
+Json short_number_json(float value) { return Json::parse(digits_of(value)); }
 
 }  // namespace
 
@@ -32,11 +32,11 @@ Json run_options_json(const RunOptions& o, ChatForm form, const Model& model, co
           {"max_tokens", o.max_tokens < 0 ? Json() : Json(o.max_tokens)},
           {"stop", std::move(stop)},
           {"ignore_eos", o.ignore_eos},
-          {"temperature", number_json(sampler.temperature)},
+          {"temperature", short_number_json(sampler.temperature)},
           {"top_k", sampler.top_k},
-          {"top_p", number_json(sampler.top_p)},
-          {"min_p", number_json(sampler.min_p)},
-          {"repeat_penalty", number_json(sampler.repeat_penalty)},
+          {"top_p", short_number_json(sampler.top_p)},
+          {"min_p", short_number_json(sampler.min_p)},
+          {"repeat_penalty", short_number_json(sampler.repeat_penalty)},
           {"repeat_window", sampler.repeat_window},
           {"seed", sampler.seed},
           {"ctx_size", session.ctx_size()},

@@ -16,13 +16,13 @@ using Json = nlohmann::json;
 
 const std::string kTwice =
     "Once upon a time there was a little girl named Lily. Once upon a time there was a little";
-const Args kRun{"run", "-p", kTwice, "-n", "40"};
+const Args kTwiceRun{"run", "-p", kTwice, "-n", "40"};
 
 TEST(CliDraft, GivesTheSameTextAndSaysHowTheGuessesCameOut) {
-  const ChildResult off = run_bitnet(with(kRun, {"-v", "--draft", "off"}));
-  const ChildResult four = run_bitnet(with(kRun, {"-v", "--draft", "4"}));
+  const ChildResult off = run_bitnet(with(kTwiceRun, {"-v", "--draft", "off"}));
+  const ChildResult four = run_bitnet(with(kTwiceRun, {"-v", "--draft", "4"}));
   EXPECT_EQ(four.out, off.out);
-  EXPECT_EQ(text_of(with(kRun, {"-q"})), off.out);
+  EXPECT_EQ(text_of(with(kTwiceRun, {"-q"})), off.out);
   EXPECT_PRED2(lacks, off.err, "drafts:");
   EXPECT_TRUE(std::regex_search(
       four.err,
@@ -34,7 +34,7 @@ TEST(CliDraft, GivesTheSameTextAndSaysHowTheGuessesCameOut) {
 TEST(CliDraft, StandsInTheReceipt) {
   const TempDirectory directory;
   const std::string path = directory.file("receipt.json");
-  text_of(with(kRun, {"-q", "--draft", "4", "--receipt", path}));
+  text_of(with(kTwiceRun, {"-q", "--draft", "4", "--receipt", path}));
   const Json receipt = Json::parse(content_of(path));
   EXPECT_EQ(receipt.at("machine").at("draft"), "4");
   const Json& drafts = receipt.at("timings").at("drafts");
@@ -45,8 +45,8 @@ TEST(CliDraft, StandsInTheReceipt) {
 }
 
 TEST(CliDraft, IsRefusedInWords) {
-  for (const char* value : {"0", "16", "-1", "4x", "", "many", "99999999999999999999"}) {
-    const std::string line = refusal(run_bitnet(with(kRun, {"--draft", value})), 2);
+  for (const char* value : {"0", "16", "-1", "4x", "many", "99999999999999999999"}) {
+    const std::string line = refusal(run_bitnet(with(kTwiceRun, {"--draft", value})), 2);
     EXPECT_PRED2(has, line, "give auto, off or a number from 1 to 15") << value;
   }
   EXPECT_PRED2(has, refusal(run_bitnet({"run", "-p", "a b c", "--score", "--draft", "off"}), 2),

@@ -83,8 +83,6 @@ TEST_F(CliPromptCache, NeverWritesOverAModel) {
 TEST_F(CliPromptCache, IsRefusedWithoutANameAndWhereItHasNoEffect) {
   path = "-";
   EXPECT_PRED2(has, refusal(run_bitnet(run()), 2), "name a file");
-  path = "";
-  EXPECT_PRED2(has, refusal(run_bitnet(run()), 2), "name a file");
   EXPECT_PRED2(has, refusal(run_bitnet({"run", "-p", "a b c", "--score", "--prompt-cache", "x"}), 2),
                "--prompt-cache has no effect with --score");
 }
