@@ -1,6 +1,7 @@
 #include "engine/prompt_file.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <xxhash.h>
@@ -16,12 +17,15 @@
 #include <utility>
 
 #include "base/output_file.h"
+#include "bitnet/error.h"
 #include "model/config.h"
 
 namespace bitnet {
 namespace {
 
-constexpr std::uint64_t kPromptFileVersion = 1;
+constexpr std::uint64_t kPromptFileVersion = 2;
+constexpr std::size_t kPage =
+    4096;  // at a multiple of which keys and values begin, so that they can be mapped
 constexpr std::string_view kPromptMagic = "bitnet prompt kv";
 constexpr std::string_view kPromptAdvice = "the prompt is not kept";
 constexpr std::size_t kKeyBlock = kernels::kKeyBlock;
@@ -38,6 +42,11 @@ static_assert(sizeof(PromptHeader) == 128 && std::endian::native == std::endian:
 static_assert(sizeof(TokenId) == 4);
 
 std::size_t n_blocks_of(std::size_t n_positions) { return (n_positions + kKeyBlock - 1) / kKeyBlock; }
+std::uint64_t data_offset_of(std::uint64_t n_tokens) {
+  const std::uint64_t end =
+      sizeof(PromptHeader) + n_tokens * sizeof(TokenId) + n_blocks_of(n_tokens) * sizeof(std::uint64_t);
+  return (end + kPage - 1) / kPage * kPage;
+}
 
 // What the cache holds of a block, of as many of its positions as there are.
 template <typename Visit>
@@ -102,7 +111,7 @@ std::string PromptFile::check(const PromptOrigin& origin) {
   const std::uint64_t n = header.n_tokens;
   if (n == 0 || n > limits::kContext) return "is damaged";
   const std::uint64_t n_blocks = n_blocks_of(n);
-  data_offset_ = sizeof header + n * sizeof(TokenId) + n_blocks * sizeof(std::uint64_t);
+  data_offset_ = data_offset_of(n);
   // Both factors are far below 2^32: a model's shape is checked when it is loaded.
   bytes_per_position_ = origin.bytes_per_position;
   const std::uint64_t wanted = data_offset_ + n * bytes_per_position_;
@@ -128,35 +137,70 @@ bool PromptFile::read_at(std::uint64_t offset, std::span<std::byte> bytes) const
   return true;
 }
 
-// Read and not mapped: what was checked is then what is used, whoever writes to the file meanwhile.
+// Whole blocks are mapped in the place of the cache's own memory, which the system would first have to find
+// and clear; what is written to them later is this process's alone. As with a model, the file must stay as it
+// is while it is mapped, and whoever replaces it under its name leaves it so.
+std::span<std::byte> PromptFile::map(std::size_t first_block, std::size_t end_block,
+                                     const KvCache& cache) const {
+  if (first_block >= end_block) return {};
+  std::byte* begin = nullptr;
+  std::size_t size = 0;
+  bool is_one = true;  // stretch of memory
+  cache.for_each_stretch(first_block * kKeyBlock, end_block * kKeyBlock, [&](std::span<std::byte> stretch) {
+    if (begin == nullptr) begin = stretch.data();
+    is_one = is_one && stretch.data() == begin + size;
+    size += stretch.size();
+  });
+  const std::uint64_t offset = data_offset_ + first_block * kKeyBlock * bytes_per_position_;
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  if (!is_one || reinterpret_cast<std::uintptr_t>(begin) % page != 0 || size % page != 0 ||
+      offset % page != 0) {
+    return {};
+  }
+  void* const mapped = ::mmap(begin, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, file_.get(),
+                              static_cast<off_t>(offset));
+  return mapped == MAP_FAILED ? std::span<std::byte>() : std::span(begin, size);
+}
+
 bool PromptFile::read(std::size_t first_block, std::size_t n_positions, const KvCache& cache,
                       ThreadPool& pool) {
   const std::size_t end_block = n_blocks_of(n_positions);
+  // The block in which the sequence goes on is written to at once: it is read.
+  const std::size_t end_whole = n_positions / kKeyBlock;
+  const std::span<std::byte> mapped = map(first_block, end_whole, cache);
   std::atomic<bool> is_whole = true;
   pool.parallel_for(end_block - first_block, 1, [&](std::size_t begin, std::size_t end) {
     for (std::size_t block = first_block + begin; block < first_block + end; ++block) {
+      const bool is_mapped = !mapped.empty() && block < end_whole;
       std::uint64_t at = data_offset_ + block * kKeyBlock * bytes_per_position_;
       Checksum sum;
       bool is_read = true;
-      for_block(cache, block, tokens_.size(), [&](std::span<std::byte> piece) {
-        // In portions that are still in the core's cache when they are summed up.
-        constexpr std::size_t kPortion = std::size_t{256} << 10;
-        for (std::size_t i = 0; i < piece.size(); i += kPortion) {
-          const auto portion = piece.subspan(i, std::min(kPortion, piece.size() - i));
-          is_read = is_read && read_at(at, portion);
-          if (is_read) sum.add(portion);
-          at += portion.size();
-        }
+#ifdef MADV_POPULATE_READ
+      if (is_mapped) {
+        const std::size_t n_bytes = kKeyBlock * bytes_per_position_;
+        ::madvise(mapped.data() + (block - first_block) * n_bytes, n_bytes, MADV_POPULATE_READ);
+      }
+#endif
+      for_block(cache, block, tokens_.size(), [&](std::span<std::byte> stretch) {
+        is_read = is_read && (is_mapped || read_at(at, stretch));
+        if (is_read) sum.add(stretch);
+        at += stretch.size();
       });
       if (!is_read || sum.value() != block_checksums_[block]) is_whole.store(false);
     }
   });
   if (is_whole) return true;
-  for (std::size_t block = first_block; block < end_block; ++block) {
-    for_block(cache, block, tokens_.size(),
-              [](std::span<std::byte> piece) { std::ranges::fill(piece, std::byte{0}); });
-  }
   fault_ = "is damaged";
+  if (!mapped.empty() &&
+      ::mmap(mapped.data(), mapped.size(), PROT_READ | PROT_WRITE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED) {
+    throw RuntimeError("no memory for the KV cache in place of a damaged prompt cache");
+  }
+  for (std::size_t block = mapped.empty() ? first_block : std::max(first_block, end_whole); block < end_block;
+       ++block) {
+    for_block(cache, block, tokens_.size(),
+              [](std::span<std::byte> stretch) { std::ranges::fill(stretch, std::byte{0}); });
+  }
   tokens_.clear();
   return false;
 }
@@ -181,13 +225,16 @@ std::uint64_t PromptFile::write(const std::string& path, const PromptOrigin& ori
   file.write(std::as_bytes(std::span(&header, 1)));
   file.write(std::as_bytes(tokens));
   file.write(std::as_bytes(std::span(checksums)));
+  const std::uint64_t data_offset = data_offset_of(tokens.size());
+  const std::vector<std::byte> padding(data_offset - sizeof header - tokens.size_bytes() -
+                                       checksums.size() * sizeof(std::uint64_t));
+  file.write(padding);
   for (std::size_t block = 0; block < checksums.size(); ++block) {
     for_block(cache, block, tokens.size(), [&](std::span<std::byte> piece) { file.write(piece); });
   }
   // What a power cut leaves of it is told by its checksums.
   file.commit(OutputFile::Durability::by_and_by);
-  return sizeof header + tokens.size_bytes() + checksums.size() * sizeof(std::uint64_t) +
-         tokens.size() * origin.bytes_per_position;
+  return data_offset + tokens.size() * origin.bytes_per_position;
 }
 
 }  // namespace bitnet

@@ -1,10 +1,10 @@
 // The file of a PromptCache.
 //
 // Little-endian: a header of 128 bytes, the ids of the tokens in 4 bytes each, a checksum in 8 bytes for each
-// block of kernels::kKeyBlock positions, then keys and values block by block, as KvCache::for_each_stretch()
-// hands them over; the last block holds as many positions as are left. The header's checksum is of itself,
-// ids and blocks' checksums, a block's of its keys and values. A file is used only if its size is the one
-// that follows from its header, and what is read of it has the checksums it says.
+// block of kernels::kKeyBlock positions, zeros up to a multiple of 4096, then keys and values block by block,
+// as KvCache::for_each_stretch() hands them over; the last block holds as many positions as are left. The
+// header's checksum is of itself, ids and blocks' checksums, a block's of its keys and values. A file is used
+// only if its size is the one that follows from its header, and what is read of it has the checksums it says.
 #pragma once
 
 #include <cstddef>
@@ -45,7 +45,7 @@ class PromptFile {
   bool is_ours() const { return is_ours_; }
   std::span<const TokenId> tokens() const { return tokens_; }  // none with a fault
 
-  // Reads the blocks from `first_block` on that hold the positions below n_positions, at most
+  // Takes the blocks from `first_block` on that hold the positions below n_positions, at most
   // tokens().size(). False: they are not what was written, which fault() then says, and those blocks of the
   // cache hold zeros.
   bool read(std::size_t first_block, std::size_t n_positions, const KvCache& cache, ThreadPool& pool);
@@ -57,6 +57,8 @@ class PromptFile {
 
  private:
   std::string check(const PromptOrigin& origin);
+  // Those blocks of the cache; empty: it cannot be done.
+  std::span<std::byte> map(std::size_t first_block, std::size_t end_block, const KvCache& cache) const;
   bool read_at(std::uint64_t offset, std::span<std::byte> bytes) const;
 
   Descriptor file_;
