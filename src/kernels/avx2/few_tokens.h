@@ -32,11 +32,7 @@ template <typename Dot, std::size_t R, std::size_t N>
     });
     generic::unrolled<N>([&](auto t) __attribute__((always_inline)) {
       const __m256i a = load_32(q + t * stride + 32 * k);
-      generic::unrolled<R>([&](auto r) {
-        sum[r][t] = Dot::add(sum[r][t], codes[r], a);
-        // Keeps the compiler from adding up products among themselves first: they find no registers.
-        __asm__("" : "+x"(sum[r][t]));
-      });
+      generic::unrolled<R>([&](auto r) { add_in_place<Dot>(sum[r][t], codes[r], a); });
     });
   });
 }

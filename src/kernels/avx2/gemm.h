@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/avx2/ternary.h"
+#include "kernels/generic/unrolled.h"
 
 namespace bitnet::kernels::avx2 {
 
@@ -40,22 +41,17 @@ template <typename Dot, std::size_t R, std::size_t N>
 void multiply_tile(const Panel& panel, std::size_t row, const std::int8_t* q, std::size_t stride,
                    std::size_t n_cols, TokenSums* sum) {
   __m256i block_sum[N][R];
-  for (std::size_t t = 0; t < N; ++t) {
-    for (std::size_t r = 0; r < R; ++r) block_sum[t][r] = _mm256_setzero_si256();
-  }
+  generic::for_each<N, R>([&](auto t, auto r) { block_sum[t][r] = _mm256_setzero_si256(); });
   for (std::size_t i = 0; i < n_cols; i += 32) {
     __m256i codes[R];
-    for (std::size_t r = 0; r < R; ++r) codes[r] = load_32(&panel.code[row + r][i]);
-    for (std::size_t t = 0; t < N; ++t) {
+    generic::unrolled<R>([&](auto r) { codes[r] = load_32(&panel.code[row + r][i]); });
+    generic::unrolled<N>([&](auto t) __attribute__((always_inline)) {
       const __m256i a = load_32(q + t * stride + i);
-      for (std::size_t r = 0; r < R; ++r) {
-        block_sum[t][r] = Dot::add(block_sum[t][r], codes[r], a);
-      }
-    }
+      generic::unrolled<R>([&](auto r) { add_in_place<Dot>(block_sum[t][r], codes[r], a); });
+    });
   }
-  for (std::size_t t = 0; t < N; ++t) {
-    for (std::size_t r = 0; r < R; ++r) sum[t][row + r] = Dot::widen_add(sum[t][row + r], block_sum[t][r]);
-  }
+  generic::for_each<N, R>(
+      [&](auto t, auto r) { sum[t][row + r] = Dot::widen_add(sum[t][row + r], block_sum[t][r]); });
 }
 
 // N tokens over all rows of the panel.

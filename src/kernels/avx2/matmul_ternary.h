@@ -8,7 +8,7 @@
 namespace bitnet::kernels::avx2 {
 
 // From this many tokens on, unpacking the weights to memory pays.
-inline constexpr std::size_t kGemmTokens = 32;
+inline constexpr std::size_t kGemmTokens = 64;
 
 template <typename Dot>
 void matmul_ternary(const quant::Matrix& w, std::size_t row_begin, std::size_t row_end,
