@@ -123,18 +123,23 @@ TEST_P(Matmul, TernaryProductsAreExactForEveryShapeAndPartOfTheRows) {
   }
 }
 
-// Each number of tokens has tiles of its own, each range of rows its own remainders: of pairs, of streams, of
+// Each number of tokens has tiles of its own, each range of rows its own remainders: of tiles, of streams, of
 // panels and of what is kept in a cache for the next tokens.
-TEST_P(Matmul, TernaryProductsOfAFewTokensHaveTheScalarBackendsBitsForEveryStretchOfRows) {
-  constexpr std::size_t kMostTokens = 26;
+TEST_P(Matmul, TernaryProductsOfAnyNumberOfTokensHaveTheScalarBackendsBitsForEveryStretchOfRows) {
+  // All up to the first that are in several tiles, then those that reach panels and blocks of tokens.
+  std::vector<std::size_t> counts{24, 33, 64, 71, 100};
+  for (std::size_t n = 1; n <= 20; ++n) counts.push_back(n);
+  constexpr std::size_t kMostTokens = 270;
   constexpr std::size_t kRows = 67;
   std::mt19937 rng(12);
-  for (const std::size_t cols : {128U, 384U, 2560U, 6912U}) {
+  for (const std::size_t cols : {2560U, 6912U, 128U, 384U}) {
     const TestMatrix m = random_ternary(kRows, cols, static_cast<unsigned>(cols));
     const Quantized x = quantized(
         kMostTokens, cols, [&](std::size_t, std::size_t) { return static_cast<int>(rng() % 256) - 128; });
-    const auto want = multiply(scalar(), m, x, kMostTokens, 0, kRows);
-    for (std::size_t n = 1; n <= kMostTokens; ++n) {
+    const std::size_t n_tokens = cols <= 384 ? kMostTokens : 100;
+    const auto want = multiply(scalar(), m, x, n_tokens, 0, kRows);
+    if (cols == 384) counts.push_back(kMostTokens);
+    for (const std::size_t n : counts) {
       for (const auto& [begin, end] : {std::pair{0U, 67U}, {0U, 48U}, {1U, 2U}, {3U, 12U}, {17U, 66U}}) {
         const auto y = multiply(kernels(), m, x, n, begin, end);
         for (std::size_t t = 0; t < n; ++t) {
@@ -157,7 +162,7 @@ TEST_P(Matmul, TernarySumsDoNotOverflowAtTheWorst) {
     std::size_t rows, cols, n_tokens;
   };
   for (const auto& [rows, cols, n_tokens] :
-       {Case{2, 1U << 16, 3}, {17, 1U << 13, 1}, {17, 1U << 13, 8}, {50, 1U << 13, 40}}) {
+       {Case{2, 1U << 16, 3}, {17, 1U << 13, 1}, {17, 1U << 13, 8}, {50, 1U << 13, 70}}) {
     for (const unsigned code : {0U, 2U}) {
       const TestMatrix m = ternary(rows, cols, 1.0F, [&] { return code; });
       for (const int activation : {-128, -127, 127}) {
