@@ -71,7 +71,7 @@ class Unkept {
  public:
   explicit Unkept(Session& session) : session_(session) {}
   ~Unkept() {
-    if (n > 0) session_.take_back(n);  // they are of the last pass, and not all of it
+    session_.impl().take_back(n);  // they are of the last pass, and not all of it
     if (cut_off) session_.impl().has_last = false;
   }
   Unkept(const Unkept&) = delete;

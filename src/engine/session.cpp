@@ -245,15 +245,20 @@ void Session::rewind(Position position) {
   impl_->position = to_index(position);
 }
 
+bool Session::Impl::take_back(std::size_t n) noexcept {
+  if (n == 0) return true;
+  if (!has_last || n > last_row) return false;
+  position -= n;
+  last_row -= n;
+  return true;
+}
+
 void Session::take_back(std::size_t n) {
-  if (n == 0) return;
-  if (!impl_->has_last || n > impl_->last_row) {
+  if (!impl_->take_back(n)) {
     throw UsageError("cannot take back " + std::to_string(n) + " tokens: the last pass ran " +
                      std::to_string(impl_->has_last ? impl_->last_row + 1 : 0) +
                      ", and one of them must stay; rewind() goes back further");
   }
-  impl_->position -= n;
-  impl_->last_row -= n;
 }
 
 std::size_t Session::max_pass() const { return impl_->act.max_tokens; }

@@ -24,6 +24,8 @@ struct Session::Impl {
   // The row of the activations that the token `n_back` before the last of the sequence has. Throws UsageError
   // where there is none.
   std::size_t row_of(std::size_t n_back) const;
+  // False, and nothing happens, where the last pass has no more than n tokens.
+  bool take_back(std::size_t n) noexcept;
   std::span<const float> logits_row(std::size_t row) const;
 
   const Model::Impl& model;
