@@ -85,7 +85,8 @@ class Tile {
       });
       generic::unrolled<N>([&](auto t) __attribute__((always_inline)) {
         const __m512i a = load_64(q + t * stride_ + 64 * half);
-        generic::unrolled<R>([&](auto r) { add_products(sum[r][t], codes[r], a); });
+        generic::unrolled<R>([&](auto r)
+                                 __attribute__((always_inline)) { add_products(sum[r][t], codes[r], a); });
       });
     });
   }

@@ -17,8 +17,8 @@ namespace bitnet::kernels::avx512 {
 inline __m512i load_64(const void* p) { return _mm512_loadu_si512(p); }
 
 // In place and from registers: left to itself, the compiler copies sums about and loads the activations once
-// for each product.
-inline void add_products(__m512i& sum, __m512i codes, __m512i activations) {
+// for each product. Inlined at once, or the sums are kept in memory.
+[[gnu::always_inline]] inline void add_products(__m512i& sum, __m512i codes, __m512i activations) {
   __asm__("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(codes), "v"(activations));
 }
 
