@@ -19,8 +19,9 @@ namespace BITNET_API bitnet {
 // for nothing, and a warning says why. So what is generated is the same, bit for bit, with the file and
 // without. A checksum guards against accidents, not against someone who makes up a file.
 //
-// The file appears under its name when it is whole, so that processes may share it. Only one that is empty or
-// was begun as such a file is ever written over.
+// The file appears under its name when it is whole, so that processes may share it; its bytes must stay as
+// they are for as long as a session uses them, which renaming another file over it leaves them. Only one that
+// is empty or was begun as such a file is ever written over.
 class PromptCache {
  public:
   using WarningSink = std::function<void(const std::string& warning)>;
@@ -39,7 +40,8 @@ class PromptCache {
   std::size_t load(Session& session, std::span<const TokenId> tokens);
   // Once those tokens have been run: writes them to the file if that is worth it. It is where the file had
   // nothing of use; where more than a quarter of them had to be run; and where the file holds nothing but
-  // their beginning and the session began with it. Where less than 16 had to be run it is not.
+  // their beginning and the session began with it. Where it had something and
+  // less than 16 had to be run it is not.
   void save(Session& session, std::span<const TokenId> tokens);
 
   // What the last of each did, for people.
