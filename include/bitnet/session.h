@@ -101,6 +101,8 @@ class Session {
 
   // Times since the last call, in the order of the graph; empty without SessionOptions::profile.
   std::vector<WorkTime> take_profile();
+  // What was left out since the last call; all 0 where that is not done (SparseInfo).
+  SparseWork take_sparse_work();
 
   struct Impl;  // internal
   explicit Session(std::unique_ptr<Impl> impl);

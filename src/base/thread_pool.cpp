@@ -8,6 +8,7 @@
 #include <csignal>
 #include <string>
 #include <system_error>
+#include <utility>
 
 #include "bitnet/error.h"
 
@@ -21,6 +22,20 @@ constexpr std::chrono::microseconds kSpinTime{200};
 // A claim takes all but a quarter of a stretch's blocks: bodies that stream memory get long ranges first and
 // short ones last, for threads to end together. Claims of a block each cost a tenth of the speed of decoding.
 constexpr std::uint32_t kLeftUnclaimed = 4;
+
+thread_local unsigned index_in_pool = 0;  // of threads that a pool made; others call
+
+// The calling thread is the first while it lives.
+class CallerIndex {
+ public:
+  CallerIndex() : before_(std::exchange(index_in_pool, 0U)) {}
+  ~CallerIndex() { index_in_pool = before_; }
+  CallerIndex(const CallerIndex&) = delete;
+  CallerIndex& operator=(const CallerIndex&) = delete;
+
+ private:
+  unsigned before_;
+};
 
 constexpr int kPausesPerLook = 16;  // at the clock: a pause takes 10 to 40 ns, and so does the clock
 
@@ -118,6 +133,8 @@ double ThreadPool::processor_seconds() const {
 
 void ThreadPool::parallel_for(std::size_t n, std::size_t grain, Body body) {
   if (n == 0) return;
+  // Whatever it may be to another pool.
+  const CallerIndex index;
   grain = std::max<std::size_t>(grain, 1);
   const std::size_t n_blocks = (n + grain - 1) / grain;
   if (workers_.empty() || n_blocks == 1) {
@@ -172,7 +189,10 @@ std::uint32_t ThreadPool::run_blocks_of(Stretch& stretch) {
   return n_done;
 }
 
+unsigned ThreadPool::thread_index() { return index_in_pool; }
+
 void ThreadPool::work(std::size_t self) {
+  index_in_pool = static_cast<unsigned>(self);
   std::uint32_t seen = 0;
   for (;;) {
     wait_while_equal(epoch_, seen);

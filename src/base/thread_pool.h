@@ -46,6 +46,9 @@ class ThreadPool {
   // Allocates nothing.
   void parallel_for(std::size_t n, std::size_t grain, Body body);
 
+  // Inside a body: which of its pool's n_threads() threads runs it; 0 is the caller.
+  static unsigned thread_index();
+
  private:
   struct Job {
     const Body* body = nullptr;

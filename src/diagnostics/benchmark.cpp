@@ -66,6 +66,17 @@ std::string name_of(const BenchmarkTest& test) {
          (test.draft.max_tokens == 0 ? "" : " draft:" + name_of(test.draft));
 }
 
+void add_work(SparseWork& total, const SparseWork& work) {
+  total.gates += work.gates;
+  total.shut_gates += work.shut_gates;
+  total.inputs += work.inputs;
+  total.zero_inputs += work.zero_inputs;
+  total.up_products += work.up_products;
+  total.sparse_up_products += work.sparse_up_products;
+  total.down_products += work.down_products;
+  total.sparse_down_products += work.sparse_down_products;
+}
+
 Benchmark::Benchmark(Session& session, const Model& model, const BenchmarkTest& test, HeadKind head,
                      std::function<bool()> keep_going)
     : session_(session),
@@ -108,6 +119,7 @@ bool Benchmark::warm_up() {
 bool Benchmark::repeat() {
   if (!go_to_depth()) return false;
   session_.take_profile();
+  session_.take_sparse_work();
   const std::optional<ThreadTimes> before = thread_times();
   const bool is_prefill = test_.kind == BenchmarkTest::Kind::prefill;
   const double share = is_prefill ? kReadingShare / 2 : kReadingShare;
@@ -133,6 +145,7 @@ bool Benchmark::repeat() {
   result_.read_bytes_per_second.push_back(pace_.take());
   result_.rates.push_back(static_cast<double>(test_.n_tokens) / std::max(total.seconds, 1e-9));
   add_times(result_.profile, session_.take_profile());
+  add_work(result_.sparse, session_.take_sparse_work());
   return true;
 }
 
@@ -245,6 +258,23 @@ void WorkPerToken::set_head_bytes(std::uint64_t bytes) {
   Amount& head = products[static_cast<std::size_t>(Work::head)];
   weight_bytes += bytes - head.weight_bytes;
   head.weight_bytes = bytes;
+}
+
+void WorkPerToken::leave_out(const SparseWork& sparse) {
+  const auto ratio = [](std::uint64_t part, std::uint64_t whole) {
+    return whole == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(whole);
+  };
+  const auto take_off = [&](Work kind, double share) {
+    std::uint64_t& bytes = products[static_cast<std::size_t>(kind)].weight_bytes;
+    const auto left_out = static_cast<std::uint64_t>(share * static_cast<double>(bytes));
+    bytes -= left_out;
+    weight_bytes -= left_out;
+  };
+  // Gates are half of the one.
+  take_off(Work::gate_up,
+           ratio(sparse.sparse_up_products, sparse.up_products) * ratio(sparse.shut_gates, sparse.gates) / 2);
+  take_off(Work::ffn_down, ratio(sparse.sparse_down_products, sparse.down_products) *
+                               ratio(sparse.zero_inputs, sparse.inputs));
 }
 
 // The token at position p attends to p + 1 of them; positions run from depth to depth + n_tokens - 1.

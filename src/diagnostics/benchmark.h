@@ -55,10 +55,14 @@ struct BenchmarkResult {
   std::vector<WorkTime> profile;  // of all repetitions together; empty without SessionOptions::profile
   HeadWork head;                  // of decode tests
   DraftCounts draft;              // likewise
+  SparseWork sparse;              // of all repetitions together
 };
 
 // Adds times that were taken in the same order; to none, they are those.
 void add_times(std::vector<WorkTime>& total, const std::vector<WorkTime>& times);
+
+// Adds what was left out.
+void add_work(SparseWork& total, const SparseWork& work);
 
 // A test that is measured one repetition at a time, so that several can take turns. The tokens are random,
 // not chosen by the model, drafts are held against them, and each repetition starts from the same place in
@@ -128,6 +132,8 @@ struct WorkPerToken {
 
   // Counts the head with what was read of it instead of all its weights.
   void set_head_bytes(std::uint64_t bytes);
+  // Takes off what decoding left out.
+  void leave_out(const SparseWork& sparse);
   // Keys and values that attention reads for one token of a decode test, on average.
   double kv_bytes_read(const BenchmarkTest& test) const;
 };

@@ -100,7 +100,11 @@ Session::Impl::Impl(const Model& model, const SessionOptions& options, const ker
               activations,
               options.profile ? &profile : nullptr},
       search(model.impl().weights.output, model.impl().head_screen ? &*model.impl().head_screen : nullptr,
-             kernels, pool) {}
+             kernels, pool) {
+  const SparseMode mode = model.impl().info.sparse.mode;
+  if (mode == SparseMode::off || activations == ActivationType::f32) return;
+  forward.sparse = &sparse.emplace(config, model.impl().weights, model.impl().columns, mode, kernels, pool);
+}
 
 void Session::Impl::check(std::span<const TokenId> tokens) const {
   if (tokens.empty()) throw UsageError("no tokens to run: the prompt is empty");
@@ -277,6 +281,8 @@ std::vector<WorkTime> Session::take_profile() {
   impl_->profile = {};
   return times;
 }
+
+SparseWork Session::take_sparse_work() { return impl_->sparse ? impl_->sparse->take_work() : SparseWork{}; }
 
 std::string backend_names() { return kernels::names(); }
 

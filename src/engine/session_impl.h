@@ -1,6 +1,7 @@
 // What is behind a Session.
 #pragma once
 
+#include <optional>
 #include "base/thread_pool.h"
 #include "bitnet/session.h"
 #include "engine/draft_pace.h"
@@ -42,8 +43,9 @@ struct Session::Impl {
   KvCache cache;
   ActivationType activations;
   Activations act;
-  Observer observer;  // for traces and tests; empty otherwise
-  Profile profile;    // filled when forward.profile points to it
+  Observer observer;                        // for traces and tests; empty otherwise
+  std::optional<SparseFeedForward> sparse;  // of models that have zeros to leave out
+  Profile profile;                          // filled when forward.profile points to it
   Forward forward;
   HeadSearch search;
   DraftPace draft_pace;

@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "kernels/screen.h"
+#include "kernels/sparse.h"
 #include "quant/tensor_type.h"
 
 namespace bitnet::kernels {
@@ -130,6 +131,14 @@ struct Kernels {
   // Products of ternary w with int8 activations: y = (w.scale / x.scale) * sum(t * q).
   void (*matmul_ternary)(const quant::Matrix& w, std::size_t row_begin, std::size_t row_end,
                          const QuantizedRows& x, std::size_t n_tokens, const OutputRows& y);
+
+  // The same for rows[0, n_rows) alone; the others' products stay as they are.
+  void (*ternary_rows)(const quant::Matrix& w, const std::uint32_t* rows, std::size_t n_rows,
+                       const QuantizedRows& x, std::size_t n_tokens, const OutputRows& y);
+  // Adds the products of the listed columns' codes 0, 1, 2 to sums, [n_tokens, column_sums(w)], which are
+  // kept as sparse.h says; there are at most kMostColumns. y of a row is (scale / x.scale) * (its sum - sum
+  // of x.q).
+  void (*add_columns)(const quant::Columns& w, const ColumnList& list, std::int32_t* sums);
 
   // Products of w in lanes with int8 activations. Columns are taken in steps of the smaller of w's and x's
   // blocks (powers of two, or whole rows); S is the step's exact integer sum of numerators times q. One chain

@@ -180,15 +180,32 @@ void Forward::feed_forward_block(const LayerWeights& w, std::size_t layer, std::
   const std::array down{Product{w.ffn_down, act.projected.data()}};
   norm(act.residual.data(), w.ffn_norm, act.normed, 0, n_tokens, wants_quantized(gate_up, activations));
   observe("ffn_norm", layer, act.normed.row(0), n_tokens, config.hidden);
-  product(Work::gate_up, gate_up, act.normed, 0, n_tokens);
+  const bool is_sparse = leaves_out_zeros(n_tokens);
+  if (is_sparse) {
+    const WorkTimer timer(profile, Work::gate_up);
+    sparse->multiply_gate_up(layer, act.normed, n_tokens, act.gate.data(), act.up.data());
+  } else {
+    product(Work::gate_up, gate_up, act.normed, 0, n_tokens);
+  }
   observe("ffn_gate", layer, act.gate.data(), n_tokens, config.ffn);
   observe("ffn_up", layer, act.up.data(), n_tokens, config.ffn);
   activate_and_norm(w, n_tokens, wants_quantized(down, activations));
   observe("ffn_act", layer, act.gate.data(), n_tokens, config.ffn);
   observe("ffn_sub_norm", layer, act.ffn_down_in.row(0), n_tokens, config.ffn);
-  product(Work::ffn_down, down, act.ffn_down_in, 0, n_tokens);
+  if (is_sparse) {
+    const WorkTimer timer(profile, Work::ffn_down);
+    sparse->multiply_down(layer, act.ffn_down_in, n_tokens, act.projected.data());
+  } else {
+    product(Work::ffn_down, down, act.ffn_down_in, 0, n_tokens);
+    if (sparse != nullptr) sparse->give_back_rows(layer);
+  }
   observe("ffn_down", layer, act.projected.data(), n_tokens, config.hidden);
   add_to_residual(n_tokens);
+}
+
+// What is left out, an observer would see.
+bool Forward::leaves_out_zeros(std::size_t n_tokens) const {
+  return sparse != nullptr && n_tokens <= SparseFeedForward::kMostTokens && !observer;
 }
 
 // One loop for both: the row is still in the cache when its norm is taken.

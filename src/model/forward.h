@@ -15,6 +15,7 @@
 #include "model/kv_cache.h"
 #include "model/linear.h"
 #include "model/profile.h"
+#include "model/sparse_feed_forward.h"
 #include "model/weights.h"
 
 namespace bitnet {
@@ -40,7 +41,8 @@ struct Forward {
   Activations& act;
   const Observer& observer;  // may be empty
   ActivationType activations = ActivationType::int8;
-  Profile* profile = nullptr;  // nullptr: no time is taken
+  Profile* profile = nullptr;           // nullptr: no time is taken
+  SparseFeedForward* sparse = nullptr;  // nullptr: nothing is left out
 
   // Runs n_tokens = tokens.size() (1 to act.max_tokens) tokens at positions first_position, ... through all
   // layers. Earlier positions come from the cache, these are added to it. Ids are inside the vocabulary,
@@ -69,6 +71,7 @@ struct Forward {
                         std::size_t first_position) const;
   void attend(std::size_t layer, std::size_t n_tokens, std::size_t first_position) const;
   void feed_forward_block(const LayerWeights& w, std::size_t layer, std::size_t n_tokens) const;
+  bool leaves_out_zeros(std::size_t n_tokens) const;
   void activate_and_norm(const LayerWeights& w, std::size_t n_rows, bool quantize) const;
   void experts_block(const LayerWeights& w, std::size_t layer, std::size_t n_tokens) const;
   void give_to_experts(std::size_t n_tokens, bool quantize) const;

@@ -25,6 +25,11 @@ namespace {
 constexpr std::size_t kPopulatedBytes = std::size_t{16} << 20;  // at a time: a few tenths of a millisecond
 constexpr std::size_t kReportedBytes = std::size_t{128} << 20;  // between two reports of progress
 
+// Of the inputs of ffn_down that trained models of relu^2 have above or below zero.
+constexpr double kTypicalColumns = 0.2;
+// Rows, on which it is measured, take a little less arithmetic than columns.
+constexpr double kLeastColumnGain = 1.1;
+
 Config read_config_with(const gguf::File& file, const LoadOptions& options, ModelInfo& info) {
   Config config = read_config(file, info.notes);
   info.hidden_act = decide_hidden_act(file, config, options.hidden_act);
@@ -159,6 +164,22 @@ void Model::Impl::make_head(const LoadOptions& options) {
   info.head.kind = options.head;
 }
 
+// Where leaving columns out would not pay on this machine, memory for a copy of them is not spent.
+void Model::Impl::make_columns(const LoadOptions& options) {
+  if (options.sparse == SparseMode::off || !can_leave_out_zeros(config, weights)) return;
+  const auto start = std::chrono::steady_clock::now();
+  SparseInfo& sparse = info.sparse;
+  sparse.mode = options.sparse;
+  ThreadPool pool(options.n_threads);
+  if (sparse.mode == SparseMode::automatic)
+    sparse.column_gain = measure_column_gain(weights, kernels::find("auto"), pool, kTypicalColumns);
+  if (sparse.mode == SparseMode::on || sparse.column_gain > kLeastColumnGain) {
+    columns = copy_by_columns(weights, file, pool);
+    sparse.copied_bytes = columns.memory.size();
+  }
+  sparse.seconds = seconds_since(start);
+}
+
 // A copy that cannot be kept is no reason not to run.
 void Model::Impl::keep_head(const HeadCache& cache, const LoadOptions& options, ThreadPool& pool) {
   const auto start = std::chrono::steady_clock::now();
@@ -214,6 +235,7 @@ Model::Impl::Impl(gguf::File opened, const LoadOptions& options)
   const bool is_bitnet = has_i2_s || config.sub_norms || !has_lanes;
   info.activations = is_bitnet ? ActivationType::int8 : ActivationType::int8_32;
   make_head(options);
+  make_columns(options);
   chat_hints = {.architecture = config.architecture,
                 .chat_template = file.get_string("tokenizer.chat_template").value_or("")};
 }

@@ -13,6 +13,7 @@
 #include "model/head/head_copy.h"
 #include "model/head/head_screen.h"
 #include "model/read_vocabulary.h"
+#include "model/sparse_weights.h"
 #include "model/weights.h"
 
 namespace bitnet {
@@ -21,6 +22,7 @@ struct Model::Impl {
   Impl(gguf::File opened, const LoadOptions& options);
 
   void make_head(const LoadOptions& options);
+  void make_columns(const LoadOptions& options);
   HeadOrigin head_origin() const;
   void keep_head(const HeadCache& cache, const LoadOptions& options, ThreadPool& pool);
 
@@ -45,6 +47,7 @@ struct Model::Impl {
   bool has_lanes = false;             // matrices of coded types
   std::optional<Int8Head> int8_head;  // where it is there, weights.output
   std::optional<HeadScreen> head_screen;
+  SparseWeights columns;
   FileTokenizer vocabulary;
   ChatHints chat_hints;
 };

@@ -5,6 +5,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <csignal>
@@ -36,6 +37,23 @@ TEST(ThreadPool, EveryIndexIsVisitedExactlyOnce) {
       }
     }
   }
+}
+
+TEST(ThreadPool, EveryThreadHasAnIndexOfItsOwnAndTheCallerHasTheFirst) {
+  constexpr unsigned kThreads = 3;
+  ThreadPool pool(kThreads);
+  std::array<std::atomic<std::thread::id>, kThreads> owner{};
+  for (int round = 0; round < 200; ++round) {
+    pool.parallel_for(60, 1, [&](std::size_t, std::size_t) {
+      ASSERT_LT(ThreadPool::thread_index(), kThreads);
+      std::thread::id nobody;
+      const std::thread::id self = std::this_thread::get_id();
+      auto& mine = owner[ThreadPool::thread_index()];
+      EXPECT_TRUE(mine.compare_exchange_strong(nobody, self) || nobody == self);
+      std::this_thread::yield();
+    });
+  }
+  EXPECT_EQ(owner[0].load(), std::this_thread::get_id());
 }
 
 TEST(ThreadPool, ManyShortJobsInARowDoNotMixUp) {

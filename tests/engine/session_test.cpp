@@ -14,6 +14,7 @@
 #include "bitnet/conversation.h"
 #include "bitnet/error.h"
 #include "engine/allocation_count.h"
+#include "engine/same_bits.h"
 #include "engine/session_impl.h"
 #include "kernels/kernels.h"
 #include "support/golden.h"
@@ -24,27 +25,6 @@ namespace {
 std::string canary_file() { return std::string(BITNET_MODELS) + "/canary.gguf"; }
 std::string random_model(const std::string& name) {
   return std::string(BITNET_TEST_DATA) + "/models/" + name + ".gguf";
-}
-
-// Ids that wander over the vocabulary.
-std::vector<TokenId> some_ids(std::size_t n, std::size_t vocab) {
-  std::vector<TokenId> ids;
-  for (std::size_t i = 0; i < n; ++i)
-    ids.push_back(TokenId{static_cast<std::int32_t>((i * 37 + i * i * 11 + 5) % vocab)});
-  return ids;
-}
-
-using Logits = std::vector<float>;  // [n_tokens, vocab]
-
-Logits all_logits(Session& session, std::span<const TokenId> ids) {
-  Logits out;
-  session.run_all(
-      ids, [&](Position, std::span<const float> row) { out.insert(out.end(), row.begin(), row.end()); });
-  return out;
-}
-
-bool same_bits(std::span<const float> a, std::span<const float> b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
 }
 
 // The promise: the logits of a list of ids are the same bits, however they are computed.

@@ -5,6 +5,7 @@
 
 #include "base/half.h"
 #include "kernels/backends.h"
+#include "kernels/ternary_inputs.h"
 #include "quant/tensor_type.h"
 
 namespace bitnet::kernels {
@@ -12,34 +13,6 @@ namespace {
 
 using quant::Matrix;
 using quant::TensorType;
-
-// Weights of any type, with their values as the format's own decoder gives them.
-struct TestMatrix {
-  std::vector<std::byte> bytes;
-  Matrix w;
-
-  std::vector<float> row(std::size_t r) const {
-    std::vector<float> out(w.cols);
-    quant::info(w.type).decode_row(w, r, out.data());
-    return out;
-  }
-};
-
-template <typename Code>
-TestMatrix ternary(std::size_t rows, std::size_t cols, float scale, Code code) {
-  TestMatrix m;
-  m.bytes.resize(rows * cols / 4 + 32);
-  for (std::size_t i = 0; i < rows * cols; ++i) {
-    m.bytes[i / 128 * 32 + i % 32] |= static_cast<std::byte>(code() << (6 - 2 * (i % 128 / 32)));
-  }
-  m.w = {TensorType::i2_s, rows, cols, m.bytes.data(), scale};
-  return m;
-}
-
-TestMatrix random_ternary(std::size_t rows, std::size_t cols, unsigned seed) {
-  std::mt19937 rng(seed);
-  return ternary(rows, cols, 0.125F, [&] { return rng() % 3; });
-}
 
 TestMatrix random_float(TensorType type, std::size_t rows, std::size_t cols, unsigned seed) {
   const auto values = random_floats(rows * cols, seed);
@@ -60,33 +33,7 @@ TestMatrix random_float(TensorType type, std::size_t rows, std::size_t cols, uns
   return m;
 }
 
-struct Quantized {
-  std::vector<std::int8_t> q;
-  std::vector<float> scale;
-  std::vector<std::int32_t> sum;
-  std::size_t stride = 0;
-
-  QuantizedRows rows() const { return {q.data(), scale.data(), sum.data(), stride}; }
-};
-
-template <typename Value>
-Quantized quantized(std::size_t n_tokens, std::size_t cols, Value value) {
-  Quantized x;
-  x.stride = (cols + 63) / 64 * 64;
-  x.q.resize(n_tokens * x.stride);
-  for (std::size_t t = 0; t < n_tokens; ++t) {
-    std::int32_t sum = 0;
-    for (std::size_t i = 0; i < cols; ++i)
-      sum += x.q[t * x.stride + i] = static_cast<std::int8_t>(value(t, i));
-    x.sum.push_back(sum);
-    x.scale.push_back(0.5F + static_cast<float>(t));
-  }
-  return x;
-}
-
 // [n_tokens, rows], computed on rows [begin, end) only; other entries keep their mark.
-constexpr float kMark = -12345.0F;
-
 std::vector<float> multiply(const Kernels& k, const TestMatrix& m, const Quantized& x, std::size_t n_tokens,
                             std::size_t begin, std::size_t end) {
   std::vector<float> y(n_tokens * m.w.rows, kMark);

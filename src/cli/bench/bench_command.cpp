@@ -126,7 +126,11 @@ void add_machine_options(Command& c, BenchOptions& o) {
       "LM head in decoding: exact, screened, int8[-cached]; several are measured in turns");
   head->type_name("KINDS")->default_str("exact");
   head->choices(kHeadNames)->takes_list();
-  for (Option* option : {threads, backend, chunk, pin, weights, head}) option->group("Machine");
+  auto* sparse = c.add_option(
+      "--sparse", [&o](const std::string& name) { o.sparse = parse_sparse(name); }, kSparseHelp);
+  sparse->type_name("MODE")->default_str("auto");
+  sparse->choices(kSparseNames);
+  for (Option* option : {threads, backend, chunk, pin, weights, head, sparse}) option->group("Machine");
 }
 
 void add_output_options(Command& c, BenchOptions& o) {
@@ -287,6 +291,14 @@ void log_head(const BenchRow& row) {
       to_mib(row.head.extra_bytes), row.head.cache.used ? "mapped" : "made", row.head.seconds);
 }
 
+// What decoding met that could be left out, and what of it was.
+void log_sparse(const BenchRow& row) {
+  if (row.sparse.mode == SparseMode::off || row.test.kind != BenchmarkTest::Kind::decode) return;
+  log_info("{}: sparse {}: {}; {:.1f} MiB of columns copied in {:.3f} s", name_of(row),
+           name_of(row.sparse.mode), sparse_text(row.sparse_work), to_mib(row.sparse.copied_bytes),
+           row.sparse.seconds);
+}
+
 // Of two rows that were measured in turns.
 void log_ratio(const BenchRow& row, const BenchRow& to) {
   std::vector<double> ratios;
@@ -338,6 +350,7 @@ ExitCode bench(const BenchOptions& o) {
   const BenchRow* first = nullptr;  // of those that differ in the head alone
   for (const BenchRow& row : report.rows) {
     log_head(row);
+    log_sparse(row);
     log_profile(report, row);
     if (first != nullptr && differ_in_head_alone(*first, row)) {
       log_ratio(row, *first);

@@ -55,10 +55,12 @@ LoadedModel load(const BenchSource& source, const AnonymousMemory& memory, const
   options.verbose = o.verbose;
   options.weights = o.weights;
   options.head = head;
+  options.sparse = o.sparse;
   const auto go_on = [](double) { return !interrupted(); };
   const LoadOptions from_memory{.n_threads = usable_cores(),
                                 .weights = o.weights,
                                 .head = head.kind,
+                                .sparse = o.sparse,
                                 .cache_head = head.cached,
                                 .on_progress = go_on};
   Model model = !source.shape
@@ -218,8 +220,12 @@ class Measurement {
     row.draft.n_passes += result.draft.n_passes;
     row.draft.n_drafted += result.draft.n_drafted;
     row.draft.n_accepted += result.draft.n_accepted;
-    if (row.test.kind == BenchmarkTest::Kind::decode)
+    row.sparse = model.info().sparse;
+    add_work(row.sparse_work, result.sparse);
+    if (row.test.kind == BenchmarkTest::Kind::decode) {
       row.work.set_head_bytes(static_cast<std::uint64_t>(row.head_work.bytes_per_token));
+      row.work.leave_out(row.sparse_work);
+    }
     // Without the array to read, all of which is there.
     const std::uint64_t peak = memory_use().peak_bytes;
     const std::uint64_t array = array_->bytes().size();

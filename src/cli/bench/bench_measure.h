@@ -42,6 +42,7 @@ struct BenchOptions {
   bool profile = false;
   bool pin = false;
   WeightMemory weights = WeightMemory::mmap;
+  SparseMode sparse = SparseMode::automatic;
   std::vector<HeadChoice> heads{{}};
 };
 

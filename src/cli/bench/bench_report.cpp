@@ -56,6 +56,11 @@ using Json = nlohmann::ordered_json;
 //                                                 one in 16 another; null for prefill
 //     draft                                       {choice: "off", "auto" or a number; and of all repetitions
 //                                                 together passes, drafted, accepted}; null for prefill
+//     sparse                                      {mode: "auto", "on" or "off"; column_bytes of the copy of
+//                                                 ffn_down; and for decode, null for prefill and where
+//                                                 nothing was looked at: shut_gates_percent,
+//                                                 zero_inputs_percent, sparse_up_percent and
+//                                                 sparse_down_percent of the products}
 //     load_seconds, peak_memory_bytes
 //     for each of tokens_per_second_samples, as --gate needs it:
 //     processor_seconds_samples                   what all threads together ran, and
@@ -68,8 +73,8 @@ using Json = nlohmann::ordered_json;
 // A percentage is null where the limit isn't known, a sample where the system doesn't tell.
 //
 // -o jsonl prints for each row {schema, version, program, commit, cpu, cores, and the row's fields}. -o csv
-// has the same columns without the first four, samples and profile; of the head its kind; null is an empty
-// cell.
+// has the same columns without the first four, samples and profile; of the head its kind, of sparse its mode;
+// null is an empty cell.
 
 Json known(double value) { return value < 0 ? Json() : Json(value); }
 Json known(const std::optional<double>& value) { return value ? Json(*value) : Json(); }
@@ -104,6 +109,21 @@ Json draft_json(const BenchRow& row) {
           {"passes", row.draft.n_passes},
           {"drafted", row.draft.n_drafted},
           {"accepted", row.draft.n_accepted}};
+}
+
+Json percent_json(std::uint64_t part, std::uint64_t whole) {
+  return whole == 0 ? Json() : Json(100 * static_cast<double>(part) / static_cast<double>(whole));
+}
+
+Json sparse_json(const BenchRow& row) {
+  const bool is_decode = row.test.kind == BenchmarkTest::Kind::decode;
+  const SparseWork work = is_decode ? row.sparse_work : SparseWork{};
+  return {{"mode", name_of(row.sparse.mode)},
+          {"column_bytes", row.sparse.copied_bytes},
+          {"shut_gates_percent", percent_json(work.shut_gates, work.gates)},
+          {"zero_inputs_percent", percent_json(work.zero_inputs, work.inputs)},
+          {"sparse_up_percent", percent_json(work.sparse_up_products, work.up_products)},
+          {"sparse_down_percent", percent_json(work.sparse_down_products, work.down_products)}};
 }
 
 Json thread_samples(const BenchRow& row, double ThreadTimes::*what) {
@@ -154,6 +174,7 @@ Json row_json(const BenchReport& report, const BenchRow& row) {
       {"head", head_json(row)},
       {"text", is_decode ? Json(row.test.is_quoted ? "quoted" : "random") : Json()},
       {"draft", is_decode ? draft_json(row) : Json()},
+      {"sparse", sparse_json(row)},
       {"load_seconds", row.load_seconds},
       {"peak_memory_bytes", row.peak_bytes == 0 ? Json() : Json(row.peak_bytes)},
       {"processor_seconds_samples", thread_samples(row, &ThreadTimes::ran)},
@@ -220,6 +241,7 @@ std::string format_csv(const BenchReport& report) {
     }
     fields["head"] = name_of(row.head.kind);
     fields["draft"] = row.test.kind == BenchmarkTest::Kind::decode ? Json(name_of(row.test.draft)) : Json();
+    fields["sparse"] = name_of(row.sparse.mode);
     header.clear();
     std::string line;
     for (const auto& [name, value] : fields.items()) {

@@ -34,6 +34,8 @@ struct BenchRow {
   HeadInfo head;                  // before it is measured its kind alone
   HeadWork head_work;             // of decode tests
   DraftCounts draft;              // likewise, of all repetitions together
+  SparseInfo sparse;              // once it is measured
+  SparseWork sparse_work;         // of all repetitions together
   std::vector<double> rates;      // tokens/s of each repetition
   std::vector<WorkTime> profile;  // of all repetitions together; empty unless asked for
   // Of each repetition: what the threads ran and waited, and the mean of what the machine gave before and

@@ -56,6 +56,16 @@ void log_head(const ModelInfo& info) {
             head.seconds);
 }
 
+void log_sparse(const SparseInfo& sparse) {
+  if (sparse.mode == SparseMode::off) return;
+  const std::string gain =
+      sparse.column_gain > 0
+          ? fmt::format("a fifth of the columns {:.2f} times as fast as all; ", sparse.column_gain)
+          : "";
+  log_debug("sparse {}: {}{:.1f} MiB of columns copied, in {:.3f} s", name_of(sparse.mode), gain,
+            to_mib(sparse.copied_bytes), sparse.seconds);
+}
+
 }  // namespace
 
 KvType parse_kv_type(const std::string& name) {
@@ -93,6 +103,28 @@ WeightMemory parse_weights(const std::string& name) {
   throw UsageError("--weights '" + name + "' is unknown; choose from mmap, repack");
 }
 
+const char* const kSparseNames = "auto, on, off";
+const char* const kSparseHelp = "Leave out zeros of relu^2: auto, on, off";
+
+SparseMode parse_sparse(const std::string& name) {
+  for (const SparseMode mode : {SparseMode::automatic, SparseMode::on, SparseMode::off}) {
+    if (name == name_of(mode)) return mode;
+  }
+  throw UsageError("--sparse '" + name + "' is unknown; choose from " + kSparseNames);
+}
+
+std::string_view name_of(SparseMode mode) {
+  switch (mode) {
+    case SparseMode::automatic:
+      return "auto";
+    case SparseMode::on:
+      return "on";
+    case SparseMode::off:
+      return "off";
+  }
+  return "?";
+}
+
 const char* const kHeadNames = "exact, int8, int8-cached, screened";
 
 HeadChoice parse_head(const std::string& name) {
@@ -128,6 +160,20 @@ std::string check_backend(const std::string& name, const std::string& source) {
                    backend_names());
 }
 
+std::string sparse_text(const SparseWork& work) {
+  const auto percent = [](std::uint64_t part, std::uint64_t whole) {
+    return 100 * static_cast<double>(part) / static_cast<double>(std::max<std::uint64_t>(whole, 1));
+  };
+  std::string gates;
+  if (work.gates > 0)
+    gates = fmt::format("{:.1f} % of gates at or below zero, ", percent(work.shut_gates, work.gates));
+  return fmt::format(
+      "{}{:.1f} % of the inputs of ffn_down zero; rows left out of {:.1f} % of up products, columns of "
+      "{:.1f} % of down products",
+      gates, percent(work.zero_inputs, work.inputs), percent(work.sparse_up_products, work.up_products),
+      percent(work.sparse_down_products, work.down_products));
+}
+
 void log_profile(Session& session, std::string_view what) {
   const std::vector<WorkTime> times = session.take_profile();
   double total = 0;
@@ -135,6 +181,13 @@ void log_profile(Session& session, std::string_view what) {
   for (const WorkTime& t : times) {
     tell(fmt::format("{}: {:<24} {:9.3f} ms {:5.1f} %", what, t.work, 1e3 * t.seconds,
                      100 * t.seconds / std::max(total, 1e-9)));
+  }
+  const SparseWork sparse = session.take_sparse_work();
+  if (sparse.down_products == 0) return;
+  if (times.empty()) {
+    log_debug("sparse: {}", sparse_text(sparse));
+  } else {
+    tell(fmt::format("{}: {}", what, sparse_text(sparse)));
   }
 }
 
@@ -191,7 +244,11 @@ void ModelOptions::add_to(Command& command) {
       "mmap, or repack: copied to large pages");
   weights->type_name("HOW")->default_str("mmap");
   weights->choices("mmap, repack");
-  for (Option* option : {threads, backend, chunk, pin, weights}) option->group("Machine");
+  Option* sparse_mode = command.add_option(
+      "--sparse", [this](const std::string& name) { sparse = parse_sparse(name); }, kSparseHelp);
+  sparse_mode->type_name("MODE")->default_str("auto");
+  sparse_mode->choices(kSparseNames);
+  for (Option* option : {threads, backend, chunk, pin, weights, sparse_mode}) option->group("Machine");
 
   command.add_flag("-q,--quiet", quiet, "Only errors on stderr")->group("Messages");
   command.add_flag("-v,--verbose", verbose, "More detail on stderr")->group("Messages");
@@ -214,6 +271,7 @@ Model load_model(const ModelOptions& options, HeadKind head_kind) {
   const LoadOptions load{.n_threads = threads,
                          .weights = options.weights,
                          .head = head_choice.kind,
+                         .sparse = options.sparse,
                          .hidden_act = options.hidden_act,
                          .i2s_layout = options.i2s_layout,
                          .cache_head = head_choice.cached,
@@ -255,6 +313,7 @@ Model load_model(const ModelOptions& options, HeadKind head_kind) {
     log_info("{}", why);
   }
   log_head(info);
+  log_sparse(info.sparse);
   log_memory("after loading");
   return model;
 }

@@ -6,6 +6,7 @@
 #include "kernels/avx2/matmul_ternary.h"
 #include "kernels/avx2/screen.h"
 #include "kernels/avx2/simd.h"
+#include "kernels/avx2/sparse.h"
 #include "kernels/generic/table.h"
 
 namespace bitnet::kernels::avx2 {
@@ -56,6 +57,8 @@ struct AddInWords {
 constexpr Kernels kTable =
     generic::make_table<F32x16, decode_i2_s>({.name = "avx2",
                                               .matmul_ternary = matmul_ternary<Dot>,
+                                              .ternary_rows = ternary_rows<Dot>,
+                                              .add_columns = add_columns<Dot>,
                                               .matmul_lanes = generic::matmul_lanes<Lanes<AddInWords>>,
                                               .upper_products = upper_products<Dot>,
                                               .five_bit_products = five_bit_products<Dot>,

@@ -4,6 +4,7 @@
 #include "kernels/avx512/limits.h"
 #include "kernels/avx512/screen.h"
 #include "kernels/avx512/simd.h"
+#include "kernels/avx512/sparse.h"
 #include "kernels/avx512/ternary.h"
 #include "kernels/generic/table.h"
 
@@ -23,6 +24,8 @@ void matmul_ternary(const quant::Matrix& w, std::size_t row_begin, std::size_t r
 
 constexpr Kernels kTable = generic::make_table<F32x16, decode_i2_s>({.name = "avx512",
                                                                      .matmul_ternary = matmul_ternary,
+                                                                     .ternary_rows = ternary_rows,
+                                                                     .add_columns = add_columns,
                                                                      .matmul_lanes = matmul_lanes,
                                                                      .upper_products = upper_products,
                                                                      .five_bit_products = five_bit_products,

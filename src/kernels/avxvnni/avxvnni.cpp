@@ -4,6 +4,7 @@
 #include "kernels/avx2/lanes.h"
 #include "kernels/avx2/matmul_ternary.h"
 #include "kernels/avx2/screen.h"
+#include "kernels/avx2/sparse.h"
 
 namespace bitnet::kernels::avxvnni {
 namespace {
@@ -50,6 +51,8 @@ Kernels make_table() {
   Kernels k = avx2::table();
   k.name = "avxvnni";
   k.matmul_ternary = avx2::matmul_ternary<Dot>;
+  k.ternary_rows = avx2::ternary_rows<Dot>;
+  k.add_columns = avx2::add_columns<Dot>;
   k.matmul_lanes = generic::matmul_lanes<avx2::Lanes<AddInDwords>>;
   k.upper_products = avx2::upper_products<Dot>;
   k.five_bit_products = avx2::five_bit_products<Dot>;

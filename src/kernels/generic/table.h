@@ -15,6 +15,8 @@ namespace bitnet::kernels::generic {
 struct OwnKernels {
   std::string_view name;
   decltype(Kernels::matmul_ternary) matmul_ternary;
+  decltype(Kernels::ternary_rows) ternary_rows;
+  decltype(Kernels::add_columns) add_columns;
   decltype(Kernels::matmul_lanes) matmul_lanes;
   decltype(Kernels::upper_products) upper_products;
   decltype(Kernels::five_bit_products) five_bit_products;
@@ -44,6 +46,8 @@ constexpr Kernels make_table(const OwnKernels& own) {
       .decode_ternary = decode,
       .matmul_ternary_f32 = matmul_decoded<V, decode>,
       .matmul_ternary = own.matmul_ternary,
+      .ternary_rows = own.ternary_rows,
+      .add_columns = own.add_columns,
       .matmul_lanes = own.matmul_lanes,
       .matmul_lanes_f32 = matmul_lanes_f32<V>,
       .screen_row = screen_row<V>,

@@ -30,14 +30,38 @@ std::int32_t dot_i2_s(const std::uint8_t* codes, const std::int8_t* q, std::size
   return sum;
 }
 
+void ternary_row(const quant::Matrix& w, std::size_t row, const QuantizedRows& x, std::size_t n_tokens,
+                 const OutputRows& y) {
+  const auto* codes = reinterpret_cast<const std::uint8_t*>(w.data) + row * w.cols / 4;
+  for (std::size_t t = 0; t < n_tokens; ++t) {
+    // Code c stands for c - 1, so the sum of the activations comes off once.
+    const std::int32_t sum = dot_i2_s(codes, x.q + t * x.stride, w.cols) - x.sum[t];
+    y.y[t * y.stride + row] = (w.scale / x.scale[t]) * static_cast<float>(sum);
+  }
+}
+
 void matmul_ternary(const quant::Matrix& w, std::size_t row_begin, std::size_t row_end,
                     const QuantizedRows& x, std::size_t n_tokens, const OutputRows& y) {
-  const auto* codes = reinterpret_cast<const std::uint8_t*>(w.data);
-  for (std::size_t r = row_begin; r < row_end; ++r) {
-    for (std::size_t t = 0; t < n_tokens; ++t) {
-      // Code c stands for c - 1, so the sum of the activations comes off once.
-      const std::int32_t sum = dot_i2_s(codes + r * w.cols / 4, x.q + t * x.stride, w.cols) - x.sum[t];
-      y.y[t * y.stride + r] = (w.scale / x.scale[t]) * static_cast<float>(sum);
+  for (std::size_t r = row_begin; r < row_end; ++r) ternary_row(w, r, x, n_tokens, y);
+}
+
+void ternary_rows(const quant::Matrix& w, const std::uint32_t* rows, std::size_t n_rows,
+                  const QuantizedRows& x, std::size_t n_tokens, const OutputRows& y) {
+  for (std::size_t i = 0; i < n_rows; ++i) ternary_row(w, rows[i], x, n_tokens, y);
+}
+
+void add_columns(const quant::Columns& w, const ColumnList& list, std::int32_t* sums) {
+  constexpr std::size_t kQuarter = quant::Columns::kLineRows / 4;
+  for (std::size_t i = 0; i < list.n; ++i) {
+    const auto* column = reinterpret_cast<const std::uint8_t*>(w.data) + list.columns[i] * w.column_bytes();
+    for (std::size_t r = 0; r < column_sums(w); ++r) {
+      const std::size_t in_quarter = r % kQuarter;
+      const std::size_t byte = r / quant::Columns::kLineRows * quant::Columns::kLineBytes +
+                               in_quarter % 16 / 4 * 16 + in_quarter / 16 * 4 + in_quarter % 4;
+      // As many times too large as the sum.
+      const int code = column[byte] & (3 << shift_of_column_sum(r));
+      for (std::size_t t = 0; t < list.n_tokens; ++t)
+        sums[t * column_sums(w) + r] += code * list.q[t * list.stride + i];
     }
   }
 }
@@ -150,6 +174,8 @@ void read_all(const std::byte* data, std::size_t n) {
 constexpr Kernels kTable =
     generic::make_table<F32x16, decode_ternary>({.name = "scalar",
                                                  .matmul_ternary = matmul_ternary,
+                                                 .ternary_rows = ternary_rows,
+                                                 .add_columns = add_columns,
                                                  .matmul_lanes = matmul_lanes,
                                                  .upper_products = upper_products,
                                                  .five_bit_products = five_bit_products,

@@ -7,6 +7,7 @@
 #include "bitnet/error.h"
 #include "model/config.h"
 #include "model/synthetic/random_blocks.h"
+#include "model/synthetic/shut_gates.h"
 
 namespace bitnet {
 namespace {
@@ -29,11 +30,19 @@ constexpr SyntheticShape peaked(std::string_view name, SyntheticShape shape) {
   return shape;
 }
 
+// Peaked, and with gates that are mostly shut.
+constexpr SyntheticShape sparse(std::string_view name, SyntheticShape shape) {
+  shape = peaked(name, shape);
+  shape.shut_gates = true;
+  return shape;
+}
+
 // Of maple its parameters are published, 20 billion of which one is active, 24 layers, and 8 of 256 experts;
 // the widths are those that give these numbers.
 constexpr std::array kPresets{
     k2b4t,
     peaked("2b-4t-peaked", k2b4t),
+    sparse("2b-4t-sparse", k2b4t),
     SyntheticShape{.name = "0.7b",
                    .architecture = "bitnet",
                    .n_layers = 24,
@@ -205,6 +214,7 @@ void check(const SyntheticShape& s) {
   require_blocks(s.n_heads * s.head_size(), "n_heads", s.type, "type");
   require_blocks(s.hidden, "hidden", s.embedding_type, "embedding_type");
   if (!s.head_type.empty()) require_blocks(s.hidden, "hidden", s.head_type, "head_type");
+  check_gate_shutting(s);
 }
 
 }  // namespace bitnet

@@ -113,37 +113,50 @@ void SyntheticModel::add_norm(const std::string& name, std::size_t n) { add(name
 void SyntheticModel::add_tensors(const SyntheticShape& s, const SyntheticFamily& family) {
   const std::size_t q_dim = s.n_heads * s.head_size();
   const std::size_t kv_dim = s.n_kv_heads * s.head_size();
-  const auto add_matrix = [&](const std::string& name, std::size_t rows, std::size_t cols) {
-    add(name, s.type, {cols, rows}, product_deviation(cols));
+  std::size_t layer = 0;
+  const auto shut_last = [&](std::string_view name) {
+    Tensor& tensor = tensors_.back();
+    tensor.shutting = gate_shutting_part(s, name, layer, static_cast<std::size_t>(tensor.cols));
   };
-  const auto add_experts = [&](const std::string& name, std::size_t rows, std::size_t cols) {
-    add(name, s.type, {cols, rows, s.n_experts}, product_deviation(cols));
+  const auto full_name = [&](std::string_view name) {
+    return "blk." + std::to_string(layer) + "." + std::string(name);
+  };
+  const auto add_layer_norm = [&](std::string_view name, std::size_t n) {
+    add_norm(full_name(name), n);
+    shut_last(name);
+  };
+  const auto add_matrix = [&](std::string_view name, std::size_t rows, std::size_t cols) {
+    add(full_name(name), s.type, {cols, rows}, product_deviation(cols));
+    shut_last(name);
+  };
+  const auto add_experts = [&](std::string_view name, std::size_t rows, std::size_t cols) {
+    add(full_name(name), s.type, {cols, rows, s.n_experts}, product_deviation(cols));
   };
   add("token_embd.weight", s.embedding_type, {s.hidden, s.vocab}, s.embedding_deviation);
-  for (std::size_t i = 0; i < s.n_layers; ++i) {
-    const std::string layer = "blk." + std::to_string(i) + ".";
-    add_norm(layer + "attn_norm.weight", s.hidden);
-    add_matrix(layer + "attn_q.weight", q_dim, s.hidden);
-    add_matrix(layer + "attn_k.weight", kv_dim, s.hidden);
-    add_matrix(layer + "attn_v.weight", kv_dim, s.hidden);
+  shut_last("token_embd.weight");
+  for (; layer < s.n_layers; ++layer) {
+    add_layer_norm("attn_norm.weight", s.hidden);
+    add_matrix("attn_q.weight", q_dim, s.hidden);
+    add_matrix("attn_k.weight", kv_dim, s.hidden);
+    add_matrix("attn_v.weight", kv_dim, s.hidden);
     if (family.head_norms) {
-      add_norm(layer + "attn_q_norm.weight", s.head_size());
-      add_norm(layer + "attn_k_norm.weight", s.head_size());
+      add_layer_norm("attn_q_norm.weight", s.head_size());
+      add_layer_norm("attn_k_norm.weight", s.head_size());
     }
-    if (family.sub_norms) add_norm(layer + "attn_sub_norm.weight", q_dim);
-    add_matrix(layer + "attn_output.weight", s.hidden, q_dim);
-    add_norm(layer + "ffn_norm.weight", s.hidden);
+    if (family.sub_norms) add_layer_norm("attn_sub_norm.weight", q_dim);
+    add_matrix("attn_output.weight", s.hidden, q_dim);
+    add_layer_norm("ffn_norm.weight", s.hidden);
     if (family.experts) {
-      add(layer + "ffn_gate_inp.weight", "f32", {s.hidden, s.n_experts}, product_deviation(s.hidden));
-      add_experts(layer + "ffn_gate_exps.weight", s.ffn, s.hidden);
-      add_experts(layer + "ffn_up_exps.weight", s.ffn, s.hidden);
-      add_experts(layer + "ffn_down_exps.weight", s.hidden, s.ffn);
+      add(full_name("ffn_gate_inp.weight"), "f32", {s.hidden, s.n_experts}, product_deviation(s.hidden));
+      add_experts("ffn_gate_exps.weight", s.ffn, s.hidden);
+      add_experts("ffn_up_exps.weight", s.ffn, s.hidden);
+      add_experts("ffn_down_exps.weight", s.hidden, s.ffn);
       continue;
     }
-    add_matrix(layer + "ffn_gate.weight", s.ffn, s.hidden);
-    add_matrix(layer + "ffn_up.weight", s.ffn, s.hidden);
-    if (family.sub_norms) add_norm(layer + "ffn_sub_norm.weight", s.ffn);
-    add_matrix(layer + "ffn_down.weight", s.hidden, s.ffn);
+    add_matrix("ffn_gate.weight", s.ffn, s.hidden);
+    add_matrix("ffn_up.weight", s.ffn, s.hidden);
+    if (family.sub_norms) add_layer_norm("ffn_sub_norm.weight", s.ffn);
+    add_matrix("ffn_down.weight", s.hidden, s.ffn);
   }
   add_norm("output_norm.weight", s.hidden);
   if (!s.head_type.empty()) {
@@ -175,6 +188,7 @@ void SyntheticModel::write(ThreadPool& pool, const Sink& sink,
       } else {
         type.fill(data, n, source, random);
       }
+      shut_gates(tensor.shutting, number * unit * type.block(), n * type.block(), data);
     };
     for (std::uint64_t first = 0; first < n_blocks; first += kReportedUnits * unit) {
       if (on_progress && !on_progress(static_cast<double>(done) / static_cast<double>(file_size()))) {

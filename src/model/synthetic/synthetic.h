@@ -13,6 +13,7 @@
 #include "gguf/writer.h"
 #include "model/synthetic/random_blocks.h"
 #include "model/synthetic/shape.h"
+#include "model/synthetic/shut_gates.h"
 
 namespace bitnet {
 
@@ -39,6 +40,7 @@ class SyntheticModel {
     std::uint64_t rows;
     std::uint64_t cols;
     float deviation;  // of the weights; 0: of a norm, around 1
+    GateShuttingPart shutting{};
   };
   void add_keys(const SyntheticShape& shape, const SyntheticFamily& family);
   void add_tensors(const SyntheticShape& shape, const SyntheticFamily& family);

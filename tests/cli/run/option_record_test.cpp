@@ -64,6 +64,7 @@ const std::map<std::string, std::vector<Args>> kIdle{
     {"--pin", {{"--pin", "-t", "1"}}},
     {"--weights", {{"--weights", "repack"}}},
     {"--draft", {{"--draft", "off"}, {"--draft", "auto"}, {"--draft", "1"}, {"--draft", "15"}}},
+    {"--sparse", {{"--sparse", "on"}, {"--sparse", "off"}}},
     {"--hidden-act", {{"--hidden-act", "auto"}, {"--hidden-act", "relu2"}}},  // the canary's own
     {"--i2s-layout", {{"--i2s-layout", "auto"}, {"--i2s-layout", "x86"}}},
     {"--head", {{"--head", "exact"}, {"--head", "screened"}}},
