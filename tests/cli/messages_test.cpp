@@ -64,7 +64,7 @@ TEST(CliHelp, FitsAScreen) {
 
 TEST(CliHelp, ShowsDefaultsAndEnvironment) {
   const std::string help = text_of({"run", "--help-all"});
-  for (const char* part : {"[default: auto]", "[default: 128]", "[default: f16]", "[env: BITNET_MODEL]",
+  for (const char* part : {"[default: auto]", "[default: 256]", "[default: f16]", "[env: BITNET_MODEL]",
                            "[env: BITNET_THREADS]", "[env: BITNET_BACKEND]"}) {
     EXPECT_PRED2(has, help, part);
   }

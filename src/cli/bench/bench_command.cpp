@@ -291,12 +291,17 @@ void log_head(const BenchRow& row) {
       to_mib(row.head.extra_bytes), row.head.cache.used ? "mapped" : "made", row.head.seconds);
 }
 
-// What decoding met that could be left out, and what of it was.
-void log_sparse(const BenchRow& row) {
+// What decoding met that could be left out, and what of it was: part of the profile, else a detail.
+void log_sparse(const BenchRow& row, bool is_profiled) {
   if (row.sparse.mode == SparseMode::off || row.test.kind != BenchmarkTest::Kind::decode) return;
-  log_info("{}: sparse {}: {}; {:.1f} MiB of columns copied in {:.3f} s", name_of(row),
-           name_of(row.sparse.mode), sparse_text(row.sparse_work), to_mib(row.sparse.copied_bytes),
-           row.sparse.seconds);
+  const std::string text = fmt::format("{}: sparse {}: {}; {:.1f} MiB of columns copied in {:.3f} s",
+                                       name_of(row), name_of(row.sparse.mode), sparse_text(row.sparse_work),
+                                       to_mib(row.sparse.copied_bytes), row.sparse.seconds);
+  if (is_profiled) {
+    tell(text);
+  } else {
+    log_debug("{}", text);
+  }
 }
 
 // Of two rows that were measured in turns.
@@ -350,7 +355,7 @@ ExitCode bench(const BenchOptions& o) {
   const BenchRow* first = nullptr;  // of those that differ in the head alone
   for (const BenchRow& row : report.rows) {
     log_head(row);
-    log_sparse(row);
+    log_sparse(row, o.profile);
     log_profile(report, row);
     if (first != nullptr && differ_in_head_alone(*first, row)) {
       log_ratio(row, *first);

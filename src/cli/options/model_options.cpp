@@ -168,8 +168,8 @@ std::string sparse_text(const SparseWork& work) {
   if (work.gates > 0)
     gates = fmt::format("{:.1f} % of gates at or below zero, ", percent(work.shut_gates, work.gates));
   return fmt::format(
-      "{}{:.1f} % of the inputs of ffn_down zero; rows left out of {:.1f} % of up products, columns of "
-      "{:.1f} % of down products",
+      "{}{:.1f} % of the inputs of ffn_down zero; rows left out of {:.1f} % of ffn_up's products, columns of "
+      "{:.1f} % of ffn_down's",
       gates, percent(work.zero_inputs, work.inputs), percent(work.sparse_up_products, work.up_products),
       percent(work.sparse_down_products, work.down_products));
 }
