@@ -10,6 +10,7 @@
 #include <random>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/buffer.h"
@@ -18,6 +19,8 @@
 #include "kernels/kernels.h"
 #include "kernels/screen.h"
 #include "model/activations.h"
+#include "model/config.h"
+#include "model/kv_cache.h"
 #include "quant/lanes.h"
 
 namespace bitnet::bench {
@@ -259,21 +262,40 @@ void screen_row(benchmark::State& state, const Kernels& k) {
   }
 }
 
-void attention(benchmark::State& state, const Kernels& k, std::size_t n_keys) {
+// The last n_tokens of n_keys, one kv head of four queries.
+void attention(benchmark::State& state, const Kernels& k, kernels::CacheType type, std::size_t n_keys,
+               std::size_t n_tokens) {
   constexpr std::size_t kHeadDim = 128;
   constexpr std::size_t kQueries = 4;
-  const auto q = random_row(kQueries * kHeadDim);
-  const auto values = random_row(kHeadDim);
-  std::vector<std::uint16_t> kv(n_keys * kHeadDim);
-  for (std::size_t i = 0; i < kv.size(); ++i) kv[i] = f32_to_f16(values[i % kHeadDim]);
+  Config config;
+  config.n_layers = config.n_kv_heads = 1;
+  config.head_dim = kHeadDim;
+  const KvCache cache(config, n_keys, type);
+  const auto q = random_row(n_tokens * kQueries * kHeadDim);
+  const auto row = random_row(kHeadDim);
+  for (std::size_t j = 0; j < n_keys; ++j) {
+    cache.store_key(k, 0, 0, j, row.data());
+    cache.store_value(k, 0, 0, j, row.data());
+  }
   std::vector<float> out(q.size());
   for (auto _ : state) {
-    k.attention_f16({q.data(), kv.data(), kv.data(), kQueries, n_keys, kHeadDim, 0.088F, out.data()});
+    k.attention(type)({.q = q.data(),
+                       .k = cache.keys(0, 0),
+                       .v = cache.values(0, 0),
+                       .n_queries = kQueries,
+                       .n_keys = n_keys - n_tokens + 1,
+                       .head_dim = kHeadDim,
+                       .scale = 0.088F,
+                       .out = out.data(),
+                       .block_stride = cache.block_stride(),
+                       .n_tokens = n_tokens,
+                       .token_stride = kQueries * kHeadDim});
     benchmark::DoNotOptimize(out.data());
   }
-  report_bytes(state, 2 * kv.size() * sizeof kv[0]);
+  report_bytes(state, n_keys * cache.bytes_per_position());
+  const std::size_t seen = n_tokens * n_keys - n_tokens * (n_tokens - 1) / 2;
   state.counters["GMAC/s"] = benchmark::Counter(
-      static_cast<double>(2 * kQueries * kv.size()) * static_cast<double>(state.iterations()) / 1e9,
+      static_cast<double>(2 * kQueries * kHeadDim * seen) * static_cast<double>(state.iterations()) / 1e9,
       benchmark::Counter::kIsRate);
 }
 
@@ -354,8 +376,17 @@ void add_benchmarks(const Kernels& k) {
   add("screen/bits:4", [&k](benchmark::State& s) { screen(s, k, false); });
   add("screen/bits:5", [&k](benchmark::State& s) { screen(s, k, true); });
   add("screen_row", [&k](benchmark::State& s) { screen_row(s, k); });
-  for (const std::size_t n : {std::size_t{64}, std::size_t{512}, std::size_t{4096}}) {
-    add("attention/keys:" + std::to_string(n), [&k, n](benchmark::State& s) { attention(s, k, n); });
+  for (const auto& [type, name] :
+       {std::pair{kernels::CacheType::f16, "f16"}, std::pair{kernels::CacheType::f32, "f32"},
+        std::pair{kernels::CacheType::q8, "q8"}}) {
+    for (const std::size_t n : {std::size_t{64}, std::size_t{512}, std::size_t{4096}, std::size_t{1} << 17}) {
+      add(std::string("attention/") + name + "/keys:" + std::to_string(n),
+          [&k, type, n](benchmark::State& s) { attention(s, k, type, n, 1); });
+    }
+    for (const std::size_t tokens : {std::size_t{2}, std::size_t{8}}) {
+      add(std::string("attention/") + name + "/keys:512/tokens:" + std::to_string(tokens),
+          [&k, type, tokens](benchmark::State& s) { attention(s, k, type, 512, tokens); });
+    }
   }
   add("rms_norm", [&k](benchmark::State& s) {
     row_kernel(s, kHidden, [&k](const float* x, float* y) { k.rms_norm(x, x, 1e-5F, kHidden, y); });

@@ -1,6 +1,7 @@
 // One sequence of tokens running through a model.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -16,7 +17,15 @@
 
 namespace BITNET_API bitnet {
 
-enum class KvType { f16, f32 };
+// How keys and values are kept. q8: int8 with a scale for each head and position, about half of f16's bytes;
+// logits then differ a little from those of the other two.
+enum class KvType { f16, f32, q8 };
+
+// "f16", "f32", "q8"
+constexpr std::string_view name_of(KvType type) {
+  constexpr std::array<std::string_view, 3> kNames{"f16", "f32", "q8"};
+  return kNames[static_cast<std::size_t>(type)];
+}
 
 struct SessionOptions {
   std::size_t ctx_size = 0;  // most tokens in the sequence; 0: the model's own, at most 4096

@@ -72,7 +72,7 @@ void add_options(Command& c, VerifyCommandOptions& o) {
 //   failures  the first of each row: {backend, threads, chunk, where, what}; threads and chunk are 0 where a
 //             kernel was compared by itself
 //   prompts   of the canary's suite, as the first backend ran them: {prompt, chat, answer, f16_digest,
-//             f32_digest}; the digests of the logits are hexadecimal and the same on every machine
+//             f32_digest, q8_digest}; the digests of the logits are hexadecimal and the same on every machine
 std::string format_json(const VerifyReport& report, const std::string& model) {
   Json backends = Json::array();
   for (const kernels::Kernels* table : kernels::available()) backends.push_back(table->name);
@@ -98,7 +98,8 @@ std::string format_json(const VerifyReport& report, const std::string& model) {
                        {"chat", p.chat},
                        {"answer", p.answer},
                        {"f16_digest", fmt::format("{:016x}", p.f16_digest)},
-                       {"f32_digest", fmt::format("{:016x}", p.f32_digest)}});
+                       {"f32_digest", fmt::format("{:016x}", p.f32_digest)},
+                       {"q8_digest", fmt::format("{:016x}", p.q8_digest)}});
   }
   Json all = schema_json("bitnet.verify", 1);
   all.update({{"model", model},

@@ -10,6 +10,7 @@
 
 #include "base/seconds_since.h"
 #include "bitnet/error.h"
+#include "engine/kv_type.h"
 #include "engine/session_impl.h"
 #include "model/model_impl.h"
 
@@ -286,9 +287,9 @@ double WorkPerToken::kv_bytes_read(const BenchmarkTest& test) const {
 WorkPerToken work_per_token(const Model& model, KvType kv_type) {
   const Config& c = model.impl().config;
   const Weights& weights = model.impl().weights;
-  const std::size_t element = kv_type == KvType::f16 ? 2 : 4;
   WorkPerToken work;
-  work.kv_bytes = std::uint64_t{2} * c.n_layers * c.kv_dim() * element;
+  work.kv_bytes = std::uint64_t{2} * c.n_layers * c.n_kv_heads *
+                  kernels::cache_row_bytes(cache_type(kv_type), c.head_dim);
   for (const LayerWeights& layer : weights.layers) {
     for (const quant::Matrix* w : {&layer.attn_q, &layer.attn_k, &layer.attn_v})
       add_product(work, Work::qkv, *w);

@@ -10,20 +10,10 @@
 
 #include "bitnet/model.h"
 #include "bitnet/types.h"
+#include "diagnostics/logits_difference.h"
 #include "model/inspect/inspection.h"
 
 namespace bitnet {
-
-// What two heads gave at the same positions. Of positions at which every logit of both is finite.
-struct LogitsDifference {
-  std::size_t n_positions = 0;  // the following are of them; without any they are 0
-  double max_abs = 0;           // largest difference between two logits
-  double rms = 0;               // of all differences
-  double deviation = 0;  // standard deviation of the stored head's logits, each around its position's mean
-  double lowest_cosine = 0;       // of the positions
-  std::size_t same_best = 0;      // positions at which the highest logit is the same token's
-  std::size_t same_best_set = 0;  // positions at which the n_best highest are of the same tokens
-};
 
 struct HeadEffect {
   std::string stored_type;         // "F16"

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "model/activations.h"
+#include "model/kv_cache.h"
 #include "quant/lanes.h"
 
 namespace bitnet {
@@ -265,31 +266,47 @@ std::vector<std::string> compare_block_quantization(KernelTables tables, std::si
       });
 }
 
+// Of the last two tokens that see up to n_keys keys, together, with each type of the cache, which each table
+// fills for itself.
 std::vector<std::string> compare_attention(KernelTables tables, const Config& c, std::size_t n_keys) {
+  constexpr std::size_t kTokens = 2;
+  static constexpr std::array<std::string_view, 3> kTypes{"f16", "f32", "q8"};
   Random random("attention " + std::to_string(n_keys));
+  Config one = c;
+  one.n_layers = 1;
+  one.n_kv_heads = 1;
   const std::size_t d = c.head_dim;
-  const std::size_t group = c.n_heads / c.n_kv_heads;
-  const std::vector<float> q = random.floats(group * d, 4.0F);
-  const std::vector<float> k32 = random.floats(n_keys * d, 4.0F);
-  const std::vector<float> v32 = random.floats(n_keys * d);
-  std::vector<std::uint16_t> k16(k32.size());
-  std::vector<std::uint16_t> v16(v32.size());
-  tables.front()->store_f16(k32.data(), k16.data(), k32.size());
-  tables.front()->store_f16(v32.data(), v16.data(), v32.size());
-  const auto scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(d)));
+  const std::size_t n_rows = kTokens * (c.n_heads / c.n_kv_heads);
+  const std::vector<float> q = random.floats(n_rows * d, 4.0F);
+  const std::vector<float> k = random.floats((n_keys + kTokens) * d, 4.0F);
+  const std::vector<float> v = random.floats((n_keys + kTokens) * d);
   return compare_all(
-      tables, 2 * group * d,
-      [&](const Kernels& k, float* out) {
-        kernels::Attention a{q.data(), k16.data(), v16.data(), group, n_keys, d, scale, out};
-        k.attention_f16(a);
-        a.k = k32.data();
-        a.v = v32.data();
-        a.out = out + group * d;
-        k.attention_f32(a);
+      tables, kTypes.size() * n_rows * d,
+      [&](const Kernels& table, float* out) {
+        for (const kernels::CacheType type :
+             {kernels::CacheType::f16, kernels::CacheType::f32, kernels::CacheType::q8}) {
+          const KvCache cache(one, n_keys + kTokens, type);
+          for (std::size_t j = 0; j < n_keys + kTokens; ++j) {
+            cache.store_key(table, 0, 0, j, k.data() + j * d);
+            cache.store_value(table, 0, 0, j, v.data() + j * d);
+          }
+          table.attention(type)({.q = q.data(),
+                                 .k = cache.keys(0, 0),
+                                 .v = cache.values(0, 0),
+                                 .n_queries = n_rows / kTokens,
+                                 .n_keys = n_keys,
+                                 .head_dim = d,
+                                 .scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(d))),
+                                 .out = out,
+                                 .block_stride = cache.block_stride(),
+                                 .n_tokens = kTokens,
+                                 .token_stride = n_rows / kTokens * d});
+          out += n_rows * d;
+        }
       },
       [&](std::size_t at) {
-        return std::string(at < group * d ? "f16" : "f32") + " cache, query " +
-               std::to_string(at / d % group) + ": ";
+        return std::string(kTypes[at / (n_rows * d)]) + " cache, row " + std::to_string(at / d % n_rows) +
+               ": ";
       });
 }
 

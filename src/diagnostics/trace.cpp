@@ -186,7 +186,7 @@ std::optional<Trace> run_trace(Session& session, const Model& model, const Sessi
   Trace trace;
   trace.info.model = model.info().file;
   trace.info.backend = session.backend();
-  trace.info.kv_type = options.kv_type == KvType::f16 ? "f16" : "f32";
+  trace.info.kv_type = name_of(options.kv_type);
   trace.info.activations = name_of(session.activations());
   trace.info.hidden_act = name_of(model.info().hidden_act.act);
   if (const auto layout = model.info().i2s.layout) trace.info.i2s_layout = name_of(*layout);

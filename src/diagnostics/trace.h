@@ -26,7 +26,7 @@ struct TraceTensor {
 struct TraceInfo {
   std::string model;        // file, or the built-in model's name
   std::string backend;      // instruction set
-  std::string kv_type;      // "f16" or "f32"
+  std::string kv_type;      // "f16", "f32" or "q8"
   std::string activations;  // "int8" or "f32"
   std::string hidden_act;   // "relu2" or "silu"
   std::string i2s_layout;   // "x86", "arm" or "rows4"; empty without I2_S tensors

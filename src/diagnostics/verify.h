@@ -37,6 +37,7 @@ struct SuiteResult {
   std::string answer;
   std::uint64_t f16_digest = 0;
   std::uint64_t f32_digest = 0;
+  std::uint64_t q8_digest = 0;
 };
 
 struct VerifyReport {

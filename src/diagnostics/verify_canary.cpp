@@ -11,6 +11,7 @@
 #include "diagnostics/logits_digest.h"
 #include "diagnostics/verify.h"
 #include "diagnostics/verify_suite.h"
+#include "engine/kv_type.h"
 #include "engine/session_impl.h"
 
 namespace bitnet {
@@ -79,9 +80,21 @@ std::string hex(std::uint64_t value) {
   return text.data();
 }
 
+std::uint64_t digest_of(const SuitePrompt& p, KvType kv_type) {
+  switch (kv_type) {
+    case KvType::f16:
+      return p.f16_digest;
+    case KvType::f32:
+      return p.f32_digest;
+    case KvType::q8:
+      break;
+  }
+  return p.q8_digest;
+}
+
 // Empty if the outcome is the expected one.
 std::string difference(const Outcome& got, const SuitePrompt& p, KvType kv_type, const Outcome& reference) {
-  const std::uint64_t expected = kv_type == KvType::f16 ? p.f16_digest : p.f32_digest;
+  const std::uint64_t expected = digest_of(p, kv_type);
   std::string what;
   if (got.answer != p.answer) {
     what = "answers \"" + printable(got.answer, kMaxPrintedName) + "\" where \"" +
@@ -110,15 +123,19 @@ class CanaryCheck {
  private:
   // The whole suite, once with each cache type, on the first table.
   bool run_reference() {
-    for (const KvType kv_type : {KvType::f16, KvType::f32}) {
-      begin_row(*tables_.front(), std::string("1 thread, chunk all, ") + name_of(kv_type) + " cache");
+    for (const KvType kv_type : kKvTypes) {
+      begin_row(*tables_.front(), "1 thread, chunk all, " + std::string(name_of(kv_type)) + " cache");
       if (!run_suite({*tables_.front(), 1, kWholePrompt, kv_type}, suite_.size())) return false;
       end_row();
     }
     for (std::size_t i = 0; i < suite_.size(); ++i) {
-      const Outcome& f16 = references_[0][i];
-      report_.prompts.push_back(
-          {std::string(suite_[i].prompt), suite_[i].chat, f16.answer, f16.digest, references_[1][i].digest});
+      const auto digest = [&](KvType kv_type) { return references_of(kv_type)[i].digest; };
+      report_.prompts.push_back({.prompt = std::string(suite_[i].prompt),
+                                 .chat = suite_[i].chat,
+                                 .answer = references_of(KvType::f16)[i].answer,
+                                 .f16_digest = digest(KvType::f16),
+                                 .f32_digest = digest(KvType::f32),
+                                 .q8_digest = digest(KvType::q8)});
     }
     return true;
   }
@@ -134,9 +151,11 @@ class CanaryCheck {
         }
         end_row();
       }
-      begin_row(*table, "2 threads, chunk 7, f32 cache");
-      if (!run_suite({*table, 2, 7, KvType::f32}, n)) return false;
-      end_row();
+      for (const KvType kv_type : {KvType::f32, KvType::q8}) {
+        begin_row(*table, "2 threads, chunk 7, " + std::string(name_of(kv_type)) + " cache");
+        if (!run_suite({*table, 2, 7, kv_type}, n)) return false;
+        end_row();
+      }
     }
     return true;
   }
@@ -144,7 +163,7 @@ class CanaryCheck {
   // False when it is not to go on.
   bool run_suite(const Setup& setup, std::size_t n_prompts) {
     Session session = make_session(model_, setup);
-    std::vector<Outcome>& references = references_[setup.kv_type == KvType::f16 ? 0 : 1];
+    std::vector<Outcome>& references = references_of(setup.kv_type);
     for (std::size_t i = 0; i < n_prompts; ++i) {
       if (hooks_.keep_going && !hooks_.keep_going()) return false;
       Outcome got = run_prompt(session, model_, suite_[i]);
@@ -172,12 +191,14 @@ class CanaryCheck {
 
   // In checks of a table other than the first: by it the time left is told.
   std::size_t cost_in_all() const {
-    const std::size_t per_prompt = kThreads.size() * kChunks.size() + 1;
-    return kSlowCost * (2 * suite_.size() + per_prompt * kShortSuite) +
+    const std::size_t per_prompt = kThreads.size() * kChunks.size() + kKvTypes.size() - 1;
+    return kSlowCost * (kKvTypes.size() * suite_.size() + per_prompt * kShortSuite) +
            per_prompt * (tables_.size() - 1) * suite_.size();
   }
 
-  static const char* name_of(KvType kv_type) { return kv_type == KvType::f16 ? "f16" : "f32"; }
+  std::vector<Outcome>& references_of(KvType kv_type) {
+    return references_[static_cast<std::size_t>(kv_type)];
+  }
 
   void begin_row(const Kernels& table, std::string check) {
     report_.rows.push_back({std::string(table.name), std::move(check)});
@@ -195,7 +216,8 @@ class CanaryCheck {
   const VerifyHooks& hooks_;
   std::span<const SuitePrompt> suite_;
   VerifyReport report_;
-  std::array<std::vector<Outcome>, 2> references_;  // f16, f32: of the first table, one for each prompt
+  // Of the first table, one for each prompt.
+  std::array<std::vector<Outcome>, kKvTypes.size()> references_;
   std::size_t cost_done_ = 0;
   std::chrono::steady_clock::time_point start_;
 };

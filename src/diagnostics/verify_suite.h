@@ -13,6 +13,7 @@ struct SuitePrompt {
   std::string_view answer;   // greedy, up to kSuiteTokens tokens or the end of the turn
   std::uint64_t f16_digest;  // LogitsDigest after every token of prompt and answer, f16 cache
   std::uint64_t f32_digest;  // the same with the f32 cache
+  std::uint64_t q8_digest;   // and with the q8 one, with which the answer is the same
 };
 
 inline constexpr std::size_t kSuiteTokens = 12;

@@ -7,6 +7,7 @@
 
 #include "base/cpu_count.h"
 #include "bitnet/error.h"
+#include "engine/kv_type.h"
 #include "engine/session_impl.h"
 #include "model/model_impl.h"
 
@@ -86,8 +87,7 @@ Session::Impl::Impl(const Model& model, const SessionOptions& options, const ker
       kernels(table),
       ctx_size(choose_ctx_size(config, options.ctx_size)),
       pool(choose_threads(options.n_threads), choose_cpus(options)),
-      cache(config, ctx_size,
-            options.kv_type == KvType::f16 ? kernels::CacheType::f16 : kernels::CacheType::f32),
+      cache(config, ctx_size, cache_type(options.kv_type)),
       activations(choose_activations(options.activations, model.impl())),
       act(config, choose_chunk(options.prefill_chunk, ctx_size), rounding_of(activations, model.impl())),
       forward{config,

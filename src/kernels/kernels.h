@@ -66,22 +66,48 @@ struct OutputRows {
 // it fixes the order of the sums.
 inline constexpr std::size_t kKeyBlock = 64;
 
-enum class CacheType : std::uint8_t { f16, f32 };
+// How keys and values are kept. q8: int8 codes with one scale for each head at each position, x ~ code *
+// unit.
+enum class CacheType : std::uint8_t { f16, f32, q8 };
+
+// Of the keys, or the values, of one head at one position. A block of kKeyBlock positions has kKeyBlock times
+// as many: rows [kKeyBlock, head_dim], and behind them, for q8, units [kKeyBlock] of float.
+constexpr std::size_t cache_row_bytes(CacheType type, std::size_t head_dim) {
+  switch (type) {
+    case CacheType::f16:
+      return head_dim * sizeof(std::uint16_t);
+    case CacheType::f32:
+      return head_dim * sizeof(float);
+    case CacheType::q8:
+      break;
+  }
+  return head_dim + sizeof(float);
+}
+
+// Rows of attention, a token's query heads being a row each, that are worked on together, so that a key is
+// widened once for all of them. A call may have more.
+inline constexpr std::size_t kAttentionRows = 32;
 
 struct Attention {
-  const float* q;  // [n_queries, head_dim] query heads that share this key/value head, one token
-  const void* k;   // [n_keys, head_dim] of CacheType
-  const void* v;   // [n_keys, head_dim] of CacheType
+  const float* q;  // [n_tokens, token_stride], of each token [n_queries, head_dim] that share this kv head
+  const void* k;   // blocks of kKeyBlock keys, as cache_row_bytes has them
+  const void* v;   // blocks of values, likewise
   std::size_t n_queries;
-  std::size_t n_keys;  // only the keys this token may see; at least 1
+  std::size_t n_keys;  // that the first token may see, at least 1; each further token sees one more
   std::size_t head_dim;
-  float scale;  // of the scores: 1 / sqrt(head_dim)
-  float* out;   // [n_queries, head_dim]
-  // From one block of kKeyBlock keys (and of values) to the next, in elements; 0: they follow each other.
-  std::size_t block_stride = 0;
-  // Keys before it are not seen, as those from n_keys on. Blocks are counted from key 0 all the same: of the
-  // first, what is seen is taken together.
-  std::size_t first_key = 0;  // below n_keys
+  float scale;                   // of the scores: 1 / sqrt(head_dim)
+  float* out;                    // [n_tokens, token_stride], of each token [n_queries, head_dim]
+  std::size_t block_stride = 0;  // bytes from one block of keys (and of values) to the next; 0: they follow
+  std::size_t window = 0;        // the most keys a token sees, its last; 0: all. See first_key.
+  std::size_t n_tokens = 1;
+  std::size_t token_stride = 0;  // in elements; of no meaning for one token
+
+  // Keys before it are not seen by a token. Blocks are counted from key 0 all the same: of the first, what is
+  // seen is taken together.
+  std::size_t first_key(std::size_t token) const {
+    const std::size_t end = n_keys + token;
+    return window != 0 && end > window ? end - window : 0;
+  }
 };
 
 struct Kernels {
@@ -103,6 +129,9 @@ struct Kernels {
   void (*rope_norm)(float* x, const float* cos, const float* sin, std::size_t n);
   // Rounds to the cache's type.
   void (*store_f16)(const float* x, std::uint16_t* y, std::size_t n);
+  // code = round to even(x * 127 / max(max|x|, 2^-100)), x ~ code * unit. A NaN or infinity in x gives a NaN
+  // unit.
+  void (*store_q8)(const float* x, std::int8_t* codes, float* unit, std::size_t n);
   // scale = 127 / max(max|x|, 1e-5), q = round to even(x * scale) in [-128, 127], sum = sum of q. The stretch
   // of q up to padded_n is set to 0. A NaN or infinity in x gives a NaN scale, and with it NaN products.
   void (*quantize)(const float* x, std::size_t n, std::size_t padded_n, std::int8_t* q, float* scale,
@@ -112,10 +141,23 @@ struct Kernels {
   // is a multiple of 32.
   void (*quantize_blocks)(const float* x, std::size_t n, std::size_t block, std::size_t padded_n,
                           const QuantizedRow& to);
-  // softmax(q k^T * scale) v, keys in blocks of 64 with a running maximum: memory for one block, whatever
-  // n_keys.
+  // softmax(q k^T * scale) v, keys in blocks of kKeyBlock with a running maximum m, from the lowest float:
+  // memory for one block, whatever n_keys. Of the keys j of a block that are seen
+  //   score_j = q . k_j * scale,  m' = max(m, all score_j),  w_j = exp(score_j - m'),  r = exp(m - m'),
+  //   sum = sum * r + (sum of w_j, lanes by j),  out = out * r, then fma(w_j, v_j, out) in ascending j,
+  // and out / sum after the last block. A token's result doesn't depend on the others of the call.
   void (*attention_f16)(const Attention& a);
   void (*attention_f32)(const Attention& a);
+  // The same with dot products of whole numbers, exact in any order. A query is rounded to codes of 16 bits,
+  //   c = round to even(q * s),  s = L / max(max|q|, 2^-100),  L = min(32767, (2^31 - 1) / (127 head_dim)),
+  //   score_j = (c . codes of k_j) * ((1 / s) * scale) * unit of k_j,
+  // and the weights of a block are, with the values' units:
+  //   p_j = w_j * unit of v_j,  c_j = round to even(p_j * s),  s = 32767 / max(all p_j, 2^-100),
+  //   out = fma(sum of c_j * codes of v_j, 1 / s, out * r).
+  void (*attention_q8)(const Attention& a);
+  decltype(attention_f16) attention(CacheType type) const {
+    return type == CacheType::f16 ? attention_f16 : type == CacheType::f32 ? attention_f32 : attention_q8;
+  }
   // Products of rows [row_begin, row_end) of w with every token. w must be neither ternary nor lanes.
   void (*matmul_float)(const quant::Matrix& w, std::size_t row_begin, std::size_t row_end, const FloatRows& x,
                        std::size_t n_tokens, const OutputRows& y);

@@ -52,11 +52,8 @@ struct Config {
   std::size_t q_dim() const { return n_heads * head_dim; }
   std::size_t kv_dim() const { return n_kv_heads * head_dim; }
   bool is_rotated(std::size_t layer) const { return sliding.empty() || sliding[layer]; }
-  // The first key that the token at a position sees.
-  std::size_t first_key(std::size_t layer, std::size_t position) const {
-    const bool is_cut = !sliding.empty() && sliding[layer] && position >= window;
-    return is_cut ? position + 1 - window : 0;
-  }
+  // The most keys that a token sees in a layer, its own and those just before it; 0: all.
+  std::size_t window_of(std::size_t layer) const { return !sliding.empty() && sliding[layer] ? window : 0; }
 };
 
 // Throws ModelError naming the key for an unknown architecture, a missing or senseless value, or a key that

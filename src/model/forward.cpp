@@ -93,17 +93,9 @@ void Forward::rotate_and_cache(const LayerWeights& w, std::size_t layer, std::si
                                std::size_t first_position) const {
   const WorkTimer timer(profile, Work::rope_and_cache);
   const std::size_t d = config.head_dim;
-  const bool f16 = cache.type() == kernels::CacheType::f16;
   const std::size_t n_rotated = config.rope.n_rotated;
   const bool is_rotated = config.is_rotated(layer);
   const auto rope = config.rope.layout == RopeLayout::neox ? kernels.rope_neox : kernels.rope_norm;
-  const auto store = [&](const float* x, void* to) {
-    if (f16) {
-      kernels.store_f16(x, static_cast<std::uint16_t*>(to), d);
-    } else {
-      std::memcpy(to, x, d * sizeof(float));
-    }
-  };
   for_tokens(n_tokens, [&](std::size_t begin, std::size_t end) {
     for (std::size_t t = begin; t < end; ++t) {
       const float* cos = act.cos.data() + t * n_rotated / 2;
@@ -118,42 +110,48 @@ void Forward::rotate_and_cache(const LayerWeights& w, std::size_t layer, std::si
       for (std::size_t head = 0; head < config.n_heads; ++head) turn(q + head * d, w.attn_q_norm);
       for (std::size_t head = 0; head < config.n_kv_heads; ++head) {
         turn(k + head * d, w.attn_k_norm);
-        store(k + head * d, cache.key(layer, head, first_position + t));
-        store(v + head * d, cache.value(layer, head, first_position + t));
+        cache.store_key(kernels, layer, head, first_position + t, k + head * d);
+        cache.store_value(kernels, layer, head, first_position + t, v + head * d);
       }
     }
   });
 }
 
-// One piece of work is one token and one kv head with all the query heads that read it; where one token has
-// more heads than go evenly into the threads, the heads that are left over are split by their queries.
+// One piece of work is one kv head with all the query heads that read it, for one token or a few together.
+// Where one token has more heads than go evenly into the threads, the heads that are left over are split by
+// their queries.
 void Forward::attend(std::size_t layer, std::size_t n_tokens, std::size_t first_position) const {
   const WorkTimer timer(profile, Work::attention);
   const std::size_t d = config.head_dim;
   const std::size_t group = config.n_heads / config.n_kv_heads;
-  const auto attention =
-      cache.type() == kernels::CacheType::f16 ? kernels.attention_f16 : kernels.attention_f32;
+  const auto attention = kernels.attention(cache.type());
   const auto scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(d)));
-  const auto attend_to = [&](std::size_t token, std::size_t kv_head, std::size_t query,
+  const auto attend_to = [&](std::size_t token, std::size_t n, std::size_t kv_head, std::size_t query,
                              std::size_t n_queries) {
     const std::size_t at = token * config.q_dim() + (kv_head * group + query) * d;
     attention({.q = act.q.data() + at,
-               .k = cache.key(layer, kv_head, 0),
-               .v = cache.value(layer, kv_head, 0),
+               .k = cache.keys(layer, kv_head),
+               .v = cache.values(layer, kv_head),
                .n_queries = n_queries,
                .n_keys = first_position + token + 1,
                .head_dim = d,
                .scale = scale,
                .out = act.mixed.data() + at,
                .block_stride = cache.block_stride(),
-               .first_key = config.first_key(layer, first_position + token)});
+               .window = config.window_of(layer),
+               .n_tokens = n,
+               .token_stride = config.q_dim()});
   };
   const std::size_t n_threads = pool.n_threads();
   const std::size_t n_split = n_tokens == 1 && group >= n_threads ? config.n_kv_heads % n_threads : 0;
   if (n_split == 0) {
-    pool.parallel_for(n_tokens * config.n_kv_heads, 1, [&](std::size_t begin, std::size_t end) {
-      for (std::size_t i = begin; i < end; ++i)
-        attend_to(i / config.n_kv_heads, i % config.n_kv_heads, 0, group);
+    const std::size_t together = tokens_together(n_tokens);
+    const std::size_t n_pieces = (n_tokens + together - 1) / together;
+    pool.parallel_for(config.n_kv_heads * n_pieces, 1, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t i = begin; i < end; ++i) {
+        const std::size_t token = i % n_pieces * together;
+        attend_to(token, std::min(together, n_tokens - token), i / n_pieces, 0, group);
+      }
     });
     return;
   }
@@ -165,13 +163,23 @@ void Forward::attend(std::size_t layer, std::size_t n_tokens, std::size_t first_
       const std::size_t thread = i / share;
       const std::size_t at = i % share;
       if (at < n_whole) {
-        attend_to(0, thread * n_whole + at, 0, group);
+        attend_to(0, 1, thread * n_whole + at, 0, group);
       } else {
         const std::size_t query = group * thread / n_threads;
-        attend_to(0, n_threads * n_whole + at - n_whole, query, group * (thread + 1) / n_threads - query);
+        attend_to(0, 1, n_threads * n_whole + at - n_whole, query, group * (thread + 1) / n_threads - query);
       }
     }
   });
+}
+
+// How many tokens attention takes together: each key is then read and widened once for all of them, but
+// enough pieces must be left for threads that run late to leave some to the others.
+std::size_t Forward::tokens_together(std::size_t n_tokens) const {
+  constexpr std::size_t kPiecesPerThread = 4;
+  const std::size_t group = config.n_heads / config.n_kv_heads;
+  const std::size_t most = std::max<std::size_t>(1, kernels::kAttentionRows / group);
+  return std::clamp<std::size_t>(n_tokens * config.n_kv_heads / (kPiecesPerThread * pool.n_threads()), 1,
+                                 most);
 }
 
 // x += Wdown norm(activation(Wgate h) * Wup h), h = norm(x)

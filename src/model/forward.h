@@ -70,6 +70,7 @@ struct Forward {
   void rotate_and_cache(const LayerWeights& w, std::size_t layer, std::size_t n_tokens,
                         std::size_t first_position) const;
   void attend(std::size_t layer, std::size_t n_tokens, std::size_t first_position) const;
+  std::size_t tokens_together(std::size_t n_tokens) const;
   void feed_forward_block(const LayerWeights& w, std::size_t layer, std::size_t n_tokens) const;
   bool leaves_out_zeros(std::size_t n_tokens) const;
   void activate_and_norm(const LayerWeights& w, std::size_t n_rows, bool quantize) const;

@@ -1,5 +1,7 @@
 #include "model/kv_cache.h"
 
+#include <cstring>
+
 namespace bitnet {
 namespace {
 
@@ -21,9 +23,29 @@ KvCache::KvCache(const Config& config, std::size_t n_positions, kernels::CacheTy
       n_layers_(config.n_layers),
       n_kv_heads_(config.n_kv_heads),
       head_dim_(config.head_dim),
-      row_bytes_(config.head_dim * (type == kernels::CacheType::f16 ? sizeof(std::uint16_t) : sizeof(float))),
+      values_bytes_(type == kernels::CacheType::q8 ? config.head_dim
+                                                   : kernels::cache_row_bytes(type, config.head_dim)),
+      row_bytes_(kernels::cache_row_bytes(type, config.head_dim)),
       memory_(total_bytes(config, n_positions, row_bytes_), "the KV cache") {
   memory_.prefer_huge_pages();
+}
+
+void KvCache::store(const kernels::Kernels& kernels, std::size_t layer, std::size_t k_or_v,
+                    std::size_t kv_head, std::size_t position, const float* x) const {
+  constexpr std::size_t kBlock = kernels::kKeyBlock;
+  std::byte* const rows = block(position / kBlock, layer, k_or_v, kv_head);
+  std::byte* const row = rows + position % kBlock * values_bytes_;
+  switch (type_) {
+    case kernels::CacheType::f16:
+      return kernels.store_f16(x, reinterpret_cast<std::uint16_t*>(row), head_dim_);
+    case kernels::CacheType::f32:
+      std::memcpy(row, x, values_bytes_);
+      return;
+    case kernels::CacheType::q8: {
+      auto* const units = reinterpret_cast<float*>(rows + kBlock * values_bytes_);
+      return kernels.store_q8(x, reinterpret_cast<std::int8_t*>(row), units + position % kBlock, head_dim_);
+    }
+  }
 }
 
 }  // namespace bitnet

@@ -26,48 +26,66 @@ class KvCache {
   std::size_t reserved_bytes() const { return memory_.size(); }
   // Of one position over all layers.
   std::size_t bytes_per_position() const { return n_layers_ * 2 * n_kv_heads_ * row_bytes_; }
-  std::size_t block_stride() const { return n_layers_ * 2 * n_kv_heads_ * kernels::kKeyBlock * head_dim_; }
+  // Bytes from a block of positions to the next, wherever in it one looks.
+  std::size_t block_stride() const { return kernels::kKeyBlock * bytes_per_position(); }
 
-  // [head_dim] of one position; what follows in memory are the next positions of its block. The same place in
-  // the next block is block_stride() elements on.
-  void* key(std::size_t layer, std::size_t kv_head, std::size_t position) const {
-    return at(0, layer, kv_head, position);
+  // Where attention finds the first block.
+  const void* keys(std::size_t layer, std::size_t kv_head) const { return block(0, layer, kKeys, kv_head); }
+  const void* values(std::size_t layer, std::size_t kv_head) const {
+    return block(0, layer, kValues, kv_head);
   }
-  void* value(std::size_t layer, std::size_t kv_head, std::size_t position) const {
-    return at(1, layer, kv_head, position);
+
+  // Rounds x, [head_dim], to what the cache holds.
+  void store_key(const kernels::Kernels& kernels, std::size_t layer, std::size_t kv_head,
+                 std::size_t position, const float* x) const {
+    store(kernels, layer, kKeys, kv_head, position, x);
+  }
+  void store_value(const kernels::Kernels& kernels, std::size_t layer, std::size_t kv_head,
+                   std::size_t position, const float* x) const {
+    store(kernels, layer, kValues, kv_head, position, x);
   }
 
   // Calls visit(std::span<std::byte>) for each stretch of memory that holds something of positions
-  // [begin, end). In an order that depends on these, the shape and the type alone; together
+  // [begin, end). In an order and of sizes that depend on these, the shape and the type alone; together
   // (end - begin) * bytes_per_position() bytes.
   template <typename Visit>
   void for_each_stretch(std::size_t begin, std::size_t end, Visit visit) const {
     constexpr std::size_t kBlock = kernels::kKeyBlock;
+    const std::size_t n_of_block = n_layers_ * 2 * n_kv_heads_;
     for (std::size_t b = begin / kBlock; b * kBlock < end; ++b) {
       const std::size_t first = std::max(begin, b * kBlock) - b * kBlock;
       const std::size_t last = std::min(end, (b + 1) * kBlock) - b * kBlock;
-      auto* const rows = static_cast<std::byte*>(at(0, 0, 0, b * kBlock));
-      for (std::size_t i = 0; i < n_layers_ * 2 * n_kv_heads_; ++i) {
-        visit(std::span(rows + (i * kBlock + first) * row_bytes_, (last - first) * row_bytes_));
+      for (std::size_t i = 0; i < n_of_block; ++i) {
+        std::byte* const rows = bytes() + b * block_stride() + i * kBlock * row_bytes_;
+        visit(std::span(rows + first * values_bytes_, rows + last * values_bytes_));
+        if (type_ != kernels::CacheType::q8) continue;
+        std::byte* const units = rows + kBlock * values_bytes_;
+        visit(std::span(units + first * sizeof(float), units + last * sizeof(float)));
       }
     }
   }
 
  private:
-  void* at(std::size_t k_or_v, std::size_t layer, std::size_t kv_head, std::size_t position) const {
-    constexpr std::size_t kBlock = kernels::kKeyBlock;
-    const std::size_t block = position / kBlock * n_layers_ + layer;
-    const std::size_t row = ((block * 2 + k_or_v) * n_kv_heads_ + kv_head) * kBlock + position % kBlock;
-    return static_cast<std::byte*>(memory_.data()) + row * row_bytes_;
+  static constexpr std::size_t kKeys = 0;
+  static constexpr std::size_t kValues = 1;
+
+  std::byte* bytes() const { return static_cast<std::byte*>(memory_.data()); }
+  // Rows [kKeyBlock, head_dim], for q8 then units [kKeyBlock].
+  std::byte* block(std::size_t number, std::size_t layer, std::size_t k_or_v, std::size_t kv_head) const {
+    const std::size_t i = (layer * 2 + k_or_v) * n_kv_heads_ + kv_head;
+    return bytes() + number * block_stride() + i * kernels::kKeyBlock * row_bytes_;
   }
+  void store(const kernels::Kernels& kernels, std::size_t layer, std::size_t k_or_v, std::size_t kv_head,
+             std::size_t position, const float* x) const;
 
   kernels::CacheType type_;
   std::size_t n_positions_;
   std::size_t n_layers_;
   std::size_t n_kv_heads_;
   std::size_t head_dim_;
-  std::size_t row_bytes_;   // of one head at one position
-  AnonymousMemory memory_;  // [n_blocks, n_layers, 2, n_kv_heads, kKeyBlock, head_dim]
+  std::size_t values_bytes_;  // of one head at one position, without a unit
+  std::size_t row_bytes_;     // and with it
+  AnonymousMemory memory_;    // [n_blocks, n_layers, 2, n_kv_heads] of kKeyBlock rows, and units
 };
 
 }  // namespace bitnet

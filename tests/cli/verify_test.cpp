@@ -37,13 +37,15 @@ TEST(CliVerify, TheCanaryPassesEverywhere) {
     EXPECT_TRUE(p.at("chat").is_boolean());
     EXPECT_EQ(p.at("f16_digest").get<std::string>().size(), 16U);
     EXPECT_NE(p.at("f16_digest"), p.at("f32_digest"));
+    EXPECT_NE(p.at("f16_digest"), p.at("q8_digest"));
   }
   // Each backend with each number of threads, and with the other cache type.
   std::size_t n_checks = 0;
   for (const auto& backend : json.at("backends")) {
     for (const char* check :
          {"1 thread, chunks 1 7 64 all, f16 cache", "2 threads, chunks 1 7 64 all, f16 cache",
-          "3 threads, chunks 1 7 64 all, f16 cache", "2 threads, chunk 7, f32 cache"}) {
+          "3 threads, chunks 1 7 64 all, f16 cache", "2 threads, chunk 7, f32 cache",
+          "2 threads, chunk 7, q8 cache"}) {
       EXPECT_EQ(std::ranges::count_if(
                     json.at("results"),
                     [&](const auto& r) { return r.at("backend") == backend && r.at("check") == check; }),

@@ -60,6 +60,7 @@ TEST(CountedWork, CountsTheCacheByItsType) {
   const TinyModel tiny;  // 2 layers, 2 of 4 heads of 64 values in the cache
   EXPECT_EQ(work_per_token(tiny.model, KvType::f16).kv_bytes, 2U * 2 * 128 * 2);
   EXPECT_EQ(work_per_token(tiny.model, KvType::f32).kv_bytes, 2U * 2 * 128 * 4);
+  EXPECT_EQ(work_per_token(tiny.model, KvType::q8).kv_bytes, 2U * 2 * (128 + 2 * sizeof(float)));
 }
 
 TEST(CountedWork, DecodingReadsTheCacheUpToEachTokensOwnPosition) {

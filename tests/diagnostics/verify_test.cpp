@@ -75,6 +75,7 @@ TEST(VerifyCanary, KnowsEnoughPromptsByHeart) {
     EXPECT_EQ(got.answer, expected.answer) << got.prompt;
     EXPECT_EQ(got.f16_digest, expected.f16_digest) << got.prompt;
     EXPECT_EQ(got.f32_digest, expected.f32_digest) << got.prompt;
+    EXPECT_EQ(got.q8_digest, expected.q8_digest) << got.prompt;
     EXPECT_FALSE(expected.answer.empty()) << got.prompt;
   }
   EXPECT_EQ(report.n_failed(), 0U);
@@ -100,16 +101,20 @@ TEST(VerifyCanary, FindsAKernelThatIsWrongByOneBit) {
   EXPECT_NE(first.what.find(", from position "), std::string::npos) << first.what;
 }
 
-TEST(VerifyCanary, FindsWhatOnlyOneCacheTypeUses) {
+TEST(VerifyCanary, FindsWhatOnlyTheOtherCacheTypesUse) {
   Kernels broken = renamed();
   broken.attention_f32 = [](const kernels::Attention& a) {
     good().attention_f32(a);
     nudge(a.out[0]);
   };
+  broken.attention_q8 = [](const kernels::Attention& a) {
+    good().attention_q8(a);
+    nudge(a.out[0]);
+  };
   const VerifyReport report = verify_broken(test::canary(), broken);
   for (const VerifyRow& row : report.rows) {
-    const bool is_f32 = row.check.find("f32 cache") != std::string::npos;
-    EXPECT_EQ(row.n_failed > 0, row.backend == "broken" && is_f32) << row.backend << ": " << row.check;
+    const bool is_f16 = row.check.find("f16 cache") != std::string::npos;
+    EXPECT_EQ(row.n_failed > 0, row.backend == "broken" && !is_f16) << row.backend << ": " << row.check;
   }
 }
 

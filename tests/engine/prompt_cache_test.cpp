@@ -177,9 +177,11 @@ TEST_F(PromptCacheTest, TellsModelsApartThatDifferInAWeight) {
 TEST_F(PromptCacheTest, IsOfNoUseWithOtherOptionsThatChangeKeysAndValues) {
   SessionOptions f32;
   f32.kv_type = KvType::f32;
+  SessionOptions q8;
+  q8.kv_type = KvType::q8;
   SessionOptions unrounded;
   unrounded.activations = ActivationType::f32;
-  for (const SessionOptions& options : {f32, unrounded}) {
+  for (const SessionOptions& options : {f32, q8, unrounded}) {
     fs::remove(path);
     run(ids_of(100));
     const Ran ran = run_both(ids_of(100), options);

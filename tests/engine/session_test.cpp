@@ -9,11 +9,13 @@
 #include <numeric>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "bitnet/conversation.h"
 #include "bitnet/error.h"
 #include "engine/allocation_count.h"
+#include "engine/kv_type.h"
 #include "engine/same_bits.h"
 #include "engine/session_impl.h"
 #include "kernels/kernels.h"
@@ -69,13 +71,45 @@ TEST(SameBits, OfEveryModelWithUnroundedActivations) {
   }
 }
 
-TEST(SameBits, InBothCacheTypes) {
+TEST(SameBits, InEveryCacheTypeWhateverTheBackendThreadsAndChunks) {
   const Model model = Model::load(canary_file());
-  const auto ids = some_ids(40, model.info().vocab);
-  for (const KvType kv : {KvType::f16, KvType::f32}) {
-    Session whole(model, {.n_threads = 1, .prefill_chunk = 40, .kv_type = kv});
-    Session pieces(model, {.n_threads = 3, .prefill_chunk = 3, .kv_type = kv});
-    EXPECT_TRUE(same_bits(all_logits(whole, ids), all_logits(pieces, ids)));
+  const auto ids = some_ids(150, model.info().vocab);  // more than two blocks of keys
+  std::vector<Logits> of_type;
+  for (const KvType kv : kKvTypes) {
+    Session whole(model, {.n_threads = 1, .prefill_chunk = ids.size(), .kv_type = kv, .backend = "scalar"});
+    const Logits reference = all_logits(whole, ids);
+    for (const Logits& other : of_type) EXPECT_FALSE(same_bits(reference, other)) << name_of(kv);
+    of_type.push_back(reference);
+    for (const kernels::Kernels* k : kernels::available()) {
+      for (const auto& [threads, chunk] : {std::pair{1U, 1U}, std::pair{1U, 150U}, std::pair{2U, 7U},
+                                           std::pair{3U, 64U}, std::pair{3U, 3U}}) {
+        if (k->name == "scalar" && chunk != 7) continue;  // it takes long
+        Session session(
+            model,
+            {.n_threads = threads, .prefill_chunk = chunk, .kv_type = kv, .backend = std::string(k->name)});
+        EXPECT_TRUE(same_bits(all_logits(session, ids), reference))
+            << name_of(kv) << ", " << k->name << ", " << threads << " threads, chunks of " << chunk;
+      }
+    }
+  }
+}
+
+// Sliding windows, single kv heads and odd shapes are among them.
+TEST(SameBits, OfEveryModelWithAnInt8Cache) {
+  for (const std::string& name : test::random_models()) {
+    const Model model = Model::load(random_model(name));
+    const auto ids = some_ids(67, model.info().vocab);
+    SessionOptions options{
+        .n_threads = 1, .prefill_chunk = ids.size(), .kv_type = KvType::q8, .backend = "scalar"};
+    Session reference_session(model, options);
+    const Logits reference = all_logits(reference_session, ids);
+    for (const kernels::Kernels* k : kernels::available()) {
+      options.backend = std::string(k->name);
+      options.n_threads = 3;
+      options.prefill_chunk = 7;
+      Session session(model, options);
+      EXPECT_TRUE(same_bits(all_logits(session, ids), reference)) << name << ", " << k->name;
+    }
   }
 }
 
@@ -256,7 +290,7 @@ TEST(Activations, UnquantizedOnesGiveTheSameBitsEverywhereAndStayNearTheQuantize
 TEST(TokenPath, AllocatesNothingAfterWarmUp) {
   const Model model = Model::load(canary_file());
   const auto ids = some_ids(200, model.info().vocab);
-  for (const KvType kv : {KvType::f16, KvType::f32}) {
+  for (const KvType kv : kKvTypes) {
     Session session(model, {.n_threads = 3, .prefill_chunk = 32, .kv_type = kv});
     session.run(std::span(ids).first(40));
     session.run({&ids[40], 1});

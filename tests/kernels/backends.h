@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <random>
 #include <string>
 #include <vector>
@@ -30,6 +31,8 @@ inline std::vector<float> random_floats(std::size_t n, unsigned seed, float spre
   for (float& x : v) x = normal(rng);
   return v;
 }
+
+inline constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 
 // Lengths around every lane and block boundary.
 inline const std::vector<std::size_t> kOddLengths{1,  2,  3,  7,  8,   9,   15,  16,  17,  31,  32,

@@ -12,7 +12,6 @@
 namespace bitnet::kernels {
 namespace {
 
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 class Elementwise : public EveryBackend {};

@@ -85,10 +85,9 @@ void add_model_options(Command& c, BenchOptions& o) {
   synthetic->type_name("NAMES");
   synthetic->choices(synthetic_preset_names())->takes_list();
   auto* kv_type = c.add_option(
-      "--kv-type", [&o](const std::string& name) { o.kv_type = parse_kv_type(name); },
-      "Precision of the KV cache: f16 or f32");
+      "--kv-type", [&o](const std::string& name) { o.kv_type = parse_kv_type(name); }, kKvTypeHelp);
   kv_type->type_name("TYPE")->default_str("f16");
-  kv_type->choices("f16, f32");
+  kv_type->choices(kKvTypeNames);
   auto* activations = c.add_option(
       "--activations", [&o](const std::string& name) { o.activations = parse_activations(name); },
       kActivationsHelp);

@@ -149,7 +149,7 @@ Json row_json(const BenchReport& report, const BenchRow& row) {
       {"model_bytes", row.model_bytes},
       {"backend", row.backend},
       {"threads", row.n_threads},
-      {"kv_type", row.kv_type == KvType::f16 ? "f16" : "f32"},
+      {"kv_type", name_of(row.kv_type)},
       {"activations", name_of(row.activations)},
       {"prefill_chunk", row.prefill_chunk},
       {"weights", name_of(row.weights)},

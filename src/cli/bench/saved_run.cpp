@@ -150,8 +150,8 @@ std::string difference(const SavedRun& run, const SavedRow& saved, const BenchRe
   if (row.model_bytes != 0 && saved.model_bytes != row.model_bytes) {
     return fmt::format("a model of {} bytes, now {}", saved.model_bytes, row.model_bytes);
   }
-  const std::string kv_type = row.kv_type == KvType::f16 ? "f16" : "f32";
-  if (saved.kv_type != kv_type) return fmt::format("--kv-type {}, now {}", saved.kv_type, kv_type);
+  if (saved.kv_type != name_of(row.kv_type))
+    return fmt::format("--kv-type {}, now {}", saved.kv_type, name_of(row.kv_type));
   if (!saved.activations.empty() && row.activations != ActivationType::automatic &&
       saved.activations != name_of(row.activations)) {
     return fmt::format("--activations {}, now {}", saved.activations, name_of(row.activations));

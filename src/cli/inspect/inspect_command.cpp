@@ -22,6 +22,7 @@
 #include "cli/terminal/output.h"
 #include "cli/terminal/progress_bar.h"
 #include "diagnostics/head_effect.h"
+#include "diagnostics/kv_effect.h"
 #include "model/inspect/inspection.h"
 
 namespace bitnet::cli {
@@ -34,6 +35,7 @@ struct InspectCommandOptions {
   bool all_tensors = false;
   bool json = false;
   bool int8_head = false;
+  bool q8_cache = false;
   unsigned n_threads = 0;
   bool quiet = false;
   bool verbose = false;
@@ -47,6 +49,14 @@ bool wants_int8(const std::string& name) {
                    "to them, pass --head int8");
 }
 
+// Of the other types f16 is what q8 is compared with.
+bool wants_q8(const std::string& name) {
+  if (parse_kv_type(name) == KvType::q8) return true;
+  throw UsageError("--kv-type " + name +
+                   ": nothing to measure; to see what q8 does to the logits of the f16 cache, pass "
+                   "--kv-type q8");
+}
+
 void add_options(Command& c, InspectCommandOptions& o) {
   auto* file = c.add_option("-m,--model,file", o.model, "GGUF file; none: the built-in canary");
   file->type_name("FILE")->envname("BITNET_MODEL")->file_ending(".gguf")->group("Model");
@@ -57,6 +67,11 @@ void add_options(Command& c, InspectCommandOptions& o) {
       "int8: measure too what run --head int8 does to logits");
   head->type_name("KIND")->group("Output");
   head->choices("int8");
+  auto* kv_type = c.add_option(
+      "--kv-type", [&o](const std::string& name) { o.q8_cache = wants_q8(name); },
+      "q8: measure too what run --kv-type q8 does to logits");
+  kv_type->type_name("TYPE")->group("Output");
+  kv_type->choices("q8");
   auto* threads = add_number(c, "-t,--threads", o.n_threads, "Threads; 0: one per physical core");
   threads->type_name("N")->envname("BITNET_THREADS")->group("Machine");
   c.add_flag("-q,--quiet", o.quiet, "Only errors on stderr")->group("Messages");
@@ -69,11 +84,15 @@ void add_options(Command& c, InspectCommandOptions& o) {
       "load and write nonsense (I2_S in another layout than its key says).");
 }
 
-// What the int8 copy of the head does to the logits of a file that loads; nullopt when interrupted.
-std::optional<HeadEffect> measure_head(const InspectionSource& source, unsigned n_threads) {
+// What the int8 copy of the head, or the int8 cache, does to the logits of a file that loads. False when
+// interrupted.
+bool measure(const InspectionSource& source, unsigned n_threads, InspectionExtras& extras) {
   const auto keep_going = [] { return !interrupted(); };
   const LoadOptions options{.n_threads = n_threads, .on_progress = [&](double) { return keep_going(); }};
-  return measure_int8_head(load(source, options), n_threads, keep_going);
+  const Model model = load(source, options);
+  if (extras.wants_head) extras.head = measure_int8_head(model, n_threads, keep_going);
+  if (extras.wants_kv && keep_going()) extras.kv = measure_q8_cache(model, n_threads, keep_going);
+  return keep_going();
 }
 
 // Of a report that is longer than the terminal the verdict has left it; where there is an error it is the
@@ -106,11 +125,11 @@ ExitCode inspect_file(const InspectCommandOptions& o) {
   });
   bar.clear();
   if (interrupted()) return ExitCode::interrupted;
-  InspectionExtras extras{.wants_head = o.int8_head, .head = {}};
-  if (o.int8_head && !inspection.refusal) {
-    extras.head = measure_head(source, n_threads);
-    if (!extras.head) return ExitCode::interrupted;
-    inspection.findings.push_back(finding_of(*extras.head));
+  InspectionExtras extras{.wants_head = o.int8_head, .wants_kv = o.q8_cache};
+  if ((o.int8_head || o.q8_cache) && !inspection.refusal) {
+    if (!measure(source, n_threads, extras)) return ExitCode::interrupted;
+    if (extras.head) inspection.findings.push_back(finding_of(*extras.head));
+    if (extras.kv) inspection.findings.push_back(finding_of(*extras.kv));
   }
   if (o.json) {
     write_stdout(inspection_json(inspection, extras));

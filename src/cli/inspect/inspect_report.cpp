@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "cli/inspect/inspect_report_head.h"
+#include "cli/inspect/inspect_report_effect.h"
 #include "cli/terminal/json_text.h"
 #include "cli/terminal/memory_use.h"
 #include "model/hidden_act.h"
@@ -340,7 +340,8 @@ std::string format_inspection(const Inspection& in, const InspectionExtras& extr
   }
   text += format_findings(in);
   if (!in.is_parsed) return text;
-  if (extras.head) text += format_head_effect(*extras.head);
+  if (extras.head) text += format_effect(*extras.head);
+  if (extras.kv) text += format_effect(*extras.kv);
   return text + format_sizes(in) + format_tensors(in, all_tensors) + format_keys(in);
 }
 
@@ -382,7 +383,8 @@ std::string inspection_json(const Inspection& in, const InspectionExtras& extras
               {"other_bytes", in.other_bytes()},
               {"metadata", std::move(metadata)},
               {"tensors", std::move(tensors)}});
-  if (extras.wants_head) all["int8_head"] = extras.head ? head_effect_json(*extras.head) : Json();
+  if (extras.wants_head) all["int8_head"] = extras.head ? effect_json(*extras.head) : Json();
+  if (extras.wants_kv) all["q8_cache"] = extras.kv ? effect_json(*extras.kv) : Json();
   return all.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

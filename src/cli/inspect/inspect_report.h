@@ -5,14 +5,17 @@
 #include <string>
 
 #include "diagnostics/head_effect.h"
+#include "diagnostics/kv_effect.h"
 #include "model/inspect/inspection.h"
 
 namespace bitnet::cli {
 
 // What was asked for besides the examination.
 struct InspectionExtras {
-  bool wants_head = false;         // --head int8
-  std::optional<HeadEffect> head;  // nullopt: it could not be measured, for the file is refused
+  bool wants_head = false;              // --head int8
+  bool wants_kv = false;                // --kv-type q8
+  std::optional<HeadEffect> head = {};  // nullopt: it could not be measured, for the file is refused
+  std::optional<KvEffect> kv = {};
 };
 
 // The report's first line: the file, and what it comes to.

@@ -18,6 +18,7 @@
 #include "cli/terminal/log.h"
 #include "cli/terminal/memory_use.h"
 #include "cli/terminal/progress_bar.h"
+#include "engine/kv_type.h"
 #include "model/hidden_act.h"
 #include "model/i2s/layout_judge.h"
 
@@ -68,10 +69,14 @@ void log_sparse(const SparseInfo& sparse) {
 
 }  // namespace
 
+const char* const kKvTypeNames = "f16, f32, q8";
+const char* const kKvTypeHelp = "Precision of the KV cache: f16, f32, q8 (int8)";
+
 KvType parse_kv_type(const std::string& name) {
-  if (name == "f16") return KvType::f16;
-  if (name == "f32") return KvType::f32;
-  throw UsageError("--kv-type '" + name + "' is unknown; choose from f16, f32");
+  for (const KvType type : kKvTypes) {
+    if (name == name_of(type)) return type;
+  }
+  throw UsageError("--kv-type '" + name + "' is unknown; choose from " + kKvTypeNames);
 }
 
 const char* const kActivationsHelp = "How they meet weights of two bits: rounded, or f32 for reference";
@@ -147,7 +152,6 @@ std::string_view name_of(HeadKind kind) {
   return "?";
 }
 
-std::string_view name_of(KvType type) { return type == KvType::f16 ? "f16" : "f32"; }
 std::string_view recorded_name_of(HeadKind kind) { return kind == HeadKind::int8 ? "int8" : "stored"; }
 
 std::string_view name_of(WeightMemory weights) { return weights == WeightMemory::mmap ? "mmap" : "repack"; }
@@ -198,10 +202,9 @@ void ModelOptions::add_to(Command& command) {
       add_number(command, "-c,--ctx-size", session.ctx_size, "Context length; 0: model's, up to 4096");
   ctx_size->type_name("N");
   Option* kv_type = command.add_option(
-      "--kv-type", [this](const std::string& name) { session.kv_type = parse_kv_type(name); },
-      "Precision of the KV cache: f16 or f32");
+      "--kv-type", [this](const std::string& name) { session.kv_type = parse_kv_type(name); }, kKvTypeHelp);
   kv_type->type_name("TYPE")->default_str("f16");
-  kv_type->choices("f16, f32");
+  kv_type->choices(kKvTypeNames);
   Option* activations = command.add_option(
       "--activations", [this](const std::string& name) { session.activations = parse_activations(name); },
       kActivationsHelp);

@@ -35,6 +35,8 @@ struct ModelOptions {
 
 // --kv-type, --activations, --hidden-act, --i2s-layout, --weights, --sparse, --head. Throw UsageError.
 KvType parse_kv_type(const std::string& name);
+extern const char* const kKvTypeNames;
+extern const char* const kKvTypeHelp;
 ActivationType parse_activations(const std::string& name);
 extern const char* const kActivationNames;
 extern const char* const kActivationsHelp;
@@ -51,7 +53,6 @@ extern const char* const kHeadNames;  // that it takes, as offer_choices() wants
 std::string_view name_of(HeadKind kind);
 std::string_view name_of(WeightMemory weights);
 std::string_view name_of(SparseMode mode);
-std::string_view name_of(KvType type);
 // In records: "stored" for what gives the bits of the head as it lies in the file, or "int8".
 std::string_view recorded_name_of(HeadKind kind);
 

@@ -1,5 +1,6 @@
 #include "kernels/avx2/avx2.h"
 
+#include "kernels/avx2/attention_q8.h"
 #include "kernels/avx2/decode.h"
 #include "kernels/avx2/lanes.h"
 #include "kernels/avx2/limits.h"
@@ -56,6 +57,7 @@ struct AddInWords {
 
 constexpr Kernels kTable =
     generic::make_table<F32x16, decode_i2_s>({.name = "avx2",
+                                              .attention_q8 = generic::attention_q8<F32x16, PairDots>,
                                               .matmul_ternary = matmul_ternary<Dot>,
                                               .ternary_rows = ternary_rows<Dot>,
                                               .add_columns = add_columns<Dot>,

@@ -43,6 +43,10 @@ struct F32x16 {
   }
 
   static F32x16 load_i8(const std::int8_t* p) { return widen_i8(load_bytes(p)); }
+  static F32x16 load_i32(const std::int32_t* p) {
+    const auto* at = reinterpret_cast<const __m256i*>(p);
+    return {_mm256_cvtepi32_ps(_mm256_loadu_si256(at)), _mm256_cvtepi32_ps(_mm256_loadu_si256(at + 1))};
+  }
   // 16 bytes of two 4-bit codes each, to code - 8: the low codes, the high ones.
   static std::array<F32x16, 2> load_4_bits(const std::uint8_t* p) {
     const __m128i bytes = load_bytes(p);
@@ -100,9 +104,7 @@ struct F32x16 {
   }
   // Lanes hold whole numbers in [-128, 127].
   void store_i8(std::int8_t* p, std::size_t n = 16) const {
-    // Packing works within 128-bit halves; the permutation puts the quarters back in order.
-    const __m256i words = _mm256_permute4x64_epi64(
-        _mm256_packs_epi32(_mm256_cvtps_epi32(low), _mm256_cvtps_epi32(high)), _MM_SHUFFLE(3, 1, 2, 0));
+    const __m256i words = to_words();
     const __m128i bytes = _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
     if (n == 16) {
       _mm_storeu_si128(reinterpret_cast<__m128i*>(p), bytes);
@@ -112,6 +114,9 @@ struct F32x16 {
       std::memcpy(p, all, n);
     }
   }
+
+  // Lanes hold whole numbers in [-32768, 32767].
+  void store_i16(std::int16_t* p) const { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), to_words()); }
 
   friend F32x16 operator+(const F32x16& a, const F32x16& b) {
     return {_mm256_add_ps(a.low, b.low), _mm256_add_ps(a.high, b.high)};
@@ -127,6 +132,11 @@ struct F32x16 {
   }
 
  private:
+  // Packing works within 128-bit halves; the permutation puts the quarters back in order.
+  __m256i to_words() const {
+    return _mm256_permute4x64_epi64(_mm256_packs_epi32(_mm256_cvtps_epi32(low), _mm256_cvtps_epi32(high)),
+                                    _MM_SHUFFLE(3, 1, 2, 0));
+  }
   static __m128i load_8(const std::uint16_t* p) {
     return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
   }
@@ -188,6 +198,25 @@ inline float reduce_add(const F32x16& a) {
   const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
   const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
   return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+}
+// The same fold of four vectors at once.
+inline void reduce_add_4(const F32x16 (&a)[4], float* out) {
+  // Of two vectors the halves, then their halves, side by side: adding is the same from either side.
+  const auto four = [](const F32x16& x, const F32x16& y) {
+    const __m256 x8 = _mm256_add_ps(x.low, x.high);
+    const __m256 y8 = _mm256_add_ps(y.low, y.high);
+    return _mm256_add_ps(_mm256_permute2f128_ps(x8, y8, 0x20), _mm256_permute2f128_ps(x8, y8, 0x31));
+  };
+  const __m256d first = _mm256_castps_pd(four(a[0], a[1]));
+  const __m256d second = _mm256_castps_pd(four(a[2], a[3]));
+  const __m256 two = _mm256_add_ps(_mm256_castpd_ps(_mm256_unpacklo_pd(first, second)),
+                                   _mm256_castpd_ps(_mm256_unpackhi_pd(first, second)));
+  const __m256 one = _mm256_add_ps(two, _mm256_movehdup_ps(two));
+  // Of vectors 0 and 2 in the lower half, 1 and 3 in the upper one, at every other place.
+  const __m128 even = _mm256_castps256_ps128(one);
+  const __m128 odd = _mm256_extractf128_ps(one, 1);
+  const __m128 both = _mm_shuffle_ps(even, odd, _MM_SHUFFLE(2, 0, 2, 0));
+  _mm_storeu_ps(out, _mm_permute_ps(both, _MM_SHUFFLE(3, 1, 2, 0)));
 }
 inline float reduce_max(const F32x16& a) {
   const __m256 eight = _mm256_max_ps(a.low, a.high);

@@ -1,5 +1,6 @@
 #include "kernels/avx512/avx512.h"
 
+#include "kernels/avx512/attention_q8.h"
 #include "kernels/avx512/lanes.h"
 #include "kernels/avx512/limits.h"
 #include "kernels/avx512/screen.h"
@@ -22,16 +23,18 @@ void matmul_ternary(const quant::Matrix& w, std::size_t row_begin, std::size_t r
   gemv_i2_s(w, row_begin, row_end, x, 0, y);
 }
 
-constexpr Kernels kTable = generic::make_table<F32x16, decode_i2_s>({.name = "avx512",
-                                                                     .matmul_ternary = matmul_ternary,
-                                                                     .ternary_rows = ternary_rows,
-                                                                     .add_columns = add_columns,
-                                                                     .matmul_lanes = matmul_lanes,
-                                                                     .upper_products = upper_products,
-                                                                     .five_bit_products = five_bit_products,
-                                                                     .bit_products = bit_products,
-                                                                     .read_all = read_all,
-                                                                     .int8_products = int8_products});
+constexpr Kernels kTable =
+    generic::make_table<F32x16, decode_i2_s>({.name = "avx512",
+                                              .attention_q8 = generic::attention_q8<F32x16, PairDots>,
+                                              .matmul_ternary = matmul_ternary,
+                                              .ternary_rows = ternary_rows,
+                                              .add_columns = add_columns,
+                                              .matmul_lanes = matmul_lanes,
+                                              .upper_products = upper_products,
+                                              .five_bit_products = five_bit_products,
+                                              .bit_products = bit_products,
+                                              .read_all = read_all,
+                                              .int8_products = int8_products});
 
 }  // namespace
 

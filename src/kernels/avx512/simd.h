@@ -29,6 +29,7 @@ struct F32x16 {
   static F32x16 load(const std::uint16_t* f16) { return {_mm512_cvtph_ps(load_16(f16))}; }
   static F32x16 load_bf16(const std::uint16_t* p) { return widen_bf16(load_16(p)); }
   static F32x16 load_i8(const std::int8_t* p) { return widen_i8(load_bytes(p)); }
+  static F32x16 load_i32(const std::int32_t* p) { return {_mm512_cvtepi32_ps(_mm512_loadu_si512(p))}; }
   // 16 bytes of two 4-bit codes each, to code - 8: the low codes, the high ones. A permutation, which looks
   // at the low four bits of a lane, is the table.
   static std::array<F32x16, 2> load_4_bits(const std::uint8_t* p) {
@@ -69,6 +70,10 @@ struct F32x16 {
   // Lanes hold whole numbers in [-128, 127].
   void store_i8(std::int8_t* p, std::size_t n = 16) const {
     _mm_mask_storeu_epi8(p, first_lanes(n), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(v)));
+  }
+  // Lanes hold whole numbers in [-32768, 32767].
+  void store_i16(std::int16_t* p) const {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(v)));
   }
 
   friend F32x16 operator+(const F32x16& a, const F32x16& b) { return {_mm512_add_ps(a.v, b.v)}; }
@@ -129,21 +134,45 @@ inline float reduce_add(const F32x16& a) {
   const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
   return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
 }
+// x's eight sums of halves, then y's.
+inline __m512 fold_halves(__m512 x, __m512 y) {
+  const __m512 outer = _mm512_mask_blend_ps(0xFF00, x, y);  // adding is the same from either side
+  return _mm512_add_ps(outer, _mm512_shuffle_f32x4(x, y, _MM_SHUFFLE(1, 0, 3, 2)));
+}
+// Four vectors' first two folds, 128 bits of each.
+inline __m512 fold_to_quarters(const F32x16 (&a)[4]) {
+  const __m512 first = fold_halves(a[0].v, a[1].v);
+  const __m512 second = fold_halves(a[2].v, a[3].v);
+  return _mm512_add_ps(_mm512_shuffle_f32x4(first, second, _MM_SHUFFLE(2, 0, 2, 0)),
+                       _mm512_shuffle_f32x4(first, second, _MM_SHUFFLE(3, 1, 3, 1)));
+}
 // The same fold of four vectors at once, side by side.
 inline void reduce_add_4(const F32x16 (&a)[4], float* out) {
-  const auto add_halves = [](__m512 x, __m512 y) {  // x's eight sums, then y's
-    const __m512 low = _mm512_castpd_ps(
-        _mm512_insertf64x4(_mm512_castps_pd(x), _mm512_castpd512_pd256(_mm512_castps_pd(y)), 1));
-    return _mm512_add_ps(low, _mm512_shuffle_f32x4(x, y, _MM_SHUFFLE(3, 2, 3, 2)));
-  };
-  const __m512 first = add_halves(a[0].v, a[1].v);
-  const __m512 second = add_halves(a[2].v, a[3].v);
-  const __m512 four = _mm512_add_ps(_mm512_shuffle_f32x4(first, second, _MM_SHUFFLE(2, 0, 2, 0)),
-                                    _mm512_shuffle_f32x4(first, second, _MM_SHUFFLE(3, 1, 3, 1)));
+  const __m512 four = fold_to_quarters(a);
   const __m512 two = _mm512_add_ps(four, _mm512_permute_ps(four, _MM_SHUFFLE(3, 2, 3, 2)));
   const __m512 one = _mm512_add_ps(two, _mm512_permute_ps(two, _MM_SHUFFLE(1, 1, 1, 1)));
   const __m512i firsts = _mm512_setr_epi32(0, 4, 8, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
   _mm_storeu_ps(out, _mm512_castps512_ps128(_mm512_permutexvar_ps(firsts, one)));
+}
+// The same fold of sixteen: out[h * stride + k] = fold of a[h][k] * scale.
+inline void reduce_add_4x4(const F32x16 (&a)[4][4], const F32x16& scale, float* out, std::size_t stride) {
+  const auto two = [](const F32x16(&x)[4], const F32x16(&y)[4]) {
+    const __m512d x4 = _mm512_castps_pd(fold_to_quarters(x));
+    const __m512d y4 = _mm512_castps_pd(fold_to_quarters(y));
+    return _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(x4, y4)),
+                         _mm512_castpd_ps(_mm512_unpackhi_pd(x4, y4)));
+  };
+  const __m512 first = two(a[0], a[1]);
+  const __m512 second = two(a[2], a[3]);
+  const __m512 one = _mm512_add_ps(_mm512_shuffle_ps(first, second, _MM_SHUFFLE(2, 0, 2, 0)),
+                                   _mm512_shuffle_ps(first, second, _MM_SHUFFLE(3, 1, 3, 1)));
+  // Its 128 bits number k hold a[0][k], a[1][k], a[2][k], a[3][k].
+  const __m512i by_row = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  const __m512 all = _mm512_mul_ps(_mm512_permutexvar_ps(by_row, one), scale.v);
+  _mm_storeu_ps(out, _mm512_castps512_ps128(all));
+  _mm_storeu_ps(out + stride, _mm512_extractf32x4_ps(all, 1));
+  _mm_storeu_ps(out + 2 * stride, _mm512_extractf32x4_ps(all, 2));
+  _mm_storeu_ps(out + 3 * stride, _mm512_extractf32x4_ps(all, 3));
 }
 inline float reduce_max(const F32x16& a) {
   const __m256 eight = _mm256_max_ps(_mm512_castps512_ps256(a.v), upper_half(a.v));

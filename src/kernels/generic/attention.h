@@ -1,50 +1,28 @@
-// Attention of one token over the keys it may see, written once over the 16-lane float V of a backend.
+// Attention over keys and values that are floats, written once over the 16-lane float V of a backend.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
-#include <limits>
+#include <cstdint>
+#include <type_traits>
 
-#include "kernels/generic/elementwise.h"
-#include "kernels/kernels.h"
+#include "kernels/generic/attention_rows.h"
 
 namespace bitnet::kernels::generic {
 
-// Query heads worked on together: each key and value is loaded and widened once for all of them, and their
-// sums are independent chains.
-inline constexpr std::size_t kQueryTile = 4;
-// Query heads whose running sums are kept at a time; more than share a key/value head in any known model.
-inline constexpr std::size_t kMaxQueries = 16;
-
-// The running softmax of one query head.
-struct SoftmaxState {
-  float max = -std::numeric_limits<float>::max();  // finite, so that scores of -inf don't give inf - inf
-  float sum = 0.0F;
-};
-
-using KeyWeights = float[kKeyBlock];
-
-// Asked for ahead: a block's values while its keys are scored, the next block's keys while values are mixed.
-// Each takes less than a microsecond, too short a stretch for the processor to see by itself what comes.
-template <typename T, int kLocality = 3>
-inline void prefetch(const T* begin, std::size_t n) {
-  for (std::size_t i = 0; i < n; i += 64 / sizeof(T)) __builtin_prefetch(begin + i, 0, kLocality);
-}
-
-// The first lines of each page, a block earlier still: the pages' addresses are known by then, and the
-// processor has begun to follow. Over 4000 keys this takes a quarter of the time away.
-template <typename T>
-inline void prefetch_pages(const T* begin, std::size_t n) {
-  constexpr std::size_t kPage = 4096 / sizeof(T);
-  constexpr std::size_t kLines = 8 * 64 / sizeof(T);
-  for (std::size_t i = 0; i < n; i += kPage) prefetch<T, 2>(begin + i, std::min(kLines, n - i));
-}
+// Elements of a head whose values are mixed by one tile of rows before the next.
+inline constexpr std::size_t kMixedAtOnce = 64;
+// What is widened once for all rows, where there are many, stays in L1 meanwhile: 16 KiB of floats. Larger
+// heads than that allows for do without; no known model has such.
+inline constexpr std::size_t kWidened = kKeyBlock * kMixedAtOnce;
+// From so many rows on: at 8 widening again for each tile is faster by a tenth, at 32 slower by a sixteenth.
+inline constexpr std::size_t kWidenedRows = 24;
 
 // Loops over the parts of a tile are unrolled by order: what is left to GCC it keeps in memory.
 
-// weight[q][j + k] = query q . key j + k * scale, for N queries and K keys
+// weight[q][j + k] = query q . key k * scale, for N queries and K keys
 template <typename V, std::size_t N, std::size_t K, typename T>
-inline void score_tile(const Attention& a, const float* q, const T* keys, std::size_t j, KeyWeights* weight) {
+inline void score_tile(const Attention& a, const float* const* q, const T* keys, KeyWeights* weight,
+                       std::size_t j) {
   V sum[N][K];
 #pragma GCC unroll 4
   for (auto& of_query : sum) {
@@ -57,75 +35,63 @@ inline void score_tile(const Attention& a, const float* q, const T* keys, std::s
     for (std::size_t k = 0; k < K; ++k) key[k] = load_up_to_16<V>(keys + k * a.head_dim + i, m);
 #pragma GCC unroll 4
     for (std::size_t h = 0; h < N; ++h) {
-      const V query = load_up_to_16<V>(q + h * a.head_dim + i, m);
+      const V query = load_up_to_16<V>(q[h] + i, m);
 #pragma GCC unroll 4
       for (std::size_t k = 0; k < K; ++k) sum[h][k] = fma(query, key[k], sum[h][k]);
     }
   });
+  if constexpr (N == 4 && K == 4) {
+    reduce_add_4x4(sum, V::broadcast(a.scale), weight[0] + j, kKeyBlock);
+  } else if constexpr (N == 4 && K == 1) {
+    float folded[4];
+    const V of_query[4] = {sum[0][0], sum[1][0], sum[2][0], sum[3][0]};
+    reduce_add_4(of_query, folded);
+    for (std::size_t h = 0; h < N; ++h) weight[h][j] = folded[h] * a.scale;
+  } else {
 #pragma GCC unroll 4
-  for (std::size_t h = 0; h < N; ++h) {
-    if constexpr (K == 4) {
-      reduce_add_4(sum[h], weight[h] + j);
-      for (std::size_t k = 0; k < K; ++k) weight[h][j + k] *= a.scale;
-    } else {
-      for (std::size_t k = 0; k < K; ++k) weight[h][j + k] = reduce_add(sum[h][k]) * a.scale;
+    for (std::size_t h = 0; h < N; ++h) {
+      if constexpr (K == 4) {
+        reduce_add_4(sum[h], weight[h] + j);
+        for (std::size_t k = 0; k < K; ++k) weight[h][j + k] *= a.scale;
+      } else {
+        for (std::size_t k = 0; k < K; ++k) weight[h][j + k] = reduce_add(sum[h][k]) * a.scale;
+      }
     }
   }
 }
 
-// The three parts of a block are functions of their own: inlined into one, GCC keeps the constants of the
-// exponential in registers throughout, and the sums of the other two on the stack.
+// Scores of n keys, and nothing else: inlined into what calls it, GCC keeps sums on the stack. `ahead` are
+// values that will be wanted, as many; or nullptr.
 template <typename V, std::size_t N, typename T>
-[[gnu::noinline]] void score_keys(const Attention& a, std::size_t query, const T* k, std::size_t n,
-                                  const T* values, KeyWeights* weight) {
-  const float* q = a.q + query * a.head_dim;
+[[gnu::noinline]] void score_keys(const Attention& a, const float* const* q, const T* keys, std::size_t n,
+                                  const T* ahead, KeyWeights* weight, std::size_t first) {
   std::size_t j = 0;
   for (; j + V::kTile <= n; j += V::kTile) {
-    prefetch(values + j * a.head_dim, V::kTile * a.head_dim);
-    score_tile<V, N, V::kTile>(a, q, k + j * a.head_dim, j, weight);
+    if (ahead != nullptr) prefetch(ahead + j * a.head_dim, V::kTile * a.head_dim);
+    score_tile<V, N, V::kTile>(a, q, keys + j * a.head_dim, weight, first + j);
   }
-  for (; j < n; ++j) score_tile<V, N, 1>(a, q, k + j * a.head_dim, j, weight);
-}
-
-// Turns scores into exp(score - running maximum) and returns what earlier sums must be multiplied by: exactly
-// 1 where the maximum stood.
-template <typename V>
-[[gnu::noinline]] float exponentiate(KeyWeights& weight, std::size_t n, SoftmaxState& state) {
-  for (std::size_t j = n; j % 16 != 0; ++j) weight[j] = state.max;
-  V largest = V::broadcast(state.max);
-  for (std::size_t j = 0; j < n; j += 16) largest = max(largest, V::load(weight + j));
-  const float new_max = reduce_max(largest);
-  V sum = V::zero();
-  for_each_16(n, [&](std::size_t j, std::size_t m) {
-    exp(load_up_to_16<V>(weight + j, m) - V::broadcast(new_max)).store(weight + j, m);
-    sum = sum + load_up_to_16<V>(weight + j, m);
-  });
-  float rescale[16];
-  exp(V::broadcast(state.max - new_max)).store(rescale);
-  state.sum = state.sum * rescale[0] + reduce_add(sum);
-  state.max = new_max;
-  return rescale[0];
+  for (; j < n; ++j) score_tile<V, N, 1>(a, q, keys + j * a.head_dim, weight, first + j);
 }
 
 // Elements [i, i + 16 * D), or the last m of them, of out = out * rescale + sum over j of weight[j] * value
-// j, in ascending j
+// j, in ascending j. `values` are those elements of the first key, `stride` further of the next. `ahead` are
+// keys that will be wanted, 16 * D elements for each of the n; or nullptr.
 template <typename V, std::size_t N, std::size_t D, typename T>
-inline void mix_tile(const Attention& a, float* out, const T* v, std::size_t i, std::size_t m, std::size_t n,
-                     const T* next_keys, const KeyWeights* weight, const float* rescale) {
+[[gnu::noinline]] void mix_values(float* const* out, std::size_t i, std::size_t m, const T* values,
+                                  std::size_t stride, std::size_t n, const T* ahead, const KeyWeights* weight,
+                                  const float* rescale) {
   V mixed[N][D];
 #pragma GCC unroll 4
   for (std::size_t h = 0; h < N; ++h) {
 #pragma GCC unroll 4
     for (std::size_t d = 0; d < D; ++d)
-      mixed[h][d] = load_up_to_16<V>(out + h * a.head_dim + i + 16 * d, m) * V::broadcast(rescale[h]);
+      mixed[h][d] = load_up_to_16<V>(out[h] + i + 16 * d, m) * V::broadcast(rescale[h]);
   }
-  // The tiles of a head take 64 keys each and together ask for all of the next block.
-  const T* ahead = next_keys + i * kKeyBlock;
   for (std::size_t j = 0; j < n; ++j) {
-    prefetch(ahead + j * 16 * D, 16 * D);
+    if (ahead != nullptr) prefetch(ahead + j * 16 * D, 16 * D);
     V value[D];
 #pragma GCC unroll 4
-    for (std::size_t d = 0; d < D; ++d) value[d] = load_up_to_16<V>(v + j * a.head_dim + i + 16 * d, m);
+    for (std::size_t d = 0; d < D; ++d) value[d] = load_up_to_16<V>(values + j * stride + 16 * d, m);
 #pragma GCC unroll 4
     for (std::size_t h = 0; h < N; ++h) {
       const V w = V::broadcast(weight[h][j]);
@@ -136,74 +102,109 @@ inline void mix_tile(const Attention& a, float* out, const T* v, std::size_t i, 
 #pragma GCC unroll 4
   for (std::size_t h = 0; h < N; ++h) {
 #pragma GCC unroll 4
-    for (std::size_t d = 0; d < D; ++d) mixed[h][d].store(out + h * a.head_dim + i + 16 * d, m);
+    for (std::size_t d = 0; d < D; ++d) mixed[h][d].store(out[h] + i + 16 * d, m);
   }
 }
 
-template <typename V, std::size_t N, typename T>
-[[gnu::noinline]] void mix_values(const Attention& a, std::size_t query, const T* v, std::size_t n,
-                                  const T* next_keys, const KeyWeights* weight, const float* rescale) {
-  float* out = a.out + query * a.head_dim;
-  constexpr std::size_t kStep = 16 * V::kTile;
-  std::size_t i = 0;
-  for (; i + kStep <= a.head_dim; i += kStep)
-    mix_tile<V, N, V::kTile>(a, out, v, i, 16, n, next_keys, weight, rescale);
-  for_each_16(a.head_dim - i, [&](std::size_t at, std::size_t m) {
-    mix_tile<V, N, 1>(a, out, v, i + at, m, n, next_keys, weight, rescale);
-  });
-}
-
-// N query heads over one block of keys.
-template <typename V, std::size_t N, typename T>
-void attend_block(const Attention& a, std::size_t query, const T* k, const T* v, std::size_t n,
-                  const T* next_keys, SoftmaxState* state) {
-  KeyWeights weight[N];
-  float rescale[N];
-  score_keys<V, N>(a, query, k, n, v, weight);
-  for (std::size_t h = 0; h < N; ++h) rescale[h] = exponentiate<V>(weight[h], n, state[h]);
-  mix_values<V, N>(a, query, v, n, next_keys, weight, rescale);
-}
-
+// Keys and values of type T.
 template <typename V, typename T>
-void attention(const Attention& a) {
-  const T* k = static_cast<const T*>(a.k);
-  const T* v = static_cast<const T*>(a.v);
-  const std::size_t block_stride = a.block_stride == 0 ? kKeyBlock * a.head_dim : a.block_stride;
-  std::fill_n(a.out, a.n_queries * a.head_dim, 0.0F);
-  for (std::size_t first = 0; first < a.n_queries; first += kMaxQueries) {
-    const std::size_t last = std::min(first + kMaxQueries, a.n_queries);
-    SoftmaxState state[kMaxQueries];
-    const T* keys = k + a.first_key / kKeyBlock * block_stride;
-    const T* values = v + a.first_key / kKeyBlock * block_stride;
-    for (std::size_t j = a.first_key / kKeyBlock * kKeyBlock; j < a.n_keys; j += kKeyBlock) {
-      const std::size_t unseen = a.first_key > j ? a.first_key - j : 0;
-      const std::size_t n = std::min(kKeyBlock, a.n_keys - j) - unseen;
-      const bool more = j + kKeyBlock < a.n_keys;
-      const T* next_keys = more ? keys + block_stride : keys;
-      if (more) {
-        prefetch_pages(next_keys, kKeyBlock * a.head_dim);
-        prefetch_pages(values + block_stride, kKeyBlock * a.head_dim);
+class FloatAttention {
+ public:
+  explicit FloatAttention(const Attention& a) : a_(a) {}
+
+  void start(const AttentionRows&, std::size_t n_rows) {
+    is_widened_ =
+        !std::is_same_v<T, float> && n_rows >= kWidenedRows && kKeysAtOnce * a_.head_dim <= kWidened;
+  }
+
+  void attend(AttentionRows& all, const KeyBlock& block, std::span<const Run> runs) {
+    const std::size_t d = a_.head_dim;
+    const auto* keys = reinterpret_cast<const T*>(block.keys);
+    const auto* values = reinterpret_cast<const T*>(block.values);
+    const auto* next_keys = reinterpret_cast<const T*>(block.next_keys);
+    const std::size_t first = block.seen.first;
+    const std::size_t end = first + block.seen.n;
+    for (std::size_t begin = first; begin < end; begin += kKeysAtOnce) {
+      const SeenKeys chunk{begin, std::min(kKeysAtOnce, end - begin)};
+      if (is_widened_) {
+        widen(keys + begin * d, chunk.n * d, chunk.n * d, 1, values + begin * d);
+        score<float>(all, runs, chunk, widened_, nullptr);
+      } else {
+        score<T>(all, runs, chunk, keys + begin * d, values + begin * d);
       }
-      std::size_t query = first;
-      const auto attend = [&]<std::size_t N>() {
-        for (; query + N <= last; query += N)
-          attend_block<V, N>(a, query, keys + unseen * a.head_dim, values + unseen * a.head_dim, n, next_keys,
-                             state + (query - first));
-      };
-      attend.template operator()<kQueryTile>();
-      attend.template operator()<2>();
-      attend.template operator()<1>();
-      keys += block_stride;
-      values += block_stride;
     }
-    for (std::size_t query = first; query < last; ++query) {
-      float* out = a.out + query * a.head_dim;
-      const V sum = V::broadcast(state[query - first].sum);
-      for_each_16(a.head_dim, [&](std::size_t i, std::size_t m) {
-        (load_up_to_16<V>(out + i, m) / sum).store(out + i, m);
+    for (const Run& run : runs) exponentiate<V>(all, run.rows, run.seen.n);
+    for (std::size_t i = 0; i < d; i += kMixedAtOnce) {
+      const std::size_t width = std::min(kMixedAtOnce, d - i);
+      const T* stripe = values + first * d + i;
+      const T* ahead = next_keys + i * kKeyBlock;  // the stripes of a head together ask for the next block
+      if (is_widened_) {
+        widen(stripe, width, d, block.seen.n, ahead);
+        mix<float>(all, runs, first, i, width, widened_, width, nullptr);
+      } else {
+        mix<T>(all, runs, first, i, width, stripe, d, ahead);
+      }
+    }
+  }
+
+ private:
+  // n_rows of `width` elements, `stride` apart, one after the other.
+  void widen(const T* from, std::size_t width, std::size_t stride, std::size_t n_rows, const T* ahead) {
+    for (std::size_t row = 0; row < n_rows; ++row) {
+      prefetch(ahead + row * width, width);
+      for_each_16(width, [&](std::size_t i, std::size_t m) {
+        load_up_to_16<V>(from + row * stride + i, m).store(widened_ + row * width + i, m);
       });
     }
   }
+
+  // Those keys of the chunk that a run sees, for every run; only the first tile of all asks ahead.
+  template <typename U>
+  void score(AttentionRows& all, std::span<const Run> runs, SeenKeys chunk, const U* keys,
+             const U* ahead) const {
+    for (const Run& run : runs) {
+      const std::size_t begin = std::max(run.seen.first, chunk.first);
+      const std::size_t end = std::min(run.seen.first + run.seen.n, chunk.first + chunk.n);
+      if (begin >= end) continue;
+      const std::size_t at = (begin - chunk.first) * a_.head_dim;
+      for_row_tiles(run.rows, [&]<std::size_t N>(std::size_t row) {
+        const bool asks = ahead != nullptr && row == 0;
+        score_keys<V, N>(a_, all.q + row, keys + at, end - begin, asks ? ahead + at : nullptr,
+                         all.weight + row, begin - run.seen.first);
+      });
+    }
+  }
+
+  // Elements [i, i + width) of the values of all keys from `first` on.
+  template <typename U>
+  void mix(AttentionRows& all, std::span<const Run> runs, std::size_t first, std::size_t i, std::size_t width,
+           const U* values, std::size_t stride, const U* ahead) const {
+    for (const Run& run : runs) {
+      const U* of_run = values + (run.seen.first - first) * stride;
+      const auto part = [&]<std::size_t D>(std::size_t at, std::size_t m) {
+        for_row_tiles(run.rows, [&]<std::size_t N>(std::size_t row) {
+          const bool asks = ahead != nullptr && row == 0;
+          mix_values<V, N, D>(all.out + row, i + at, m, of_run + at, stride, run.seen.n,
+                              asks ? ahead + at * kKeyBlock : nullptr, all.weight + row, all.rescale + row);
+        });
+      };
+      std::size_t at = 0;
+      for (; at + 16 * V::kTile <= width; at += 16 * V::kTile)
+        part.template operator()<V::kTile>(at, std::size_t{16});
+      for (; at < width; at += 16) part.template operator()<1>(at, std::min<std::size_t>(16, width - at));
+    }
+  }
+
+  const Attention& a_;
+  bool is_widened_ = false;
+  alignas(64) float widened_[std::is_same_v<T, float> ? 1 : kWidened];
+};
+
+template <typename V, typename T>
+void attention(const Attention& a) {
+  constexpr CacheType kType = std::is_same_v<T, float> ? CacheType::f32 : CacheType::f16;
+  FloatAttention<V, T> kind(a);
+  attend_all<V>(a, kKeyBlock * cache_row_bytes(kType, a.head_dim), kAttentionRows, kind);
 }
 
 }  // namespace bitnet::kernels::generic

@@ -123,23 +123,29 @@ void quantize(const float* x, std::size_t n, std::size_t padded_n, std::int8_t* 
   *sum = total;
 }
 
-// One block of n <= 128 columns, a multiple of 32.
+// n values under one scale: codes q, and what one of them is worth.
 template <typename V>
 float quantize_block(const float* x, std::size_t n, std::int8_t* q) {
   V largest = V::zero();
   V poison = V::zero();  // as in quantize
-  for (std::size_t i = 0; i < n; i += 16) {
-    const V v = V::load(x + i);
+  for_each_16(n, [&](std::size_t i, std::size_t m) {
+    const V v = load_up_to_16<V>(x + i, m);
     largest = max(largest, abs(v));
     poison = fma(v, V::zero(), poison);
-  }
+  });
   const float widest = reduce_max(largest) + reduce_add(poison);
   const float s = 127.0F / (widest < 0x1p-100F ? 0x1p-100F : widest);
-  for (std::size_t i = 0; i < n; i += 16) {
-    const V v = min(max(V::load(x + i) * V::broadcast(s), V::broadcast(-128.0F)), V::broadcast(127.0F));
-    round_even(v).store_i8(q + i);
-  }
+  for_each_16(n, [&](std::size_t i, std::size_t m) {
+    const V v =
+        min(max(load_up_to_16<V>(x + i, m) * V::broadcast(s), V::broadcast(-128.0F)), V::broadcast(127.0F));
+    round_even(v).store_i8(q + i, m);
+  });
   return 1.0F / s;
+}
+
+template <typename V>
+void store_q8(const float* x, std::int8_t* codes, float* unit, std::size_t n) {
+  *unit = quantize_block<V>(x, n, codes);
 }
 
 template <typename V>

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/generic/attention.h"
+#include "kernels/generic/attention_q8.h"
 #include "kernels/generic/elementwise.h"
 #include "kernels/generic/matmul_decoded.h"
 #include "kernels/generic/matmul_float.h"
@@ -14,6 +15,7 @@ namespace bitnet::kernels::generic {
 // What a backend writes for itself.
 struct OwnKernels {
   std::string_view name;
+  decltype(Kernels::attention_q8) attention_q8;
   decltype(Kernels::matmul_ternary) matmul_ternary;
   decltype(Kernels::ternary_rows) ternary_rows;
   decltype(Kernels::add_columns) add_columns;
@@ -37,10 +39,12 @@ constexpr Kernels make_table(const OwnKernels& own) {
       .rope_neox = rope_neox<V>,
       .rope_norm = rope_norm<V>,
       .store_f16 = store_f16<V>,
+      .store_q8 = store_q8<V>,
       .quantize = quantize<V>,
       .quantize_blocks = quantize_blocks<V>,
       .attention_f16 = attention<V, std::uint16_t>,
       .attention_f32 = attention<V, float>,
+      .attention_q8 = own.attention_q8,
       .matmul_float = matmul_float<V>,
       .decode_float = decode_float<V>,
       .decode_ternary = decode,

@@ -14,6 +14,31 @@
 namespace bitnet::kernels::scalar {
 namespace {
 
+// For attention over int8 keys and values (generic/attention_q8.h).
+struct Dots {
+  template <std::size_t N>
+  static void score(const std::int16_t* q, std::size_t q_stride, const std::int8_t* keys,
+                    std::size_t head_dim, std::size_t n, std::int32_t (&sums)[N][generic::kKeysAtOnce]) {
+    for (std::size_t h = 0; h < N; ++h) {
+      for (std::size_t j = 0; j < n; ++j) {
+        std::int32_t sum = 0;
+        for (std::size_t i = 0; i < head_dim; ++i) sum += q[h * q_stride + i] * keys[j * head_dim + i];
+        sums[h][j] = sum;
+      }
+    }
+  }
+  template <std::size_t N>
+  static void mix(const std::int16_t (*codes)[kKeyBlock], const std::int8_t* values, std::size_t stride,
+                  std::size_t n, const std::byte*, std::int32_t (&sums)[N][generic::kStripe]) {
+    for (std::size_t h = 0; h < N; ++h) {
+      for (std::size_t i = 0; i < generic::kStripe; ++i) {
+        sums[h][i] = 0;
+        for (std::size_t j = 0; j < n; ++j) sums[h][i] += codes[h][j] * values[j * stride + i];
+      }
+    }
+  }
+};
+
 // Sum of code * q over one I2_S row, codes 0, 1, 2. At most 2 * 128 * cols: 32 bits hold it for cols < 2^23.
 std::int32_t dot_i2_s(const std::uint8_t* codes, const std::int8_t* q, std::size_t cols) {
   std::int32_t sum = 0;
@@ -173,6 +198,7 @@ void read_all(const std::byte* data, std::size_t n) {
 
 constexpr Kernels kTable =
     generic::make_table<F32x16, decode_ternary>({.name = "scalar",
+                                                 .attention_q8 = generic::attention_q8<F32x16, Dots>,
                                                  .matmul_ternary = matmul_ternary,
                                                  .ternary_rows = ternary_rows,
                                                  .add_columns = add_columns,

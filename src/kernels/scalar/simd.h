@@ -41,6 +41,9 @@ struct F32x16 {
   static F32x16 load_i8(const std::int8_t* p) {
     return make([&](std::size_t i) { return static_cast<float>(p[i]); });
   }
+  static F32x16 load_i32(const std::int32_t* p) {
+    return make([&](std::size_t i) { return static_cast<float>(p[i]); });
+  }
   // 16 bytes of two 4-bit codes each, to code - 8: the low codes, the high ones.
   static std::array<F32x16, 2> load_4_bits(const std::uint8_t* p) {
     return {make([&](std::size_t i) { return static_cast<float>((p[i] & 15) - 8); }),
@@ -75,6 +78,10 @@ struct F32x16 {
   // Lanes hold whole numbers in [-128, 127].
   void store_i8(std::int8_t* p, std::size_t n = 16) const {
     for (std::size_t i = 0; i < n; ++i) p[i] = static_cast<std::int8_t>(lane[i]);
+  }
+  // Lanes hold whole numbers in [-32768, 32767].
+  void store_i16(std::int16_t* p) const {
+    for (std::size_t i = 0; i < 16; ++i) p[i] = static_cast<std::int16_t>(lane[i]);
   }
 
   friend F32x16 operator+(const F32x16& a, const F32x16& b) {
@@ -137,6 +144,9 @@ inline float reduce_add(F32x16 a) {
     for (std::size_t i = 0; i < half; ++i) a.lane[i] = a.lane[i] + a.lane[i + half];
   }
   return a.lane[0];
+}
+inline void reduce_add_4(const F32x16 (&a)[4], float* out) {
+  for (std::size_t k = 0; k < 4; ++k) out[k] = reduce_add(a[k]);
 }
 inline float reduce_max(F32x16 a) {
   for (std::size_t half = 8; half > 0; half /= 2) {

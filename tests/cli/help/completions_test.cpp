@@ -118,8 +118,8 @@ TEST_F(BashCompletions, OfferCommandsOptionsAndChoices) {
   EXPECT_EQ(offers({"bitnet", "--ver"}), (Args{"--version"}));
   EXPECT_EQ(offers({"bitnet", "help", "perp"}), (Args{"perplexity"}));
   EXPECT_EQ(offers({"bitnet", "run", "--te"}), (Args{"--template", "--temp"}));
-  EXPECT_EQ(offers({"bitnet", "run", "--kv-type", ""}), (Args{"f16", "f32"}));
-  EXPECT_EQ(offers({"bitnet", "run", "--kv-type", "="}), (Args{"f16", "f32"}));
+  EXPECT_EQ(offers({"bitnet", "run", "--kv-type", ""}), (Args{"f16", "f32", "q8"}));
+  EXPECT_EQ(offers({"bitnet", "run", "--kv-type", "="}), (Args{"f16", "f32", "q8"}));
   EXPECT_EQ(offers({"bitnet", "run", "--kv-type", "=", "f3"}), (Args{"f32"}));
   EXPECT_EQ(offers({"bitnet", "-h", "chat", "--template", "l"}), (Args{"llama3"}));
   EXPECT_EQ(offers({"bitnet", "completions", "z"}), (Args{"zsh"}));

@@ -218,6 +218,31 @@ TEST(CliInspect, JsonHasTheInt8HeadIfAskedFor) {
   EXPECT_LT(head.at("lowest_cosine"), 1);
 }
 
+TEST(CliInspect, ShowsWhatTheInt8CacheDoesToLogitsIfAskedFor) {
+  const std::string text = text_of({"inspect", "-q", "--kv-type", "q8"});
+  for (const std::string& line : lines_of(text)) EXPECT_LE(columns_of(line), 80U) << line;
+  for (const char* part :
+       {": q8 cache: the best token is the same at ", "\nLogits with --kv-type q8 against the f16 cache\n",
+        "\n  positions            128 of a text\n", " of the f16 cache's logits\n",
+        " bytes a position, f16 "}) {
+    EXPECT_PRED2(has, text, part);
+  }
+  EXPECT_PRED2(lacks, text, "--head int8 against");
+  const auto json =
+      nlohmann::json::parse(text_of({"inspect", "-q", "--json", "--kv-type", "q8", "--head", "int8"}));
+  EXPECT_EQ(violations(load_schema("inspect"), json), "");
+  EXPECT_EQ(json.at("findings").back().at("topic"), "q8 cache");
+  EXPECT_TRUE(json.at("int8_head").is_object());
+  const auto& cache = json.at("q8_cache");
+  EXPECT_LT(cache.at("q8_bytes"), cache.at("f16_bytes"));
+  EXPECT_EQ(cache.at("sample"), "text");
+  EXPECT_EQ(cache.at("compared"), 128);
+  EXPECT_GT(cache.at("rms_difference"), 0);
+  EXPECT_LT(cache.at("lowest_cosine"), 1);
+  EXPECT_PRED2(has, refusal(run_bitnet({"inspect", "--kv-type", "f16"}), 2), "nothing to measure");
+  EXPECT_PRED2(has, refusal(run_bitnet({"inspect", "--kv-type", "q4"}), 2), "f16, f32, q8");
+}
+
 TEST(CliInspect, SaysOfATernaryHeadThatItIsUsedAsItIs) {
   SmallModel small("llama");
   SmallTensor tensor{"output.weight", {128, 300}, kI2S, {}};
