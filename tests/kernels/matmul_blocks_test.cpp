@@ -77,8 +77,8 @@ TEST_P(MatmulBlocks, SumsFollowTheCanonicalOrder) {
     for (const std::size_t rows : {1U, 2U, 5U, 11U}) {
       const BlockMatrix m(type(), rows, n_blocks, 0.75F, static_cast<unsigned>(rows + n_blocks));
       const std::size_t stride = m.w.cols + 5;
-      const auto x = random_floats(6 * stride, 8);
-      for (const std::size_t n_tokens : {1U, 2U, 4U, 6U}) {
+      const auto x = random_floats(9 * stride, 8);
+      for (const std::size_t n_tokens : {1U, 2U, 3U, 4U, 7U, 9U}) {
         for (const std::size_t begin : {std::size_t{0}, rows / 2}) {
           std::vector<float> y(n_tokens * rows, kUntouched);
           kernels().matmul_float(m.w, begin, rows, {x.data(), stride}, n_tokens, {y.data(), rows});

@@ -161,6 +161,33 @@ TEST_P(Matmul, FloatProductsAgreeWithTheDefinition) {
   }
 }
 
+// Bit for bit, for rows and tokens of every number that tiles leave over.
+TEST_P(Matmul, FloatProductsOfSeveralTokensAreThoseOfEach) {
+  for (const TensorType type : {TensorType::f32, TensorType::f16, TensorType::bf16}) {
+    for (const std::size_t cols : {5U, 48U, 100U}) {
+      for (const std::size_t rows : {1U, 3U, 4U, 11U}) {
+        const TestMatrix m = random_float(type, rows, cols, static_cast<unsigned>(cols));
+        const std::size_t stride = cols + 3;
+        const auto x = random_floats(9 * stride, 8);
+        std::vector<float> apart(9 * rows);
+        for (std::size_t t = 0; t < 9; ++t)
+          scalar().matmul_float(m.w, 0, rows, {&x[t * stride], stride}, 1, {&apart[t * rows], rows});
+        for (std::size_t n = 1; n <= 9; ++n) {
+          for (const std::size_t begin : {std::size_t{0}, rows / 2}) {
+            std::vector<float> y(9 * rows, kMark);
+            kernels().matmul_float(m.w, begin, rows, {x.data(), stride}, n, {y.data(), rows});
+            for (std::size_t i = 0; i < y.size(); ++i) {
+              const bool is_computed = i < n * rows && i % rows >= begin;
+              ASSERT_EQ(y[i], is_computed ? apart[i] : kMark)
+                  << quant::info(type).name << ", " << rows << " x " << cols << ", " << n << " tokens, " << i;
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
 TEST_P(Matmul, WeightsMayLieAtAnyMultipleOf32) {
   for (const std::size_t cols : {128U, 256U, 384U, 640U, 2560U}) {
     const TestMatrix m = random_ternary(9, cols, static_cast<unsigned>(cols));

@@ -24,6 +24,9 @@ struct F32x16 {
   // sums alone are half the registers.
   static constexpr std::size_t kTile = 1;
   static constexpr std::size_t kPrefetchBytes = 0;
+  // Sums that fit in registers beside the weights and inputs that they come of.
+  static constexpr std::size_t kTileRows = 2;
+  static constexpr std::size_t kTileTokens = 2;
   __m256 low;   // lanes 0..7
   __m256 high;  // lanes 8..15
 

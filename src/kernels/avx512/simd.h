@@ -14,6 +14,9 @@ inline __mmask16 first_lanes(std::size_t n) { return static_cast<__mmask16>((1U 
 
 struct F32x16 {
   static constexpr std::size_t kPrefetchBytes = 2048;
+  // Sums that fit in registers beside the weights and inputs that they come of.
+  static constexpr std::size_t kTileRows = 4;
+  static constexpr std::size_t kTileTokens = 4;
   // Keys, or sixteens of a head's elements, that attention works on at a time with four queries: 16 sums and
   // what is multiplied fill 24 of the 32 registers, and 8 loads feed 16 multiplications.
   static constexpr std::size_t kTile = 4;

@@ -1,6 +1,6 @@
 // Products of weights that are decoded to floats a stretch at a time, each stretch for several tokens,
 // written once over the 16-lane float V of a backend and a decoder. This is how ternary weights meet
-// unquantized activations (the reference mode) and how weights in blocks meet many tokens.
+// unquantized activations: the reference mode.
 #pragma once
 
 #include <cstddef>

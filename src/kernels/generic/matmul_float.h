@@ -8,7 +8,6 @@
 
 #include "kernels/generic/blocks.h"
 #include "kernels/generic/elementwise.h"
-#include "kernels/generic/matmul_decoded.h"
 #include "kernels/kernels.h"
 #include "quant/i8_rows.h"
 
@@ -48,38 +47,68 @@ struct LoadI8 {
   }
 };
 
-// Rows computed together: their sums are independent chains, which hides the latency of the fused
-// multiply-add, and each load of x serves them all.
+// Rows of one token that are computed together: their sums are independent chains, which hides the latency
+// of the fused multiply-add, and each load of x serves them all. With several tokens kRows and kTokens of
+// what reads the rows are, and each load of a weight serves the tokens.
 inline constexpr std::size_t kRowTile = 4;
 
-// Rows row, row + step, ... of one token. Elements one after another.
+// sum[t][r] += weight(r) * input(t), each read once.
+template <std::size_t R, std::size_t T, typename V, typename Weight, typename Input>
+inline void add_products(V (&sum)[T][R], Weight weight, Input input) {
+  if constexpr (T == 1) {
+    const V x = input(0);
+    for (std::size_t r = 0; r < R; ++r) sum[0][r] = fma(weight(r), x, sum[0][r]);
+  } else {
+    V w[R];
+    for (std::size_t r = 0; r < R; ++r) w[r] = weight(r);
+    for (std::size_t t = 0; t < T; ++t) {
+      const V x = input(t);
+      for (std::size_t r = 0; r < R; ++r) sum[t][r] = fma(w[r], x, sum[t][r]);
+    }
+  }
+}
+
+// Rows row, row + step, ... times T tokens. Elements one after another.
 template <typename V, typename Load>
 struct ElementRows {
-  template <std::size_t N>
-  static void times_token(const quant::Matrix& w, std::size_t row, std::size_t step, const float* x,
-                          float* y) {
-    const auto* data = reinterpret_cast<const typename Load::Stored*>(w.data) + row * w.cols;
-    V sum[N];
-    for (V& s : sum) s = V::zero();
-    constexpr std::size_t kLine = 64 / sizeof(typename Load::Stored);
+  using Stored = typename Load::Stored;
+  // Loading a weight again costs less than rows that are read two at a time.
+  static constexpr bool kShares = V::kTileRows >= kRowTile;
+  static constexpr std::size_t kRows = kShares ? V::kTileRows : kRowTile;
+  static constexpr std::size_t kTokens = kShares ? V::kTileTokens : 1;
+
+  // ahead: asks for what comes behind in memory.
+  template <std::size_t R, std::size_t T, bool ahead>
+  static void times_tokens(const quant::Matrix& w, std::size_t row, std::size_t step, const FloatRows& x,
+                           const OutputRows& y) {
+    const Stored* data = reinterpret_cast<const Stored*>(w.data) + row * w.cols;
+    V sum[T][R];
+    for (auto& of_token : sum) {
+      for (V& s : of_token) s = V::zero();
+    }
+    constexpr std::size_t kLine = 64 / sizeof(Stored);
     std::size_t i = 0;
     for (; i + kLine <= w.cols; i += kLine) {
-      if constexpr (V::kPrefetchBytes > 0) {
-        for (std::size_t j = 0; j < N; ++j)
-          __builtin_prefetch(reinterpret_cast<const char*>(data + j * step * w.cols + i) + V::kPrefetchBytes);
+      if constexpr (ahead && V::kPrefetchBytes > 0) {
+        for (std::size_t r = 0; r < R; ++r)
+          __builtin_prefetch(reinterpret_cast<const char*>(data + r * step * w.cols + i) + V::kPrefetchBytes);
       }
       for (std::size_t part = i; part < i + kLine; part += 16) {
-        const V v = V::load(x + part);
-        for (std::size_t j = 0; j < N; ++j)
-          sum[j] = fma(Load::template load<V>(data + j * step * w.cols + part, 16), v, sum[j]);
+        add_products<R, T>(
+            sum, [&](std::size_t r) { return Load::template load<V>(data + r * step * w.cols + part, 16); },
+            [&](std::size_t t) { return V::load(x.x + t * x.stride + part); });
       }
     }
     for_each_16(w.cols - i, [&](std::size_t offset, std::size_t m) {
-      const V v = load_up_to_16<V>(x + i + offset, m);
-      for (std::size_t j = 0; j < N; ++j)
-        sum[j] = fma(Load::template load<V>(data + j * step * w.cols + i + offset, m), v, sum[j]);
+      const std::size_t at = i + offset;
+      add_products<R, T>(
+          sum, [&](std::size_t r) { return Load::template load<V>(data + r * step * w.cols + at, m); },
+          [&](std::size_t t) { return load_up_to_16<V>(x.x + t * x.stride + at, m); });
     });
-    for (std::size_t j = 0; j < N; ++j) y[row + j * step] = reduce_add(sum[j]) * w.scale;
+    for (std::size_t t = 0; t < T; ++t) {
+      for (std::size_t r = 0; r < R; ++r)
+        y.y[t * y.stride + row + r * step] = reduce_add(sum[t][r]) * w.scale;
+    }
   }
 
   static void decode(const quant::Matrix& w, std::size_t row, std::size_t begin, std::size_t end,
@@ -94,12 +123,17 @@ struct ElementRows {
 template <typename V>
 struct ScaledRows {
   using Codes = ElementRows<V, LoadI8>;
+  static constexpr std::size_t kRows = Codes::kRows;
+  static constexpr std::size_t kTokens = Codes::kTokens;
 
-  template <std::size_t N>
-  static void times_token(const quant::Matrix& w, std::size_t row, std::size_t step, const float* x,
-                          float* y) {
-    Codes::template times_token<N>(w, row, step, x, y);
-    for (std::size_t j = 0; j < N; ++j) y[row + j * step] *= quant::i8_rows::scales(w)[row + j * step];
+  template <std::size_t R, std::size_t T, bool ahead>
+  static void times_tokens(const quant::Matrix& w, std::size_t row, std::size_t step, const FloatRows& x,
+                           const OutputRows& y) {
+    Codes::template times_tokens<R, T, ahead>(w, row, step, x, y);
+    for (std::size_t t = 0; t < T; ++t) {
+      for (std::size_t r = 0; r < R; ++r)
+        y.y[t * y.stride + row + r * step] *= quant::i8_rows::scales(w)[row + r * step];
+    }
   }
 
   static void decode(const quant::Matrix& w, std::size_t row, std::size_t begin, std::size_t end,
@@ -125,31 +159,41 @@ inline void for_each_part(Body body) {
 template <typename V, typename Reader>
 struct BlockRows {
   using Block = typename Reader::Block;
+  static constexpr std::size_t kRows = V::kTileRows;
+  static constexpr std::size_t kTokens = V::kTileTokens;
 
-  template <std::size_t N>
-  static void times_token(const quant::Matrix& w, std::size_t row, std::size_t step, const float* x,
-                          float* y) {
+  template <std::size_t R, std::size_t T, bool ahead>
+  static void times_tokens(const quant::Matrix& w, std::size_t row, std::size_t step, const FloatRows& x,
+                           const OutputRows& y) {
     const std::size_t n_blocks = w.cols / Block::kElements;
     const Block* blocks = reinterpret_cast<const Block*>(w.data) + row * n_blocks;
-    V sum[N];
-    for (V& s : sum) s = V::zero();
-    for (std::size_t b = 0; b < n_blocks; ++b, x += Block::kElements) {
-      Reader reader[N];
-      for (std::size_t j = 0; j < N; ++j) {
-        const Block* block = blocks + j * step * n_blocks + b;
-        prefetch(block);
-        reader[j].open(*block);
+    V sum[T][R];
+    for (auto& of_token : sum) {
+      for (V& s : of_token) s = V::zero();
+    }
+    for (std::size_t b = 0; b < n_blocks; ++b) {
+      Reader reader[R];
+      for (std::size_t r = 0; r < R; ++r) {
+        const Block* block = blocks + r * step * n_blocks + b;
+        if constexpr (ahead) prefetch(block);
+        reader[r].open(*block);
       }
+      const float* at = x.x + b * Block::kElements;
       for_each_part<Block>([&](auto part) {
-        const V first = V::load(x + 32 * part);
-        const V second = V::load(x + 32 * part + 16);
-        for (std::size_t j = 0; j < N; ++j) {
-          const Values<V> v = reader[j].template values<part>();
-          sum[j] = fma(v[1], second, fma(v[0], first, sum[j]));
+        Values<V> v[R];
+        for (std::size_t r = 0; r < R; ++r) v[r] = reader[r].template values<part>();
+        for (std::size_t t = 0; t < T; ++t) {
+          const V first = V::load(at + t * x.stride + 32 * part);
+          const V second = V::load(at + t * x.stride + 32 * part + 16);
+          for (std::size_t r = 0; r < R; ++r)
+            sum[t][r] = fma(v[r][1], second, fma(v[r][0], first, sum[t][r]));
         }
       });
     }
-    for (std::size_t j = 0; j < N; ++j) y[row + j * step] = reduce_add(sum[j]) * w.scale;
+    for (std::size_t t = 0; t < T; ++t) {
+      for (std::size_t r = 0; r < R; ++r)
+        y.y[t * y.stride + row + r * step] = reduce_add(sum[t][r]) * w.scale;
+    }
   }
 
   static void decode(const quant::Matrix& w, std::size_t row, std::size_t begin, std::size_t end,
@@ -176,43 +220,57 @@ struct BlockRows {
   }
 };
 
-template <typename Rows>
-void matmul_streamed(const quant::Matrix& w, std::size_t row_begin, std::size_t row_end, const FloatRows& x,
-                     std::size_t n_tokens, const OutputRows& y) {
-  // Rows of a tile come from the quarters of the range: four long sequential streams, which memory serves
-  // better than four that jump from row to row.
-  const std::size_t quarter = (row_end - row_begin) / kRowTile;
-  for (std::size_t r = row_begin; r < row_begin + quarter; ++r) {
-    for (std::size_t t = 0; t < n_tokens; ++t) {
-      Rows::template times_token<kRowTile>(w, r, quarter, x.x + t * x.stride, y.y + t * y.stride);
+// R rows times all tokens, at most N at a time: the first of them bring the rows near.
+template <typename Rows, std::size_t R, std::size_t N, bool ahead = true>
+void rows_times_tokens(const quant::Matrix& w, std::size_t row, std::size_t step, FloatRows x,
+                       std::size_t n_tokens, OutputRows y) {
+  if (n_tokens >= N) {
+    Rows::template times_tokens<R, N, ahead>(w, row, step, x, y);
+    for (n_tokens -= N; n_tokens >= N; n_tokens -= N) {
+      x.x += N * x.stride;
+      y.y += N * y.stride;
+      Rows::template times_tokens<R, N, false>(w, row, step, x, y);
     }
-  }
-  for (std::size_t r = row_begin + kRowTile * quarter; r < row_end; ++r) {
-    for (std::size_t t = 0; t < n_tokens; ++t) {
-      Rows::template times_token<1>(w, r, 0, x.x + t * x.stride, y.y + t * y.stride);
-    }
+    if (n_tokens == 0) return;
+    x.x += N * x.stride;
+    y.y += N * y.stride;
+    if constexpr (N > 1) rows_times_tokens<Rows, R, N - 1, false>(w, row, step, x, n_tokens, y);
+  } else if constexpr (N > 1) {
+    rows_times_tokens<Rows, R, N - 1, ahead>(w, row, step, x, n_tokens, y);
   }
 }
 
-// Calls use.operator()<Rows, is_of_blocks>() with what knows how rows of w's type are stored. Ternary and
-// coded types have kernels of their own.
+// Rows of a tile come from equal parts of the range: long sequential streams, which memory serves better than
+// such as jump from row to row.
+template <typename Rows, std::size_t R, std::size_t N>
+void matmul_tiles(const quant::Matrix& w, std::size_t row_begin, std::size_t row_end, const FloatRows& x,
+                  std::size_t n_tokens, const OutputRows& y) {
+  const std::size_t part = (row_end - row_begin) / R;
+  for (std::size_t r = row_begin; r < row_begin + part; ++r)
+    rows_times_tokens<Rows, R, N>(w, r, part, x, n_tokens, y);
+  for (std::size_t r = row_begin + R * part; r < row_end; ++r)
+    rows_times_tokens<Rows, 1, N>(w, r, 0, x, n_tokens, y);
+}
+
+// Calls use.operator()<Rows>() with what knows how rows of w's type are stored. Ternary and coded types have
+// kernels of their own.
 template <typename V, typename Use>
 void with_rows_of(quant::TensorType type, Use use) {
   switch (type) {
     case quant::TensorType::f32:
-      return use.template operator()<ElementRows<V, LoadF32>, false>();
+      return use.template operator()<ElementRows<V, LoadF32>>();
     case quant::TensorType::f16:
-      return use.template operator()<ElementRows<V, LoadF16>, false>();
+      return use.template operator()<ElementRows<V, LoadF16>>();
     case quant::TensorType::bf16:
-      return use.template operator()<ElementRows<V, LoadBf16>, false>();
+      return use.template operator()<ElementRows<V, LoadBf16>>();
     case quant::TensorType::q8_0:
-      return use.template operator()<BlockRows<V, Q8_0<V>>, true>();
+      return use.template operator()<BlockRows<V, Q8_0<V>>>();
     case quant::TensorType::q6_k:
-      return use.template operator()<BlockRows<V, Q6_K<V>>, true>();
+      return use.template operator()<BlockRows<V, Q6_K<V>>>();
     case quant::TensorType::q4_0:
-      return use.template operator()<BlockRows<V, Q4_0<V>>, true>();
+      return use.template operator()<BlockRows<V, Q4_0<V>>>();
     case quant::TensorType::i8_rows:
-      return use.template operator()<ScaledRows<V>, false>();
+      return use.template operator()<ScaledRows<V>>();
     default:
       break;
   }
@@ -221,19 +279,18 @@ void with_rows_of(quant::TensorType type, Use use) {
 template <typename V>
 void matmul_float(const quant::Matrix& w, std::size_t row_begin, std::size_t row_end, const FloatRows& x,
                   std::size_t n_tokens, const OutputRows& y) {
-  with_rows_of<V>(w.type, [&]<typename Rows, bool is_of_blocks>() {
-    if constexpr (is_of_blocks) {
-      // From kTokenTile tokens on, decoding each block once for all of them pays.
-      if (n_tokens >= kTokenTile)
-        return matmul_decoded<V, Rows::decode>(w, row_begin, row_end, x, n_tokens, y);
+  with_rows_of<V>(w.type, [&]<typename Rows>() {
+    if (n_tokens == 1) {
+      matmul_tiles<Rows, kRowTile, 1>(w, row_begin, row_end, x, 1, y);
+    } else {
+      matmul_tiles<Rows, Rows::kRows, Rows::kTokens>(w, row_begin, row_end, x, n_tokens, y);
     }
-    matmul_streamed<Rows>(w, row_begin, row_end, x, n_tokens, y);
   });
 }
 
 template <typename V>
 void decode_float(const quant::Matrix& w, std::size_t row, float* out) {
-  with_rows_of<V>(w.type, [&]<typename Rows, bool is_of_blocks>() { Rows::decode(w, row, 0, w.cols, out); });
+  with_rows_of<V>(w.type, [&]<typename Rows>() { Rows::decode(w, row, 0, w.cols, out); });
 }
 
 }  // namespace bitnet::kernels::generic

@@ -13,6 +13,9 @@ namespace bitnet::kernels::scalar {
 
 struct F32x16 {
   static constexpr std::size_t kPrefetchBytes = 0;
+  // Sums that fit in registers beside the weights and inputs that they come of.
+  static constexpr std::size_t kTileRows = 1;
+  static constexpr std::size_t kTileTokens = 1;
   static constexpr std::size_t kTile = 1;
   float lane[16];
 
