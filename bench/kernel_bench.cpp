@@ -185,18 +185,18 @@ void ternary_gemm(benchmark::State& state, const Kernels& k, std::size_t cols, s
   report_macs(state, k, kRows * cols * n_tokens);
 }
 
-// One token through a head that is stored in this type, whatever the bytes stand for: the code 3 is not among
+// Tokens through a head that is stored in this type, whatever the bytes stand for: the code 3 is not among
 // them, so no f16 has an exponent of ones, and all scales are finite.
-void head(benchmark::State& state, const Kernels& k, quant::TensorType type) {
+void head(benchmark::State& state, const Kernels& k, quant::TensorType type, std::size_t n_tokens) {
   const std::size_t row_bytes = quant::info(type).n_bytes(1, kHidden);
   const std::size_t rows = kStreamed / row_bytes;
   const quant::Matrix w{type, rows, kHidden, std::as_bytes(ternary_bytes().span()).data(), 1.0F};
-  const auto x = random_row(kHidden);
-  std::vector<float> y(rows);
+  const auto x = random_row(n_tokens * kHidden);
+  std::vector<float> y(n_tokens * rows);
   constexpr std::size_t kPart = 1024;
   std::size_t row = 0;
   for (auto _ : state) {
-    k.matmul_float(w, row, row + kPart, {x.data(), kHidden}, 1, {y.data(), rows});
+    k.matmul_float(w, row, row + kPart, {x.data(), kHidden}, n_tokens, {y.data(), rows});
     row = row + 2 * kPart <= rows ? row + kPart : 0;
   }
   report_bytes(state, kPart * row_bytes);
@@ -214,9 +214,8 @@ struct Screened {
     rows = kStreamed / (n_blocks * (kernels::kUpperBytes + kernels::kBitPlanes * kernels::kBitBytes));
     planes.upper = plane(kernels::kUpperBytes);
     for (kernels::Plane& bits : planes.bits) bits = plane(kernels::kBitBytes);
-    digits.resize(2 * n_blocks * kernels::kScreenBlock, 3);
+    digits.resize(n_blocks * kernels::kScreenBlock, 3);
   }
-  kernels::Digits input() const { return {digits.data(), digits.data() + digits.size() / 2}; }
 
   kernels::Planes planes;
   std::size_t rows = 0;
@@ -224,16 +223,19 @@ struct Screened {
   std::size_t at = 0;
 };
 
-void screen(benchmark::State& state, const Kernels& k, bool five_bits) {
+// One token has two kinds of digits; several together may have one each.
+void screen(benchmark::State& state, const Kernels& k, bool five_bits, std::size_t n_digits) {
   const Screened s;
   constexpr std::size_t kPart = 256;
-  std::vector<float> sums(kPart);
+  std::vector<float> sums(n_digits * kPart);
+  std::vector<kernels::DigitProduct> products;
+  for (std::size_t i = 0; i < n_digits; ++i) products.push_back({s.digits.data(), sums.data() + i * kPart});
   std::size_t row = 0;
   for (auto _ : state) {
     if (five_bits) {
-      k.five_bit_products(s.planes, row, row + kPart, s.input(), sums.data());
+      k.five_bit_products(s.planes, row, row + kPart, products);
     } else {
-      k.upper_products(s.planes.upper, row, row + kPart, s.input(), sums.data());
+      k.upper_products(s.planes.upper, row, row + kPart, products);
     }
     benchmark::DoNotOptimize(sums.data());
     row = row + 2 * kPart <= s.rows ? row + kPart : 0;
@@ -371,10 +373,16 @@ void add_benchmarks(const Kernels& k) {
        {std::pair{"head_f16", quant::TensorType::f16}, std::pair{"head_f32", quant::TensorType::f32},
         std::pair{"head_q8_0", quant::TensorType::q8_0}, std::pair{"head_q6_k", quant::TensorType::q6_k},
         std::pair{"head_q4_0", quant::TensorType::q4_0}}) {
-    add(name, [&k, type](benchmark::State& s) { head(s, k, type); });
+    for (const std::size_t n : {1U, 2U, 4U, 8U}) {
+      add(name + ("/tokens:" + std::to_string(n)),
+          [&k, type, n](benchmark::State& s) { head(s, k, type, n); });
+    }
   }
-  add("screen/bits:4", [&k](benchmark::State& s) { screen(s, k, false); });
-  add("screen/bits:5", [&k](benchmark::State& s) { screen(s, k, true); });
+  for (const std::size_t n : {2U, 4U, 8U}) {
+    const std::string digits = "/digits:" + std::to_string(n);
+    add("screen/bits:4" + digits, [&k, n](benchmark::State& s) { screen(s, k, false, n); });
+    add("screen/bits:5" + digits, [&k, n](benchmark::State& s) { screen(s, k, true, n); });
+  }
   add("screen_row", [&k](benchmark::State& s) { screen_row(s, k); });
   for (const auto& [type, name] :
        {std::pair{kernels::CacheType::f16, "f16"}, std::pair{kernels::CacheType::f32, "f32"},

@@ -1,6 +1,8 @@
 #include "bitnet/session.h"
 
 #include <algorithm>
+#include <array>
+#include <cassert>
 #include <string>
 #include <utility>
 #include <vector>
@@ -146,6 +148,7 @@ void Session::Impl::run_chunks(std::span<const TokenId> tokens, Done done, Withi
     const auto go_on = [&](std::size_t n_layers) { return within(first, n, n_layers); };
     has_last = false;
     n_computed = 0;
+    n_found = 0;
     if (!forward.run(tokens.subspan(first, n), position, go_on)) return;
     position += n;
     last_row = n - 1;
@@ -154,8 +157,29 @@ void Session::Impl::run_chunks(std::span<const TokenId> tokens, Done done, Withi
   }
 }
 
-std::span<const float> Session::Impl::logits_row(std::size_t row) const {
+std::span<float> Session::Impl::logits_row(std::size_t row) const {
   return act.logits.span().subspan(row * config.vocab, config.vocab);
+}
+
+HeadSearch::Found Session::Impl::search_from(std::size_t row, std::size_t n_rows,
+                                             const CandidateQuery& query) {
+  // One that names no tokens will be asked after the others too.
+  const bool is_for_all = query.also.empty();
+  const bool is_the_same =
+      is_for_all && query.n_best == found_query.n_best && query.within == found_query.within;
+  if (is_the_same && row >= first_found && row - first_found < n_found) return found[row - first_found];
+  const PinnedThread pinned = pool.pin_caller();
+  const std::size_t n = is_for_all ? std::min(n_rows, kSearchedRows) : 1;
+  n_computed = 0;
+  const float* x = forward.head_input(row, n);
+  const WorkTimer timer(forward.profile, Work::head);
+  std::array<HeadQuery, kSearchedRows> asked;
+  for (std::size_t i = 0; i < n; ++i) asked[i] = {query, x + i * config.hidden, logits_row(i)};
+  search.find(std::span(asked).first(n), std::span(found).first(n));
+  first_found = row;
+  n_found = is_for_all ? n : 0;
+  found_query = {.n_best = query.n_best, .within = query.within};
+  return found[0];
 }
 
 Session::Session(const Model& model, const SessionOptions& options)
@@ -211,12 +235,7 @@ std::span<const Candidate> Session::candidates(const CandidateQuery& query, std:
   Impl& s = *impl_;
   const std::size_t row = s.row_of(n_back);
   if (head() == HeadKind::screened) {
-    const PinnedThread pinned = s.pool.pin_caller();
-    s.n_computed = 0;
-    const float* x = s.forward.head_input(row);
-    const WorkTimer timer(s.forward.profile, Work::head);
-    const auto found = s.search.find(query, x, s.act.logits.span().first(s.config.vocab));
-    if (found) return *found;
+    if (const HeadSearch::Found found = s.search_from(row, n_back + 1, query)) return *found;
   }
   return s.search.choose_from_all(query, logits(n_back));
 }

@@ -1,7 +1,12 @@
 // What is behind a Session.
 #pragma once
 
+#include <algorithm>
+#include <array>
+#include <cstddef>
 #include <optional>
+#include <span>
+
 #include "base/thread_pool.h"
 #include "bitnet/session.h"
 #include "engine/draft_pace.h"
@@ -27,7 +32,10 @@ struct Session::Impl {
   std::size_t row_of(std::size_t n_back) const;
   // False, and nothing happens, where the last pass has no more than n tokens.
   bool take_back(std::size_t n) noexcept;
-  std::span<const float> logits_row(std::size_t row) const;
+  std::span<float> logits_row(std::size_t row) const;
+  // What is asked for after the first of n_rows rows of the activations; the others are searched for
+  // together with it, for when the same is asked after them.
+  HeadSearch::Found search_from(std::size_t row, std::size_t n_rows, const CandidateQuery& query);
 
   const Model::Impl& model;
   const Config& config;
@@ -39,6 +47,12 @@ struct Session::Impl {
   // Rows of the activations whose logits are in act.logits.
   std::size_t first_computed = 0;
   std::size_t n_computed = 0;
+  // Rows that were searched for with found_query.
+  static constexpr std::size_t kSearchedRows = std::min(HeadSearch::kMostTogether, Activations::kHeadTokens);
+  std::size_t first_found = 0;
+  std::size_t n_found = 0;
+  CandidateQuery found_query;
+  std::array<HeadSearch::Found, kSearchedRows> found;
   ThreadPool pool;
   KvCache cache;
   ActivationType activations;

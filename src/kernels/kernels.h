@@ -197,19 +197,21 @@ struct Kernels {
   // gives an infinite norm.
   void (*screen_row)(float* values, std::size_t n, std::size_t row, std::uint8_t* codes, const Planes& planes,
                      RowBounds* bounds);
-  // Sums over a row of codes times 256 high + low, each off by at most 2^-21 of the sum of its products'
-  // magnitudes. u of the upper plane, or 2 u + b0 with the first bit: sums[i] for row row_begin + i ...
-  void (*upper_products)(const Plane& upper, std::size_t row_begin, std::size_t row_end, const Digits& digits,
-                         float* sums);
+  // Sums over a row of codes times the digits of each product, for rows row_begin, ...: exact but for their
+  // rounding to floats. Rows are read once for all of them. Codes are u of the upper plane, or 2 u + b0 with
+  // the first bit.
+  void (*upper_products)(const Plane& upper, std::size_t row_begin, std::size_t row_end,
+                         std::span<const DigitProduct> products);
   void (*five_bit_products)(const Planes& planes, std::size_t row_begin, std::size_t row_end,
-                            const Digits& digits, float* sums);
-  // ... or of one bit, for row rows[i].
+                            std::span<const DigitProduct> products);
+  // Sums over a row of one bit times 256 high + low, for row rows[i]: each off by at most 2^-21 of the sum of
+  // its products' magnitudes.
   void (*bit_products)(const Plane& bits, const std::uint32_t* rows, std::size_t n_rows, const Digits& digits,
                        float* sums);
 
   // For n rows: the sums of their codes, and what is known of them. Roundings aside; a handful of them. The
-  // sums may lie where the estimates go.
-  void (*estimate_rows)(const Estimator& with, const float* sums, const float* scale, const float* error,
+  // sums may lie where the estimates or the bounds go.
+  void (*estimate_rows)(const Estimator& with, const DigitSums& sums, const float* scale, const float* error,
                         const float* norm, std::size_t n, Estimates* to);
 
   // Loops that do one thing as fast as this instruction set lets them: what the kernels are held against.

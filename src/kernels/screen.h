@@ -44,6 +44,18 @@ struct Digits {
   const std::int8_t* low;   // [n_blocks * kScreenBlock]
 };
 
+// Digits of one kind, and where the sums of codes times them go: sums[i] for the i-th row.
+struct DigitProduct {
+  const std::int8_t* digits;  // [n_blocks * kScreenBlock], zeros behind the row's end
+  float* sums;
+};
+
+// Sums of 256 high + low, in two parts. low: nullptr where those digits are all zero.
+struct DigitSums {
+  const float* high;
+  const float* low;
+};
+
 // How the sums of some rows' codes become estimates of their products and bounds of what the products can be:
 //   estimate = scale * (weight * sum - offset), bound = estimate + error_weight * error + norm_weight * norm
 //   + tiny

@@ -233,10 +233,10 @@ void Forward::activate_and_norm(const LayerWeights& w, std::size_t n_rows, bool 
   });
 }
 
-const float* Forward::head_input(std::size_t token) const {
-  norm(act.residual.data(), weights.output_norm, act.normed, token, 1, false);
-  if (observer) observer("result_norm", 0, act.normed.row(token), 1, config.hidden);
-  return act.normed.row(token);
+const float* Forward::head_input(std::size_t first, std::size_t n) const {
+  norm(act.residual.data(), weights.output_norm, act.normed, first, n, false);
+  observe("result_norm", 0, act.normed.row(first), n, config.hidden);
+  return act.normed.row(first);
 }
 
 void Forward::logits(std::size_t first, std::size_t n) const {

@@ -55,8 +55,9 @@ struct Forward {
   using LayerHook = FunctionRef<bool(std::size_t n_layers)>;
   bool run(std::span<const TokenId> tokens, std::size_t first_position, LayerHook go_on) const;
 
-  // The input of the head for one token of the last run: normalized, [hidden], in act.normed.
-  const float* head_input(std::size_t token) const;
+  // The input of the head for n tokens of the last run, from the `first`th on: normalized, [n, hidden], in
+  // act.normed.
+  const float* head_input(std::size_t first, std::size_t n) const;
 
   // Logits of n (up to Activations::kHeadTokens) tokens of the last run, from the `first`th on, to
   // act.logits.

@@ -82,6 +82,47 @@ TEST(ScreenedHead, GivesTheBestLogitsOfTheExactHeadAtTwoThousandPositions) {
   EXPECT_LT(one.full, n_positions * model.info().vocab / 20);
 }
 
+// After each token of a chunk, as after each of tokens that come one by one.
+TEST(ScreenedHead, GivesTheBestLogitsOfSeveralTokensAtOnce) {
+  const Model exact = load(HeadKind::exact);
+  const Model screened = load(HeadKind::screened);
+  const std::vector<TokenId> ids = exact.tokenizer().encode("Once upon a time there was a little cat who");
+  const std::vector<TokenId> also{TokenId{5}, TokenId{900}};
+  const std::vector<CandidateQuery> kinds{{.n_best = 1}, {.n_best = 40, .also = also}, {.n_best = 500}};
+  std::vector<std::vector<float>> logits;
+  Session one(exact, {.n_threads = 1});
+  for (const TokenId& id : ids) {
+    const auto row = one.run({&id, 1});
+    logits.emplace_back(row.begin(), row.end());
+  }
+  for (const Model* model : {&exact, &screened}) {
+    for (const CandidateQuery& query : kinds) {
+      Session session(*model, {.n_threads = 2});
+      session.advance(ids);
+      for (std::size_t i = 0; i < ids.size(); ++i) {
+        EXPECT_TRUE(same(session.candidates(query, ids.size() - 1 - i), by_sorting(logits[i], query))) << i;
+        // Another query between two alike, and logits, are nothing to them.
+        if (i % 4 == 2) session.candidates({.n_best = 2}, ids.size() - 1 - i);
+        if (i % 4 == 3) session.logits(ids.size() - 1 - i);
+      }
+    }
+  }
+}
+
+// Of guesses the head is read once for all, as far as one pass over it takes them.
+TEST(ScreenedHead, IsReadOnceForSeveralTokens) {
+  const Model model = load(HeadKind::screened);
+  const std::vector<TokenId> ids = model.tokenizer().encode("Once upon a time there");
+  ASSERT_GE(ids.size(), 3U);
+  Session session(model, {.n_threads = 2});
+  session.advance(ids);
+  session.impl().search.take_counts();
+  session.candidates({.n_best = 1}, 2);
+  EXPECT_EQ(session.impl().search.take_counts().searches, 3U);
+  for (const std::size_t n_back : {1U, 0U}) session.candidates({.n_best = 1}, n_back);
+  EXPECT_EQ(session.impl().search.take_counts().searches, 0U);
+}
+
 TEST(ScreenedHead, GeneratesTheTokensOfTheExactHead) {
   const Model exact = load(HeadKind::exact);
   const Model screened = load(HeadKind::screened);

@@ -7,6 +7,8 @@
 #include <cstring>
 #include <functional>
 #include <limits>
+#include <random>
+#include <string>
 #include <vector>
 
 #include "kernels/backends.h"
@@ -154,53 +156,119 @@ TEST_P(Screen, WeightsThatAreNotFiniteHaveNoBound) {
   }
 }
 
-// With the largest codes and digits too, where a sum kept in few bits would overflow.
-TEST_P(Screen, ProductsAreOffByLittleOfTheirMagnitude) {
-  for (const std::size_t n :
-       {std::size_t{1}, std::size_t{100}, std::size_t{256}, std::size_t{640}, std::size_t{6912}}) {
-    constexpr std::size_t kRows = 15;
-    TestPlanes p(kRows, n);
-    std::mt19937 rng(7);
-    for (auto* plane : {&p.upper, &p.bits[0], &p.bits[1], &p.bits[2]}) {
-      for (std::uint8_t& byte : *plane) byte = static_cast<std::uint8_t>(rng());
-      std::fill(plane->begin(), plane->begin() + static_cast<std::ptrdiff_t>(plane->size() / kRows), 0xFF);
+// Codes of all kinds, and in the first row the largest.
+TestPlanes random_planes(std::size_t n_rows, std::size_t n_cols) {
+  TestPlanes p(n_rows, n_cols);
+  std::mt19937 rng(7);
+  for (auto* plane : {&p.upper, &p.bits[0], &p.bits[1], &p.bits[2]}) {
+    for (std::uint8_t& byte : *plane) byte = static_cast<std::uint8_t>(rng());
+    std::fill(plane->begin(), plane->begin() + static_cast<std::ptrdiff_t>(plane->size() / n_rows), 0xFF);
+  }
+  return p;
+}
+
+// The largest of either sign, where a sum kept in few bits would overflow, then any.
+std::vector<std::int8_t> digits_of_kind(std::size_t kind, std::size_t n, const TestPlanes& p) {
+  std::vector<std::int8_t> digits(p.n_blocks * kScreenBlock);
+  std::mt19937 rng(static_cast<unsigned>(kind));
+  for (std::size_t i = 0; i < n; ++i) {
+    const int any = static_cast<int>(rng() % 256) - 128;
+    digits[i] = static_cast<std::int8_t>(kind == 0 ? 127 : kind == 1 ? -128 : any);
+  }
+  return digits;
+}
+
+constexpr std::array<std::size_t, 5> kColumns{1, 100, 256, 640, 6912};
+
+TEST_P(Screen, ProductsAreExactWithAnyNumberOfDigits) {
+  constexpr std::size_t kRows = 15;
+  constexpr std::size_t kMostDigits = 9;
+  for (const std::size_t n : kColumns) {
+    const TestPlanes p = random_planes(kRows, n);
+    std::vector<std::vector<std::int8_t>> digits;
+    for (std::size_t d = 0; d < kMostDigits; ++d) digits.push_back(digits_of_kind(d, n, p));
+    for (std::size_t n_digits = 0; n_digits <= kMostDigits; ++n_digits) {
+      for (const std::size_t first : {std::size_t{0}, std::size_t{3}, std::size_t{14}}) {
+        SCOPED_TRACE(std::to_string(n) + " columns, " + std::to_string(n_digits) + " digits, from " +
+                     std::to_string(first));
+        std::vector<std::vector<float>> sums(n_digits, std::vector<float>(kRows));
+        std::vector<DigitProduct> products;
+        for (std::size_t d = 0; d < n_digits; ++d) products.push_back({digits[d].data(), sums[d].data()});
+        const auto expect_sums = [&](auto code) {
+          for (std::size_t d = 0; d < n_digits; ++d) {
+            for (std::size_t row = first; row < kRows; ++row) {
+              std::int64_t exact = 0;
+              for (std::size_t i = 0; i < n; ++i) exact += code(row, i) * std::int64_t{digits[d][i]};
+              EXPECT_EQ(sums[d][row - first], static_cast<float>(exact)) << "digit " << d << " row " << row;
+            }
+          }
+        };
+        kernels().upper_products(p.planes.upper, first, kRows, products);
+        expect_sums([&](std::size_t row, std::size_t i) { return p.u(row, i); });
+        kernels().five_bit_products(p.planes, first, kRows, products);
+        expect_sums([&](std::size_t row, std::size_t i) { return 2 * p.u(row, i) + p.b(0, row, i); });
+      }
     }
-    for (const int worst : {0, 1, -1}) {
-      std::vector<std::int8_t> high(p.n_blocks * kScreenBlock);
-      std::vector<std::int8_t> low(high.size());
-      for (std::size_t i = 0; i < n; ++i) {
-        high[i] = static_cast<std::int8_t>(worst == 0 ? static_cast<int>(rng() % 255) - 127 : 127 * worst);
-        low[i] = static_cast<std::int8_t>(worst == 0 ? static_cast<int>(rng() % 256) - 128
-                                                     : (worst > 0 ? 127 : -128));
-      }
-      const Digits digits{high.data(), low.data()};
-      const auto expect_sum = [&](float sum, std::size_t row, auto part) {
-        std::int64_t exact = 0;
-        std::int64_t magnitude = 0;
-        for (std::size_t i = 0; i < n; ++i) {
-          const std::int64_t product = part(row, i) * (256 * std::int64_t{high[i]} + low[i]);
-          exact += product;
-          magnitude += std::abs(product);
-        }
-        EXPECT_NEAR(static_cast<double>(sum), static_cast<double>(exact),
-                    static_cast<double>(magnitude) * 0x1p-21)
-            << "row " << row << " of " << n;
-      };
-      std::vector<float> sums(kRows);
-      for (const std::size_t first : {std::size_t{0}, std::size_t{3}}) {
-        kernels().upper_products(p.planes.upper, first, kRows, digits, sums.data());
-        for (std::size_t row = first; row < kRows; ++row)
-          expect_sum(sums[row - first], row, [&](auto r, auto i) { return p.u(r, i); });
-        kernels().five_bit_products(p.planes, first, kRows, digits, sums.data());
-        for (std::size_t row = first; row < kRows; ++row)
-          expect_sum(sums[row - first], row, [&](auto r, auto i) { return 2 * p.u(r, i) + p.b(0, r, i); });
-      }
-      const std::vector<std::uint32_t> listed{0, 10, 2, 3, 4, 5, 9, 14};
+  }
+}
+
+TEST_P(Screen, ProductsOfABitAreOffByLittleOfTheirMagnitude) {
+  constexpr std::size_t kRows = 15;
+  const std::vector<std::uint32_t> listed{0, 10, 2, 3, 4, 5, 9, 14};
+  for (const std::size_t n : kColumns) {
+    const TestPlanes p = random_planes(kRows, n);
+    for (std::size_t kind = 0; kind < 3; ++kind) {
+      const auto high = digits_of_kind(kind, n, p);
+      const auto low = digits_of_kind(kind == 2 ? 5 : kind, n, p);
       for (std::size_t bit = 0; bit < kBitPlanes; ++bit) {
-        kernels().bit_products(p.planes.bits[bit], listed.data(), listed.size(), digits, sums.data());
-        for (std::size_t k = 0; k < listed.size(); ++k)
-          expect_sum(sums[k], listed[k], [&](auto r, auto i) { return p.b(bit, r, i); });
+        std::vector<float> sums(listed.size());
+        kernels().bit_products(p.planes.bits[bit], listed.data(), listed.size(), {high.data(), low.data()},
+                               sums.data());
+        for (std::size_t k = 0; k < listed.size(); ++k) {
+          std::int64_t exact = 0;
+          std::int64_t magnitude = 0;
+          for (std::size_t i = 0; i < n; ++i) {
+            const std::int64_t product = p.b(bit, listed[k], i) * (256 * std::int64_t{high[i]} + low[i]);
+            exact += product;
+            magnitude += std::abs(product);
+          }
+          EXPECT_NEAR(static_cast<double>(sums[k]), static_cast<double>(exact),
+                      static_cast<double>(magnitude) * 0x1p-21)
+              << "row " << listed[k] << " of " << n;
+        }
       }
+    }
+  }
+}
+
+// Sums in two parts, the second of which may be left out, and in the places of what comes of them.
+TEST_P(Screen, EstimatesAndBoundsComeFromBothDigits) {
+  const Estimator with{.weight = 0.5F, .offset = 3, .error_weight = 2, .norm_weight = 0.25F, .tiny = 1e-30F};
+  for (const std::size_t n : kOddLengths) {
+    const auto high = random_floats(n, 1);
+    const auto low = random_floats(n, 2, 100);
+    const auto scale = random_floats(n, 3);
+    const auto error = random_floats(n, 4);
+    const auto norm = random_floats(n, 5);
+    for (const bool has_low : {true, false}) {
+      std::vector<float> estimate = high;
+      std::vector<float> bound = low;
+      Estimates to{estimate.data(), bound.data(), 0, 0};
+      kernels().estimate_rows(with, {estimate.data(), has_low ? bound.data() : nullptr}, scale.data(),
+                              error.data(), norm.data(), n, &to);
+      double best = -1e30;
+      double highest = -1e30;
+      for (std::size_t i = 0; i < n; ++i) {
+        const double sum = 256.0 * static_cast<double>(high[i]) + (has_low ? static_cast<double>(low[i]) : 0);
+        const double wanted = static_cast<double>(scale[i]) * (0.5 * sum - 3);
+        const double slack = 2 * static_cast<double>(error[i]) + 0.25 * static_cast<double>(norm[i]);
+        EXPECT_NEAR(static_cast<double>(estimate[i]), wanted, 1e-3) << i << " of " << n;
+        EXPECT_NEAR(static_cast<double>(bound[i]), wanted + slack, 1e-3) << i << " of " << n;
+        best = std::max(best, static_cast<double>(estimate[i]));
+        highest = std::max(highest, static_cast<double>(bound[i]));
+      }
+      EXPECT_EQ(static_cast<double>(to.best), best);
+      EXPECT_EQ(static_cast<double>(to.highest), highest);
     }
   }
 }

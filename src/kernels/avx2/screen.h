@@ -5,14 +5,19 @@
 // adds up four of them before they are widened to 32 bits.
 #pragma once
 
+#include <span>
+#include <type_traits>
+
 #include "kernels/avx2/ternary.h"
 #include "kernels/codes.h"
 #include "kernels/screen.h"
 
 namespace bitnet::kernels::avx2 {
 
-// Rows that share each load of digits.
+// Rows whose streams are read together, and digits that share a row's codes in registers: four sums, four
+// vectors of codes and a sum in 16 bits.
 inline constexpr std::size_t kScreenRows = 2;
+inline constexpr std::size_t kScreenDigits = 2;
 // How many rows of a list ahead are asked for.
 inline constexpr std::size_t kScreenRowsAhead = 6;
 
@@ -21,25 +26,12 @@ struct Quarters {
   __m256i of[4];
 };
 
-// The two digits' sums of one row.
 template <typename Dot>
-struct ScreenSum {
-  __m256i high = _mm256_setzero_si256();
-  __m256i low = _mm256_setzero_si256();
-
-  void add(const Quarters& codes, const Digits& digits, std::size_t at) {
-    high = add_digit(high, codes, digits.high + at);
-    low = add_digit(low, codes, digits.low + at);
-  }
-  float total() const { return static_cast<float>(std::int64_t{256} * reduce_add(high) + reduce_add(low)); }
-
- private:
-  static __m256i add_digit(__m256i sum32, const Quarters& codes, const std::int8_t* digits) {
-    __m256i sum = _mm256_setzero_si256();
-    for (std::size_t k = 0; k < 4; ++k) sum = Dot::add(sum, codes.of[k], load_32(digits + 32 * k));
-    return Dot::widen_add(sum32, sum);
-  }
-};
+__m256i add_digits(__m256i sum32, const Quarters& codes, const std::int8_t* digits) {
+  __m256i sum = _mm256_setzero_si256();
+  for (std::size_t k = 0; k < 4; ++k) sum = Dot::add(sum, codes.of[k], load_32(digits + 32 * k));
+  return Dot::widen_add(sum32, sum);
+}
 
 // 64 bytes of the upper plane: 128 elements in their order.
 static inline Quarters upper_codes(const std::uint8_t* line) {
@@ -66,77 +58,103 @@ static inline Quarters bit_codes(const std::uint8_t* bits) {
   return codes;
 }
 
-// Rows row, row + step, ...
-template <typename Dot, std::size_t N>
-void upper_rows(const Plane& plane, std::size_t row, std::size_t step, const Digits& digits, float* sums) {
-  const std::uint8_t* codes = plane.codes + row * plane.row_bytes;
-  const std::size_t apart = step * plane.row_bytes;
-  ScreenSum<Dot> sum[N];
-  for (std::size_t at = 0; at < plane.row_bytes; at += 64) {
-    for (std::size_t r = 0; r < N; ++r) {
-      const std::uint8_t* line = codes + r * apart + at;
-      _mm_prefetch(reinterpret_cast<const char*>(line + Dot::kPrefetchBytes), _MM_HINT_T0);
-      sum[r].add(upper_codes(line), digits, 2 * at);
+// Rows row, row + step, ... of the upper plane. kAhead: Dot::kPrefetchBytes, or 0 where the rows are near.
+template <typename Dot, std::size_t kAhead>
+class UpperRows {
+ public:
+  UpperRows(const Plane& plane, std::size_t row, std::size_t step)
+      : codes_(plane.codes + row * plane.row_bytes), apart_(step * plane.row_bytes) {}
+
+  Quarters codes(std::size_t r, std::size_t at) const {
+    const std::uint8_t* line = codes_ + r * apart_ + at;
+    if constexpr (kAhead > 0) _mm_prefetch(reinterpret_cast<const char*>(line + kAhead), _MM_HINT_T0);
+    return upper_codes(line);
+  }
+
+ private:
+  const std::uint8_t* codes_;
+  std::size_t apart_;
+};
+
+// The same with the first bit's plane.
+template <typename Dot, std::size_t kAhead>
+class FiveBitRows {
+ public:
+  FiveBitRows(const Planes& planes, std::size_t row, std::size_t step)
+      : upper_(planes.upper, row, step),
+        bits_(planes.bits[0].codes + row * planes.bits[0].row_bytes),
+        bits_apart_(step * planes.bits[0].row_bytes) {}
+
+  Quarters codes(std::size_t r, std::size_t at) const {
+    const std::uint8_t* bits = bits_ + r * bits_apart_ + at / 4;
+    if (kAhead > 0 && at % 256 == 0) _mm_prefetch(reinterpret_cast<const char*>(bits + kAhead), _MM_HINT_T0);
+    Quarters codes = upper_.codes(r, at);
+    const Quarters below = bit_codes(bits);
+    for (std::size_t k = 0; k < 4; ++k)
+      codes.of[k] = _mm256_add_epi8(_mm256_add_epi8(codes.of[k], codes.of[k]), below.of[k]);
+    return codes;
+  }
+
+ private:
+  UpperRows<Dot, kAhead> upper_;
+  const std::uint8_t* bits_;
+  std::size_t bits_apart_;
+};
+
+// R rows times D digits; sums[first + i * step] for the i-th row.
+template <typename Dot, std::size_t R, std::size_t D, typename Rows>
+void screen_tile(const Rows& rows, std::size_t row_bytes, const DigitProduct* products, std::size_t first,
+                 std::size_t step) {
+  __m256i sum[D][R];
+  for (auto& of_digits : sum) {
+    for (__m256i& s : of_digits) s = _mm256_setzero_si256();
+  }
+  for (std::size_t at = 0; at < row_bytes; at += 64) {
+    for (std::size_t r = 0; r < R; ++r) {
+      const Quarters codes = rows.codes(r, at);
+      for (std::size_t d = 0; d < D; ++d)
+        sum[d][r] = add_digits<Dot>(sum[d][r], codes, products[d].digits + 2 * at);
     }
   }
-  for (std::size_t r = 0; r < N; ++r) sums[r * step] = sum[r].total();
-}
-
-template <typename Dot, std::size_t N>
-void five_bit_rows(const Planes& planes, std::size_t row, std::size_t step, const Digits& digits,
-                   float* sums) {
-  const std::uint8_t* upper = planes.upper.codes + row * planes.upper.row_bytes;
-  const std::uint8_t* first_bit = planes.bits[0].codes + row * planes.bits[0].row_bytes;
-  const std::size_t upper_apart = step * planes.upper.row_bytes;
-  const std::size_t bit_apart = step * planes.bits[0].row_bytes;
-  ScreenSum<Dot> sum[N];
-  for (std::size_t at = 0; at < planes.upper.row_bytes; at += 64) {
-    for (std::size_t r = 0; r < N; ++r) {
-      const std::uint8_t* line = upper + r * upper_apart + at;
-      const std::uint8_t* bits = first_bit + r * bit_apart + at / 4;
-      _mm_prefetch(reinterpret_cast<const char*>(line + Dot::kPrefetchBytes), _MM_HINT_T0);
-      if (at % 256 == 0) _mm_prefetch(reinterpret_cast<const char*>(bits + Dot::kPrefetchBytes), _MM_HINT_T0);
-      Quarters codes = upper_codes(line);
-      const Quarters below = bit_codes(bits);
-      for (std::size_t k = 0; k < 4; ++k)
-        codes.of[k] = _mm256_add_epi8(_mm256_add_epi8(codes.of[k], codes.of[k]), below.of[k]);
-      sum[r].add(codes, digits, 2 * at);
-    }
+  for (std::size_t d = 0; d < D; ++d) {
+    for (std::size_t r = 0; r < R; ++r)
+      products[d].sums[first + r * step] = static_cast<float>(reduce_add(sum[d][r]));
   }
-  for (std::size_t r = 0; r < N; ++r) sums[r * step] = sum[r].total();
 }
 
-// Long sequential streams, as for ternary rows: group(first row, distance of the next, sums), single(row,
-// sum).
-template <typename Group, typename Single>
-static inline void all_rows(std::size_t row_begin, std::size_t row_end, float* sums, Group group,
-                            Single single) {
-  const std::size_t part = (row_end - row_begin) / kScreenRows;
-  std::size_t row = row_begin;
-  for (; row < row_begin + part; ++row) group(row, part, sums + (row - row_begin));
-  for (row = row_begin + kScreenRows * part; row < row_end; ++row) single(row, sums + (row - row_begin));
+// Long sequential streams, as for ternary rows.
+template <typename Dot, template <typename, std::size_t> typename Rows, typename Source>
+void all_rows(const Source& source, std::size_t row_bytes, std::size_t row_begin, std::size_t row_end,
+              std::span<const DigitProduct> products) {
+  const auto rows_at = [&]<std::size_t R>(std::integral_constant<std::size_t, R>, std::size_t i,
+                                          std::size_t step) {
+    // The first digits bring the rows near.
+    const Rows<Dot, Dot::kPrefetchBytes> far(source, row_begin + i, step);
+    const Rows<Dot, 0> near(source, row_begin + i, step);
+    std::size_t d = 0;
+    for (; d + kScreenDigits <= products.size(); d += kScreenDigits) {
+      d == 0 ? screen_tile<Dot, R, kScreenDigits>(far, row_bytes, products.data(), i, step)
+             : screen_tile<Dot, R, kScreenDigits>(near, row_bytes, products.data() + d, i, step);
+    }
+    for (; d < products.size(); ++d) screen_tile<Dot, R, 1>(far, row_bytes, products.data() + d, i, step);
+  };
+  const std::size_t n = row_end - row_begin;
+  const std::size_t part = n / kScreenRows;
+  for (std::size_t i = 0; i < part; ++i) rows_at(std::integral_constant<std::size_t, kScreenRows>{}, i, part);
+  for (std::size_t i = kScreenRows * part; i < n; ++i)
+    rows_at(std::integral_constant<std::size_t, 1>{}, i, 0);
 }
 
 template <typename Dot>
-void upper_products(const Plane& upper, std::size_t row_begin, std::size_t row_end, const Digits& digits,
-                    float* sums) {
-  all_rows(
-      row_begin, row_end, sums,
-      [&](std::size_t row, std::size_t step, float* to) {
-        upper_rows<Dot, kScreenRows>(upper, row, step, digits, to);
-      },
-      [&](std::size_t row, float* to) { upper_rows<Dot, 1>(upper, row, 0, digits, to); });
+void upper_products(const Plane& upper, std::size_t row_begin, std::size_t row_end,
+                    std::span<const DigitProduct> products) {
+  all_rows<Dot, UpperRows>(upper, upper.row_bytes, row_begin, row_end, products);
 }
 
 template <typename Dot>
-void five_bit_products(const Planes& planes, std::size_t row_begin, std::size_t row_end, const Digits& digits,
-                       float* sums) {
-  all_rows(
-      row_begin, row_end, sums,
-      [&](std::size_t row, std::size_t step, float* to) {
-        five_bit_rows<Dot, kScreenRows>(planes, row, step, digits, to);
-      },
-      [&](std::size_t row, float* to) { five_bit_rows<Dot, 1>(planes, row, 0, digits, to); });
+void five_bit_products(const Planes& planes, std::size_t row_begin, std::size_t row_end,
+                       std::span<const DigitProduct> products) {
+  all_rows<Dot, FiveBitRows>(planes, planes.upper.row_bytes, row_begin, row_end, products);
 }
 
 template <typename Dot>
@@ -151,9 +169,14 @@ void bit_products(const Plane& bits, const std::uint32_t* rows, std::size_t n_ro
   for (std::size_t i = 0; i < n_rows; ++i) {
     if (i + kScreenRowsAhead < n_rows) ask_for(i + kScreenRowsAhead);
     const std::uint8_t* codes = bits.codes + rows[i] * bits.row_bytes;
-    ScreenSum<Dot> sum;
-    for (std::size_t at = 0; at < bits.row_bytes; at += 16) sum.add(bit_codes(codes + at), digits, 8 * at);
-    sums[i] = sum.total();
+    __m256i high = _mm256_setzero_si256();
+    __m256i low = _mm256_setzero_si256();
+    for (std::size_t at = 0; at < bits.row_bytes; at += 16) {
+      const Quarters of_bits = bit_codes(codes + at);
+      high = add_digits<Dot>(high, of_bits, digits.high + 8 * at);
+      low = add_digits<Dot>(low, of_bits, digits.low + 8 * at);
+    }
+    sums[i] = static_cast<float>(std::int64_t{256} * reduce_add(high) + reduce_add(low));
   }
 }
 

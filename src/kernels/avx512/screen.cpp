@@ -5,6 +5,7 @@
 #include <immintrin.h>
 
 #include <algorithm>
+#include <type_traits>
 
 #include "kernels/avx512/ternary.h"
 
@@ -14,6 +15,9 @@ namespace {
 // Rows that share each load of digits; each is a stream of its own, or two.
 constexpr std::size_t kUpperRows = 4;
 constexpr std::size_t kFiveBitRows = 3;
+// Digits that share each row's codes in registers: with four rows 16 sums, 8 vectors of codes and two of
+// digits of the 32 there are. More are computed from the rows in L1.
+constexpr std::size_t kDigits = 4;
 // How far ahead of its use a line is asked for in each stream. On a Zen 5 both products then read at 90 % of
 // its bandwidth. Always in place: GCC leaves out the call of a function that only prefetches.
 constexpr std::size_t kPrefetchBytes = 1792;
@@ -31,7 +35,7 @@ struct Step {
   __m512i low;
 };
 
-// The two digits' sums of one row.
+// The two digits' sums of one row of bits.
 struct Sum {
   __m512i high = _mm512_setzero_si512();
   __m512i low = _mm512_setzero_si512();
@@ -51,53 +55,123 @@ __mmask64 load_mask(const std::uint8_t* bits) {
   return _load_mask64(reinterpret_cast<__mmask64*>(const_cast<std::uint8_t*>(bits)));
 }
 
-// Rows row, row + step, ...
-template <std::size_t N>
-void upper_rows(const Plane& plane, std::size_t row, std::size_t step, const Digits& digits, float* sums) {
-  const std::uint8_t* codes = plane.codes + row * plane.row_bytes;
-  const std::size_t apart = step * plane.row_bytes;
-  const __m512i mask = _mm512_set1_epi8(15);
-  Sum sum[N];
-  for (std::size_t at = 0; at < plane.row_bytes; at += 64) {
-    const Step first(digits, 2 * at);
-    const Step second(digits, 2 * at + 64);
-    for (std::size_t r = 0; r < N; ++r) {
-      const std::uint8_t* line = codes + r * apart + at;
-      _mm_prefetch(reinterpret_cast<const char*>(line + kPrefetchBytes), _MM_HINT_T0);
-      const __m512i packed = load_64(line);
-      sum[r].add(_mm512_and_si512(packed, mask), first);
-      sum[r].add(_mm512_and_si512(_mm512_srli_epi16(packed, 4), mask), second);
-    }
-  }
-  for (std::size_t r = 0; r < N; ++r) sums[r * step] = sum[r].total();
-}
+// 128 elements of a row.
+struct Codes {
+  __m512i first;
+  __m512i second;
+};
 
-template <std::size_t N>
-void five_bit_rows(const Planes& planes, std::size_t row, std::size_t step, const Digits& digits,
-                   float* sums) {
-  const std::uint8_t* upper = planes.upper.codes + row * planes.upper.row_bytes;
-  const std::uint8_t* first_bit = planes.bits[0].codes + row * planes.bits[0].row_bytes;
-  const std::size_t upper_apart = step * planes.upper.row_bytes;
-  const std::size_t bit_apart = step * planes.bits[0].row_bytes;
-  const __m512i mask = _mm512_set1_epi8(15 << 1);
-  const __m512i one = _mm512_set1_epi8(1);
-  Sum sum[N];
-  for (std::size_t at = 0; at < planes.upper.row_bytes; at += 64) {
-    const Step first(digits, 2 * at);
-    const Step second(digits, 2 * at + 64);
-    for (std::size_t r = 0; r < N; ++r) {
-      const std::uint8_t* line = upper + r * upper_apart + at;
-      const std::uint8_t* bits = first_bit + r * bit_apart + at / 4;
+// Rows row, row + step, ... of the upper plane.
+class UpperRows {
+ public:
+  UpperRows(const Plane& plane, std::size_t row, std::size_t step)
+      : codes_(plane.codes + row * plane.row_bytes), apart_(step * plane.row_bytes) {}
+
+  template <bool ahead>
+  Codes codes(std::size_t r, std::size_t at) const {
+    const std::uint8_t* line = codes_ + r * apart_ + at;
+    if constexpr (ahead) _mm_prefetch(reinterpret_cast<const char*>(line + kPrefetchBytes), _MM_HINT_T0);
+    const __m512i mask = _mm512_set1_epi8(15);
+    const __m512i packed = load_64(line);
+    return {_mm512_and_si512(packed, mask), _mm512_and_si512(_mm512_srli_epi16(packed, 4), mask)};
+  }
+
+ private:
+  const std::uint8_t* codes_;
+  std::size_t apart_;
+};
+
+// The same with the first bit's plane.
+class FiveBitRows {
+ public:
+  FiveBitRows(const Planes& planes, std::size_t row, std::size_t step)
+      : upper_(planes.upper.codes + row * planes.upper.row_bytes),
+        bits_(planes.bits[0].codes + row * planes.bits[0].row_bytes),
+        upper_apart_(step * planes.upper.row_bytes),
+        bits_apart_(step * planes.bits[0].row_bytes) {}
+
+  template <bool ahead>
+  Codes codes(std::size_t r, std::size_t at) const {
+    const std::uint8_t* line = upper_ + r * upper_apart_ + at;
+    const std::uint8_t* bits = bits_ + r * bits_apart_ + at / 4;
+    if constexpr (ahead) {
       _mm_prefetch(reinterpret_cast<const char*>(line + kPrefetchBytes), _MM_HINT_T0);
       if (at % 256 == 0) _mm_prefetch(reinterpret_cast<const char*>(bits + kPrefetchBytes), _MM_HINT_T0);
-      const __m512i packed = load_64(line);
-      const __m512i low = _mm512_and_si512(_mm512_slli_epi16(packed, 1), mask);
-      const __m512i high = _mm512_and_si512(_mm512_srli_epi16(packed, 3), mask);
-      sum[r].add(_mm512_mask_add_epi8(low, load_mask(bits), low, one), first);
-      sum[r].add(_mm512_mask_add_epi8(high, load_mask(bits + 8), high, one), second);
+    }
+    const __m512i mask = _mm512_set1_epi8(15 << 1);
+    const __m512i one = _mm512_set1_epi8(1);
+    const __m512i packed = load_64(line);
+    const __m512i low = _mm512_and_si512(_mm512_slli_epi16(packed, 1), mask);
+    const __m512i high = _mm512_and_si512(_mm512_srli_epi16(packed, 3), mask);
+    return {_mm512_mask_add_epi8(low, load_mask(bits), low, one),
+            _mm512_mask_add_epi8(high, load_mask(bits + 8), high, one)};
+  }
+
+ private:
+  const std::uint8_t* upper_;
+  const std::uint8_t* bits_;
+  std::size_t upper_apart_;
+  std::size_t bits_apart_;
+};
+
+// The sums of four vectors.
+__m128i add_up(const __m512i (&of)[4]) {
+  const auto add_pairs = [](__m512i a, __m512i b) {
+    return _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+  };
+  const __m512i even = add_pairs(of[0], of[1]);
+  const __m512i odd = add_pairs(of[2], of[3]);
+  const __m512i all = _mm512_add_epi32(_mm512_unpacklo_epi64(even, odd), _mm512_unpackhi_epi64(even, odd));
+  const __m256i eight = _mm256_add_epi32(_mm512_castsi512_si256(all), _mm512_extracti64x4_epi64(all, 1));
+  return _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
+}
+
+// R rows times D digits; sums[i * step] for the i-th row.
+template <std::size_t R, std::size_t D, bool ahead, typename Rows>
+void tile(const Rows& rows, std::size_t row_bytes, const DigitProduct* products, std::size_t first,
+          std::size_t step) {
+  static_assert(R <= 4);
+  __m512i sum[D][4];
+  for (auto& of_digits : sum) {
+    for (__m512i& s : of_digits) s = _mm512_setzero_si512();
+  }
+  for (std::size_t at = 0; at < row_bytes; at += 64) {
+    Codes codes[R];
+    for (std::size_t r = 0; r < R; ++r) codes[r] = rows.template codes<ahead>(r, at);
+    for (std::size_t d = 0; d < D; ++d) {
+      const __m512i digits = load_64(products[d].digits + 2 * at);
+      const __m512i next = load_64(products[d].digits + 2 * at + 64);
+      for (std::size_t r = 0; r < R; ++r) sum[d][r] = _mm512_dpbusd_epi32(sum[d][r], codes[r].first, digits);
+      for (std::size_t r = 0; r < R; ++r) sum[d][r] = _mm512_dpbusd_epi32(sum[d][r], codes[r].second, next);
     }
   }
-  for (std::size_t r = 0; r < N; ++r) sums[r * step] = sum[r].total();
+  for (std::size_t d = 0; d < D; ++d) {
+    alignas(16) float totals[4];
+    _mm_store_ps(totals, _mm_cvtepi32_ps(add_up(sum[d])));
+    for (std::size_t r = 0; r < R; ++r) products[d].sums[first + r * step] = totals[r];
+  }
+}
+
+// All digits, kDigits at a time: the first of them bring the rows near.
+template <std::size_t R, bool ahead, typename Rows>
+void tiles(const Rows& rows, std::size_t row_bytes, std::span<const DigitProduct> products, std::size_t first,
+           std::size_t step) {
+  const auto some = [&]<std::size_t D>(std::integral_constant<std::size_t, D>) {
+    tile<R, D, ahead>(rows, row_bytes, products.data(), first, step);
+  };
+  switch (products.size()) {
+    case 0:
+      return;
+    case 1:
+      return some(std::integral_constant<std::size_t, 1>{});
+    case 2:
+      return some(std::integral_constant<std::size_t, 2>{});
+    case 3:
+      return some(std::integral_constant<std::size_t, 3>{});
+    default:
+      some(std::integral_constant<std::size_t, kDigits>{});
+      return tiles<R, false>(rows, row_bytes, products.subspan(kDigits), first, step);
+  }
 }
 
 // Brings rows [begin, end) of a list near. Loads that nothing waits for do that faster than asking for the
@@ -133,37 +207,30 @@ void bit_rows(const Plane& plane, const std::uint32_t* rows, const Digits& digit
   for (std::size_t r = 0; r < N; ++r) sums[r] = sum[r].total();
 }
 
-// Long sequential streams, as for ternary rows: group(first row, distance of the next, sums) for n rows
-// together, single(row, sum) for what remains.
-template <typename Group, typename Single>
-void all_rows(std::size_t n, std::size_t row_begin, std::size_t row_end, float* sums, Group group,
-              Single single) {
-  const std::size_t part = (row_end - row_begin) / n;
-  std::size_t row = row_begin;
-  for (; row < row_begin + part; ++row) group(row, part, sums + (row - row_begin));
-  for (row = row_begin + n * part; row < row_end; ++row) single(row, sums + (row - row_begin));
+// Long sequential streams, as for ternary rows: rows_from(row, step) gives a reader of N rows together, or of
+// one of those that remain.
+template <std::size_t N, typename RowsFrom>
+void all_rows(std::size_t row_bytes, std::size_t row_begin, std::size_t row_end,
+              std::span<const DigitProduct> products, RowsFrom rows_from) {
+  const std::size_t part = (row_end - row_begin) / N;
+  for (std::size_t i = 0; i < part; ++i)
+    tiles<N, true>(rows_from(row_begin + i, part), row_bytes, products, i, part);
+  for (std::size_t i = N * part; i < row_end - row_begin; ++i)
+    tiles<1, true>(rows_from(row_begin + i, 0), row_bytes, products, i, 0);
 }
 
 }  // namespace
 
-void upper_products(const Plane& upper, std::size_t row_begin, std::size_t row_end, const Digits& digits,
-                    float* sums) {
-  all_rows(
-      kUpperRows, row_begin, row_end, sums,
-      [&](std::size_t row, std::size_t step, float* to) {
-        upper_rows<kUpperRows>(upper, row, step, digits, to);
-      },
-      [&](std::size_t row, float* to) { upper_rows<1>(upper, row, 0, digits, to); });
+void upper_products(const Plane& upper, std::size_t row_begin, std::size_t row_end,
+                    std::span<const DigitProduct> products) {
+  all_rows<kUpperRows>(upper.row_bytes, row_begin, row_end, products,
+                       [&](std::size_t row, std::size_t step) { return UpperRows(upper, row, step); });
 }
 
-void five_bit_products(const Planes& planes, std::size_t row_begin, std::size_t row_end, const Digits& digits,
-                       float* sums) {
-  all_rows(
-      kFiveBitRows, row_begin, row_end, sums,
-      [&](std::size_t row, std::size_t step, float* to) {
-        five_bit_rows<kFiveBitRows>(planes, row, step, digits, to);
-      },
-      [&](std::size_t row, float* to) { five_bit_rows<1>(planes, row, 0, digits, to); });
+void five_bit_products(const Planes& planes, std::size_t row_begin, std::size_t row_end,
+                       std::span<const DigitProduct> products) {
+  all_rows<kFiveBitRows>(planes.upper.row_bytes, row_begin, row_end, products,
+                         [&](std::size_t row, std::size_t step) { return FiveBitRows(planes, row, step); });
 }
 
 void bit_products(const Plane& bits, const std::uint32_t* rows, std::size_t n_rows, const Digits& digits,

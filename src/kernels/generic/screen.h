@@ -139,15 +139,15 @@ void screen_row(float* values, std::size_t n, std::size_t row, std::uint8_t* cod
       .error = {error_bound(error[0]), error_bound(error[1]), error_bound(error[2]), error_bound(error[3])}};
 }
 
-template <typename V>
-void estimate_rows(const Estimator& with, const float* sums, const float* scale, const float* error,
-                   const float* norm, std::size_t n, Estimates* to) {
+// sum(i, m): of rows i to i + m.
+template <typename V, typename Sum>
+void estimate_from(const Estimator& with, Sum sum, const float* scale, const float* error, const float* norm,
+                   std::size_t n, Estimates* to) {
   V best = V::broadcast(-std::numeric_limits<float>::infinity());
   V highest = best;
   const auto rows = [&](std::size_t i, std::size_t m) {
     const V estimate =
-        load_up_to_16<V>(scale + i, m) *
-        (V::broadcast(with.weight) * load_up_to_16<V>(sums + i, m) - V::broadcast(with.offset));
+        load_up_to_16<V>(scale + i, m) * (V::broadcast(with.weight) * sum(i, m) - V::broadcast(with.offset));
     const V slack =
         fma(V::broadcast(with.error_weight), load_up_to_16<V>(error + i, m),
             fma(V::broadcast(with.norm_weight), load_up_to_16<V>(norm + i, m), V::broadcast(with.tiny)));
@@ -168,6 +168,22 @@ void estimate_rows(const Estimator& with, const float* sums, const float* scale,
   for (std::size_t i = n - n % 16; i < n; ++i) {
     if (to->estimate[i] > to->best) to->best = to->estimate[i];
     if (to->bound[i] > to->highest) to->highest = to->bound[i];
+  }
+}
+
+template <typename V>
+void estimate_rows(const Estimator& with, const DigitSums& sums, const float* scale, const float* error,
+                   const float* norm, std::size_t n, Estimates* to) {
+  const V weight_of_high = V::broadcast(256);
+  const auto high = [&](std::size_t i, std::size_t m) { return load_up_to_16<V>(sums.high + i, m); };
+  if (sums.low == nullptr) {
+    const auto sum = [&](std::size_t i, std::size_t m) { return weight_of_high * high(i, m); };
+    estimate_from<V>(with, sum, scale, error, norm, n, to);
+  } else {
+    const auto sum = [&](std::size_t i, std::size_t m) {
+      return fma(weight_of_high, high(i, m), load_up_to_16<V>(sums.low + i, m));
+    };
+    estimate_from<V>(with, sum, scale, error, norm, n, to);
   }
 }
 

@@ -148,31 +148,37 @@ int upper_at(const std::uint8_t* row, std::size_t i) {
 
 int bit_at(const std::uint8_t* row, std::size_t i) { return row[i / 8] >> (i % 8) & 1; }
 
-// code(i): of element i.
-template <typename Code>
-float digit_product(const Digits& digits, std::size_t n_blocks, Code code) {
+// code(i), times(i): of element i.
+template <typename Code, typename Times>
+float digit_sum(std::size_t n_blocks, Code code, Times times) {
   std::int64_t sum = 0;
-  for (std::size_t i = 0; i < n_blocks * kScreenBlock; ++i)
-    sum += code(i) * (256 * std::int64_t{digits.high[i]} + digits.low[i]);
+  for (std::size_t i = 0; i < n_blocks * kScreenBlock; ++i) sum += code(i) * std::int64_t{times(i)};
   return static_cast<float>(sum);
 }
 
-void upper_products(const Plane& upper, std::size_t row_begin, std::size_t row_end, const Digits& digits,
-                    float* sums) {
+void upper_products(const Plane& upper, std::size_t row_begin, std::size_t row_end,
+                    std::span<const DigitProduct> products) {
   for (std::size_t row = row_begin; row < row_end; ++row) {
     const std::uint8_t* codes = upper.codes + row * upper.row_bytes;
-    *sums++ = digit_product(digits, upper.row_bytes / kUpperBytes,
-                            [&](std::size_t i) { return upper_at(codes, i); });
+    for (const DigitProduct& p : products) {
+      p.sums[row - row_begin] = digit_sum(
+          upper.row_bytes / kUpperBytes, [&](std::size_t i) { return upper_at(codes, i); },
+          [&](std::size_t i) { return p.digits[i]; });
+    }
   }
 }
 
-void five_bit_products(const Planes& planes, std::size_t row_begin, std::size_t row_end, const Digits& digits,
-                       float* sums) {
+void five_bit_products(const Planes& planes, std::size_t row_begin, std::size_t row_end,
+                       std::span<const DigitProduct> products) {
   for (std::size_t row = row_begin; row < row_end; ++row) {
     const std::uint8_t* upper = planes.upper.codes + row * planes.upper.row_bytes;
     const std::uint8_t* bits = planes.bits[0].codes + row * planes.bits[0].row_bytes;
-    *sums++ = digit_product(digits, planes.upper.row_bytes / kUpperBytes,
-                            [&](std::size_t i) { return 2 * upper_at(upper, i) + bit_at(bits, i); });
+    for (const DigitProduct& p : products) {
+      p.sums[row - row_begin] = digit_sum(
+          planes.upper.row_bytes / kUpperBytes,
+          [&](std::size_t i) { return 2 * upper_at(upper, i) + bit_at(bits, i); },
+          [&](std::size_t i) { return p.digits[i]; });
+    }
   }
 }
 
@@ -180,8 +186,9 @@ void bit_products(const Plane& bits, const std::uint32_t* rows, std::size_t n_ro
                   float* sums) {
   for (std::size_t i = 0; i < n_rows; ++i) {
     const std::uint8_t* codes = bits.codes + rows[i] * bits.row_bytes;
-    sums[i] =
-        digit_product(digits, bits.row_bytes / kBitBytes, [&](std::size_t j) { return bit_at(codes, j); });
+    sums[i] = digit_sum(
+        bits.row_bytes / kBitBytes, [&](std::size_t j) { return bit_at(codes, j); },
+        [&](std::size_t j) { return 256 * digits.high[j] + digits.low[j]; });
   }
 }
 

@@ -1,4 +1,5 @@
-// The highest logits of one token, found without computing them all: the same rows and the same bits as if.
+// The highest logits of a token, or of several at once, found without computing them all: the same rows and
+// the same bits as if.
 #pragma once
 
 #include <array>
@@ -13,6 +14,7 @@
 #include "bitnet/candidates.h"
 #include "kernels/kernels.h"
 #include "model/head/head_screen.h"
+#include "model/head/search_input.h"
 #include "quant/tensor_type.h"
 
 namespace bitnet {
@@ -29,66 +31,93 @@ struct HeadSearchCounts {
   std::uint64_t bytes = 0;      // of the head and its screen
 };
 
+// What one search of several is for.
+struct HeadQuery {
+  CandidateQuery query;
+  const float* x = nullptr;  // [cols], finite or not
+  std::span<float> logits;  // [rows] working memory, holds the logits of what was computed in full afterwards
+};
+
 // The working memory of searches in one head, made once.
 class HeadSearch {
  public:
+  static constexpr std::size_t kMostTogether = 8;
+
+  // Ascending order of ids, each once, valid until the next call of find(); nullopt where the search cannot
+  // work or isn't worth it: the caller then computes all logits.
+  using Found = std::optional<std::span<const Candidate>>;
+
   // Without a screen find() finds nothing. Throws RuntimeError when the memory cannot be had.
   HeadSearch(const quant::Matrix& head, const HeadScreen* screen, const kernels::Kernels& kernels,
              ThreadPool& pool);
 
-  // What `query` asks for in ascending order of ids, each once, valid until the next call; nullopt where the
-  // search cannot work or isn't worth it: the caller then computes all logits. x: [cols], finite or not.
-  // logits: [rows], working memory that afterwards holds the logits of what was computed in full.
-  std::optional<std::span<const Candidate>> find(const CandidateQuery& query, const float* x,
-                                                 std::span<float> logits);
+  // What `query` asks for. logits: as in HeadQuery.
+  Found find(const CandidateQuery& query, const float* x, std::span<float> logits);
+  // The same for up to kMostTogether inputs, of which the screen is read once; found[i]: of queries[i].
+  void find(std::span<const HeadQuery> queries, std::span<Found> found);
   // The same from all logits: [rows]. If any of them isn't finite the result is one candidate that isn't.
+  // Valid until the next call of this; so is what find() gave.
   std::span<const Candidate> choose_from_all(const CandidateQuery& query, std::span<const float> logits);
 
   // Since the last call.
   HeadSearchCounts take_counts() { return std::exchange(counts_, {}); }
 
  private:
-  struct Input;  // what is known of x
+  // The state of one search.
+  struct Search {
+    const HeadQuery* asked = nullptr;
+    SearchInput in;
+    float least = 0;  // a logit that all that is asked for reaches
+    std::size_t n_computed = 0;
+    Buffer<float> estimate;     // [rows]
+    Buffer<float> bound;        // [rows] that the logit doesn't exceed; -infinity: it is known
+    Buffer<float> block_best;   // [n_blocks] highest estimate
+    Buffer<float> block_bound;  // [n_blocks] highest bound
+    // The rows that remain of the blocks that a thread claimed together, at the beginning of the first, which
+    // alone has a number of them.
+    Buffer<std::uint32_t> listed;    // [rows]
+    Buffer<std::uint32_t> n_listed;  // [n_blocks]
+    Buffer<std::uint32_t> best;      // [rows] those that are computed in full: n_computed at first
+    Buffer<Candidate> found;         // [rows]
+  };
+  // Rows to compute for each of the searches.
+  using RowLists = std::array<std::span<const std::uint32_t>, kMostTogether>;
 
-  bool screens(const CandidateQuery& query, const float* x, Input& in);
-  void estimate_all(const Input& in);
-  std::size_t take_best_estimates(const CandidateQuery& query);
-  void compute(std::span<const std::uint32_t> rows, const float* x, std::span<float> logits) const;
-  float least_wanted(const CandidateQuery& query, std::span<const std::uint32_t> computed,
-                     std::span<const float> logits);
-  std::size_t list_others(const Input& in, float least);
+  bool is_worthwhile(const CandidateQuery& query);
+  void open(std::span<const HeadQuery> queries);
+  std::span<Search* const> open_searches() const { return {open_.data(), n_open_}; }
+  void estimate_all();
+  void estimate(std::size_t begin, std::size_t end) const;
+  void take_best_estimates(Search& search) const;
+  void compute(const RowLists& lists);
+  void compute_rows(const Search& search, std::span<const std::uint32_t> rows) const;
+  static void find_least(Search& search);
+  void list_others(std::span<std::size_t> n_left);
   void pace_by_upper(std::size_t n_rows);
-  std::size_t add_reaching(std::size_t block, float least, std::uint32_t* list, std::size_t n) const;
-  std::size_t refine(const Input& in, float least, std::size_t bit, std::uint32_t* list, std::size_t n);
-  std::span<const std::uint32_t> compute_listed(std::size_t n_computed, const float* x,
-                                                std::span<float> logits);
-  std::span<const Candidate> choose(const CandidateQuery& query, std::span<const std::uint32_t> rows,
-                                    std::span<const float> logits);
+  std::size_t add_reaching(const Search& search, std::size_t block, std::uint32_t* list, std::size_t n) const;
+  std::size_t refine(const Search& search, std::size_t bit, std::uint32_t* list, std::size_t n) const;
+  std::span<const std::uint32_t> add_listed(const Search& search) const;
 
   quant::Matrix head_;  // [rows, cols]
   const HeadScreen* screen_;
   const kernels::Kernels& kernels_;
   ThreadPool& pool_;
   HeadSearchCounts counts_;
-  std::size_t n_blocks_ = 0;  // of kRows rows
+  std::size_t n_blocks_ = 0;        // of kRows rows
+  std::size_t full_row_bytes_ = 0;  // of a row of the head
   // How the next searches go: so many of them begin with five bits; so many of those that ask for at least
   // left_out_from_ rows are left out.
   std::uint32_t n_wide_ = 0;
   double left_by_upper_ = 0;  // part of the rows, an average of the last searches
   std::uint32_t n_left_out_ = 0;
   std::size_t left_out_from_ = 0;
-  Buffer<std::int8_t> digits_;  // [2, screen's padded cols] high, low
-  Buffer<float> estimate_;      // [rows]
-  Buffer<float> bound_;         // [rows] that the logit doesn't exceed; -infinity: it is known
-  Buffer<float> block_best_;    // [n_blocks] highest estimate
-  Buffer<float> block_bound_;   // [n_blocks] highest bound
-  // The rows that remain of the blocks that a thread claimed together, at the beginning of the first, which
-  // alone has a number of them.
-  Buffer<std::uint32_t> listed_;    // [rows]
-  Buffer<std::uint32_t> n_listed_;  // [n_blocks]
-  Buffer<std::uint32_t> best_;      // [rows] those that are computed in full
-  Buffer<Candidate> found_;         // [rows]
-  std::size_t full_row_bytes_ = 0;  // of a row of the head
+
+  bool wide_ = false;           // the searches that are open begin with five bits of every row, not four
+  Buffer<std::int8_t> digits_;  // [kMostTogether, 2, screen's padded cols] high, low
+  std::array<Search, kMostTogether> searches_;
+  Search of_all_;                              // for choose_from_all(): best and found
+  std::array<Search*, kMostTogether> open_{};  // n_open_ of them
+  std::size_t n_open_ = 0;
 };
 
 }  // namespace bitnet

@@ -280,6 +280,144 @@ TEST(HeadSearch, AddsTheTokensThatAreNamed) {
   EXPECT_EQ(find(search, head.w, {.n_best = 2, .also = outside}, x.data(), logits).size(), 2U);
 }
 
+void expect_same(std::span<const Candidate> found, const std::vector<Candidate>& expected) {
+  ASSERT_EQ(found.size(), expected.size());
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    EXPECT_EQ(to_int(found[i].id), to_int(expected[i].id)) << i;
+    EXPECT_EQ(found[i].logit, expected[i].logit) << i;
+  }
+}
+
+// Inputs of several kinds: such as allow coarse digits and such as do not.
+std::vector<std::vector<float>> several_inputs(std::size_t n, std::size_t cols) {
+  std::vector<std::vector<float>> inputs;
+  for (unsigned i = 0; i < n; ++i) {
+    inputs.push_back(random_input(cols, 30 + i));
+    if (i % 3 == 1) inputs.back()[cols / 2] = 100;
+  }
+  return inputs;
+}
+
+TEST(HeadSearch, FindsForSeveralInputsWhatItFindsForEach) {
+  const std::vector<TokenId> also{TokenId{2998}, TokenId{0}, TokenId{7}};
+  const std::vector<CandidateQuery> queries{{.n_best = 1},
+                                            {.n_best = 40},
+                                            {.n_best = 1, .within = 20.0F},
+                                            {.n_best = 5},
+                                            {.n_best = 3, .also = also}};
+  for (const std::size_t rows : {5U, 300U, 2999U}) {
+    for (const std::size_t cols : {130U, 300U}) {
+      const Head head(rows, cols);
+      for (const unsigned n_threads : {1U, 3U}) {
+        ThreadPool pool(n_threads);
+        const HeadScreen screen(head.w, pool);
+        for (const kernels::Kernels* k : kernels::available()) {
+          HeadSearch search(head.w, &screen, *k, pool);
+          for (std::size_t n = 1; n <= HeadSearch::kMostTogether; ++n) {
+            SCOPED_TRACE(std::string(k->name) + ", " + std::to_string(rows) + " x " + std::to_string(cols) +
+                         ", " + std::to_string(n) + " inputs");
+            const auto inputs = several_inputs(n, cols);
+            std::vector<std::vector<float>> logits(n, std::vector<float>(rows, kNanInput));
+            std::vector<HeadQuery> asked;
+            for (std::size_t i = 0; i < n; ++i)
+              asked.push_back({queries[i % queries.size()], inputs[i].data(), logits[i]});
+            std::vector<HeadSearch::Found> found(n);
+            search.find(asked, found);
+            for (std::size_t i = 0; i < n; ++i) {
+              SCOPED_TRACE(i);
+              if (!found[i]) {
+                k->matmul_float(head.w, 0, rows, {inputs[i].data(), cols}, 1, {logits[i].data(), rows});
+                found[i] = search.choose_from_all(asked[i].query, logits[i]);
+              }
+              expect_same(*found[i], by_sorting(head.w, asked[i].query, inputs[i].data()));
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(HeadSearch, ReadsTheScreenOnceForSeveralInputs) {
+  const Head head(4096, 512);
+  ThreadPool pool(2);
+  const HeadScreen screen(head.w, pool);
+  HeadSearch search(head.w, &screen, kernels::find("auto"), pool);
+  const auto inputs = several_inputs(4, 512);
+  std::vector<std::vector<float>> logits(4, std::vector<float>(4096));
+  std::vector<HeadQuery> asked;
+  for (std::size_t i = 0; i < 4; ++i) asked.push_back({{.n_best = 1}, inputs[i].data(), logits[i]});
+  std::vector<HeadSearch::Found> found(4);
+  search.find(asked, found);
+  const HeadSearchCounts together = search.take_counts();
+  HeadSearchCounts apart;
+  for (const HeadQuery& one : asked) ASSERT_TRUE(search.find(one.query, one.x, one.logits));
+  apart = search.take_counts();
+  EXPECT_EQ(together.searches, 4U);
+  EXPECT_EQ(apart.searches, 4U);
+  EXPECT_LT(together.bytes, apart.bytes / 2);
+}
+
+// What is wrong with one input, or makes its search not worth it, is nothing to the others.
+TEST(HeadSearch, GivesUpOneOfSeveralInputsAlone) {
+  Head head(2400, 256);
+  for (std::size_t r = 0; r < 2400; ++r) head.row(r)[0] = 1;
+  ThreadPool pool(2);
+  const HeadScreen screen(head.w, pool);
+  HeadSearch search(head.w, &screen, kernels::find("auto"), pool);
+  std::vector<std::vector<float>> inputs(5, random_input(256, 3));
+  inputs[0][9] = kNanInput;
+  std::ranges::fill(inputs[2], 0.0F);
+  inputs[2][0] = 1;  // all rows alike
+  std::ranges::fill(inputs[3], 0.0F);
+  std::vector<std::vector<float>> logits(5, std::vector<float>(2400));
+  std::vector<HeadQuery> asked;
+  for (std::size_t i = 0; i < 5; ++i) asked.push_back({{.n_best = 1}, inputs[i].data(), logits[i]});
+  std::vector<HeadSearch::Found> found(5);
+  search.find(asked, found);
+  for (const std::size_t i : {0U, 2U, 3U}) EXPECT_FALSE(found[i]) << i;
+  for (const std::size_t i : {1U, 4U}) {
+    ASSERT_TRUE(found[i]) << i;
+    expect_same(*found[i], by_sorting(head.w, {.n_best = 1}, inputs[i].data()));
+  }
+}
+
+// Digits are off by no more than the bounds take them to be, coarse or not.
+TEST(SearchInput, BoundsWhatItsDigitsLeaveOut) {
+  const Head head(64, 300);
+  ThreadPool pool(1);
+  const HeadScreen screen(head.w, pool);
+  std::vector<std::int8_t> high(screen.n_blocks * kernels::kScreenBlock);
+  std::vector<std::int8_t> low(high.size());
+  std::size_t n_coarse = 0;
+  for (const bool may_be_coarse : {false, true}) {
+    for (const auto& x : several_inputs(3, 300)) {
+      SearchInput in;
+      ASSERT_TRUE(in.set(screen, x.data(), 300, may_be_coarse, high.data(), low.data()));
+      double norm = 0;
+      double lost = 0;
+      std::int64_t sum = 0;
+      for (std::size_t i = 0; i < 300; ++i) {
+        const double value = static_cast<double>(x[i]) * static_cast<double>(screen.column_scale[i]);
+        const int digits = 256 * high[i] + low[i];
+        const double difference = value - digits * static_cast<double>(in.unit);
+        norm += value * value;
+        lost += difference * difference;
+        sum += digits;
+        if (in.coarse) {
+          EXPECT_EQ(low[i], 0) << i;
+        }
+      }
+      EXPECT_EQ(in.digit_sum, static_cast<float>(sum));
+      EXPECT_GE(static_cast<double>(in.error_weight), std::sqrt(norm));
+      EXPECT_GE(static_cast<double>(in.norm_weight), std::sqrt(lost));
+      EXPECT_LT(static_cast<double>(in.norm_weight), (in.coarse ? 0.013 : 1e-3) * std::sqrt(norm));
+      n_coarse += in.coarse ? 1 : 0;
+    }
+  }
+  EXPECT_EQ(n_coarse, 2U);  // not the one with a value far above the others
+}
+
 TEST(HeadSearch, SaysWhenAnyLogitIsNotFinite) {
   ThreadPool pool(2);
   const auto finds_finite = [&](const Head& head, const std::vector<float>& x) {
