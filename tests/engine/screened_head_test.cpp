@@ -171,7 +171,7 @@ TEST(ScreenedHead, IsRefusedAQueryForNothing) {
 }
 
 TEST(SamplerQuery, IsEnoughToChooseTheSameToken) {
-  constexpr std::size_t kVocab = 3000;
+  constexpr std::size_t kVocab = 600;
   std::mt19937 rng(3);
   std::normal_distribution<float> normal(0, 3);
   const std::vector<SamplerOptions> samplers{

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "model/inspect/inspection.h"
 #include "support/block_types.h"
+#include "support/inspected.h"
 #include "support/small_model.h"
 
 namespace bitnet::test {
@@ -31,11 +31,6 @@ SmallModel model_with_head() {
 void store(SmallTensor& t, std::uint32_t blocks, std::uint32_t id) {
   t.data = random_blocks(blocks, t.n_elements(), 4).bytes;
   t.type = id;
-}
-
-Inspection inspect_small(const SmallModel& model) {
-  const AlignedBytes file = model.build();
-  return inspect({"m.gguf", file.span()}, 1);
 }
 
 const TensorSummary& summary_of(const Inspection& in, std::string_view name) {

@@ -294,7 +294,7 @@ Json tensor_json(const TensorSummary& t) {
   return json;
 }
 
-std::string_view name_of(Certainty certainty) {
+std::string_view name_of_certainty(Certainty certainty) {
   switch (certainty) {
     case Certainty::said:
       return "said";
@@ -308,7 +308,9 @@ std::string_view name_of(Certainty certainty) {
 
 Json hidden_act_json(const std::optional<HiddenActInfo>& info) {
   if (!info) return {};
-  return {{"act", name_of(info->act)}, {"certainty", name_of(info->certainty)}, {"reason", info->reason}};
+  return {{"act", name_of(info->act)},
+          {"certainty", name_of_certainty(info->certainty)},
+          {"reason", info->reason}};
 }
 
 Json layout_json(const Inspection& in) {
@@ -320,7 +322,7 @@ Json layout_json(const Inspection& in) {
   json["pairs"] = in.layout.n_pairs();
   const bool is_read = in.i2s && in.i2s->layout;
   json["read_as"] = is_read ? Json(name_of(*in.i2s->layout)) : Json();
-  json["certainty"] = is_read ? Json(name_of(in.i2s->certainty)) : Json();
+  json["certainty"] = is_read ? Json(name_of_certainty(in.i2s->certainty)) : Json();
   json["reason"] = is_read ? Json(in.i2s->reason) : Json();
   json["copied_bytes"] = is_read ? Json(in.i2s->copied_bytes) : Json();
   return json;
@@ -348,7 +350,7 @@ std::string format_inspection(const Inspection& in, const InspectionExtras& extr
 std::string inspection_json(const Inspection& in, const InspectionExtras& extras) {
   Json findings = Json::array();
   for (const Finding& f : in.findings) {
-    findings.push_back({{"level", bitnet::name_of(f.level)},
+    findings.push_back({{"level", name_of(f.level)},
                         {"topic", f.topic},
                         {"what", f.what},
                         {"meaning", f.meaning},

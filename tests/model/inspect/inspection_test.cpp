@@ -16,6 +16,7 @@
 #include "model/synthetic/synthetic.h"
 #include "quant/i2_s.h"
 #include "support/block_types.h"
+#include "support/inspected.h"
 #include "support/small_model.h"
 
 namespace bitnet::test {
@@ -29,13 +30,6 @@ std::vector<std::byte> file_bytes(const std::string& path) {
 }
 
 std::vector<std::byte> canary_bytes() { return file_bytes(BITNET_MODELS "/canary.gguf"); }
-
-Inspection inspect_bytes(std::span<const std::byte> bytes) {
-  const AlignedBytes aligned(bytes);
-  return inspect({.path = "test.gguf", .bytes = aligned.span()}, 2);
-}
-
-Inspection inspect_small(const SmallModel& model) { return inspect_bytes(model.to_gguf().build()); }
 
 const Finding* find(const Inspection& in, const std::string& topic) {
   const auto found = std::ranges::find(in.findings, topic, &Finding::topic);
