@@ -25,9 +25,9 @@ enum class HeadKind {
   screened,  // where a sampler asks for the best tokens only, a copy in few bits tells which rows can matter
 };
 
-// The int8 copy in a file beside the model's: LoadOptions::cache_head.
+// The copy of the head in a file: LoadOptions::cache_head.
 struct HeadCacheInfo {
-  std::string file;         // its path; empty: none was asked for, or the head is ternary
+  std::string file;         // its path; empty: none was asked for, or there is no copy
   bool used = false;        // the copy is what the file held, mapped: processes share its memory
   std::string notice;       // why the file that was there was not used; empty otherwise
   std::string failure;      // why the copy could not be written to it; empty otherwise
@@ -143,10 +143,12 @@ struct LoadOptions {
   std::optional<HiddenAct> hidden_act{};
   // Of I2_S tensors. None: by a key of the file, or by what its weights show; x86 where nothing tells.
   std::optional<I2sLayout> i2s_layout{};
-  // With HeadKind::int8: uses the copy in FILE.int8-head if that is whole and of this very file, otherwise
-  // makes the copy and puts it there. Nothing that is wrong with that file ends the loading; HeadCacheInfo
-  // tells. A model from memory refuses it (UsageError).
+  // Of HeadKind::int8 or screened: uses the copy in FILE.int8-head or FILE.screened-head if that is whole and
+  // of this very file, otherwise makes the copy and puts it there. Nothing that is wrong with that file ends
+  // the loading; HeadCacheInfo tells. A model from memory refuses it (UsageError).
   bool cache_head = false;
+  // Where that file is instead of beside the model's: a directory that is there.
+  std::string head_cache_directory{};
   // A file that lists model files whose data was found sound, and that are not read through again before they
   // change; this one is added when it is at least so old (a younger one might change without a trace in its
   // times). Made if its directory is there, and of no consequence if that cannot be. Empty: none.

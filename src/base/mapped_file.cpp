@@ -72,10 +72,10 @@ std::optional<FileIdentity> identity_of(const std::string& path) {
 
 MappedFile::MappedFile(const std::string& path, const ReadHook& on_read) {
   // O_NONBLOCK: opening a named pipe must not wait for a writer; it means nothing for regular files.
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (file.get() < 0) refuse_errno(path, "cannot open the file", errno);
+  file_ = Descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (file_.get() < 0) refuse_errno(path, "cannot open the file", errno);
   struct stat status {};
-  if (::fstat(file.get(), &status) != 0) refuse_errno(path, "cannot examine the file", errno);
+  if (::fstat(file_.get(), &status) != 0) refuse_errno(path, "cannot examine the file", errno);
   if (S_ISDIR(status.st_mode)) refuse(path, "is a directory", "name the model file inside it");
   if (!S_ISREG(status.st_mode)) {
     refuse(path, "is a pipe or device, which cannot be mapped", "save it to a regular file first");
@@ -85,17 +85,17 @@ MappedFile::MappedFile(const std::string& path, const ReadHook& on_read) {
     refuse(path, "the file does not fit this machine's address space", "use a 64-bit machine");
   }
   identity_ = identity_of(status);
-  void* const address = ::mmap(nullptr, identity_.size, PROT_READ, MAP_PRIVATE, file.get(), 0);
+  void* const address = ::mmap(nullptr, identity_.size, PROT_READ, MAP_PRIVATE, file_.get(), 0);
   if (address != MAP_FAILED) {
     data_ = static_cast<const std::byte*>(address);
     return;
   }
   if (!may_be_read_instead(errno)) refuse_errno(path, "cannot map the file", errno);
   why_read_ = std::generic_category().message(errno);
-  read(file.get(), path, on_read);
+  read_all(path, on_read);
 }
 
-void MappedFile::read(int descriptor, const std::string& path, const ReadHook& on_read) {
+void MappedFile::read_all(const std::string& path, const ReadHook& on_read) {
   memory_ = AnonymousMemory(identity_.size, "the file, which cannot be mapped");
   memory_.prefer_huge_pages();
   auto* const to = static_cast<std::byte*>(memory_.data());
@@ -104,7 +104,7 @@ void MappedFile::read(int descriptor, const std::string& path, const ReadHook& o
       throw RuntimeError(printable(path, kMaxPrintedPath) + ": reading was ended by request");
     }
     const std::size_t wanted = std::min(kReadBytes, identity_.size - at);
-    const ssize_t n = ::pread(descriptor, to + at, wanted, static_cast<off_t>(at));
+    const ssize_t n = ::pread(file_.get(), to + at, wanted, static_cast<off_t>(at));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) refuse_errno(path, "cannot read the file", errno);
     if (n == 0) refuse(path, "the file became shorter while it was read", "try again when it is whole");
@@ -114,13 +114,15 @@ void MappedFile::read(int descriptor, const std::string& path, const ReadHook& o
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)),
+    : file_(std::move(other.file_)),
+      data_(std::exchange(other.data_, nullptr)),
       identity_(std::exchange(other.identity_, {})),
       why_read_(std::move(other.why_read_)),
       memory_(std::move(other.memory_)) {}
 
 MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   MappedFile moved(std::move(other));
+  std::swap(file_, moved.file_);
   std::swap(data_, moved.data_);
   std::swap(identity_, moved.identity_);
   std::swap(why_read_, moved.why_read_);
@@ -132,6 +134,20 @@ void MappedFile::populate([[maybe_unused]] std::span<const std::byte> bytes) con
 #ifdef MADV_POPULATE_READ
   advise(bytes, MADV_POPULATE_READ);
 #endif
+}
+
+bool MappedFile::read(std::span<const std::byte> bytes, std::byte* to) const {
+  if (memory_.data() != nullptr) return false;
+  auto at = static_cast<off_t>(bytes.data() - data_);
+  while (!bytes.empty()) {
+    const ssize_t n = ::pread(file_.get(), to, bytes.size(), at);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return false;
+    bytes = bytes.subspan(static_cast<std::size_t>(n));
+    to += n;
+    at += n;
+  }
+  return true;
 }
 
 void MappedFile::give_back(std::span<const std::byte> bytes) const { advise(bytes, MADV_DONTNEED); }

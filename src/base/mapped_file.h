@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/buffer.h"
+#include "base/descriptor.h"
 
 namespace bitnet {
 
@@ -56,13 +57,17 @@ class MappedFile {
 
   // Brings the whole pages among `bytes` in, where the system can do that at once (Linux 5.14).
   void populate(std::span<const std::byte> bytes) const;
+  // Copies `bytes` without bringing their pages into this process. Nothing is done and false returned when
+  // they can't be had so.
+  bool read(std::span<const std::byte> bytes, std::byte* to) const;
   // Lets go of the whole pages among `bytes`; they are read anew when they are touched.
   void give_back(std::span<const std::byte> bytes) const;
 
  private:
-  void read(int descriptor, const std::string& path, const ReadHook& on_read);
+  void read_all(const std::string& path, const ReadHook& on_read);
   void advise(std::span<const std::byte> bytes, int advice) const;
 
+  Descriptor file_;
   const std::byte* data_ = nullptr;
   FileIdentity identity_;
   std::string why_read_;

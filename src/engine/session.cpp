@@ -100,9 +100,11 @@ Session::Impl::Impl(const Model& model, const SessionOptions& options, const ker
               act,
               observer,
               activations,
-              options.profile ? &profile : nullptr},
+              options.profile ? &profile : nullptr,
+              model.impl().rows_of_embedding(),
+              model.impl().rows_of_head()},
       search(model.impl().weights.output, model.impl().head_screen ? &*model.impl().head_screen : nullptr,
-             kernels, pool) {
+             kernels, pool, model.impl().rows_of_head()) {
   const SparseMode mode = model.impl().info.sparse.mode;
   if (mode == SparseMode::off || activations == ActivationType::f32) return;
   forward.sparse = &sparse.emplace(config, model.impl().weights, model.impl().columns, mode, kernels, pool);

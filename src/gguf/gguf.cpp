@@ -1,5 +1,6 @@
 #include "gguf/gguf.h"
 
+#include <cstring>
 #include <functional>
 #include <utility>
 
@@ -97,6 +98,11 @@ const MappedFile* File::mapping_of(std::span<const std::byte> bytes) const {
 
 void File::populate(std::span<const std::byte> bytes) const {
   if (const MappedFile* mapping = mapping_of(bytes)) mapping->populate(bytes);
+}
+
+void File::read(std::span<const std::byte> bytes, std::byte* to) const {
+  const MappedFile* mapping = mapping_of(bytes);
+  if (mapping == nullptr || !mapping->read(bytes, to)) std::memcpy(to, bytes.data(), bytes.size());
 }
 
 void File::give_back(std::span<const std::byte> bytes) const {

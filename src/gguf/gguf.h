@@ -103,6 +103,8 @@ class File {
 
   // Brings the pages of a mapped file in at once: far cheaper than one by one as they are touched.
   void populate(std::span<const std::byte> bytes) const;
+  // Copies the bytes; those of a mapped file without bringing their pages in.
+  void read(std::span<const std::byte> bytes, std::byte* to) const;
   // The bytes won't be read again soon: their pages of a mapped file may go, and come back when they are.
   void give_back(std::span<const std::byte> bytes) const;
 

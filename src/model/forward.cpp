@@ -43,7 +43,18 @@ void Forward::embed(std::span<const TokenId> tokens) const {
   const quant::TypeInfo& type = quant::info(weights.token_embd.type);
   for (std::size_t t = 0; t < tokens.size(); ++t) {
     assert(to_index(tokens[t]) < config.vocab);
-    type.decode_row(weights.token_embd, to_index(tokens[t]), act.residual.data() + t * config.hidden);
+    float* const to = act.residual.data() + t * config.hidden;
+    if (embedding_rows == nullptr) {
+      type.decode_row(weights.token_embd, to_index(tokens[t]), to);
+      continue;
+    }
+    // Stored it is no longer than as floats.
+    quant::Matrix row = weights.token_embd;
+    auto* const stored = reinterpret_cast<std::byte*>(act.projected.data());
+    embedding_rows->copy(row, to_index(tokens[t]), 1, stored);
+    row.rows = 1;
+    row.data = stored;
+    type.decode_row(row, 0, to);
   }
 }
 
@@ -245,6 +256,7 @@ void Forward::logits(std::size_t first, std::size_t n) const {
   norm(act.residual.data(), weights.output_norm, act.normed, first, n, wants_quantized(head, activations));
   observe("result_norm", 0, act.normed.row(first), n, config.hidden);
   product(Work::head, head, act.normed, first, n);
+  if (head_rows != nullptr) head_rows->touched();
 }
 
 // Rows of x, [n_tokens, out.width], normalized to the same rows of out.

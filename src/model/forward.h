@@ -15,6 +15,7 @@
 #include "model/kv_cache.h"
 #include "model/linear.h"
 #include "model/profile.h"
+#include "model/rare_rows.h"
 #include "model/sparse_feed_forward.h"
 #include "model/weights.h"
 
@@ -41,7 +42,10 @@ struct Forward {
   Activations& act;
   const Observer& observer;  // may be empty
   ActivationType activations = ActivationType::int8;
-  Profile* profile = nullptr;           // nullptr: no time is taken
+  Profile* profile = nullptr;  // nullptr: no time is taken
+  // How rows of the embedding are read, and what is told that the head was; nullptr: they are there.
+  const RareRows* embedding_rows = nullptr;
+  const RareRows* head_rows = nullptr;
   SparseFeedForward* sparse = nullptr;  // nullptr: nothing is left out
 
   // Runs n_tokens = tokens.size() (1 to act.max_tokens) tokens at positions first_position, ... through all

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <future>
+#include <span>
 #include <system_error>
 #include <utility>
 
@@ -46,11 +47,12 @@ Config read_config_with(const gguf::File& file, const LoadOptions& options, Mode
 }
 
 // Bringing the file in from the disk is what loading takes its time for.
-void populate(const gguf::File& file, ThreadPool& pool, const LoadOptions& options) {
-  const auto n_bytes = static_cast<double>(file.size());
+void populate(const gguf::File& file, std::span<const std::span<const std::byte>> wanted, ThreadPool& pool,
+              const LoadOptions& options) {
+  double n_bytes = 0;
+  for (const auto& bytes : wanted) n_bytes += static_cast<double>(bytes.size());
   std::uint64_t done = 0;
-  for (std::size_t i = 0; i < file.n_parts(); ++i) {
-    const std::span<const std::byte> bytes = file.part(i).bytes();
+  for (const auto& bytes : wanted) {
     for (std::size_t at = 0; at < bytes.size(); at += kReportedBytes) {
       if (options.on_progress && !options.on_progress(static_cast<double>(done) / n_bytes)) {
         refuse_to_go_on(file);
@@ -107,11 +109,12 @@ Weights read_checked_weights(const gguf::File& file, const Config& config, Threa
 Weights read_weights_with(const gguf::File& file, const Config& config, const LoadOptions& options,
                           ModelInfo& info) {
   ThreadPool pool(options.n_threads);
-  populate(file, pool, options);
+  const auto rare = rare_matrices(file, options.head);
+  populate(file, without(file, rare), pool, options);
   Weights weights = read_checked_weights(file, config, pool, options, info);
   copy_to_lanes(weights, file, pool, [&] { return !options.on_progress || options.on_progress(1); });
   if (options.weights == WeightMemory::repack) {
-    repack(weights, file, pool);
+    repack(weights, file, rare, pool);
     weights.i2s_copies = AnonymousMemory();
   }
   return weights;
@@ -132,36 +135,41 @@ std::future<FileTokenizer> start_reading_tokenizer(const gguf::File& file, unsig
 
 }  // namespace
 
-// Screening needs weights as floats; a head of two bits is small as it is. So is one of hardly more bits than
-// a search reads of every row.
 void Model::Impl::make_head(const LoadOptions& options) {
-  const quant::Matrix& w = weights.output;
-  info.head.stored_bytes = quant::n_bytes_of(w);
-  if (options.head == HeadKind::exact || quant::is_low_bit(w.type)) return;
-  if (options.head == HeadKind::screened && info.head.stored_bytes * 8 < 5 * w.rows * w.cols) return;
+  const quant::Matrix stored = weights.output;
+  info.head.stored_bytes = quant::n_bytes_of(stored);
+  if (!is_head_copied(options.head, quant::info(stored.type), stored.rows, stored.cols)) return;
   const auto start = std::chrono::steady_clock::now();
   ThreadPool pool(options.n_threads);
-  if (options.head == HeadKind::int8) {
-    std::optional<HeadCache> cache;
-    if (options.cache_head) cache.emplace(file.name(), head_origin(), w);
-    if (cache) int8_head = cache->open(pool);
-    const bool is_made = !int8_head;
-    if (is_made) int8_head.emplace(w, pool);
-    info.head.extra_bytes = int8_head->bytes().size();
-    info.head.seconds = seconds_since(start);
-    if (cache) {
-      info.head.cache.file = cache->path();
-      info.head.cache.used = !is_made;
-      info.head.cache.notice = cache->notice();
-      if (is_made) keep_head(*cache, options, pool);
-    }
+  std::optional<HeadCache> cache;
+  std::optional<MappedFile> copy;
+  if (options.cache_head) {
+    cache.emplace(HeadCache::path_of(file.name(), options.head, options.head_cache_directory), options.head,
+                  head_origin(), stored);
+    copy = cache->open(pool);
+  }
+  const bool is_made = !copy;
+  info.head.kind = options.head;
+  use_head(stored, std::move(copy), pool);
+  info.head.extra_bytes = head_copy().size();
+  info.head.seconds = seconds_since(start);
+  if (!cache) return;
+  info.head.cache.file = cache->path();
+  info.head.cache.used = !is_made;
+  info.head.cache.notice = cache->notice();
+  if (is_made) keep_head(*cache, options, pool);
+}
+
+// The copy that was made before, or a new one.
+void Model::Impl::use_head(const quant::Matrix& stored, std::optional<MappedFile> copy, ThreadPool& pool) {
+  if (info.head.kind == HeadKind::int8) {
+    copy ? int8_head.emplace(stored, std::move(*copy), HeadCache::kOffset)
+         : int8_head.emplace(stored, pool, &file);
     weights.output = int8_head->matrix;
   } else {
-    head_screen.emplace(w, pool);
-    info.head.extra_bytes = head_screen->bytes();
-    info.head.seconds = seconds_since(start);
+    copy ? head_screen.emplace(stored, std::move(*copy), HeadCache::kOffset)
+         : head_screen.emplace(stored, pool, &file);
   }
-  info.head.kind = options.head;
 }
 
 // Where leaving columns out would not pay on this machine, memory for a copy of them is not spent.
@@ -186,13 +194,25 @@ void Model::Impl::keep_head(const HeadCache& cache, const LoadOptions& options, 
   const auto keep_going = [&] { return !options.on_progress || options.on_progress(1); };
   bool is_kept = false;
   try {
-    is_kept = cache.save(*int8_head, pool, keep_going);
+    is_kept = cache.save(head_copy(), pool, keep_going);
   } catch (const RuntimeError& e) {
     info.head.cache.failure = e.what();
     return;
   }
   if (!is_kept) refuse_to_go_on(file);
   info.head.cache.save_seconds = seconds_since(start);
+}
+
+void Model::Impl::note_rare_rows(const LoadOptions& options) {
+  const auto rare = rare_matrices(file, options.head);
+  read_always = without(file, rare);
+  for (const auto& bytes : rare) {
+    if (bytes.data() == weights.token_embd.data) {
+      embedding_rows.emplace(file, bytes);
+    } else if (bytes.data() == weights.output.data) {
+      separate_head_rows.emplace(file, bytes);
+    }
+  }
 }
 
 HeadOrigin Model::Impl::head_origin() const {
@@ -236,6 +256,7 @@ Model::Impl::Impl(gguf::File opened, const LoadOptions& options)
   info.activations = is_bitnet ? ActivationType::int8 : ActivationType::int8_32;
   make_head(options);
   make_columns(options);
+  note_rare_rows(options);
   chat_hints = {.architecture = config.architecture,
                 .chat_template = file.get_string("tokenizer.chat_template").value_or("")};
 }
@@ -251,7 +272,7 @@ Model Model::from_bytes(std::span<const std::byte> bytes, const std::string& nam
   }
   if (options.cache_head) {
     throw OptionError("", "cache_head",
-                      " keeps the int8 copy of the head beside the model's file, and the " + name +
+                      " keeps the copy of the head by the name of the model's file, and the " + name +
                           " has none; load a file, or keep no copy");
   }
   return Model(std::make_unique<Impl>(gguf::File::from_bytes(bytes, name), options));

@@ -5,6 +5,7 @@
 #include <future>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "bitnet/model.h"
 #include "gguf/gguf.h"
@@ -12,6 +13,7 @@
 #include "model/head/head_cache.h"
 #include "model/head/head_copy.h"
 #include "model/head/head_screen.h"
+#include "model/rare_rows.h"
 #include "model/read_vocabulary.h"
 #include "model/sparse_weights.h"
 #include "model/weights.h"
@@ -23,17 +25,27 @@ struct Model::Impl {
 
   void make_head(const LoadOptions& options);
   void make_columns(const LoadOptions& options);
+  void use_head(const quant::Matrix& stored, std::optional<MappedFile> copy, ThreadPool& pool);
+  std::span<const std::byte> head_copy() const {
+    return int8_head ? int8_head->bytes() : head_screen->bytes();
+  }
+  const RareRows* rows_of_embedding() const { return embedding_rows ? &*embedding_rows : nullptr; }
+  const RareRows* rows_of_head() const {
+    if (weights.output.data == weights.token_embd.data) return rows_of_embedding();
+    return separate_head_rows ? &*separate_head_rows : nullptr;
+  }
   HeadOrigin head_origin() const;
   void keep_head(const HeadCache& cache, const LoadOptions& options, ThreadPool& pool);
+  void note_rare_rows(const LoadOptions& options);
 
-  // All of the file, or of the largest of its parts, or the copies of its matrices.
+  // The largest stretch of the file that is read all the time, or the copies of its matrices.
   std::span<const std::byte> weight_memory() const {
     const AnonymousMemory& copies =
         weights.lanes.size() > weights.repacked.size() ? weights.lanes : weights.repacked;
     if (copies.size() > 0) return {static_cast<const std::byte*>(copies.data()), copies.size()};
-    std::span<const std::byte> largest = file.bytes();
-    for (std::size_t i = 1; i < file.n_parts(); ++i) {
-      if (file.part(i).bytes().size() > largest.size()) largest = file.part(i).bytes();
+    std::span<const std::byte> largest;
+    for (const auto& bytes : read_always) {
+      if (bytes.size() > largest.size()) largest = bytes;
     }
     return largest;
   }
@@ -48,6 +60,9 @@ struct Model::Impl {
   std::optional<Int8Head> int8_head;  // where it is there, weights.output
   std::optional<HeadScreen> head_screen;
   SparseWeights columns;
+  std::vector<std::span<const std::byte>> read_always;  // what is left of the file without these two
+  std::optional<RareRows> embedding_rows;               // if only rows of it are read
+  std::optional<RareRows> separate_head_rows;           // likewise of weights.output, if it is not tied
   FileTokenizer vocabulary;
   ChatHints chat_hints;
 };

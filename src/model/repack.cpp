@@ -24,16 +24,21 @@ void copy(std::byte* to, std::span<const std::byte> from, const gguf::File& file
 
 }  // namespace
 
-void repack(Weights& weights, const gguf::File& file, ThreadPool& pool) {
+void repack(Weights& weights, const gguf::File& file, std::span<const std::span<const std::byte>> rare,
+            ThreadPool& pool) {
+  const auto is_rare = [&](const quant::Matrix& w) {
+    return std::ranges::find(rare, w.data, &std::span<const std::byte>::data) != rare.end();
+  };
   weights.repacked = copy_matrices(
-      weights, {.purpose = "a copy of the weights (--weights repack)",
-                // Those in lanes are copies already.
-                .is_copied = [](const quant::Matrix& w) { return w.type != quant::TensorType::lanes; },
-                .copy_of = [](const quant::Matrix& from) { return from; },
-                .fill =
-                    [&](const quant::Matrix& from, const quant::Matrix& /*to*/, std::byte* data) {
-                      copy(data, {from.data, quant::n_bytes_of(from)}, file, pool);
-                    }});
+      weights,
+      {.purpose = "a copy of the weights (--weights repack)",
+       // Those in lanes are copies already.
+       .is_copied = [&](const quant::Matrix& w) { return w.type != quant::TensorType::lanes && !is_rare(w); },
+       .copy_of = [](const quant::Matrix& from) { return from; },
+       .fill =
+           [&](const quant::Matrix& from, const quant::Matrix& /*to*/, std::byte* data) {
+             copy(data, {from.data, quant::n_bytes_of(from)}, file, pool);
+           }});
 }
 
 }  // namespace bitnet

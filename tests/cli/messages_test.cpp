@@ -73,10 +73,12 @@ TEST(CliHelp, ShowsDefaultsAndEnvironment) {
 // Of the commands with an LM head only those that sample choose its kind themselves.
 TEST(CliHelp, ShowsTheHeadThatACommandTakes) {
   for (const char* command : {"run", "chat"}) {
-    EXPECT_PRED2(has, text_of({command, "--help-all"}), "int8[-cached] [default: by sampler]");
+    EXPECT_PRED2(has, text_of({command, "--help-all"}),
+                 "int8[-cached]\n                          [default: by sampler]");
   }
   for (const char* command : {"trace", "compare", "perplexity"}) {
-    EXPECT_PRED2(has, text_of({command, "--help-all"}), "int8[-cached] [default: exact]");
+    EXPECT_PRED2(has, text_of({command, "--help-all"}),
+                 "int8[-cached]\n                          [default: exact]");
   }
 }
 

@@ -122,7 +122,7 @@ void add_machine_options(Command& c, BenchOptions& o) {
         o.heads.clear();
         for (const std::string& name : split_list(names)) o.heads.push_back(parse_head(name));
       },
-      "LM head in decoding: exact, screened, int8[-cached]; several are measured in turns");
+      "LM head in decoding: exact, screened[-cached], int8[-cached]; several are measured in turns");
   head->type_name("KINDS")->default_str("exact");
   head->choices(kHeadNames)->takes_list();
   auto* sparse = c.add_option(
@@ -322,8 +322,8 @@ ExitCode bench(const BenchOptions& o) {
   }
   if (!o.synthetic.empty() && std::ranges::any_of(o.heads, &HeadChoice::cached)) {
     throw UsageError(
-        "--head int8-cached keeps its copy beside the model's file, and --synthetic makes none; pass --head "
-        "int8");
+        "a cached --head keeps its copy beside the model's file, and --synthetic makes none; pass it without "
+        "-cached");
   }
   const std::vector<BenchSource> sources = find_sources(o);
   BenchReport report;

@@ -140,10 +140,10 @@ bitnet chat ggml\-model\-i2_s.gguf
 .I $XDG_STATE_HOME/bitnet/chat_history
 What was typed in \fBbitnet chat\fR. \fB\-\-no\-history\fR keeps it as it is.
 .TP
-.I MODEL.int8\-head
-The int8 copy of the head of the model file \fIMODEL\fR, beside it: written and
-used by \fB\-\-head int8\-cached\fR, made anew when the model changes. It may be
-deleted at any time.
+.I MODEL.screened\-head, MODEL.int8\-head
+A copy of the head of the model file \fIMODEL\fR, beside it or where
+\fB\-\-head\-cache\fR says: written and used by \fB\-\-head screened\-cached\fR and
+\fBint8\-cached\fR, made anew when the model changes. It may be deleted at any time.
 .TP
 .I ~/.editrc
 Keys of the line editor in \fBbitnet chat\fR; see \fBeditrc\fR(5).

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
+#include <system_error>
 
 #include "base/cpu_count.h"
 #include "base/printable.h"
@@ -49,8 +51,8 @@ void log_head(const ModelInfo& info) {
     log_warn("{}", cache.failure);  // whatever was wrong with an earlier file
   } else if (!cache.file.empty() && !cache.used) {
     if (!cache.notice.empty()) log_info("{}", cache.notice);
-    log_info("{}: {:.1f} MiB, the int8 copy of the head, written in {:.3f} s", file, to_mib(head.extra_bytes),
-             cache.save_seconds);
+    log_info("{}: {:.1f} MiB, the {} of the head, written in {:.3f} s", file, to_mib(head.extra_bytes),
+             head.kind == HeadKind::int8 ? "int8 copy" : "screen", cache.save_seconds);
   }
   log_debug("head {}: {:.1f} MiB stored, {:.1f} MiB more {} in {:.3f} s", name_of(head.kind),
             to_mib(head.stored_bytes), to_mib(head.extra_bytes), cache.used ? "mapped from " + file : "made",
@@ -130,14 +132,28 @@ std::string_view name_of(SparseMode mode) {
   return "?";
 }
 
-const char* const kHeadNames = "exact, int8, int8-cached, screened";
+const char* const kHeadNames = "exact, int8, int8-cached, screened, screened-cached";
 
 HeadChoice parse_head(const std::string& name) {
-  if (name == "int8-cached") return {HeadKind::int8, true};
+  for (const HeadKind kind : {HeadKind::int8, HeadKind::screened}) {
+    if (name == std::string(name_of(kind)) + "-cached") return {kind, true};
+  }
   for (const HeadKind kind : {HeadKind::exact, HeadKind::int8, HeadKind::screened}) {
     if (name == name_of(kind)) return {kind, false};
   }
   throw UsageError("--head '" + name + "' is unknown; choose from " + kHeadNames);
+}
+
+std::string parse_head_cache(const std::string& place) {
+  if (place == "beside") return "";
+  if (place == "user") {
+    if (const auto path = cache_file("")) return *path;
+    throw UsageError("--head-cache user: there is no cache directory of this user's; name a directory");
+  }
+  std::error_code error;
+  if (std::filesystem::is_directory(place, error)) return place;
+  throw UsageError("--head-cache '" + printable(place, kMaxPrintedPath) +
+                   "' is not a directory; make it, or choose from beside, user");
 }
 
 std::string_view name_of(HeadKind kind) {
@@ -212,9 +228,14 @@ void ModelOptions::add_to(Command& command) {
   activations->choices(kActivationNames);
   Option* head_kind = command.add_option(
       "--head", [this](const std::string& name) { head = parse_head(name); },
-      "exact, screened, int8[-cached]");
+      "exact, screened[-cached], int8[-cached]");
   head_kind->type_name("KIND")->default_str("exact");
   head_kind->choices(kHeadNames);
+  Option* cache = command.add_option(
+      "--head-cache", [this](const std::string& place) { head_cache = parse_head_cache(place); },
+      "Where -cached keeps its file: beside the model, user's cache, a directory");
+  cache->type_name("PLACE")->default_str("beside");
+  cache->choices("beside, user");
   Option* act = command.add_option(
       "--hidden-act", [this](const std::string& name) { hidden_act = parse_hidden_act(name); },
       "relu2 or silu, if the file is wrong");
@@ -225,7 +246,7 @@ void ModelOptions::add_to(Command& command) {
       "How I2_S lies in the file: " + i2s_layout_names());
   layout->type_name("LAYOUT")->default_str("auto");
   layout->choices("auto, " + i2s_layout_names());
-  for (Option* option : {file, ctx_size, kv_type, activations, head_kind, act, layout}) {
+  for (Option* option : {file, ctx_size, kv_type, activations, head_kind, cache, act, layout}) {
     option->group("Model");
   }
 
@@ -270,6 +291,9 @@ Model load_model(const ModelOptions& options, HeadKind head_kind) {
     check_model_exists(options.model);
   }
   const HeadChoice head_choice = options.head.value_or(HeadChoice{head_kind});
+  if (options.head_cache && !head_choice.cached) {
+    throw UsageError("--head-cache has no effect without --head screened-cached or int8-cached; add one");
+  }
   ProgressBar bar(options.quiet, "loading", kLongLoad);
   const LoadOptions load{.n_threads = threads,
                          .weights = options.weights,
@@ -278,6 +302,7 @@ Model load_model(const ModelOptions& options, HeadKind head_kind) {
                          .hidden_act = options.hidden_act,
                          .i2s_layout = options.i2s_layout,
                          .cache_head = head_choice.cached,
+                         .head_cache_directory = options.head_cache.value_or(""),
                          .checked_list = options.model.empty() ? "" : cache_file("checked").value_or(""),
                          .is_sound = options.model.empty(),  // the tests see to it
                          .on_progress = [&](double done) {

@@ -23,8 +23,9 @@ struct ModelOptions {
   // Without a value the command chooses: screened where its sampler asks for the best tokens only.
   std::optional<HeadChoice> head;
   SparseMode sparse = SparseMode::automatic;
-  std::optional<HiddenAct> hidden_act;  // none: as the file has it
-  std::optional<I2sLayout> i2s_layout;  // likewise
+  std::optional<std::string> head_cache;  // a directory; empty: beside the model
+  std::optional<HiddenAct> hidden_act;    // none: as the file has it
+  std::optional<I2sLayout> i2s_layout;    // likewise
   SessionOptions session;
   bool quiet = false;
   bool verbose = false;
@@ -33,7 +34,8 @@ struct ModelOptions {
   void add_to(Command& command);
 };
 
-// --kv-type, --activations, --hidden-act, --i2s-layout, --weights, --sparse, --head. Throw UsageError.
+// --kv-type, --activations, --hidden-act, --i2s-layout, --weights, --sparse, --head, --head-cache. Throw
+// UsageError.
 KvType parse_kv_type(const std::string& name);
 extern const char* const kKvTypeNames;
 extern const char* const kKvTypeHelp;
@@ -49,6 +51,7 @@ extern const char* const kSparseHelp;
 // The name of a backend that this CPU can run; `source` is for messages.
 std::string check_backend(const std::string& name, const std::string& source);
 HeadChoice parse_head(const std::string& name);
+std::string parse_head_cache(const std::string& place);
 extern const char* const kHeadNames;  // that it takes, as offer_choices() wants them
 std::string_view name_of(HeadKind kind);
 std::string_view name_of(WeightMemory weights);

@@ -14,7 +14,7 @@ struct OptionName {
 
 constexpr std::array kNames{OptionName{"architecture", "--arch"},
                             OptionName{"backend", "--backend"},
-                            OptionName{"cache_head", "--head int8-cached"},
+                            OptionName{"cache_head", "a cached --head"},
                             OptionName{"context_length", "--context"},
                             OptionName{"ctx_size", "--ctx-size"},
                             OptionName{"embedding_type", "--embedding-type"},

@@ -6,6 +6,7 @@
 #include <array>
 #include <bit>
 #include <cstddef>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <span>
@@ -18,6 +19,7 @@
 #include "base/output_file.h"
 #include "base/printable.h"
 #include "bitnet/error.h"
+#include "model/head/head_screen.h"
 #include "quant/i8_rows.h"
 
 namespace bitnet {
@@ -25,8 +27,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uint64_t kVersion = 1;  // of the file, and of how rows are rounded
-constexpr std::string_view kMagic = "bitnet int8 head";
+// What the files of a kind begin with and end in.
+struct FileKind {
+  std::string_view magic;
+  std::uint64_t version;  // of the file, and of how rows are rounded
+  std::string_view suffix;
+};
+constexpr FileKind kInt8{"bitnet int8 head", 1, ".int8-head"};
+constexpr FileKind kScreened{"bitnet head bits", 1, ".screened-head"};
+const FileKind& file_kind(HeadKind kind) { return kind == HeadKind::int8 ? kInt8 : kScreened; }
+
 constexpr std::size_t kBlock = std::size_t{4} << 20;     // that has a checksum of its own
 constexpr std::size_t kStretch = std::size_t{16} << 20;  // written between two questions whether to go on
 
@@ -42,12 +52,12 @@ struct Header {
   std::uint64_t checksum;  // of this header with a zero here, and of the copy
   std::array<std::uint64_t, 6> unused;
 };
-static_assert(sizeof(Header) == 128 && std::endian::native == std::endian::little);
+static_assert(sizeof(Header) == HeadCache::kOffset && std::endian::native == std::endian::little);
 
-Header header_of(const HeadOrigin& origin, const quant::Matrix& head) {
+Header header_of(HeadKind kind, const HeadOrigin& origin, const quant::Matrix& head) {
   Header header{};
-  std::ranges::copy(kMagic, header.magic.begin());
-  header.version = kVersion;
+  std::ranges::copy(file_kind(kind).magic, header.magic.begin());
+  header.version = file_kind(kind).version;
   header.file_bytes = origin.file_bytes;
   header.file_modified = origin.file_modified;
   header.tensor_offset = origin.tensor_offset;
@@ -97,13 +107,31 @@ bool is_something_else(const std::string& path) {
 
 }  // namespace
 
-HeadCache::HeadCache(const std::string& model_path, const HeadOrigin& origin, const quant::Matrix& head)
-    : path_(model_path + ".int8-head"), origin_(origin), head_(head) {}
+HeadCache::HeadCache(std::string path, HeadKind kind, const HeadOrigin& origin, const quant::Matrix& head)
+    : path_(std::move(path)), kind_(kind), origin_(origin), head_(head) {}
 
-std::optional<Int8Head> HeadCache::open(ThreadPool& pool) {
+std::string HeadCache::path_of(const std::string& model_path, HeadKind kind, const std::string& directory) {
+  const std::string suffix(file_kind(kind).suffix);
+  if (directory.empty()) return model_path + suffix;
+  std::error_code error;
+  fs::path full = fs::weakly_canonical(model_path, error);
+  if (error) full = model_path;
+  const std::string place = full.native();
+  std::array<char, 20> digest{};
+  std::snprintf(digest.data(), digest.size(), ".%016llx",
+                static_cast<unsigned long long>(XXH3_64bits(place.data(), place.size())));
+  return (fs::path(directory) / (full.filename().native() + digest.data() + suffix)).native();
+}
+
+std::uint64_t HeadCache::copy_bytes() const {
+  return kind_ == HeadKind::int8 ? quant::i8_rows::n_bytes(head_.rows, head_.cols)
+                                 : HeadScreen::n_bytes(head_.rows, head_.cols);
+}
+
+std::optional<MappedFile> HeadCache::open(ThreadPool& pool) {
   notice_.clear();
   const std::string name = printable(path_, kMaxPrintedPath) + ": ";
-  const auto refuse = [&](std::string_view why) -> std::optional<Int8Head> {
+  const auto refuse = [&](std::string_view why) -> std::optional<MappedFile> {
     notice_ = name + std::string(why) + "; the copy is made anew";
     return std::nullopt;
   };
@@ -122,33 +150,33 @@ std::optional<Int8Head> HeadCache::open(ThreadPool& pool) {
   if (bytes.size() < sizeof(Header)) return refuse("is cut short");
   Header header;
   std::memcpy(&header, bytes.data(), sizeof header);
-  if (const std::string_view fault = fault_of(header, header_of(origin_, head_)); !fault.empty()) {
+  if (const std::string_view fault = fault_of(header, header_of(kind_, origin_, head_)); !fault.empty()) {
     return refuse(fault);
   }
-  const std::uint64_t size = quant::i8_rows::n_bytes(head_.rows, head_.cols);
+  const std::uint64_t size = copy_bytes();
   if (bytes.size() - sizeof header < size) return refuse("is cut short");
   if (bytes.size() - sizeof header > size) return refuse("is longer than the copy");
   const auto populate = [&](std::span<const std::byte> block) { file->populate(block); };
   if (checksum_of(header, bytes.subspan(sizeof header), pool, populate) != header.checksum) {
     return refuse("is damaged: its checksum is wrong");
   }
-  return std::optional<Int8Head>(std::in_place, head_, std::move(*file), sizeof header);
+  return file;
 }
 
-bool HeadCache::save(const Int8Head& copy, ThreadPool& pool, const std::function<bool()>& keep_going) const {
+bool HeadCache::save(std::span<const std::byte> copy, ThreadPool& pool,
+                     const std::function<bool()>& keep_going) const {
   constexpr std::string_view kAdvice = "the copy of the head is not kept";
   if (is_something_else(path_)) {
     throw RuntimeError(printable(path_, kMaxPrintedPath) + ": is not a regular file; " +
                        std::string(kAdvice));
   }
-  const std::span<const std::byte> bytes = copy.bytes();
-  Header header = header_of(origin_, head_);
-  header.checksum = checksum_of(header, bytes, pool, [](std::span<const std::byte>) {});
+  Header header = header_of(kind_, origin_, head_);
+  header.checksum = checksum_of(header, copy, pool, [](std::span<const std::byte>) {});
   OutputFile file(path_, kAdvice);
   file.write(std::as_bytes(std::span(&header, 1)));
-  for (std::size_t at = 0; at < bytes.size(); at += kStretch) {
+  for (std::size_t at = 0; at < copy.size(); at += kStretch) {
     if (keep_going && !keep_going()) return false;
-    file.write(bytes.subspan(at, std::min(kStretch, bytes.size() - at)));
+    file.write(copy.subspan(at, std::min(kStretch, copy.size() - at)));
   }
   file.commit();
   return true;

@@ -1,18 +1,22 @@
-// The int8 copy of the LM head in a file beside the model's, MODEL.int8-head, so that it is made once.
+// A copy of the LM head in a file, so that it is made once: that in int8 in MODEL.int8-head, the screen in
+// MODEL.screened-head, beside the model or in another directory.
 //
-// The file, little-endian: a header of 128 bytes, then the copy as quant/i8_rows.h has it. The header says
-// from what the copy was made (HeadOrigin) and holds a checksum of everything. A file is used only if all of
-// it is as it would be written now; sizes come from the model, never from the file. The checksum is against
-// accidents: whoever may write beside the model may write the model as well.
+// The file, little-endian: a header of 128 bytes, then the copy as Int8Head or HeadScreen has it. The header
+// says from what the copy was made (HeadOrigin) and holds a checksum of everything. A file is used only if
+// all of it is as it would be written now; sizes come from the model, never from the file. The checksum is
+// against accidents: whoever may write there may write the model as well.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 
+#include "base/mapped_file.h"
 #include "base/thread_pool.h"
-#include "model/head/head_copy.h"
+#include "bitnet/model.h"
 #include "quant/tensor_type.h"
 
 namespace bitnet {
@@ -26,22 +30,31 @@ struct HeadOrigin {
 
 class HeadCache {
  public:
-  // head: as stored.
-  HeadCache(const std::string& model_path, const HeadOrigin& origin, const quant::Matrix& head);
+  static constexpr std::size_t kOffset = 128;  // of the copy
+
+  // kind: int8 or screened. head: as stored.
+  HeadCache(std::string path, HeadKind kind, const HeadOrigin& origin, const quant::Matrix& head);
+
+  // The path of a model's file of that kind: beside it, or in `directory` if that is not empty, where files
+  // of the same name from different places are told apart by a digest of theirs.
+  static std::string path_of(const std::string& model_path, HeadKind kind, const std::string& directory);
 
   const std::string& path() const { return path_; }
 
-  // The copy, mapped, if the file holds it. Otherwise notice() says what is wrong with the file; it is empty
-  // when there is none.
-  std::optional<Int8Head> open(ThreadPool& pool);
+  // The file, mapped, if it holds the copy. Otherwise notice() says what is wrong with it; that is empty when
+  // there is none.
+  std::optional<MappedFile> open(ThreadPool& pool);
   const std::string& notice() const { return notice_; }
 
   // Puts the copy into the file, in place of what was there. Now and then asks keep_going; false: it said no,
   // and nothing was changed. Throws RuntimeError when the file cannot be written.
-  bool save(const Int8Head& copy, ThreadPool& pool, const std::function<bool()>& keep_going) const;
+  bool save(std::span<const std::byte> copy, ThreadPool& pool, const std::function<bool()>& keep_going) const;
 
  private:
+  std::uint64_t copy_bytes() const;
+
   std::string path_;
+  HeadKind kind_;
   HeadOrigin origin_;
   quant::Matrix head_;
   std::string notice_;

@@ -3,48 +3,65 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
+#include <cstdint>
 #include <utility>
+#include <vector>
+
+#include "model/head/head_copy.h"
 
 namespace bitnet {
 namespace {
 
-constexpr std::size_t kRowsAtATime = 512;
 // Rows that the scales of columns are taken from, evenly spread.
 constexpr std::size_t kSampledRows = 2048;
 constexpr int kLeastExponent = -15;
 
-// Each column's root mean square as a power of two, the largest 1.
-std::vector<float> scales_of_columns(const quant::Matrix& w, const kernels::Kernels& kernels) {
+// To scale: each column's root mean square as a power of two, the largest 1.
+void find_scales_of_columns(const quant::Matrix& w, const gguf::File* file, const kernels::Kernels& kernels,
+                            std::span<float> scale) {
   std::vector<double> squares(w.cols);
   std::vector<float> values(w.cols);
+  const std::size_t row_bytes = quant::n_bytes_of(w) / w.rows;
+  std::vector<std::byte> copy(row_bytes);
   const std::size_t step = std::max<std::size_t>(w.rows / kSampledRows, 1);
   for (std::size_t row = 0; row < w.rows; row += step) {
-    kernels.decode_float(w, row, values.data());
+    const std::span stored(w.data + row * row_bytes, row_bytes);
+    quant::Matrix one = w;
+    one.rows = 1;
+    one.data = stored.data();
+    if (file != nullptr) {
+      file->read(stored, copy.data());
+      one.data = copy.data();
+    }
+    kernels.decode_float(one, 0, values.data());
     for (std::size_t i = 0; i < w.cols; ++i)
       squares[i] += static_cast<double>(values[i]) * static_cast<double>(values[i]);
   }
   const double largest = *std::ranges::max_element(squares);
-  std::vector<float> scales(w.cols, 1.0F);
+  std::ranges::fill(scale, 1.0F);
   // Not so for a NaN, wherever it is: then no scale is good for anything.
-  if (!(largest > 0) || !std::isfinite(largest)) return scales;
+  if (!(largest > 0) || !std::isfinite(largest)) return;
   for (std::size_t i = 0; i < w.cols; ++i) {
     const double exponent = std::round(0.5 * std::log2(squares[i] / largest));
-    scales[i] = exponent > kLeastExponent ? std::ldexp(1.0F, static_cast<int>(exponent))
-                                          : std::ldexp(1.0F, kLeastExponent);
+    scale[i] = exponent > kLeastExponent ? std::ldexp(1.0F, static_cast<int>(exponent))
+                                         : std::ldexp(1.0F, kLeastExponent);
   }
-  return scales;
+}
+
+std::size_t blocks_of(std::size_t n_cols) {
+  return (n_cols + kernels::kScreenBlock - 1) / kernels::kScreenBlock;
 }
 
 }  // namespace
 
-HeadScreen::HeadScreen(const quant::Matrix& w, ThreadPool& pool)
-    : n_blocks((w.cols + kernels::kScreenBlock - 1) / kernels::kScreenBlock) {
-  assert(!quant::is_low_bit(w.type) && w.scale == 1.0F);
+std::size_t HeadScreen::n_bytes(std::size_t n_rows, std::size_t n_cols) {
   constexpr std::size_t kBlockBytes = kernels::kUpperBytes + kernels::kBitPlanes * kernels::kBitBytes;
-  memory = AnonymousMemory(w.rows * (n_blocks * kBlockBytes + sizeof(kernels::RowBounds)),
-                           "the screen of the LM head (--head screened)");
-  memory.prefer_huge_pages();
-  auto* at = static_cast<std::uint8_t*>(memory.data());
+  return n_rows * (blocks_of(n_cols) * kBlockBytes + sizeof(kernels::RowBounds)) + n_cols * sizeof(float);
+}
+
+void HeadScreen::place(const quant::Matrix& w, std::byte* data) {
+  content_ = {data, n_bytes(w.rows, w.cols)};
+  auto* at = reinterpret_cast<std::uint8_t*>(data);
   const auto take = [&](std::size_t block_bytes) {
     const kernels::Plane plane{at, n_blocks * block_bytes};
     at += w.rows * plane.row_bytes;
@@ -54,16 +71,30 @@ HeadScreen::HeadScreen(const quant::Matrix& w, ThreadPool& pool)
   planes.upper = take(kernels::kUpperBytes);
   for (kernels::Plane& plane : planes.bits) plane = take(kernels::kBitBytes);
   auto* floats = reinterpret_cast<float*>(at);
-  const auto take_floats = [&] { return std::span(std::exchange(floats, floats + w.rows), w.rows); };
-  rows.scale = take_floats();
-  rows.norm = take_floats();
-  for (std::span<float>& error : rows.error) error = take_floats();
+  const auto take_floats = [&](std::size_t n) { return std::span(std::exchange(floats, floats + n), n); };
+  rows.scale = take_floats(w.rows);
+  rows.norm = take_floats(w.rows);
+  for (std::span<float>& error : rows.error) error = take_floats(w.rows);
+  column_scale = take_floats(w.cols);
+}
+
+void HeadScreen::find_largest() {
+  for (std::size_t row = 0; row < rows.norm.size(); ++row)
+    largest = std::max(largest, rows.norm[row] + rows.error[0][row]);
+}
+
+HeadScreen::HeadScreen(const quant::Matrix& w, ThreadPool& pool, const gguf::File* file)
+    : n_blocks(blocks_of(w.cols)),
+      memory_(n_bytes(w.rows, w.cols), "the screen of the LM head (--head screened)") {
+  assert(!quant::is_low_bit(w.type) && w.scale == 1.0F);
+  memory_.prefer_huge_pages();
+  place(w, static_cast<std::byte*>(memory_.data()));
 
   const kernels::Kernels& kernels = kernels::find("auto");
-  column_scale = scales_of_columns(w, kernels);
+  find_scales_of_columns(w, file, kernels, column_scale);
   std::vector<float> inverse(w.cols);
   std::ranges::transform(column_scale, inverse.begin(), [](float scale) { return 1 / scale; });
-  pool.parallel_for(w.rows, kRowsAtATime, [&](std::size_t begin, std::size_t end) {
+  read_through(w, file, pool, [&](std::size_t begin, std::size_t end) {
     std::vector<float> values(w.cols);
     std::vector<std::uint8_t> codes(n_blocks * kernels::kScreenBlock);
     for (std::size_t row = begin; row < end; ++row) {
@@ -76,8 +107,15 @@ HeadScreen::HeadScreen(const quant::Matrix& w, ThreadPool& pool)
       for (std::size_t k = 0; k < bounds.error.size(); ++k) rows.error[k][row] = bounds.error[k];
     }
   });
-  for (std::size_t row = 0; row < w.rows; ++row)
-    largest = std::max(largest, rows.norm[row] + rows.error[0][row]);
+  find_largest();
+}
+
+// Its planes and bounds are written to by nobody.
+HeadScreen::HeadScreen(const quant::Matrix& w, MappedFile screen, std::size_t offset)
+    : n_blocks(blocks_of(w.cols)), file_(std::move(screen)) {
+  assert(offset + n_bytes(w.rows, w.cols) <= file_->bytes().size());
+  place(w, const_cast<std::byte*>(file_->bytes().data()) + offset);
+  find_largest();
 }
 
 }  // namespace bitnet

@@ -54,18 +54,20 @@ constexpr std::size_t kTooMany = 3;
 constexpr double kManyOfUpper = 0.35;
 constexpr double kWeightOfLast = 0.25;  // in that average
 constexpr std::uint32_t kSearchesUntilNextTry = 32;
-constexpr float kWeightOfFirstBit = 4;  // in a code
+constexpr std::size_t kMostCopied = 4096;  // rows
+constexpr float kWeightOfFirstBit = 4;     // in a code
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 }  // namespace
 
 HeadSearch::HeadSearch(const quant::Matrix& head, const HeadScreen* screen, const kernels::Kernels& kernels,
-                       ThreadPool& pool)
+                       ThreadPool& pool, const RareRows* head_rows)
     : head_(head),
       screen_(screen),
       kernels_(kernels),
       pool_(pool),
+      head_rows_(head_rows),
       n_blocks_((head.rows + kRows - 1) / kRows),
       full_row_bytes_(quant::n_bytes_of(head) / head.rows) {
   const auto make_lists = [&](Search& search) {
@@ -76,6 +78,7 @@ HeadSearch::HeadSearch(const quant::Matrix& head, const HeadScreen* screen, cons
   make_lists(of_all_);
   if (screen == nullptr) return;
   constexpr const char* kPurpose = "the search in the LM head's screen";
+  if (head_rows != nullptr) copies_ = Buffer<std::byte>(kMostCopied * full_row_bytes_, kPurpose);
   digits_ = Buffer<std::int8_t>(kMostTogether * 2 * screen->n_blocks * kernels::kScreenBlock, kPurpose);
   for (Search& search : searches_) {
     make_lists(search);
@@ -248,24 +251,39 @@ void HeadSearch::take_best_estimates(Search& search) const {
 void HeadSearch::compute(const RowLists& lists) {
   std::size_t n_rows = 0;
   for (std::size_t i = 0; i < n_open_; ++i) n_rows += lists[i].size();
+  const bool are_copied = head_rows_ != nullptr && n_rows <= kMostCopied;
   pool_.parallel_for(n_rows, kComputedRows, [&](std::size_t begin, std::size_t end) {
+    std::byte* copies = are_copied ? copies_.data() + begin * full_row_bytes_ : nullptr;
     for (std::size_t i = 0; i < n_open_ && begin < end; ++i) {
       const std::size_t size = lists[i].size();
-      if (begin < size) compute_rows(*open_[i], lists[i].subspan(begin, std::min(end, size) - begin));
+      if (begin < size) compute_rows(*open_[i], lists[i].subspan(begin, std::min(end, size) - begin), copies);
+      if (begin < size && are_copied) copies += (std::min(end, size) - begin) * full_row_bytes_;
       begin -= std::min(begin, size);
       end -= std::min(end, size);
     }
   });
+  if (head_rows_ == nullptr) return;
+  are_copied ? head_rows_->copied() : head_rows_->touched();
 }
 
 // Rows in ascending order; neighbours go to the kernel together.
-void HeadSearch::compute_rows(const Search& search, std::span<const std::uint32_t> rows) const {
+void HeadSearch::compute_rows(const Search& search, std::span<const std::uint32_t> rows,
+                              std::byte* copies) const {
   const HeadQuery& asked = *search.asked;
   for (std::size_t i = 0; i < rows.size();) {
     std::size_t n = 1;
     while (i + n < rows.size() && rows[i + n] == rows[i] + n) ++n;
-    kernels_.matmul_float(head_, rows[i], rows[i] + n, {asked.x, head_.cols}, 1,
-                          {asked.logits.data(), head_.rows});
+    if (copies == nullptr) {
+      kernels_.matmul_float(head_, rows[i], rows[i] + n, {asked.x, head_.cols}, 1,
+                            {asked.logits.data(), head_.rows});
+    } else {
+      quant::Matrix some = head_;
+      head_rows_->copy(head_, rows[i], n, copies);
+      some.rows = n;
+      some.data = copies;
+      kernels_.matmul_float(some, 0, n, {asked.x, head_.cols}, 1, {asked.logits.data() + rows[i], n});
+      copies += n * full_row_bytes_;
+    }
     i += n;
   }
 }

@@ -15,6 +15,7 @@
 #include "kernels/kernels.h"
 #include "model/head/head_screen.h"
 #include "model/head/search_input.h"
+#include "model/rare_rows.h"
 #include "quant/tensor_type.h"
 
 namespace bitnet {
@@ -47,9 +48,10 @@ class HeadSearch {
   // work or isn't worth it: the caller then computes all logits.
   using Found = std::optional<std::span<const Candidate>>;
 
-  // Without a screen find() finds nothing. Throws RuntimeError when the memory cannot be had.
+  // Without a screen find() finds nothing. head_rows: how few rows of the head are read, if it is given.
+  // Throws RuntimeError when the memory cannot be had.
   HeadSearch(const quant::Matrix& head, const HeadScreen* screen, const kernels::Kernels& kernels,
-             ThreadPool& pool);
+             ThreadPool& pool, const RareRows* head_rows = nullptr);
 
   // What `query` asks for. logits: as in HeadQuery.
   Found find(const CandidateQuery& query, const float* x, std::span<float> logits);
@@ -90,7 +92,7 @@ class HeadSearch {
   void estimate(std::size_t begin, std::size_t end) const;
   void take_best_estimates(Search& search) const;
   void compute(const RowLists& lists);
-  void compute_rows(const Search& search, std::span<const std::uint32_t> rows) const;
+  void compute_rows(const Search& search, std::span<const std::uint32_t> rows, std::byte* copies) const;
   static void find_least(Search& search);
   void list_others(std::span<std::size_t> n_left);
   void pace_by_upper(std::size_t n_rows);
@@ -102,6 +104,7 @@ class HeadSearch {
   const HeadScreen* screen_;
   const kernels::Kernels& kernels_;
   ThreadPool& pool_;
+  const RareRows* head_rows_;
   HeadSearchCounts counts_;
   std::size_t n_blocks_ = 0;        // of kRows rows
   std::size_t full_row_bytes_ = 0;  // of a row of the head
@@ -113,6 +116,7 @@ class HeadSearch {
   std::size_t left_out_from_ = 0;
 
   bool wide_ = false;           // the searches that are open begin with five bits of every row, not four
+  Buffer<std::byte> copies_;    // of the rows that are computed in full, if they are copied
   Buffer<std::int8_t> digits_;  // [kMostTogether, 2, screen's padded cols] high, low
   std::array<Search, kMostTogether> searches_;
   Search of_all_;                              // for choose_from_all(): best and found

@@ -127,8 +127,9 @@ TEST_F(BashCompletions, OfferCommandsOptionsAndChoices) {
 }
 
 TEST_F(BashCompletions, OfferTheNextPartOfAList) {
-  EXPECT_EQ(offers({"bitnet", "bench", "--head", "exact,sc"}), (Args{"exact,screened"}));
-  EXPECT_EQ(offers({"bitnet", "bench", "--head", "sc"}), (Args{"screened"}));
+  EXPECT_EQ(offers({"bitnet", "bench", "--head", "exact,sc"}),
+            (Args{"exact,screened", "exact,screened-cached"}));
+  EXPECT_EQ(offers({"bitnet", "bench", "--head", "sc"}), (Args{"screened", "screened-cached"}));
 }
 
 TEST_F(BashCompletions, OfferModelsAndDirectoriesBeforeOtherFiles) {

@@ -62,6 +62,38 @@ TEST_F(CliHead, SaysInALineWhyAFileIsNotUsed) {
   EXPECT_EQ(lines_of(run_bitnet(run("int8-cached")).err).size(), 1U);
 }
 
+TEST_F(CliHead, KeepsTheScreenBesideTheModelAndSaysSoOnce) {
+  const std::string screen = path_ + ".screened-head";
+  const std::string text = text_of(run("exact"));
+  const ChildResult first = run_bitnet(run("screened-cached"));
+  EXPECT_EQ(first.out, text);
+  EXPECT_TRUE(std::regex_match(
+      lines_of(first.err).front(),
+      std::regex("info: " + screen + ": 0\\.. MiB, the screen of the head, written in .* s")))
+      << first.err;
+  const ChildResult second = run_bitnet(run("screened-cached", {"-v"}));
+  EXPECT_EQ(second.out, text);
+  EXPECT_PRED2(has, second.err, "head screened: ");
+  EXPECT_PRED2(has, second.err, " MiB more mapped from " + screen + " in ");
+}
+
+TEST_F(CliHead, KeepsTheCopyInAnotherDirectoryWhenAsked) {
+  const TempDirectory place;
+  const Args args = run("screened-cached", {"--head-cache", place.path(), "-v"});
+  const std::string text = text_of(run("exact"));
+  EXPECT_EQ(text_of(args), text);
+  EXPECT_EQ(place.n_files(), 1);
+  EXPECT_EQ(directory_.n_files(), 1);
+  EXPECT_PRED2(has, run_bitnet(args).err, " MiB more mapped from " + place.path());
+
+  ChildOptions of_user;
+  of_user.args = run("screened-cached", {"--head-cache", "user"});
+  of_user.environment = {{"XDG_CACHE_HOME", place.path()}};
+  EXPECT_EQ(run_bitnet(of_user).out, text);
+  EXPECT_TRUE(fs::exists(place.file("bitnet")));
+  EXPECT_EQ(directory_.n_files(), 1);
+}
+
 // Nobody, not even root, can make a file in the system's list of open ones.
 TEST_F(CliHead, DoesWithoutAFileThatCannotBeMade) {
   ChildOptions options;
@@ -107,7 +139,12 @@ TEST(CliHeadUsage, RefusesWhatHasNoFileAndUnknownKinds) {
   EXPECT_PRED2(has, refusal(run_bitnet({"bench", "--synthetic", "tiny", "--head", "int8-cached"}), 2),
                "--synthetic");
   EXPECT_PRED2(has, refusal(run_bitnet({"run", "-p", "a", "--head", "int9"}), 2),
-               "choose from exact, int8, int8-cached, screened");
+               "choose from exact, int8, int8-cached, screened, screened-cached");
+  EXPECT_PRED2(has, refusal(run_bitnet({"run", "-p", "a", "--head-cache", "beside"}), 2),
+               "--head-cache has no effect without");
+  EXPECT_PRED2(
+      has, refusal(run_bitnet({"run", "-p", "a", "--head", "screened-cached", "--head-cache", "nowhere"}), 2),
+      "--head-cache 'nowhere' is not a directory");
 }
 
 TEST(CliHeadUsage, RefusesTheInt8CopyOfAHeadThatIsSmallerThanThat) {

@@ -68,6 +68,7 @@ const std::map<std::string, std::vector<Args>> kIdle{
     {"--hidden-act", {{"--hidden-act", "auto"}, {"--hidden-act", "relu2"}}},  // the canary's own
     {"--i2s-layout", {{"--i2s-layout", "auto"}, {"--i2s-layout", "x86"}}},
     {"--head", {{"--head", "exact"}, {"--head", "screened"}}},
+    {"--head-cache", {}},  // needs a model's file: head_test.cpp
     {"--echo", {{"--echo"}}},
     {"--newline", {{"--newline"}}},
     {"--escape", {{"--escape"}}},  // of what it turns, the characters stand in the record

@@ -1,5 +1,4 @@
-// The int8 copy of the head in a file beside the model: used when it is right, made anew when anything is
-// not.
+// A copy of the head in a file: used when it is right, made anew when anything is not.
 #include "model/head/head_cache.h"
 
 #include <gtest/gtest.h>
@@ -18,6 +17,7 @@
 #include <vector>
 
 #include "bitnet/error.h"
+#include "bitnet/session.h"
 #include "model/model_impl.h"
 #include "quant/i8_rows.h"
 #include "support/small_model.h"
@@ -39,18 +39,18 @@ void write(const std::string& path, std::span<const std::byte> bytes) {
 void write(const std::string& path, const std::string& text) { write(path, std::as_bytes(std::span(text))); }
 
 std::string bytes_of_head(const Model& model) {
-  const auto bytes = model.impl().int8_head.value().bytes();
+  const auto bytes = model.impl().head_copy();
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-// A model in a directory of its own.
-class HeadCacheFile : public ::testing::Test {
+// A model in a directory of its own, with each kind of copy.
+class HeadCacheFile : public ::testing::TestWithParam<HeadKind> {
  protected:
   HeadCacheFile() { put(SmallModel("llama", kCachedShape)); }
 
   void put(const SmallModel& small) { write(path_, small.to_gguf().build()); }
-  Model load() const { return Model::load(path_, {.head = HeadKind::int8, .cache_head = true}); }
-  Model load_uncached() const { return Model::load(path_, {.head = HeadKind::int8}); }
+  Model load() const { return Model::load(path_, {.head = GetParam(), .cache_head = true}); }
+  Model load_uncached() const { return Model::load(path_, {.head = GetParam()}); }
 
   // Expects that the file is not used, with a notice that holds `why`, and right afterwards.
   void expect_made_anew(const std::string& why) const {
@@ -67,31 +67,36 @@ class HeadCacheFile : public ::testing::Test {
 
   TempDirectory directory_;
   std::string path_ = directory_.file("small.gguf");
-  std::string cache_ = path_ + ".int8-head";
+  std::string cache_ = path_ + (GetParam() == HeadKind::int8 ? ".int8-head" : ".screened-head");
 };
+INSTANTIATE_TEST_SUITE_P(Kinds, HeadCacheFile, ::testing::Values(HeadKind::int8, HeadKind::screened),
+                         [](const auto& kind) { return kind.param == HeadKind::int8 ? "int8" : "screened"; });
 
-TEST_F(HeadCacheFile, IsWrittenOnceAndThenUsed) {
+TEST_P(HeadCacheFile, IsWrittenOnceAndThenUsed) {
   const Model first = load();
-  EXPECT_EQ(first.info().head.kind, HeadKind::int8);
+  EXPECT_EQ(first.info().head.kind, GetParam());
   EXPECT_EQ(first.info().head.cache.file, cache_);
   EXPECT_FALSE(first.info().head.cache.used);
   EXPECT_EQ(first.info().head.cache.notice, "");
   EXPECT_EQ(first.info().head.cache.failure, "");
   const std::string written = content_of(cache_);
-  EXPECT_EQ(written.size(), kHeaderBytes + quant::i8_rows::n_bytes(kCachedShape.vocab, kCachedShape.hidden));
-  EXPECT_TRUE(written.starts_with("bitnet int8 head"));
+  const bool is_int8 = GetParam() == HeadKind::int8;
+  EXPECT_EQ(written.size(),
+            kHeaderBytes + (is_int8 ? quant::i8_rows::n_bytes(kCachedShape.vocab, kCachedShape.hidden)
+                                    : HeadScreen::n_bytes(kCachedShape.vocab, kCachedShape.hidden)));
+  EXPECT_TRUE(written.starts_with(is_int8 ? "bitnet int8 head" : "bitnet head bits"));
   EXPECT_EQ(written.substr(kHeaderBytes), bytes_of_head(first));
 
   const Model second = load();
   EXPECT_TRUE(second.info().head.cache.used);
   EXPECT_EQ(second.info().head.cache.notice, "");
-  EXPECT_TRUE(second.impl().int8_head->file.has_value());
+  EXPECT_EQ(bytes_of_head(second), bytes_of_head(first));
   EXPECT_EQ(second.info().head.extra_bytes, first.info().head.extra_bytes);
   EXPECT_EQ(content_of(cache_), written);
   EXPECT_EQ(directory_.n_files(), 2);
 }
 
-TEST_F(HeadCacheFile, GivesTheLogitsOfACopyThatIsMade) {
+TEST_P(HeadCacheFile, GivesTheLogitsOfACopyThatIsMade) {
   const std::vector<TokenId> ids{TokenId{0}, TokenId{7}, TokenId{300}};
   for (const bool tied : {true, false}) {
     SmallModel small("llama", kCachedShape);
@@ -105,14 +110,52 @@ TEST_F(HeadCacheFile, GivesTheLogitsOfACopyThatIsMade) {
     ASSERT_TRUE(cached.info().head.cache.used);
     EXPECT_EQ(logits(cached, ids), expected);
     const Model repacked =
-        Model::load(path_, {.weights = WeightMemory::repack, .head = HeadKind::int8, .cache_head = true});
+        Model::load(path_, {.weights = WeightMemory::repack, .head = GetParam(), .cache_head = true});
     ASSERT_TRUE(repacked.info().head.cache.used);
     EXPECT_EQ(logits(repacked, ids), expected);
     fs::remove(cache_);
   }
 }
 
-TEST_F(HeadCacheFile, OfAnotherLengthIsMadeAnew) {
+TEST_P(HeadCacheFile, GivesTheCandidatesOfACopyThatIsMade) {
+  put(SmallModel("llama", {.layers = 1, .vocab = 3001}));
+  const std::vector<TokenId> ids{TokenId{0}, TokenId{7}, TokenId{300}};
+  const auto candidates = [&](const Model& model) {
+    Session session(model, {.n_threads = 2});
+    session.advance(ids);
+    std::vector<std::pair<int, float>> found;
+    for (const Candidate& c : session.candidates({.n_best = 9})) found.emplace_back(to_int(c.id), c.logit);
+    return found;
+  };
+  const auto expected = candidates(load_uncached());
+  EXPECT_EQ(candidates(load()), expected);
+  const Model cached = load();
+  ASSERT_TRUE(cached.info().head.cache.used);
+  EXPECT_EQ(candidates(cached), expected);
+}
+
+// In a directory for the copies of several models, files of the same name are not taken for each other.
+TEST_P(HeadCacheFile, MayBeInAnotherDirectory) {
+  const TempDirectory other;
+  const TempDirectory copies;
+  const std::string twin = other.file("small.gguf");
+  fs::copy_file(path_, twin);
+  const auto load_with = [&](const std::string& path) {
+    return Model::load(path,
+                       {.head = GetParam(), .cache_head = true, .head_cache_directory = copies.file("")});
+  };
+  EXPECT_FALSE(load_with(path_).info().head.cache.used);
+  EXPECT_FALSE(load_with(twin).info().head.cache.used);
+  EXPECT_EQ(copies.n_files(), 2);
+  EXPECT_EQ(directory_.n_files(), 1);
+  EXPECT_EQ(other.n_files(), 1);
+  EXPECT_TRUE(load_with(path_).info().head.cache.used);
+  EXPECT_TRUE(load_with(directory_.file("./small.gguf")).info().head.cache.used);
+  EXPECT_TRUE(load_with(twin).info().head.cache.used);
+  EXPECT_EQ(bytes_of_head(load_with(path_)), bytes_of_head(load_uncached()));
+}
+
+TEST_P(HeadCacheFile, OfAnotherLengthIsMadeAnew) {
   load();
   const std::string good = content_of(cache_);
   for (const std::size_t size : {std::size_t{1}, std::size_t{15}, std::size_t{16}, kHeaderBytes - 1,
@@ -145,7 +188,7 @@ constexpr std::array kReasons{
 };
 
 // In every field, in those that hold nothing too.
-TEST_F(HeadCacheFile, WithAFlippedBitInItsHeaderIsMadeAnew) {
+TEST_P(HeadCacheFile, WithAFlippedBitInItsHeaderIsMadeAnew) {
   load();
   const std::string good = content_of(cache_);
   for (std::size_t bit = 0; bit < 8 * kHeaderBytes; bit += 13) {
@@ -158,7 +201,7 @@ TEST_F(HeadCacheFile, WithAFlippedBitInItsHeaderIsMadeAnew) {
   }
 }
 
-TEST_F(HeadCacheFile, WithAbsurdSizesIsMadeAnew) {
+TEST_P(HeadCacheFile, WithAbsurdSizesIsMadeAnew) {
   load();
   const std::string good = content_of(cache_);
   for (std::size_t at = 16; at < kHeaderBytes; at += sizeof(std::uint64_t)) {
@@ -174,7 +217,7 @@ TEST_F(HeadCacheFile, WithAbsurdSizesIsMadeAnew) {
   }
 }
 
-TEST_F(HeadCacheFile, WithAFlippedBitInTheCopyIsMadeAnew) {
+TEST_P(HeadCacheFile, WithAFlippedBitInTheCopyIsMadeAnew) {
   load();
   const std::string good = content_of(cache_);
   for (std::size_t at = kHeaderBytes; at < good.size(); at += good.size() / 9) {
@@ -186,14 +229,22 @@ TEST_F(HeadCacheFile, WithAFlippedBitInTheCopyIsMadeAnew) {
   }
 }
 
-TEST_F(HeadCacheFile, OfSomethingElseIsMadeAnew) {
+TEST_P(HeadCacheFile, OfSomethingElseIsMadeAnew) {
   write(cache_, std::string(100'000, 'x'));
   expect_made_anew("is no copy of a head");
 }
 
+// What is of the other kind has another beginning.
+TEST_P(HeadCacheFile, OfTheOtherKindIsMadeAnew) {
+  const HeadKind other = GetParam() == HeadKind::int8 ? HeadKind::screened : HeadKind::int8;
+  const Model model = Model::load(path_, {.head = other, .cache_head = true});
+  fs::rename(model.info().head.cache.file, cache_);
+  expect_made_anew("is no copy of a head");
+}
+
 // A checksum over bytes that stand in an order of blocks: exchanged blocks are noticed as well.
-TEST_F(HeadCacheFile, OfManyBlocksNoticesAnExchange) {
-  put(SmallModel("llama", {.layers = 1, .hidden = 512, .vocab = 16'500}));
+TEST_P(HeadCacheFile, OfManyBlocksNoticesAnExchange) {
+  put(SmallModel("llama", {.layers = 1, .hidden = 512, .vocab = 20'000}));
   load();
   const std::string good = content_of(cache_);
   constexpr std::size_t kBlock = std::size_t{4} << 20;
@@ -205,7 +256,7 @@ TEST_F(HeadCacheFile, OfManyBlocksNoticesAnExchange) {
   expect_made_anew("is damaged");
 }
 
-TEST_F(HeadCacheFile, IsMadeAnewWhenTheModelIsAnother) {
+TEST_P(HeadCacheFile, IsMadeAnewWhenTheModelIsAnother) {
   load();
   fs::last_write_time(path_, fs::last_write_time(path_) + std::chrono::nanoseconds(1000));
   expect_made_anew("was made from another state of the model's file");
@@ -215,7 +266,7 @@ TEST_F(HeadCacheFile, IsMadeAnewWhenTheModelIsAnother) {
   expect_made_anew("was made from another state of the model's file");
 }
 
-TEST_F(HeadCacheFile, ThatCannotBeWrittenIsDoneWithout) {
+TEST_P(HeadCacheFile, ThatCannotBeWrittenIsDoneWithout) {
   fs::create_directory(cache_);
   for (const bool with_pipe : {false, true}) {
     SCOPED_TRACE(with_pipe);
@@ -233,9 +284,9 @@ TEST_F(HeadCacheFile, ThatCannotBeWrittenIsDoneWithout) {
   }
 }
 
-TEST_F(HeadCacheFile, IsNotLeftHalfWrittenWhenLoadingIsStopped) {
+TEST_P(HeadCacheFile, IsNotLeftHalfWrittenWhenLoadingIsStopped) {
   int n_questions = 0;
-  const LoadOptions options{.head = HeadKind::int8, .cache_head = true, .on_progress = [&](double done) {
+  const LoadOptions options{.head = GetParam(), .cache_head = true, .on_progress = [&](double done) {
                               ++n_questions;
                               return done < 1;
                             }};
@@ -244,10 +295,10 @@ TEST_F(HeadCacheFile, IsNotLeftHalfWrittenWhenLoadingIsStopped) {
   EXPECT_EQ(directory_.n_files(), 1);
 }
 
-TEST_F(HeadCacheFile, IsNotMadeUnlessAskedForNorForATernaryHead) {
+TEST_P(HeadCacheFile, IsNotMadeUnlessAskedForNorForATernaryHead) {
   load_uncached();
   EXPECT_EQ(load_uncached().info().head.cache.file, "");
-  Model::load(path_, {.head = HeadKind::screened, .cache_head = true});
+  Model::load(path_, {.head = HeadKind::exact, .cache_head = true});
   SmallModel small("llama");
   SmallTensor head{"output.weight", {128, 300}, kI2S, {}};
   head.draw(5);
@@ -258,10 +309,10 @@ TEST_F(HeadCacheFile, IsNotMadeUnlessAskedForNorForATernaryHead) {
   EXPECT_EQ(directory_.n_files(), 1);
 }
 
-TEST_F(HeadCacheFile, IsRefusedForAModelFromMemory) {
+TEST_P(HeadCacheFile, IsRefusedForAModelFromMemory) {
   const AlignedBytes bytes = SmallModel("llama").build();
   try {
-    Model::from_bytes(bytes.span(), "memory", {.head = HeadKind::int8, .cache_head = true});
+    Model::from_bytes(bytes.span(), "memory", {.head = GetParam(), .cache_head = true});
     FAIL();
   } catch (const UsageError& e) {
     EXPECT_NE(std::string(e.what()).find("cache_head"), std::string::npos) << e.what();
