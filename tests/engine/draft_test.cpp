@@ -11,6 +11,7 @@
 #include "bitnet/conversation.h"
 #include "bitnet/error.h"
 #include "bitnet/generate.h"
+#include "engine/same_bits.h"
 #include "engine/session_impl.h"
 #include "support/canary.h"
 #include "support/golden.h"
@@ -94,11 +95,6 @@ Seen run(const Model& model, const Setting& setting, const DraftOptions& draft,
     prompt.insert(prompt.end(), setting.prompt.begin(), setting.prompt.end());
   }
   return seen;
-}
-
-bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
-  return a.size() == b.size() &&
-         (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0);
 }
 
 void expect_same(const Seen& with, const Seen& without, const std::string& what) {
