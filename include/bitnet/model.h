@@ -35,7 +35,7 @@ struct HeadCacheInfo {
 };
 
 struct HeadInfo {
-  HeadKind kind = HeadKind::exact;  // exact for a ternary head, whatever was asked for
+  HeadKind kind = HeadKind::exact;  // exact for a head of so few bits that a copy gains nothing
   std::uint64_t stored_bytes = 0;   // in the file
   std::uint64_t extra_bytes = 0;    // of the copy
   double seconds = 0;               // that making it, or reading it from the cache, took
@@ -85,7 +85,7 @@ struct SparseInfo {
   // How many times as fast a fifth of the columns of ffn_down would be read and multiplied as all of them,
   // measured at loading; 0: it was not.
   double column_gain = 0;
-  std::uint64_t copied_bytes = 0;  // of ffn_down by columns, in every mode but off where that gains something
+  std::uint64_t copied_bytes = 0;  // of ffn_down by columns: always with on, else where column_gain pays
   double seconds = 0;              // that measuring and copying took
 };
 

@@ -38,10 +38,10 @@ class PromptCache {
   // what follows session.position(), which a damaged file can make smaller. Gives how many tokens the session
   // got.
   std::size_t load(Session& session, std::span<const TokenId> tokens);
-  // Once those tokens have been run: writes them to the file if that is worth it. It is where the file had
-  // nothing of use; where more than a quarter of them had to be run; and where the file holds nothing but
-  // their beginning and the session began with it. Where it had something and
-  // less than 16 had to be run it is not.
+  // Once load() was called for those tokens and they have been run: writes them to the file if that is worth
+  // it. It is where the file had nothing of use; where more than a quarter of them had to be run; and where
+  // the file holds nothing but their beginning and the session began with it. Where it had something and less
+  // than 16 had to be run it is not.
   void save(Session& session, std::span<const TokenId> tokens);
 
   // What the last of each did, for people.

@@ -137,17 +137,8 @@ void MappedFile::populate([[maybe_unused]] std::span<const std::byte> bytes) con
 }
 
 bool MappedFile::read(std::span<const std::byte> bytes, std::byte* to) const {
-  if (memory_.data() != nullptr) return false;
-  auto at = static_cast<off_t>(bytes.data() - data_);
-  while (!bytes.empty()) {
-    const ssize_t n = ::pread(file_.get(), to, bytes.size(), at);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return false;
-    bytes = bytes.subspan(static_cast<std::size_t>(n));
-    to += n;
-    at += n;
-  }
-  return true;
+  return memory_.data() == nullptr &&
+         file_.read_at(static_cast<std::uint64_t>(bytes.data() - data_), {to, bytes.size()});
 }
 
 void MappedFile::give_back(std::span<const std::byte> bytes) const { advise(bytes, MADV_DONTNEED); }

@@ -57,8 +57,8 @@ class MappedFile {
 
   // Brings the whole pages among `bytes` in, where the system can do that at once (Linux 5.14).
   void populate(std::span<const std::byte> bytes) const;
-  // Copies `bytes` without bringing their pages into this process. Nothing is done and false returned when
-  // they can't be had so.
+  // Copies `bytes` without bringing their pages into this process. False where they can't be had so: part of
+  // them may have been copied.
   bool read(std::span<const std::byte> bytes, std::byte* to) const;
   // Lets go of the whole pages among `bytes`; they are read anew when they are touched.
   void give_back(std::span<const std::byte> bytes) const;

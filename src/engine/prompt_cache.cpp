@@ -13,7 +13,6 @@
 #include "bitnet/version.h"
 #include "engine/prompt_file.h"
 #include "engine/session_impl.h"
-#include "model/model_identity.h"
 #include "model/model_impl.h"
 
 namespace bitnet {
@@ -25,11 +24,11 @@ constexpr std::size_t kLargePart = 4;  // of the tokens: one in so many
 
 std::uint64_t number_of(std::string_view text) { return XXH3_64bits(text.data(), text.size()); }
 
-PromptOrigin origin_of(const Session::Impl& session, std::uint64_t model) {
+PromptOrigin origin_of(const Session::Impl& session) {
   const ModelInfo& info = session.model.info;
   const auto layout = info.i2s.layout ? 1 + static_cast<std::uint64_t>(*info.i2s.layout) : 0;
   return {.program = number_of(std::string(version()) + " " + std::string(commit())),
-          .model = model,
+          .model = session.model.identity(),
           .options = static_cast<std::uint64_t>(session.cache.type()) |
                      static_cast<std::uint64_t>(session.activations) << 16U |
                      static_cast<std::uint64_t>(info.hidden_act.act) << 32U | layout << 48U,
@@ -39,24 +38,14 @@ PromptOrigin origin_of(const Session::Impl& session, std::uint64_t model) {
 }  // namespace
 
 struct PromptCache::Impl {
-  // It takes a millisecond or so for a large model.
-  PromptOrigin origin(const Session::Impl& session) {
-    if (of_model != &session.model) {
-      of_model = &session.model;
-      model = model_identity(session.model.file);
-    }
-    return origin_of(session, model);
-  }
   void warn(const std::string& what) const {
     if (on_warning) on_warning(what);
   }
 
   std::string path;
   WarningSink on_warning;
-  const Model::Impl* of_model = nullptr;
-  std::uint64_t model = 0;
   // What the last load() found.
-  bool may_write = true;           // nobody's other data is in the file's place
+  bool may_write = false;          // nobody's other data is in the file's place
   std::size_t n_file = 0;          // tokens in the file; 0: none of use
   std::size_t n_common = 0;        // of them, those that are the beginning of the sequence
   std::size_t n_held = 0;          // by the session before
@@ -82,9 +71,9 @@ std::size_t PromptCache::load(Session& session, std::span<const TokenId> tokens)
   const auto start = std::chrono::steady_clock::now();
   Impl& s = *impl_;
   Session::Impl& to = session.impl();
-  s.loaded = {};
+  s.loaded = s.saved = {};
   s.n_held = s.n_at_hand = to.position;
-  PromptFile file(s.path, s.origin(to));
+  PromptFile file(s.path, origin_of(to));
   std::size_t common = 0;
   if (!tokens.empty() && tokens.size() <= to.ctx_size) {
     common =
@@ -128,7 +117,7 @@ void PromptCache::save(Session& session, std::span<const TokenId> tokens) {
   if (!is_worth_it) return;
   const auto start = std::chrono::steady_clock::now();
   try {
-    const std::uint64_t bytes = PromptFile::write(s.path, s.origin(from), tokens, from.cache, from.pool);
+    const std::uint64_t bytes = PromptFile::write(s.path, origin_of(from), tokens, from.cache, from.pool);
     s.saved = {.n_tokens = tokens.size(), .bytes = bytes, .seconds = seconds_since(start)};
   } catch (const RuntimeError& e) {
     s.cannot_be_written = true;

@@ -11,10 +11,7 @@
 #include <atomic>
 #include <bit>
 #include <cerrno>
-#include <cstring>
-#include <limits>
 #include <system_error>
-#include <utility>
 
 #include "base/output_file.h"
 #include "bitnet/error.h"
@@ -24,8 +21,8 @@ namespace bitnet {
 namespace {
 
 constexpr std::uint64_t kPromptFileVersion = 2;
-constexpr std::size_t kPage =
-    4096;  // at a multiple of which keys and values begin, so that they can be mapped
+// At a multiple of which keys and values begin, so that they can be mapped.
+constexpr std::size_t kPage = 4096;
 constexpr std::string_view kPromptMagic = "bitnet prompt kv";
 constexpr std::string_view kPromptAdvice = "the prompt is not kept";
 constexpr std::size_t kKeyBlock = kernels::kKeyBlock;
@@ -97,7 +94,7 @@ std::string PromptFile::check(const PromptOrigin& origin) {
   PromptHeader header{};
   const auto n_header = static_cast<std::size_t>(std::min<std::uint64_t>(size, sizeof header));
   const std::span<std::byte> bytes = std::as_writable_bytes(std::span(&header, 1)).first(n_header);
-  if (!read_at(0, bytes)) return "cannot be read";
+  if (!file_.read_at(0, bytes)) return "cannot be read";
   const std::string_view magic(header.magic.data(), std::min(n_header, header.magic.size()));
   is_ours_ = kPromptMagic.starts_with(magic);
   if (!is_ours_) return "is no prompt cache, and is left as it is";
@@ -118,23 +115,13 @@ std::string PromptFile::check(const PromptOrigin& origin) {
   if (size != wanted) return size < wanted ? "is cut short" : "is longer than it should be";
   tokens_.resize(n);
   block_checksums_.resize(n_blocks);
-  if (!read_at(sizeof header, std::as_writable_bytes(std::span(tokens_))) ||
-      !read_at(sizeof header + n * sizeof(TokenId), std::as_writable_bytes(std::span(block_checksums_)))) {
+  if (!file_.read_at(sizeof header, std::as_writable_bytes(std::span(tokens_))) ||
+      !file_.read_at(sizeof header + n * sizeof(TokenId),
+                     std::as_writable_bytes(std::span(block_checksums_)))) {
     return "cannot be read";
   }
   if (checksum_of(header, tokens_, block_checksums_) != header.checksum) return "is damaged";
   return {};
-}
-
-bool PromptFile::read_at(std::uint64_t offset, std::span<std::byte> bytes) const {
-  while (!bytes.empty()) {
-    const ssize_t n = ::pread(file_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return false;
-    bytes = bytes.subspan(static_cast<std::size_t>(n));
-    offset += static_cast<std::uint64_t>(n);
-  }
-  return true;
 }
 
 // Whole blocks are mapped in the place of the cache's own memory, which the system would first have to find
@@ -182,7 +169,7 @@ bool PromptFile::read(std::size_t first_block, std::size_t n_positions, const Kv
       }
 #endif
       for_block(cache, block, tokens_.size(), [&](std::span<std::byte> stretch) {
-        is_read = is_read && (is_mapped || read_at(at, stretch));
+        is_read = is_read && (is_mapped || file_.read_at(at, stretch));
         if (is_read) sum.add(stretch);
         at += stretch.size();
       });

@@ -9,7 +9,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -59,7 +58,6 @@ class PromptFile {
   std::string check(const PromptOrigin& origin);
   // Those blocks of the cache; empty: it cannot be done.
   std::span<std::byte> map(std::size_t first_block, std::size_t end_block, const KvCache& cache) const;
-  bool read_at(std::uint64_t offset, std::span<std::byte> bytes) const;
 
   Descriptor file_;
   std::string fault_;

@@ -49,12 +49,8 @@ void Forward::embed(std::span<const TokenId> tokens) const {
       continue;
     }
     // Stored it is no longer than as floats.
-    quant::Matrix row = weights.token_embd;
     auto* const stored = reinterpret_cast<std::byte*>(act.projected.data());
-    embedding_rows->copy(row, to_index(tokens[t]), 1, stored);
-    row.rows = 1;
-    row.data = stored;
-    type.decode_row(row, 0, to);
+    type.decode_row(embedding_rows->copy(weights.token_embd, to_index(tokens[t]), 1, stored), 0, to);
   }
 }
 

@@ -105,6 +105,16 @@ Weights read_checked_weights(const gguf::File& file, const Config& config, Threa
   return weights;
 }
 
+// The check of their data, where their type has one, brought these in.
+void give_back_checked(const Weights& weights, const gguf::File& file,
+                       std::span<const std::span<const std::byte>> rare) {
+  for (const quant::Matrix* w : {&weights.token_embd, &weights.output}) {
+    if (quant::info(w->type).check.find_fault == nullptr) continue;
+    const auto at = std::ranges::find(rare, w->data, [](const auto& bytes) { return bytes.data(); });
+    if (at != rare.end()) file.give_back(*at);
+  }
+}
+
 // The pool lives only as long as the weights are checked and copied.
 Weights read_weights_with(const gguf::File& file, const Config& config, const LoadOptions& options,
                           ModelInfo& info) {
@@ -112,6 +122,7 @@ Weights read_weights_with(const gguf::File& file, const Config& config, const Lo
   const auto rare = rare_matrices(file, options.head);
   populate(file, without(file, rare), pool, options);
   Weights weights = read_checked_weights(file, config, pool, options, info);
+  give_back_checked(weights, file, rare);
   copy_to_lanes(weights, file, pool, [&] { return !options.on_progress || options.on_progress(1); });
   if (options.weights == WeightMemory::repack) {
     repack(weights, file, rare, pool);

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <future>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <vector>
@@ -13,6 +15,7 @@
 #include "model/head/head_cache.h"
 #include "model/head/head_copy.h"
 #include "model/head/head_screen.h"
+#include "model/model_identity.h"
 #include "model/rare_rows.h"
 #include "model/read_vocabulary.h"
 #include "model/sparse_weights.h"
@@ -35,6 +38,12 @@ struct Model::Impl {
     return separate_head_rows ? &*separate_head_rows : nullptr;
   }
   HeadOrigin head_origin() const;
+  // What tells this model from every other, found when it is first asked for: that takes a millisecond or so
+  // for a large one.
+  std::uint64_t identity() const {
+    std::call_once(is_identified, [this] { found_identity = model_identity(file); });
+    return found_identity;
+  }
   void keep_head(const HeadCache& cache, const LoadOptions& options, ThreadPool& pool);
   void note_rare_rows(const LoadOptions& options);
 
@@ -65,6 +74,8 @@ struct Model::Impl {
   std::optional<RareRows> separate_head_rows;           // likewise of weights.output, if it is not tied
   FileTokenizer vocabulary;
   ChatHints chat_hints;
+  mutable std::once_flag is_identified;
+  mutable std::uint64_t found_identity = 0;
 };
 
 }  // namespace bitnet

@@ -14,9 +14,16 @@ constexpr std::uint32_t kMostKept = 4096;       // likewise, after many calls of
 
 }  // namespace
 
-void RareRows::copy(const quant::Matrix& matrix, std::size_t row, std::size_t n, std::byte* to) const {
-  const std::size_t row_bytes = quant::n_bytes_of(matrix) / matrix.rows;
+quant::Matrix RareRows::copy(const quant::Matrix& matrix, std::size_t row, std::size_t n,
+                             std::byte* to) const {
+  const quant::TypeInfo& type = quant::info(matrix.type);
+  // Without the scale that some types have behind all rows.
+  const std::size_t row_bytes = type.n_bytes(1, matrix.cols) - type.n_bytes(0, matrix.cols);
   file_.read({matrix.data + row * row_bytes, n * row_bytes}, to);
+  quant::Matrix copied = matrix;
+  copied.rows = n;
+  copied.data = to;
+  return copied;
 }
 
 void RareRows::touched() const {

@@ -21,8 +21,8 @@ class RareRows {
   // bytes: of the matrix. The file must outlive this object.
   RareRows(const gguf::File& file, std::span<const std::byte> bytes) : file_(file), bytes_(bytes) {}
 
-  // Copies row `row`, or n from it on, of the matrix at the beginning of the bytes.
-  void copy(const quant::Matrix& matrix, std::size_t row, std::size_t n, std::byte* to) const;
+  // Copies n rows from `row` on of the matrix at the beginning of the bytes. Returns them as a matrix.
+  quant::Matrix copy(const quant::Matrix& matrix, std::size_t row, std::size_t n, std::byte* to) const;
   // All of it was read in place. Where that happens often the pages stay; otherwise those that are left
   // unused for some calls of copied() go.
   void touched() const;

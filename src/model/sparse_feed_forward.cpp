@@ -265,7 +265,7 @@ void SparseFeedForward::multiply_columns(std::size_t layer, const ProductInput& 
 // Rows of y from the sums of all threads.
 void SparseFeedForward::finish_rows(const quant::Matrix& w, const ProductInput& x, std::size_t n_tokens,
                                     std::size_t begin, std::size_t end, float* y) const {
-  constexpr std::size_t kQuarter = quant::Columns::kLineRows / 4;
+  constexpr std::size_t kQuarter = quant::Columns::kQuarterRows;
   const std::size_t stride = kernels::column_sums({.rows = w.rows, .cols = w.cols});
   for (std::size_t t = 0; t < n_tokens; ++t) {
     const float scale = w.scale / x.scale[t];

@@ -277,10 +277,7 @@ void HeadSearch::compute_rows(const Search& search, std::span<const std::uint32_
       kernels_.matmul_float(head_, rows[i], rows[i] + n, {asked.x, head_.cols}, 1,
                             {asked.logits.data(), head_.rows});
     } else {
-      quant::Matrix some = head_;
-      head_rows_->copy(head_, rows[i], n, copies);
-      some.rows = n;
-      some.data = copies;
+      const quant::Matrix some = head_rows_->copy(head_, rows[i], n, copies);
       kernels_.matmul_float(some, 0, n, {asked.x, head_.cols}, 1, {asked.logits.data() + rows[i], n});
       copies += n * full_row_bytes_;
     }
