@@ -26,7 +26,7 @@ struct ColumnList {
 inline constexpr std::size_t kMostColumns = (std::size_t{1} << 17) - 1;
 constexpr std::size_t column_sums(const quant::Columns& w) { return w.lines() * quant::Columns::kLineRows; }
 constexpr unsigned shift_of_column_sum(std::size_t row) {
-  return static_cast<unsigned>(row % quant::Columns::kLineRows / 64 * 2);
+  return static_cast<unsigned>(row % quant::Columns::kLineRows / quant::Columns::kQuarterRows * 2);
 }
 
 }  // namespace bitnet::kernels

@@ -16,9 +16,6 @@ using i2_s::kGroupBytes;
 // The codes of 256 rows in one group of columns: byte p of a line, for each column.
 using LineOfGroup = std::array<std::array<std::uint8_t, kGroup>, Columns::kLineBytes>;
 
-// The row within a quarter of a line's that stands in byte p.
-constexpr std::size_t row_at(std::size_t p) { return p % 16 / 4 * 16 + p / 16 * 4 + p % 4; }
-
 // The codes of one row in this group to the bits from `shift` on: eight bytes at a time.
 template <unsigned shift>
 void add_row(const std::uint8_t* codes, std::array<std::uint8_t, kGroup>& line) {
@@ -47,7 +44,7 @@ void copy_to_columns(const Matrix& from, std::size_t begin, std::size_t end, std
     for (std::size_t col = begin; col < end; col += kGroup) {
       LineOfGroup group{};
       for (std::size_t p = 0; p < Columns::kLineBytes; ++p) {
-        const std::size_t row = line * Columns::kLineRows + row_at(p);
+        const std::size_t row = line * Columns::kLineRows + Columns::byte_of(p);
         const auto codes = [&](std::size_t r) { return data + (r * from.cols + col) / 4; };
         if (row < from.rows) add_row<0>(codes(row), group[p]);
         if (row + 64 < from.rows) add_row<2>(codes(row + 64), group[p]);

@@ -17,6 +17,9 @@ namespace bitnet::quant {
 struct Columns {
   static constexpr std::size_t kLineBytes = 64;
   static constexpr std::size_t kLineRows = 256;
+  static constexpr std::size_t kQuarterRows = kLineRows / 4;
+  // The byte of a line with row r of each quarter; and the row in byte r, for it is its own inverse.
+  static constexpr std::size_t byte_of(std::size_t r) { return r % 16 / 4 * 16 + r / 16 * 4 + r % 4; }
 
   const std::byte* data = nullptr;  // [cols, column_bytes]
   std::size_t rows = 0;

@@ -167,10 +167,6 @@ std::vector<double> by_definition(const Case& c) {
 // With int8, the query and the weights of a block are rounded to 16 bits beside.
 double tolerance(CacheType type) { return type == CacheType::q8 ? 3e-4 : 2e-6; }
 
-bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
-}
-
 class AttentionKernel : public EveryBackend {};
 BITNET_FOR_EVERY_BACKEND(AttentionKernel);
 

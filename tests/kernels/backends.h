@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <limits>
 #include <random>
 #include <string>
@@ -30,6 +31,11 @@ inline std::vector<float> random_floats(std::size_t n, unsigned seed, float spre
   std::vector<float> v(n);
   for (float& x : v) x = normal(rng);
   return v;
+}
+
+template <typename T>
+bool same_bits(const std::vector<T>& a, const std::vector<T>& b) {
+  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0);
 }
 
 inline constexpr float kNan = std::numeric_limits<float>::quiet_NaN();

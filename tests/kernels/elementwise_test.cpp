@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <numeric>
 
@@ -180,11 +179,6 @@ TEST_P(Elementwise, StoringHalvesRoundsToNearestEven) {
   std::vector<std::uint16_t> y(x.size());
   kernels().store_f16(x.data(), y.data(), x.size());
   for (std::size_t i = 0; i < x.size(); ++i) EXPECT_EQ(y[i], f32_to_f16(x[i]));
-}
-
-template <typename T>
-bool same_bits(const std::vector<T>& a, const std::vector<T>& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
 }
 
 // The contract: not close, the same bits, at every length.

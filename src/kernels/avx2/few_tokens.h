@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 
@@ -78,15 +79,12 @@ void rows_times_tiles(const quant::Matrix& w, std::size_t row, std::size_t n, st
   for (std::size_t begin = 0; begin < n; begin += chunk) {
     const std::size_t end = std::min(begin + chunk, n);
     for (std::size_t i = 0; i < n_tiles; ++i) {
-      // Of equal size, or one less.
+      // Of equal size, or one less: at least two.
       const std::size_t first = n_tokens * i / n_tiles;
       const auto multiply = [&](auto rows_times) {
         for (std::size_t at = begin; at < end; ++at) rows_times(w, row + at, apart, x, first, y);
       };
       switch (n_tokens * (i + 1) / n_tiles - first) {
-        case 1:
-          multiply(rows_times_few<Dot, R, 1>);
-          break;
         case 2:
           multiply(rows_times_few<Dot, R, 2>);
           break;
@@ -113,6 +111,7 @@ void few_tokens_of(const quant::Matrix& w, std::size_t row_begin, std::size_t ro
 template <typename Dot>
 void few_tokens_i2_s(const quant::Matrix& w, std::size_t row_begin, std::size_t row_end,
                      const QuantizedRows& x, std::size_t n_tokens, const OutputRows& y) {
+  assert(n_tokens > 1);
   const auto multiply = few_rows(n_tokens) == 3 ? few_tokens_of<Dot, 3> : few_tokens_of<Dot, 2>;
   multiply(w, row_begin, row_end, x, n_tokens, y);
 }

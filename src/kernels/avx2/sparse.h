@@ -6,23 +6,11 @@
 
 #include "kernels/avx2/gemv.h"
 #include "kernels/avx2/ternary.h"
+#include "kernels/generic/listed.h"
 
 namespace bitnet::kernels::avx2 {
 
 inline constexpr std::size_t kColumnFours = kColumnGroup / 4;
-// How many rows or columns of a list ahead are asked for, whole. Into L2: on a Zen 4 the first cache has
-// buffers for a third fewer lines under way.
-inline constexpr std::size_t kListRowsAhead = 32;
-inline constexpr std::size_t kListColumnsAhead = 64;
-
-// Runs of n_bytes at `numbers`[0, n), the first lines of all first: more of the memory's pages are open then.
-static inline void ask_for(const std::byte* data, const std::uint32_t* numbers, std::size_t n,
-                           std::size_t n_bytes) {
-  for (std::size_t at = 0; at < n_bytes; at += 64) {
-    for (std::size_t i = 0; i < n; ++i)
-      _mm_prefetch(reinterpret_cast<const char*>(data + numbers[i] * n_bytes + at), _MM_HINT_T1);
-  }
-}
 
 template <typename Dot, std::size_t N>
 void listed_rows_times_token(const quant::Matrix& w, const std::uint32_t* rows, const QuantizedRows& x,
@@ -56,11 +44,12 @@ template <typename Dot>
 void ternary_rows(const quant::Matrix& w, const std::uint32_t* rows, std::size_t n_rows,
                   const QuantizedRows& x, std::size_t n_tokens, const OutputRows& y) {
   const std::size_t row_bytes = w.cols / 4;
-  ask_for(w.data, rows, n_rows < kListRowsAhead ? n_rows : kListRowsAhead, row_bytes);
+  generic::ask_for(w.data, rows, n_rows < generic::kListRowsAhead ? n_rows : generic::kListRowsAhead,
+                   row_bytes);
   std::size_t i = 0;
   for (; i + kGemvRows <= n_rows; i += kGemvRows) {
-    if (i + kListRowsAhead + kGemvRows <= n_rows)
-      ask_for(w.data, rows + i + kListRowsAhead, kGemvRows, row_bytes);
+    if (i + generic::kListRowsAhead + kGemvRows <= n_rows)
+      generic::ask_for(w.data, rows + i + generic::kListRowsAhead, kGemvRows, row_bytes);
     for (std::size_t t = 0; t < n_tokens; ++t) listed_rows_times_token<Dot, kGemvRows>(w, rows + i, x, t, y);
   }
   for (; i < n_rows; ++i) {
@@ -141,10 +130,11 @@ void add_column_group(const quant::Columns& w, const ColumnList& list, std::size
 template <typename Dot>
 void add_columns(const quant::Columns& w, const ColumnList& list, std::int32_t* sums) {
   const std::size_t column_bytes = w.column_bytes();
-  ask_for(w.data, list.columns, list.n < kListColumnsAhead ? list.n : kListColumnsAhead, column_bytes);
+  generic::ask_for(w.data, list.columns,
+                   list.n < generic::kListColumnsAhead ? list.n : generic::kListColumnsAhead, column_bytes);
   for (std::size_t i = 0; i < list.n; i += kColumnGroup) {
-    if (i + kListColumnsAhead < list.n)
-      ask_for(w.data, list.columns + i + kListColumnsAhead, kColumnGroup, column_bytes);
+    if (i + generic::kListColumnsAhead < list.n)
+      generic::ask_for(w.data, list.columns + i + generic::kListColumnsAhead, kColumnGroup, column_bytes);
     add_column_group<Dot>(w, list, i, sums);
   }
 }

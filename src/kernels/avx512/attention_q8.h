@@ -8,19 +8,13 @@
 #include <cstdint>
 #include <cstring>
 
+#include "kernels/avx512/fold.h"
 #include "kernels/generic/attention_q8.h"
 
 namespace bitnet::kernels::avx512 {
 
 inline __m512i widen_32_bytes(const std::int8_t* p) {
   return _mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
-}
-
-// In each 128 bits the sums of a's, b's, c's and d's 128 bits.
-inline __m512i add_within_quarters(__m512i a, __m512i b, __m512i c, __m512i d) {
-  const __m512i ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
-  const __m512i cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
-  return _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
 }
 
 // In each half the sums of x's and y's 128 bits, two of each.

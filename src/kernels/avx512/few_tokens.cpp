@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "kernels/avx512/fold.h"
 #include "kernels/avx512/ternary.h"
 #include "kernels/generic/unrolled.h"
 
@@ -19,16 +20,6 @@ constexpr std::size_t kChunkBytes = std::size_t{48} << 10;
 
 // Rows worked on together, each a stream of its own: the more, the seldomer the activations are loaded.
 constexpr std::size_t rows_for(std::size_t n_tokens) { return n_tokens <= 5 ? 4 : 3; }
-
-// The sums over the lanes of four vectors.
-__m128i fold(__m512i a, __m512i b, __m512i c, __m512i d) {
-  const __m512i ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
-  const __m512i cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
-  const __m512i quarters = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
-  const __m256i halves =
-      _mm256_add_epi32(_mm512_castsi512_si256(quarters), _mm512_extracti64x4_epi64(quarters, 1));
-  return _mm_add_epi32(_mm256_castsi256_si128(halves), _mm256_extracti128_si256(halves, 1));
-}
 
 // Tokens [first, first + N).
 template <std::size_t N>
@@ -95,9 +86,9 @@ class Tile {
     const __m512i none = _mm512_setzero_si512();
     generic::unrolled<(N + 3) / 4>([&](auto four) __attribute__((always_inline)) {
       constexpr std::size_t t = 4 * four;
-      const __m128i total =
-          fold(sum[t], t + 1 < N ? sum[t + 1 < N ? t + 1 : t] : none,
-               t + 2 < N ? sum[t + 2 < N ? t + 2 : t] : none, t + 3 < N ? sum[t + 3 < N ? t + 3 : t] : none);
+      const __m128i total = add_up(sum[t], t + 1 < N ? sum[t + 1 < N ? t + 1 : t] : none,
+                                   t + 2 < N ? sum[t + 2 < N ? t + 2 : t] : none,
+                                   t + 3 < N ? sum[t + 3 < N ? t + 3 : t] : none);
       const __m128i codes =
           _mm_sub_epi32(total, _mm_load_si128(reinterpret_cast<const __m128i*>(activation_sum_ + t)));
       alignas(16) float result[4];

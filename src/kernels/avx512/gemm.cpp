@@ -115,12 +115,6 @@ class Ahead {
   std::size_t step_;
 };
 
-__m512i broadcast_4(const std::int8_t* q) {
-  std::int32_t four;
-  __builtin_memcpy(&four, q, sizeof four);
-  return _mm512_set1_epi32(four);
-}
-
 // R vectors of rows and N tokens over one block of columns, added to the sums.
 template <std::size_t R, std::size_t N>
 void multiply_tile(const Panel& panel, const std::int8_t* q, std::size_t stride, std::size_t n_cols,

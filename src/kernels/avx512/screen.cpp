@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "kernels/avx512/fold.h"
 #include "kernels/avx512/ternary.h"
 
 namespace bitnet::kernels::avx512 {
@@ -114,18 +115,6 @@ class FiveBitRows {
   std::size_t bits_apart_;
 };
 
-// The sums of four vectors.
-__m128i add_up(const __m512i (&of)[4]) {
-  const auto add_pairs = [](__m512i a, __m512i b) {
-    return _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
-  };
-  const __m512i even = add_pairs(of[0], of[1]);
-  const __m512i odd = add_pairs(of[2], of[3]);
-  const __m512i all = _mm512_add_epi32(_mm512_unpacklo_epi64(even, odd), _mm512_unpackhi_epi64(even, odd));
-  const __m256i eight = _mm256_add_epi32(_mm512_castsi512_si256(all), _mm512_extracti64x4_epi64(all, 1));
-  return _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
-}
-
 // R rows times D digits; sums[i * step] for the i-th row.
 template <std::size_t R, std::size_t D, bool ahead, typename Rows>
 void tile(const Rows& rows, std::size_t row_bytes, const DigitProduct* products, std::size_t first,
@@ -147,7 +136,7 @@ void tile(const Rows& rows, std::size_t row_bytes, const DigitProduct* products,
   }
   for (std::size_t d = 0; d < D; ++d) {
     alignas(16) float totals[4];
-    _mm_store_ps(totals, _mm_cvtepi32_ps(add_up(sum[d])));
+    _mm_store_ps(totals, _mm_cvtepi32_ps(add_up(sum[d][0], sum[d][1], sum[d][2], sum[d][3])));
     for (std::size_t r = 0; r < R; ++r) products[d].sums[first + r * step] = totals[r];
   }
 }

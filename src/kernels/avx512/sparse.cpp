@@ -1,6 +1,8 @@
 #include "kernels/avx512/sparse.h"
 
+#include "kernels/avx512/groups.h"
 #include "kernels/avx512/ternary.h"
+#include "kernels/generic/listed.h"
 
 namespace bitnet::kernels::avx512 {
 namespace {
@@ -8,34 +10,8 @@ namespace {
 // Rows worked on together: one load of activations serves them all.
 constexpr std::size_t kRows = 4;
 constexpr std::size_t kFours = kColumnGroup / 4;
-// How many rows or columns of a list ahead are asked for, whole. Into L2: on a Zen 4 the first cache has
-// buffers for a third fewer lines under way.
-constexpr std::size_t kRowsAhead = 32;
-constexpr std::size_t kColumnsAhead = 64;
 
 constexpr std::size_t kLineBytes = quant::Columns::kLineBytes;
-
-// Runs of n_bytes at `numbers`[0, n), the first lines of all first: more of the memory's pages are open then.
-void ask_for(const std::byte* data, const std::uint32_t* numbers, std::size_t n, std::size_t n_bytes) {
-  for (std::size_t at = 0; at < n_bytes; at += 64) {
-    for (std::size_t i = 0; i < n; ++i)
-      _mm_prefetch(reinterpret_cast<const char*>(data + numbers[i] * n_bytes + at), _MM_HINT_T1);
-  }
-}
-
-__m512i multiply_add(__m512i sum, __m512i packed, const __m512i* a) {
-  const __m512i mask = _mm512_set1_epi8(3);
-  sum = _mm512_dpbusd_epi32(sum, _mm512_and_si512(_mm512_srli_epi16(packed, 6), mask), a[0]);
-  sum = _mm512_dpbusd_epi32(sum, _mm512_and_si512(_mm512_srli_epi16(packed, 4), mask), a[1]);
-  sum = _mm512_dpbusd_epi32(sum, _mm512_and_si512(_mm512_srli_epi16(packed, 2), mask), a[2]);
-  return _mm512_dpbusd_epi32(sum, _mm512_and_si512(packed, mask), a[3]);
-}
-
-__m512i load_two(const void* first, const void* second) {
-  const __m256i low = _mm256_loadu_si256(static_cast<const __m256i*>(first));
-  const __m256i high = _mm256_loadu_si256(static_cast<const __m256i*>(second));
-  return _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
-}
 
 template <std::size_t N>
 void rows_times_token(const quant::Matrix& w, const std::uint32_t* rows, const QuantizedRows& x,
@@ -50,18 +26,13 @@ void rows_times_token(const quant::Matrix& w, const std::uint32_t* rows, const Q
   }
   std::size_t at = 0;
   for (; at + 64 <= row_bytes; at += 64) {
-    const std::int8_t* first = q + at * 4;
-    __m512i a[4];
-    for (std::size_t k = 0; k < 4; ++k) a[k] = load_two(first + 32 * k, first + 128 + 32 * k);
+    const Step a = pair_of_groups(q + at * 4, q + at * 4 + 128);
     for (std::size_t r = 0; r < N; ++r) sum[r] = multiply_add(sum[r], load_64(codes[r] + at), a);
   }
   if (at < row_bytes) {
-    const auto load_32 = [](const void* p) {
-      return _mm512_zextsi256_si512(_mm256_loadu_si256(static_cast<const __m256i*>(p)));
-    };
-    __m512i a[4];
-    for (std::size_t k = 0; k < 4; ++k) a[k] = load_32(q + at * 4 + 32 * k);
-    for (std::size_t r = 0; r < N; ++r) sum[r] = multiply_add(sum[r], load_32(codes[r] + at), a);
+    const Step a = single_group(q + at * 4);
+    for (std::size_t r = 0; r < N; ++r)
+      sum[r] = multiply_add(sum[r], _mm512_zextsi256_si512(load_32(codes[r] + at)), a);
   }
   const float scale = w.scale / x.scale[token];
   for (std::size_t r = 0; r < N; ++r) {
@@ -93,12 +64,6 @@ Interleaved interleave(const std::byte* const* columns, std::size_t at) {
     out.of[g][3] = _mm512_unpackhi_epi16(high01, high23);
   }
   return out;
-}
-
-__m512i broadcast_4(const std::int8_t* q) {
-  std::int32_t four;
-  __builtin_memcpy(&four, q, sizeof four);
-  return _mm512_set1_epi32(four);
 }
 
 // Codes of quarter F where they lie, 4^F times too large.
@@ -139,10 +104,12 @@ void add_group(const quant::Columns& w, const ColumnList& list, std::size_t firs
 void ternary_rows(const quant::Matrix& w, const std::uint32_t* rows, std::size_t n_rows,
                   const QuantizedRows& x, std::size_t n_tokens, const OutputRows& y) {
   const std::size_t row_bytes = w.cols / 4;
-  ask_for(w.data, rows, n_rows < kRowsAhead ? n_rows : kRowsAhead, row_bytes);
+  generic::ask_for(w.data, rows, n_rows < generic::kListRowsAhead ? n_rows : generic::kListRowsAhead,
+                   row_bytes);
   std::size_t i = 0;
   for (; i + kRows <= n_rows; i += kRows) {
-    if (i + kRowsAhead + kRows <= n_rows) ask_for(w.data, rows + i + kRowsAhead, kRows, row_bytes);
+    if (i + generic::kListRowsAhead + kRows <= n_rows)
+      generic::ask_for(w.data, rows + i + generic::kListRowsAhead, kRows, row_bytes);
     for (std::size_t t = 0; t < n_tokens; ++t) rows_times_token<kRows>(w, rows + i, x, t, y);
   }
   for (; i < n_rows; ++i) {
@@ -152,10 +119,11 @@ void ternary_rows(const quant::Matrix& w, const std::uint32_t* rows, std::size_t
 
 void add_columns(const quant::Columns& w, const ColumnList& list, std::int32_t* sums) {
   const std::size_t column_bytes = w.column_bytes();
-  ask_for(w.data, list.columns, list.n < kColumnsAhead ? list.n : kColumnsAhead, column_bytes);
+  generic::ask_for(w.data, list.columns,
+                   list.n < generic::kListColumnsAhead ? list.n : generic::kListColumnsAhead, column_bytes);
   for (std::size_t i = 0; i < list.n; i += kColumnGroup) {
-    if (i + kColumnsAhead < list.n)
-      ask_for(w.data, list.columns + i + kColumnsAhead, kColumnGroup, column_bytes);
+    if (i + generic::kListColumnsAhead < list.n)
+      generic::ask_for(w.data, list.columns + i + generic::kListColumnsAhead, kColumnGroup, column_bytes);
     add_group(w, list, i, sums);
   }
 }

@@ -15,6 +15,11 @@
 namespace bitnet::kernels::avx512 {
 
 inline __m512i load_64(const void* p) { return _mm512_loadu_si512(p); }
+inline __m512i broadcast_4(const std::int8_t* q) {
+  std::int32_t four;
+  __builtin_memcpy(&four, q, sizeof four);
+  return _mm512_set1_epi32(four);
+}
 
 // In place and from registers: left to itself, the compiler copies sums about and loads the activations once
 // for each product. Inlined at once, or the sums are kept in memory.

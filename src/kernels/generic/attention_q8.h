@@ -18,6 +18,7 @@
 #include <limits>
 
 #include "kernels/generic/attention_rows.h"
+#include "kernels/generic/elementwise.h"
 
 namespace bitnet::kernels::generic {
 
@@ -37,14 +38,7 @@ static inline float largest_query_code(std::size_t head_dim) {
 // set to zero.
 template <typename V>
 float round_to_i16(const float* x, std::size_t n, float largest, std::int16_t* codes) {
-  V widest_lanes = V::zero();
-  V poison = V::zero();  // as in quantize
-  for_each_16(n, [&](std::size_t i, std::size_t m) {
-    const V v = load_up_to_16<V>(x + i, m);
-    widest_lanes = max(widest_lanes, abs(v));
-    poison = fma(v, V::zero(), poison);
-  });
-  const float widest = reduce_max(widest_lanes) + reduce_add(poison);
+  const float widest = widest_of<V>(x, n);
   const float s = largest / (widest < 0x1p-100F ? 0x1p-100F : widest);
   for_each_16(n, [&](std::size_t i, std::size_t m) {
     const V v = load_up_to_16<V>(x + i, m) * V::broadcast(s);

@@ -97,9 +97,9 @@ void store_f16(const float* x, std::uint16_t* y, std::size_t n) {
   for_each_16(n, [&](std::size_t i, std::size_t m) { load_up_to_16<V>(x + i, m).store_f16(y + i, m); });
 }
 
+// The largest magnitude; NaN where any value is NaN or infinite.
 template <typename V>
-void quantize(const float* x, std::size_t n, std::size_t padded_n, std::int8_t* q, float* scale,
-              std::int32_t* sum) {
+float widest_of(const float* x, std::size_t n) {
   V largest = V::zero();
   V poison = V::zero();  // 0 * x: a NaN or infinity anywhere makes it NaN, which a maximum alone could lose
   for_each_16(n, [&](std::size_t i, std::size_t m) {
@@ -107,15 +107,27 @@ void quantize(const float* x, std::size_t n, std::size_t padded_n, std::int8_t* 
     largest = max(largest, abs(v));
     poison = fma(v, V::zero(), poison);
   });
-  const float widest = reduce_max(largest) + reduce_add(poison);
-  // 1e-5 keeps an all-zero row finite; a NaN passes.
-  const float s = 127.0F / (widest < 1e-5F ? 1e-5F : widest);
+  return reduce_max(largest) + reduce_add(poison);
+}
+
+// q = round to even(x * s) in [-128, 127].
+template <typename V>
+void round_to_i8(const float* x, std::size_t n, float s, std::int8_t* q) {
   for_each_16(n, [&](std::size_t i, std::size_t m) {
     // NaN becomes -128 here: a value for the conversion, while the NaN itself lives on in the scale.
     const V v =
         min(max(load_up_to_16<V>(x + i, m) * V::broadcast(s), V::broadcast(-128.0F)), V::broadcast(127.0F));
     round_even(v).store_i8(q + i, m);
   });
+}
+
+template <typename V>
+void quantize(const float* x, std::size_t n, std::size_t padded_n, std::int8_t* q, float* scale,
+              std::int32_t* sum) {
+  const float widest = widest_of<V>(x, n);
+  // 1e-5 keeps an all-zero row finite; a NaN passes.
+  const float s = 127.0F / (widest < 1e-5F ? 1e-5F : widest);
+  round_to_i8<V>(x, n, s, q);
   std::int32_t total = 0;
   for (std::size_t i = 0; i < n; ++i) total += q[i];
   for (std::size_t i = n; i < padded_n; ++i) q[i] = 0;
@@ -126,20 +138,9 @@ void quantize(const float* x, std::size_t n, std::size_t padded_n, std::int8_t* 
 // n values under one scale: codes q, and what one of them is worth.
 template <typename V>
 float quantize_block(const float* x, std::size_t n, std::int8_t* q) {
-  V largest = V::zero();
-  V poison = V::zero();  // as in quantize
-  for_each_16(n, [&](std::size_t i, std::size_t m) {
-    const V v = load_up_to_16<V>(x + i, m);
-    largest = max(largest, abs(v));
-    poison = fma(v, V::zero(), poison);
-  });
-  const float widest = reduce_max(largest) + reduce_add(poison);
+  const float widest = widest_of<V>(x, n);
   const float s = 127.0F / (widest < 0x1p-100F ? 0x1p-100F : widest);
-  for_each_16(n, [&](std::size_t i, std::size_t m) {
-    const V v =
-        min(max(load_up_to_16<V>(x + i, m) * V::broadcast(s), V::broadcast(-128.0F)), V::broadcast(127.0F));
-    round_even(v).store_i8(q + i, m);
-  });
+  round_to_i8<V>(x, n, s, q);
   return 1.0F / s;
 }
 

@@ -76,13 +76,11 @@ void ternary_rows(const quant::Matrix& w, const std::uint32_t* rows, std::size_t
 }
 
 void add_columns(const quant::Columns& w, const ColumnList& list, std::int32_t* sums) {
-  constexpr std::size_t kQuarter = quant::Columns::kLineRows / 4;
   for (std::size_t i = 0; i < list.n; ++i) {
     const auto* column = reinterpret_cast<const std::uint8_t*>(w.data) + list.columns[i] * w.column_bytes();
     for (std::size_t r = 0; r < column_sums(w); ++r) {
-      const std::size_t in_quarter = r % kQuarter;
       const std::size_t byte = r / quant::Columns::kLineRows * quant::Columns::kLineBytes +
-                               in_quarter % 16 / 4 * 16 + in_quarter / 16 * 4 + in_quarter % 4;
+                               quant::Columns::byte_of(r % quant::Columns::kQuarterRows);
       // As many times too large as the sum.
       const int code = column[byte] & (3 << shift_of_column_sum(r));
       for (std::size_t t = 0; t < list.n_tokens; ++t)
