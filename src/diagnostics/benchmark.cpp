@@ -158,11 +158,6 @@ BenchmarkResult Benchmark::take_result() {
   return std::exchange(result_, {});
 }
 
-bool Benchmark::run(std::span<const TokenId> tokens) {
-  if (test_.kind == BenchmarkTest::Kind::prefill) return !session_.run(tokens, keep_going_).empty();
-  return !session_.run(tokens, keep_going_).empty();
-}
-
 // As generation does, and as greedy sampling asks for it.
 void Benchmark::read_head(std::size_t n_back) {
   if (head_ == HeadKind::screened) {
@@ -214,7 +209,7 @@ std::size_t Benchmark::run_stretch(std::span<const TokenId> tokens, Spent& spent
   const auto start = std::chrono::steady_clock::now();
   std::size_t n = 0;
   if (test_.kind == BenchmarkTest::Kind::prefill) {
-    if (!run(tokens)) return 0;
+    if (session_.run(tokens, keep_going_).empty()) return 0;
     n = tokens.size();
   } else {
     do {

@@ -90,7 +90,6 @@ class Benchmark {
     double running = 0;  // of all threads together
   };
 
-  bool run(std::span<const TokenId> tokens);
   std::size_t decode_pass(std::span<const TokenId> tokens);
   void read_head(std::size_t n_back);
   std::size_t run_stretch(std::span<const TokenId> tokens, Spent& spent);
@@ -118,7 +117,7 @@ Statistics statistics_of(std::span<const double> values);
 
 // What one token asks of the machine, by the model's shape alone.
 struct WorkPerToken {
-  std::uint64_t weight_bytes = 0;  // layers, norms and LM head, each read once for a decoded token
+  std::uint64_t weight_bytes = 0;  // layers, norms and LM head, each read once for a pass over one token
   std::uint64_t kv_bytes = 0;      // of one position in the cache, all layers
   std::uint64_t layer_macs = 0;    // multiply-adds of the layers' matrix products
   std::uint64_t head_macs = 0;     // of the LM head's; in prefill only the last token has them

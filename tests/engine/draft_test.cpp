@@ -1,7 +1,6 @@
 // Tokens that were guessed and run ahead change nothing but the time it takes.
 #include <gtest/gtest.h>
 
-#include <cstring>
 #include <functional>
 #include <optional>
 #include <stdexcept>

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <functional>
 #include <numeric>
 #include <string>
@@ -53,22 +52,29 @@ TEST(SameBits, WhateverTheBackendThreadsAndChunks) {
   }
 }
 
-TEST(SameBits, OfEveryModelWithUnroundedActivations) {
+// Of all backends, in chunks and threads, those of a scalar one that takes n tokens at once.
+void expect_same_bits_of_every_model(std::size_t n, const SessionOptions& with) {
   for (const std::string& name : test::random_models()) {
     const Model model = Model::load(random_model(name));
-    const auto ids = some_ids(20, model.info().vocab);
-    SessionOptions options{.n_threads = 1, .prefill_chunk = ids.size(), .backend = "scalar"};
-    options.activations = ActivationType::f32;
+    const auto ids = some_ids(n, model.info().vocab);
+    SessionOptions options = with;
+    options.n_threads = 1;
+    options.prefill_chunk = ids.size();
+    options.backend = "scalar";
     Session reference_session(model, options);
     const Logits reference = all_logits(reference_session, ids);
+    options.n_threads = 3;
+    options.prefill_chunk = 7;
     for (const kernels::Kernels* k : kernels::available()) {
       options.backend = std::string(k->name);
-      options.n_threads = 3;
-      options.prefill_chunk = 7;
       Session session(model, options);
       EXPECT_TRUE(same_bits(all_logits(session, ids), reference)) << name << ", " << k->name;
     }
   }
+}
+
+TEST(SameBits, OfEveryModelWithUnroundedActivations) {
+  expect_same_bits_of_every_model(20, {.activations = ActivationType::f32});
 }
 
 TEST(SameBits, InEveryCacheTypeWhateverTheBackendThreadsAndChunks) {
@@ -95,23 +101,7 @@ TEST(SameBits, InEveryCacheTypeWhateverTheBackendThreadsAndChunks) {
 }
 
 // Sliding windows, single kv heads and odd shapes are among them.
-TEST(SameBits, OfEveryModelWithAnInt8Cache) {
-  for (const std::string& name : test::random_models()) {
-    const Model model = Model::load(random_model(name));
-    const auto ids = some_ids(67, model.info().vocab);
-    SessionOptions options{
-        .n_threads = 1, .prefill_chunk = ids.size(), .kv_type = KvType::q8, .backend = "scalar"};
-    Session reference_session(model, options);
-    const Logits reference = all_logits(reference_session, ids);
-    for (const kernels::Kernels* k : kernels::available()) {
-      options.backend = std::string(k->name);
-      options.n_threads = 3;
-      options.prefill_chunk = 7;
-      Session session(model, options);
-      EXPECT_TRUE(same_bits(all_logits(session, ids), reference)) << name << ", " << k->name;
-    }
-  }
-}
+TEST(SameBits, OfEveryModelWithAnInt8Cache) { expect_same_bits_of_every_model(67, {.kv_type = KvType::q8}); }
 
 TEST(Session, PrefillThenDecodeEqualsOnePass) {
   const Model model = Model::load(canary_file());

@@ -61,7 +61,7 @@ void add_test_options(Command& c, BenchOptions& o) {
         o.drafts.clear();
         for (const std::string& name : split_list(names)) o.drafts.push_back(parse_draft(name, source));
       },
-      "Tokens guessed from the text so far: auto, off or N");
+      kDraftHelp);
   draft->type_name("N,...")->default_str("off");
   draft->takes_list();
   auto* repetitions = c.add_option(

@@ -88,7 +88,9 @@ void add_options(Command& c, InspectCommandOptions& o) {
 // interrupted.
 bool measure(const InspectionSource& source, unsigned n_threads, InspectionExtras& extras) {
   const auto keep_going = [] { return !interrupted(); };
-  const LoadOptions options{.n_threads = n_threads, .on_progress = [&](double) { return keep_going(); }};
+  const LoadOptions options{.n_threads = n_threads,
+                            .sparse = SparseMode::off,  // passes of more tokens leave nothing out
+                            .on_progress = [&](double) { return keep_going(); }};
   const Model model = load(source, options);
   if (extras.wants_head) extras.head = measure_int8_head(model, n_threads, keep_going);
   if (extras.wants_kv && keep_going()) extras.kv = measure_q8_cache(model, n_threads, keep_going);

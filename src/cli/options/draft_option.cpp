@@ -9,11 +9,13 @@
 
 namespace bitnet::cli {
 
+const char* const kDraftHelp = "Tokens guessed from the text so far: auto, off or N";
+
 Option* add_draft(Command& command, std::optional<DraftOptions>& draft) {
   Option* option = command.add_option(
       "--draft",
       [&draft](const std::string& text, const std::string& source) { draft = parse_draft(text, source); },
-      "Tokens guessed from the text so far: auto, off or N");
+      kDraftHelp);
   option->type_name("N")->default_str("auto")->group("Machine");
   return option;
 }

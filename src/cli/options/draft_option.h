@@ -10,6 +10,8 @@
 
 namespace bitnet::cli {
 
+extern const char* const kDraftHelp;
+
 // Adds --draft; nullopt: it wasn't given, which is auto.
 Option* add_draft(Command& command, std::optional<DraftOptions>& draft);
 

@@ -26,6 +26,4 @@ inline std::vector<std::string> table_lines(const std::string& text) {
   return lines;
 }
 
-// Characters, not bytes.
-
 }  // namespace bitnet::test

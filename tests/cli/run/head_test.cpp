@@ -1,4 +1,5 @@
-// --head int8-cached as its user sees it. What is in the file is tested in tests/model/head_cache_test.cpp.
+// --head ...-cached and --head-cache as their user sees them. What is in the file is tested in
+// tests/model/head/head_cache_test.cpp.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
