@@ -215,7 +215,11 @@ TEST(MachineProbe, ReadsPagesThatAreThere) {
   const MachineSpeed speed = probe.sample();
   EXPECT_LT(page_faults() - before, 200);  // of 12,288 pages; the program has some of its own
   EXPECT_GT(speed.read_bytes_per_second, 0);
-  EXPECT_GE(probe.best().read_bytes_per_second, speed.read_bytes_per_second);
+  // The best is by the clock, a sample by the threads' own time: on a busy machine either may be higher.
+  const double best = probe.best().read_bytes_per_second;
+  EXPECT_GT(best, 0);
+  probe.sample();
+  EXPECT_GE(probe.best().read_bytes_per_second, best);
 }
 
 TEST(MachineProbe, ReadsAsMuchAsItIsToldTo) {
