@@ -233,6 +233,17 @@ bool Value::has_only_zeros() const {
   return true;
 }
 
+std::span<const std::byte> Value::bytes() const {
+  const ValueType type = element_type();
+  const std::byte* end = elements();
+  if (type == ValueType::string) {
+    for (std::size_t i = 0; i < size(); ++i) end += sizeof(std::uint64_t) + load_string(end).size();
+  } else {
+    end += size() * size_of(type);
+  }
+  return {data_, end};
+}
+
 std::string Value::describe_type() const {
   if (type_ != ValueType::array) return std::string(name_of(type_));
   return "array of " + std::string(name_of(element_type()));

@@ -6,8 +6,10 @@
 #include <cstdint>
 #include <iterator>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace bitnet::gguf {
 
@@ -126,6 +128,9 @@ class Value {
 
   // Every number or bool in an array is 0 or false; not so of strings.
   bool has_only_zeros() const;
+
+  // As they stand in the file, behind the type.
+  std::span<const std::byte> bytes() const;
 
   // "u32", "array of strings", ...: for messages.
   std::string describe_type() const;

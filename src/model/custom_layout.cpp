@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/joined.h"
 #include "base/printable.h"
@@ -15,7 +16,6 @@ namespace {
 
 using enum quant::TensorType;
 
-constexpr std::uint32_t kI8 = 24;
 constexpr std::uint64_t kMostValuesOfByte = 4;
 
 constexpr std::string_view kQk256 = "bitnet.qk256.";
@@ -102,7 +102,7 @@ class Keys {
     const std::string shown = "tensor " + printable(tensor_name, kMaxPrintedName);
     const gguf::Tensor* tensor = file_.find_tensor(tensor_name);
     if (tensor == nullptr) refuse(kTensors, shown + " is not in the file");
-    if (tensor->type != kI8) {
+    if (tensor->type != kCustomTypeId) {
       refuse(kTensors, shown + " is of type " + std::to_string(tensor->type) + ", not I8 (24) as " +
                            std::string(info.name) + " is stored");
     }
@@ -128,7 +128,51 @@ class Keys {
   bool is_there_ = false;
 };
 
+std::string key_of(std::string_view prefix, std::string_view suffix) {
+  return std::string(prefix).append(suffix);
+}
+
+void set_tensors(std::string_view prefix, const std::vector<CustomTensor>& tensors, gguf::KeyValues& keys) {
+  std::vector<std::string> names;
+  std::vector<std::uint32_t> columns;
+  for (const CustomTensor& tensor : tensors) {
+    names.push_back(tensor.name);
+    columns.push_back(static_cast<std::uint32_t>(tensor.layout.cols));
+  }
+  keys.set_array(key_of(prefix, kTensors), std::span<const std::string>(names));
+  keys.set_array(key_of(prefix, kColumns), std::span<const std::uint32_t>(columns));
+}
+
+void remove_keys(std::string_view prefix, std::span<const std::string_view> suffixes, gguf::KeyValues& keys) {
+  for (const std::string_view suffix : suffixes) keys.remove(key_of(prefix, suffix));
+}
+
 }  // namespace
+
+bool set_custom_layout_keys(std::span<const CustomTensor> tensors, gguf::KeyValues& keys) {
+  std::vector<CustomTensor> in_qk256;
+  std::vector<CustomTensor> in_bitnet32;
+  for (const CustomTensor& tensor : tensors) {
+    (tensor.layout.type == bitnet32 ? in_bitnet32 : in_qk256).push_back(tensor);
+  }
+  for (const CustomTensor& tensor : in_qk256) {
+    if (tensor.layout.type != in_qk256.front().layout.type) return false;
+  }
+  if (in_qk256.empty()) {
+    remove_keys(kQk256, kQk256Keys, keys);
+  } else {
+    const auto type = std::ranges::find(kQk256Types, in_qk256.front().layout.type, &Qk256Type::type);
+    set_tensors(kQk256, in_qk256, keys);
+    keys.set(key_of(kQk256, kCodebook), type->codebook);
+    keys.set(key_of(kQk256, kScales), type->scales);
+  }
+  if (in_bitnet32.empty()) {
+    remove_keys(kBitnet32, kBitnet32Keys, keys);
+  } else {
+    set_tensors(kBitnet32, in_bitnet32, keys);
+  }
+  return true;
+}
 
 bool is_custom_layout_key(std::string_view key) {
   return key.starts_with(kQk256) || key.starts_with(kBitnet32);

@@ -14,9 +14,12 @@
 
 #include <cstdint>
 #include <map>
+#include <span>
+#include <string>
 #include <string_view>
 
 #include "gguf/gguf.h"
+#include "gguf/key_values.h"
 #include "quant/tensor_type.h"
 
 namespace bitnet {
@@ -29,6 +32,17 @@ struct CustomLayout {
 using CustomLayouts = std::map<const gguf::Tensor*, CustomLayout>;
 
 bool is_custom_layout_key(std::string_view key);
+
+// Tensors in layouts of our own that a file is to have.
+struct CustomTensor {
+  std::string name;
+  CustomLayout layout;
+};
+// Makes the keys say just this: those of other tensors go, and without tensors all do. False, and nothing is
+// changed, where two of them are QK256 with different codebooks or scales, which one file cannot say.
+bool set_custom_layout_keys(std::span<const CustomTensor> tensors, gguf::KeyValues& keys);
+// Of ggml's type I8, as which such a tensor is stored.
+inline constexpr std::uint32_t kCustomTypeId = 24;
 
 // Throws ModelError, which names the key, where one is missing, unknown or wrong, or contradicts the tensors.
 CustomLayouts read_custom_layouts(const gguf::File& file);

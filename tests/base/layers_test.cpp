@@ -29,7 +29,8 @@ const std::vector<Layer>& layers() {
       {"model", {"base", "gguf", "quant", "kernels", "tokenizer"}},
       {"engine", {"base", "gguf", "quant", "kernels", "tokenizer", "model"}},
       {"diagnostics", {"base", "gguf", "quant", "kernels", "tokenizer", "model", "engine"}},
-      {"cli", {"base", "gguf", "quant", "kernels", "tokenizer", "model", "engine", "diagnostics"}},
+      {"convert", {"base", "gguf", "quant", "kernels", "tokenizer", "model", "engine", "diagnostics"}},
+      {"cli", {"base", "gguf", "quant", "kernels", "tokenizer", "model", "engine", "diagnostics", "convert"}},
   };
   return all;
 }

@@ -10,6 +10,7 @@
 
 #include "base/printable.h"
 #include "model/inspect/inspection_findings.h"
+#include "model/inspect/known_defects.h"
 
 namespace bitnet {
 namespace {
@@ -21,13 +22,7 @@ constexpr double kFewestZeros = 0.05;
 constexpr double kMostZeros = 0.95;
 constexpr double kMostImbalance = 0.1;
 constexpr float kLargestNorm = 1e4F;
-constexpr double kWidestScale = 4;     // that a median may have and still be like those of 2B-4T
 constexpr std::size_t kMostTypes = 8;  // reported one by one
-
-std::string text_at(const gguf::File& file, std::string_view key) {
-  const auto value = file.find(key);
-  return std::string((value ? value->as_string() : std::nullopt).value_or(""));
-}
 
 std::string fixed(double value, int digits) {
   std::string text(64, '\0');
@@ -177,47 +172,34 @@ void add_rates(Inspection& out) {
   }
 }
 
-// Of the only model whose scales are known to be inverted by converters.
-bool has_shape_of_2b4t(const gguf::File& file) {
-  const std::string prefix = text_at(file, "general.architecture") + ".";
-  const auto is = [&](const char* key, std::uint64_t value) {
-    const auto found = file.find(prefix + key);
-    return found && found->as_uint() == value;
-  };
-  return is("block_count", 30) && is("embedding_length", 2560) && is("feed_forward_length", 6912) &&
-         is("attention.head_count", 20);
-}
-
-// The scales of 2B-4T are about 1 to 2 (one that microsoft/BitNet#616 quotes is 1.555); those of a file that
-// was converted by dividing are their inverse, about 0.5 to 1.
 void add_inverse_scales(Inspection& out, const gguf::File& file) {
-  std::vector<double> scales;
+  std::vector<float> scales;
   for (const TensorSummary& t : out.tensors) {
-    if (t.scale && *t.scale > 0 && std::isfinite(*t.scale)) scales.push_back(static_cast<double>(*t.scale));
+    if (t.scale) scales.push_back(*t.scale);
   }
-  if (scales.empty() || !has_shape_of_2b4t(file)) return;
-  const auto middle = scales.begin() + static_cast<std::ptrdiff_t>(scales.size() / 2);
-  std::ranges::nth_element(scales, middle);
-  const double median = *middle;
-  const auto n_below =
-      static_cast<std::size_t>(std::ranges::count_if(scales, [](double s) { return s < 1; }));
-  const std::string what = std::to_string(n_below) + " of " + std::to_string(scales.size()) +
-                           " scales are below 1, and the median is " + fixed(median, 3);
+  const auto judged = judge_scales(file, scales);
+  if (!judged) return;
+  const std::string what = std::to_string(judged->n_below_1) + " of " + std::to_string(judged->n) +
+                           " scales are below 1, and the median is " + fixed(judged->median, 3);
   constexpr const char* kKnown = "the shape is that of BitNet-b1.58-2B-4T, whose scales are about 1 to 2; ";
-  if (median > 1 / kWidestScale && median < 1 && n_below * 10 > scales.size() * 9) {
-    out.add(
-        warning, "inverse scales",
-        what + ": they look like the inverse of the right ones (the median's is " + fixed(1 / median, 3) +
-            ")",
-        std::string(kKnown) +
-            "converters that divide by weight_scale where this model multiplies write the inverse; by the "
-            "scales alone that is likely, not sure; the engine computes with them as they stand",
-        "take the publisher's own GGUF file, or convert with a converter that multiplies");
-  } else if (median >= 1 && median < kWidestScale) {
-    out.add(ok, "inverse scales", what, std::string(kKnown) + "these are not their inverse");
-  } else {
-    out.add(note, "inverse scales", what,
-            std::string(kKnown) + "these are neither such nor their inverse: another model, or fine-tuned");
+  switch (judged->verdict) {
+    case ScaleJudgement::Verdict::inverse:
+      out.add(
+          warning, "inverse scales",
+          what + ": they look like the inverse of the right ones (the median's is " +
+              fixed(1 / judged->median, 3) + ")",
+          std::string(kKnown) +
+              "converters that divide by weight_scale where this model multiplies write the inverse; by the "
+              "scales alone that is likely, not sure; the engine computes with them as they stand",
+          "take the publisher's own GGUF file, or let bitnet convert invert them back");
+      break;
+    case ScaleJudgement::Verdict::right:
+      out.add(ok, "inverse scales", what, std::string(kKnown) + "these are not their inverse");
+      break;
+    case ScaleJudgement::Verdict::neither:
+      out.add(note, "inverse scales", what,
+              std::string(kKnown) + "these are neither such nor their inverse: another model, or fine-tuned");
+      break;
   }
 }
 

@@ -8,14 +8,13 @@
 #include "bitnet/error.h"
 #include "bitnet/tokenizer.h"
 #include "model/inspect/inspection_findings.h"
+#include "model/inspect/known_defects.h"
 #include "model/read_vocabulary.h"
 
 namespace bitnet {
 namespace {
 
 using enum FindingLevel;
-
-constexpr std::string_view kEndOfTurn = "<|eot_id|>";
 
 std::string quoted(std::string_view text) { return "'" + printable(text, kMaxPrintedName) + "'"; }
 
@@ -86,11 +85,10 @@ void add_ends(Inspection& out, const Tokenizer& tokenizer) {
             "pass -n or --stop");
     return;
   }
-  const auto eot = tokenizer.find(kEndOfTurn);
-  const auto eos = tokenizer.eos();
-  if (eos && eot && *eos != *eot) {
+  if (const auto eot = end_of_turn_beside_eos(tokenizer)) {
     out.add(note, "end of turn",
-            "EOS is " + token_name(tokenizer, *eos) + ", but a turn ends with " + token_name(tokenizer, *eot),
+            "EOS is " + token_name(tokenizer, *tokenizer.eos()) + ", but a turn ends with " +
+                token_name(tokenizer, *eot),
             "an engine that stops on EOS alone runs on after an answer, as with the published 2B-4T file; "
             "this one stops on all of " +
                 ends);
@@ -135,7 +133,7 @@ void add_template(Inspection& out, const gguf::File& file, const Tokenizer& toke
     out.add(note, "chat template", "tokenizer.chat_template is missing",
             "the engine takes the template " + name + ", by architecture and vocabulary",
             "pass --template NAME if the model was trained on another: " + usable_chat_templates(tokenizer));
-  } else if (jinja.find("BITNETAssistant") != std::string_view::npos) {
+  } else if (is_obsolete_template(jinja)) {
     out.add(note, "chat template", "an obsolete one (\"Human: ... BITNETAssistant:\")",
             "the published 2B-4T file carries it, but the model was trained on \"User: ...<|eot_id|>"
             "Assistant: \"; the engine uses that, its template " +

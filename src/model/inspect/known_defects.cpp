@@ -1,0 +1,69 @@
+#include "model/inspect/known_defects.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <string>
+
+namespace bitnet {
+namespace {
+
+constexpr std::string_view kEndOfTurn = "<|eot_id|>";
+constexpr double kWidestScale = 4;  // that a median may have and still be like those of 2B-4T
+
+bool has_shape_of_2b4t(const gguf::File& file) {
+  const auto architecture = file.find("general.architecture");
+  const std::string prefix =
+      std::string((architecture ? architecture->as_string() : std::nullopt).value_or("")) + ".";
+  const auto is = [&](const char* key, std::uint64_t value) {
+    const auto found = file.find(prefix + key);
+    return found && found->as_uint() == value;
+  };
+  return is("block_count", 30) && is("embedding_length", 2560) && is("feed_forward_length", 6912) &&
+         is("attention.head_count", 20);
+}
+
+}  // namespace
+
+std::optional<ScaleJudgement> judge_scales(const gguf::File& file, const std::vector<float>& scales) {
+  std::vector<double> sound;
+  for (const float scale : scales) {
+    if (scale > 0 && std::isfinite(scale)) sound.push_back(static_cast<double>(scale));
+  }
+  if (sound.empty() || !has_shape_of_2b4t(file)) return std::nullopt;
+  ScaleJudgement judgement;
+  const auto middle = sound.begin() + static_cast<std::ptrdiff_t>(sound.size() / 2);
+  std::ranges::nth_element(sound, middle);
+  judgement.median = *middle;
+  judgement.n = sound.size();
+  judgement.n_below_1 =
+      static_cast<std::size_t>(std::ranges::count_if(sound, [](double s) { return s < 1; }));
+  if (judgement.median > 1 / kWidestScale && judgement.median < 1 &&
+      judgement.n_below_1 * 10 > judgement.n * 9) {
+    judgement.verdict = ScaleJudgement::Verdict::inverse;
+  } else if (judgement.median >= 1 && judgement.median < kWidestScale) {
+    judgement.verdict = ScaleJudgement::Verdict::right;
+  }
+  return judgement;
+}
+
+bool is_obsolete_template(std::string_view jinja) {
+  return jinja.find("BITNETAssistant") != std::string_view::npos;
+}
+
+std::optional<TokenId> end_of_turn_beside_eos(const Tokenizer& tokenizer) {
+  const auto eot = tokenizer.find(kEndOfTurn);
+  const auto eos = tokenizer.eos();
+  return eos && eot && *eos != *eot ? eot : std::nullopt;
+}
+
+std::optional<std::string_view> pretokenizer_of(const Vocabulary& vocabulary) {
+  if (vocabulary.model != "gpt2") return std::nullopt;
+  const auto has = [&](std::string_view piece) {
+    return std::ranges::find(vocabulary.pieces, piece) != vocabulary.pieces.end();
+  };
+  if (!has("<|begin_of_text|>") || !has(kEndOfTurn)) return std::nullopt;
+  return "llama-bpe";
+}
+
+}  // namespace bitnet

@@ -1,0 +1,39 @@
+// What converters are known to get wrong, told by what is in a file: for those who report it and those who
+// mend it.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "bitnet/tokenizer.h"
+#include "gguf/gguf.h"
+#include "tokenizer/vocabulary.h"
+
+namespace bitnet {
+
+// The scales of 2B-4T are about 1 to 2 (one that microsoft/BitNet#616 quotes is 1.555); those of a file that
+// was converted by dividing by weight_scale are their inverse, about 0.5 to 1.
+struct ScaleJudgement {
+  enum class Verdict { inverse, right, neither };
+  Verdict verdict = Verdict::neither;
+  double median = 0;
+  std::size_t n_below_1 = 0;
+  std::size_t n = 0;
+};
+// Of the scales of a file's ternary tensors. nullopt: its shape is not that of 2B-4T, the only model whose
+// scales are known to be inverted, or there are no scales that are finite and positive.
+std::optional<ScaleJudgement> judge_scales(const gguf::File& file, const std::vector<float>& scales);
+
+// "Human: ... BITNETAssistant:", which the published 2B-4T file carries and the model was not trained on.
+bool is_obsolete_template(std::string_view jinja);
+
+// <|eot_id|>, where that is another token than the file's EOS.
+std::optional<TokenId> end_of_turn_beside_eos(const Tokenizer& tokenizer);
+
+// What tokenizer.ggml.pre has to be where the vocabulary itself tells: llama-bpe for that of Llama 3, which
+// BitNet-b1.58-2B-4T has too. nullopt: nothing tells.
+std::optional<std::string_view> pretokenizer_of(const Vocabulary& vocabulary);
+
+}  // namespace bitnet
