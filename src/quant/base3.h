@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "quant/pairs.h"
+
 namespace bitnet::quant::base3 {
 
 // Eight bytes at a time, as numbers of 16 bits: those with even places and those with odd ones.
@@ -25,8 +27,14 @@ struct Eight {
     std::uint64_t pairs = (even >> 8 & kDigits) | (odd >> 8 & kDigits) << 2;
     even &= kFractions;
     odd &= kFractions;
-    pairs |= pairs >> 12;
-    return static_cast<std::uint16_t>((pairs & 0xFF) | (pairs >> 24 & 0xFF00));
+    return gather_nibbles(pairs);
+  }
+
+  // Appends a digit to each, which then are whole numbers.
+  void append(std::uint16_t digits) {
+    const std::uint64_t pairs = scatter_nibbles(digits);
+    even = even * 3 + (pairs & kDigits);
+    odd = odd * 3 + (pairs >> 2 & kDigits);
   }
 };
 
@@ -56,6 +64,48 @@ std::uint32_t read_rest(const std::byte* bytes) {
   std::uint32_t codes = 0;
   for (unsigned digit = 0; digit < 4; ++digit) codes |= std::uint32_t{eight.next()} << (2 * kBytes * digit);
   return codes;
+}
+
+// The byte of a number of five digits: the least one whose expansion begins with them.
+inline constexpr std::array<std::uint8_t, 256> kByteOf = [] {
+  constexpr std::size_t kNumbers = 3 * 3 * 3 * 3 * 3;
+  std::array<std::uint8_t, 256> bytes{};
+  for (std::size_t i = 0; i < kNumbers; ++i) {
+    bytes[i] = static_cast<std::uint8_t>((i * 256 + kNumbers - 1) / kNumbers);
+  }
+  return bytes;
+}();
+
+// The reverse of load, of numbers that five digits were appended to.
+inline void store(const Eight& numbers, std::size_t n, std::byte* bytes) {
+  for (std::size_t i = 0; i < n; ++i) {
+    const std::uint64_t lanes = i % 2 == 0 ? numbers.even : numbers.odd;
+    bytes[i] = std::byte{kByteOf[lanes >> (16 * (i / 2)) & 0xFF]};
+  }
+}
+
+// The reverse of read, of five digits. Codes are 0, 1 or 2.
+template <std::size_t kBytes>
+void write(const std::uint16_t* codes, std::byte* bytes) {
+  static_assert(kBytes % 8 == 0);
+  std::array<Eight, kBytes / 8> eights{};
+  for (std::size_t digit = 0; digit < 5; ++digit) {
+    for (Eight& eight : eights) eight.append(*codes++);
+  }
+  for (std::size_t i = 0; i < eights.size(); ++i) store(eights[i], 8, bytes + 8 * i);
+}
+
+// The reverse of read_rest: the fifth digit is 0.
+template <std::size_t kBytes>
+void write_rest(std::uint32_t codes, std::byte* bytes) {
+  static_assert(kBytes <= 4);
+  constexpr std::uint32_t kMask = (1U << 2 * kBytes) - 1;
+  Eight eight;
+  for (unsigned digit = 0; digit < 4; ++digit) {
+    eight.append(static_cast<std::uint16_t>(codes >> (2 * kBytes * digit) & kMask));
+  }
+  eight.append(0);
+  store(eight, kBytes, bytes);
 }
 
 }  // namespace bitnet::quant::base3

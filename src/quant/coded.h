@@ -35,12 +35,15 @@ struct CodedType {
   static constexpr std::size_t kNoScale = static_cast<std::size_t>(-1);
 
   Codebook codebook;
+  std::uint8_t n_codes;     // of the codebook's that the format has: those from 0 on
   std::size_t block;        // elements, a multiple of 32
   std::size_t block_bytes;  // scale included
   std::size_t scale_at;     // of the f16 scale in the block, or kNoScale: it is 1
   // The codes of a block in order: element j at bits 2 (j % 16) of word j / 16; of one bit, at bit j % 32 of
   // word j / 32.
   void (*read_codes)(const std::byte* block, std::uint32_t* words);
+  // The reverse, of codes below n_codes. The scale is not touched.
+  void (*write_codes)(const std::uint32_t* words, std::byte* block);
 
   std::size_t blocks_in(std::size_t cols) const { return (cols + block - 1) / block; }
   std::size_t row_bytes(std::size_t cols) const { return blocks_in(cols) * block_bytes; }

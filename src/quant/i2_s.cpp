@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "quant/coded.h"
+#include "quant/pairs.h"
 #include "quant/tensor_type.h"
 
 namespace bitnet::quant::i2_s {
@@ -59,6 +61,19 @@ std::optional<std::size_t> find_bad_code(const Matrix& w, std::size_t begin, std
     }
   }
   return std::nullopt;
+}
+
+const CodedType kGroups{.codebook = Codebook::ternary,
+                        .n_codes = 3,
+                        .block = kGroup,
+                        .block_bytes = kGroupBytes,
+                        .scale_at = CodedType::kNoScale,
+                        .read_codes = read_pairs<PairOrder::highest_first>,
+                        .write_codes = write_pairs<PairOrder::highest_first>};
+
+void write_tail(float scale, std::byte* tail) {
+  std::memset(tail, 0, kTailBytes);
+  std::memcpy(tail, &scale, sizeof scale);
 }
 
 }  // namespace bitnet::quant::i2_s

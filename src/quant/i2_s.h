@@ -12,6 +12,7 @@
 
 namespace bitnet::quant {
 
+struct CodedType;
 struct Matrix;
 
 namespace i2_s {
@@ -24,6 +25,12 @@ std::uint64_t n_bytes(std::uint64_t rows, std::uint64_t cols);
 float tensor_scale(const std::byte* data, std::uint64_t rows, std::uint64_t cols);
 void decode_row(const Matrix& w, std::size_t row, float* out);
 std::optional<std::size_t> find_bad_code(const Matrix& w, std::size_t begin, std::size_t end);
+
+// A group as a block of codes; the scale is the tensor's.
+extern const CodedType kGroups;
+
+// What follows the codes of a tensor: kTailBytes.
+void write_tail(float scale, std::byte* tail);
 
 }  // namespace i2_s
 }  // namespace bitnet::quant

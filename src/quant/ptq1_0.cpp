@@ -16,9 +16,22 @@ void read_codes(const std::byte* block, std::uint32_t* words) {
   std::memcpy(words, halves.data(), sizeof halves);
 }
 
+void write_codes(const std::uint32_t* words, std::byte* block) {
+  std::array<std::uint16_t, 16> halves;
+  std::memcpy(halves.data(), words, sizeof halves);
+  base3::write<16>(halves.data(), block);
+  base3::write<8>(halves.data() + 10, block + 16);
+  base3::write_rest<2>(halves[15], block + 24);
+}
+
 }  // namespace
 
-const CodedType kType{
-    .codebook = Codebook::ternary, .block = 128, .block_bytes = 28, .scale_at = 26, .read_codes = read_codes};
+const CodedType kType{.codebook = Codebook::ternary,
+                      .n_codes = 3,
+                      .block = 128,
+                      .block_bytes = 28,
+                      .scale_at = 26,
+                      .read_codes = read_codes,
+                      .write_codes = write_codes};
 
 }  // namespace bitnet::quant::ptq1_0

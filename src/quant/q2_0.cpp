@@ -14,11 +14,18 @@ void read_codes(const std::byte* block, std::uint32_t* words) {
 }
 
 template <std::size_t kElements>
+void write_codes(const std::uint32_t* words, std::byte* block) {
+  std::memcpy(block + kScaleBytes, words, kElements / 4);
+}
+
+template <std::size_t kElements>
 constexpr CodedType kType{.codebook = Codebook::ternary,
+                          .n_codes = 4,
                           .block = kElements,
                           .block_bytes = kScaleBytes + kElements / 4,
                           .scale_at = 0,
-                          .read_codes = read_codes<kElements>};
+                          .read_codes = read_codes<kElements>,
+                          .write_codes = write_codes<kElements>};
 
 }  // namespace
 

@@ -8,13 +8,16 @@ namespace {
 constexpr std::size_t kCodeBytes = 64;
 
 void read_codes(const std::byte* block, std::uint32_t* words) { std::memcpy(words, block, kCodeBytes); }
+void write_codes(const std::uint32_t* words, std::byte* block) { std::memcpy(block, words, kCodeBytes); }
 
 constexpr CodedType plain(Codebook codebook) {
   return {.codebook = codebook,
+          .n_codes = codebook == Codebook::ternary ? std::uint8_t{3} : std::uint8_t{4},
           .block = 256,
           .block_bytes = kCodeBytes,
           .scale_at = CodedType::kNoScale,
-          .read_codes = read_codes};
+          .read_codes = read_codes,
+          .write_codes = write_codes};
 }
 
 constexpr CodedType scaled(Codebook codebook) {

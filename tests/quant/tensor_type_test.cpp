@@ -9,9 +9,12 @@
 #include <vector>
 
 #include "quant/i2_s.h"
+#include "quant/stored_matrix.h"
 
 namespace bitnet::quant {
 namespace {
+
+using test::stored_matrix;
 
 // Ternary values packed by the format's words, one element at a time: element j of each group of 128 goes to
 // byte j % 32, bits 6 - 2 * (j / 32); then the scale, then nothing up to 32 bytes.
@@ -27,12 +30,6 @@ std::vector<std::byte> pack_i2_s(const std::vector<int>& values, float scale) {
   return bytes;
 }
 
-Matrix matrix_of(TensorType type, std::size_t rows, std::size_t cols, const std::vector<std::byte>& bytes) {
-  Matrix w{type, rows, cols, bytes.data(), 1.0F};
-  w.scale = info(type).tensor_scale(bytes.data(), rows, cols);
-  return w;
-}
-
 TEST(I2S, EveryElementOfEveryRowDecodesByTheFormatsTable) {
   std::mt19937 rng(1);
   for (const std::size_t rows : {std::size_t{1}, std::size_t{3}, std::size_t{7}}) {
@@ -41,7 +38,7 @@ TEST(I2S, EveryElementOfEveryRowDecodesByTheFormatsTable) {
       for (int& v : values) v = static_cast<int>(rng() % 3) - 1;
       const auto bytes = pack_i2_s(values, 0.375F);
       ASSERT_EQ(info(TensorType::i2_s).n_bytes(rows, cols), bytes.size());
-      const Matrix w = matrix_of(TensorType::i2_s, rows, cols, bytes);
+      const Matrix w = stored_matrix(TensorType::i2_s, rows, cols, bytes);
       EXPECT_EQ(w.scale, 0.375F);
       std::vector<float> row(cols);
       for (std::size_t r = 0; r < rows; ++r) {
@@ -60,7 +57,7 @@ TEST(I2S, AKnownByteHoldsFourElementsThirtyTwoApart) {
   bytes[5] = std::byte{0b00'01'10'00};  // element 5: -1, 37: 0, 69: +1, 101: -1
   const float scale = 2.0F;
   std::memcpy(&bytes[32], &scale, sizeof scale);
-  const Matrix w = matrix_of(TensorType::i2_s, 1, 128, bytes);
+  const Matrix w = stored_matrix(TensorType::i2_s, 1, 128, bytes);
   std::vector<float> row(128);
   info(w.type).decode_row(w, 0, row.data());
   EXPECT_EQ(row[5], -2.0F);
@@ -78,7 +75,7 @@ TEST(I2S, TheFirstCodeThreeIsFoundWhereverItIs) {
     values[at] = 2;  // packs as code 3
     values.back() = at == zeros.size() - 1 ? 2 : values.back();
     const auto bytes = pack_i2_s(values, 1.0F);
-    const Matrix w = matrix_of(TensorType::i2_s, rows, cols, bytes);
+    const Matrix w = stored_matrix(TensorType::i2_s, rows, cols, bytes);
     ASSERT_EQ(info(w.type).check.find_fault(w, 0, rows), at);
     ASSERT_EQ(info(w.type).check.find_fault(w, at / cols, at / cols + 1), at);
     if (at >= cols) {
@@ -109,7 +106,7 @@ TEST(FloatTypes, EveryElementDecodesByTheIeeeDefinition) {
       {TensorType::f32, &f32}, {TensorType::f16, &f16}, {TensorType::bf16, &bf16}};
   for (const auto& [type, bytes] : all) {
     ASSERT_EQ(info(type).n_bytes(rows, cols), bytes->size());
-    Matrix w = matrix_of(type, rows, cols, *bytes);
+    Matrix w = stored_matrix(type, rows, cols, *bytes);
     EXPECT_EQ(w.scale, 1.0F);
     w.scale = 0.5F;
     std::vector<float> row(cols);
