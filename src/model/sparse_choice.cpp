@@ -14,9 +14,7 @@ void TypicalCost::add(double cost) {
   value_ += kRate * std::clamp(cost - value_, -most, most);
 }
 
-bool SparseChoice::seems_for_part(double work) const {
-  return all_.is_known() && part_.is_known() && part_.value() * work < kGain * all_.value();
-}
+bool SparseChoice::seems_for_part(double work) const { return part_.value() * work < kGain * all_.value(); }
 
 bool SparseChoice::is_for_part(double work) {
   ++n_;

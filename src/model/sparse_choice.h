@@ -29,12 +29,13 @@ class SparseChoice {
   // Whether to compute a part that is `work` of the whole by some measure; what it costs is taken to be
   // proportional to that. Now and then it is the way that seems slower, to see whether it still is.
   bool is_for_part(double work);
-  // What it would be but for that.
-  bool seems_for_part(double work) const;
   // What it took.
   void add(bool was_part, double work, double seconds);
 
  private:
+  // What is_for_part() would say if it tried nothing.
+  bool seems_for_part(double work) const;
+
   // At least so much is gained, or all is computed: what cannot be told apart is left as it is.
   static constexpr double kGain = 0.98;
   // One in so many is a try of the slower way: where that takes twice as long, 0.8 % of the time.

@@ -24,6 +24,8 @@ constexpr std::size_t kRowsFinishedAtOnce = 4096;
 // What a product of no columns costs, as a part of one of all: clearing sums and adding them up.
 constexpr double kFixedWork = 0.02;
 constexpr float kShareRate = 1.0F / 8;  // of the running mean
+// Products by rows one after another in a layer, after which rows and columns are both kept in memory.
+constexpr std::uint8_t kRowsStayFrom = 8;
 
 std::span<const std::byte> bytes_of(const quant::Matrix& w) { return {w.data, quant::n_bytes_of(w)}; }
 
@@ -108,6 +110,7 @@ SparseFeedForward::SparseFeedForward(const Config& config, const Weights& weight
       kernels_(table),
       pool_(pool),
       open_share_(config.n_layers * kMostTokens, kPurpose),
+      n_by_rows_(config.n_layers, kPurpose),
       list_(config.ffn + (config.ffn / kColumnGrain + 1) * kGroup, kPurpose),
       q_stride_(list_.size()),
       q_(kMostTokens * q_stride_, kPurpose),
@@ -192,9 +195,11 @@ void SparseFeedForward::multiply_down(std::size_t layer, const ProductInput& x, 
   const double work = kFixedWork + static_cast<double>(n_columns) / static_cast<double>(x.width);
   const bool has_columns = !columns_.ffn_down.empty();
   const bool is_sparse = has_columns && (mode_ == SparseMode::on || choice.is_for_part(work));
-  // A try of the rows, whose pages are not there; bringing them in is not what is to be timed.
-  const bool is_try = has_columns && !is_sparse && choice.seems_for_part(work);
-  if (is_try) columns_.file->populate(bytes_of(w.ffn_down));
+  // The rows' pages are not there unless rows were the faster way for a while; bringing them in is not what
+  // is to be timed.
+  std::uint8_t& n_by_rows = n_by_rows_[layer];
+  const bool rows_stay = n_by_rows == kRowsStayFrom;
+  if (has_columns && !is_sparse && !rows_stay) columns_.file->populate(bytes_of(w.ffn_down));
   const auto start = std::chrono::steady_clock::now();
   if (is_sparse) {
     multiply_columns(layer, x, n_tokens, y);
@@ -203,7 +208,8 @@ void SparseFeedForward::multiply_down(std::size_t layer, const ProductInput& x, 
     multiply(kernels_, pool_, {&product, 1}, ActivationType::int8, x, 0, n_tokens);
   }
   choice.add(is_sparse, work, seconds_since(start));
-  if (is_try) give_back_rows(layer);
+  if (is_sparse ? n_by_rows > 0 : !rows_stay) give_back_rows(layer);
+  n_by_rows = is_sparse ? 0 : std::min<std::uint8_t>(n_by_rows + 1, kRowsStayFrom);
   done_.inputs += n_tokens * x.width;
   if (n_tokens == 1) {
     done_.zero_inputs += x.width - n_columns;

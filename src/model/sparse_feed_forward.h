@@ -67,7 +67,8 @@ class SparseFeedForward {
   // A choice for each number of tokens.
   std::array<SparseChoice, kMostTokens> up_choice_;
   std::array<SparseChoice, kMostTokens> down_choice_;
-  Buffer<float> open_share_;  // [n_layers, kMostTokens] of the gates, as it was lately
+  Buffer<float> open_share_;        // [n_layers, kMostTokens] of the gates, as it was lately
+  Buffer<std::uint8_t> n_by_rows_;  // [n_layers] down products just before, up to kRowsStayFrom
   SparseWork done_;
 
   Buffer<std::uint32_t> list_;  // [ffn, and room to fill up each block's list]
