@@ -49,4 +49,12 @@ constexpr float bf16_to_f32(std::uint16_t h) {
   return std::bit_cast<float>(static_cast<std::uint32_t>(h) << 16);
 }
 
+// binary32 -> bfloat16, round to nearest even; overflow gives infinity, NaN stays NaN (quiet).
+constexpr std::uint16_t f32_to_bf16(float value) {
+  const std::uint32_t bits = std::bit_cast<std::uint32_t>(value);
+  if ((bits & 0x7FFFFFFFU) > 0x7F800000U) return static_cast<std::uint16_t>(bits >> 16 | 0x40U);
+  const std::uint32_t odd = (bits >> 16) & 1U;
+  return static_cast<std::uint16_t>((bits + 0x7FFFU + odd) >> 16);
+}
+
 }  // namespace bitnet

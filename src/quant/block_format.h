@@ -2,10 +2,14 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
+#include <span>
 
+#include "base/half.h"
 #include "quant/tensor_type.h"
 
 namespace bitnet::quant {
@@ -18,6 +22,38 @@ const Block* row_blocks(const Matrix& w, std::size_t row) {
 template <typename Block>
 std::uint64_t n_bytes_of(std::uint64_t rows, std::uint64_t cols) {
   return rows * cols / Block::kElements * sizeof(Block);
+}
+
+// Whether all values are finite.
+inline bool are_finite(std::span<const float> values) {
+  return std::ranges::all_of(values, [](float v) { return std::isfinite(v); });
+}
+
+// The scale by which the values are -1, 0 and +1, if there is one and it is an f16: a block of integers with
+// such a scale then holds them exactly, whatever its range is. Of zeros alone it is 0.
+inline std::optional<std::uint16_t> find_unit_scale(std::span<const float> values) {
+  const auto other = std::ranges::find_if(values, [](float v) { return v != 0; });
+  const float scale = other == values.end() ? 0.0F : std::fabs(*other);
+  const bool is_one_magnitude =
+      std::ranges::all_of(values, [scale](float v) { return v == 0 || std::fabs(v) == scale; });
+  const std::uint16_t d = f32_to_f16(scale);
+  if (!is_one_magnitude || !std::isfinite(scale) || f16_to_f32(d) != scale) return std::nullopt;
+  return d;
+}
+
+// -1, 0 or +1.
+inline int sign_of(float value) { return (value > 0 ? 1 : 0) - (value < 0 ? 1 : 0); }
+
+// Writes rows of whole blocks; false as soon as `encode` is, of one block's values.
+template <typename Block>
+bool encode_blocks(const float* values, std::size_t cols, std::byte* out,
+                   bool (*encode)(std::span<const float, Block::kElements> values, Block& block)) {
+  for (std::size_t at = 0; at < cols; at += Block::kElements, out += sizeof(Block)) {
+    Block block;
+    if (!encode(std::span<const float, Block::kElements>(values + at, Block::kElements), block)) return false;
+    std::memcpy(out, &block, sizeof block);
+  }
+  return true;
 }
 
 // The first block of rows [begin, end) whose scale is an infinity or a NaN. Memory is what it waits for, as

@@ -1,5 +1,6 @@
 #include "quant/float_types.h"
 
+#include <cmath>
 #include <cstring>
 
 #include "base/half.h"
@@ -18,6 +19,18 @@ void decode(const Matrix& w, std::size_t row, float* out, Convert convert) {
   }
 }
 
+// To the nearest; false where that is infinite, and the value is not.
+template <typename Stored, Stored (*round)(float), float (*widen)(Stored)>
+bool encode(const float* values, std::size_t cols, std::byte* out) {
+  bool fits = true;
+  for (std::size_t i = 0; i < cols; ++i) {
+    const Stored stored = round(values[i]);
+    fits &= !std::isinf(widen(stored)) || std::isinf(values[i]);
+    std::memcpy(out + i * sizeof stored, &stored, sizeof stored);
+  }
+  return fits;
+}
+
 }  // namespace
 
 float no_tensor_scale(const std::byte* /*data*/, std::uint64_t /*rows*/, std::uint64_t /*cols*/) {
@@ -29,6 +42,10 @@ std::uint64_t n_bytes(std::uint64_t rows, std::uint64_t cols) { return rows * co
 void decode_row(const Matrix& w, std::size_t row, float* out) {
   decode<float>(w, row, out, [](float v) { return v; });
 }
+bool encode_row(const float* values, std::size_t cols, std::byte* out) {
+  std::memcpy(out, values, cols * sizeof *values);
+  return true;
+}
 }  // namespace f32
 
 namespace f16 {
@@ -36,12 +53,18 @@ std::uint64_t n_bytes(std::uint64_t rows, std::uint64_t cols) { return rows * co
 void decode_row(const Matrix& w, std::size_t row, float* out) {
   decode<std::uint16_t>(w, row, out, f16_to_f32);
 }
+bool encode_row(const float* values, std::size_t cols, std::byte* out) {
+  return encode<std::uint16_t, f32_to_f16, f16_to_f32>(values, cols, out);
+}
 }  // namespace f16
 
 namespace bf16 {
 std::uint64_t n_bytes(std::uint64_t rows, std::uint64_t cols) { return rows * cols * 2; }
 void decode_row(const Matrix& w, std::size_t row, float* out) {
   decode<std::uint16_t>(w, row, out, bf16_to_f32);
+}
+bool encode_row(const float* values, std::size_t cols, std::byte* out) {
+  return encode<std::uint16_t, f32_to_bf16, bf16_to_f32>(values, cols, out);
 }
 }  // namespace bf16
 

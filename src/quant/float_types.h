@@ -13,16 +13,19 @@ float no_tensor_scale(const std::byte* data, std::uint64_t rows, std::uint64_t c
 namespace f32 {
 std::uint64_t n_bytes(std::uint64_t rows, std::uint64_t cols);
 void decode_row(const Matrix& w, std::size_t row, float* out);
+bool encode_row(const float* values, std::size_t cols, std::byte* out);
 }  // namespace f32
 
 namespace f16 {
 std::uint64_t n_bytes(std::uint64_t rows, std::uint64_t cols);
 void decode_row(const Matrix& w, std::size_t row, float* out);
+bool encode_row(const float* values, std::size_t cols, std::byte* out);
 }  // namespace f16
 
 namespace bf16 {
 std::uint64_t n_bytes(std::uint64_t rows, std::uint64_t cols);
 void decode_row(const Matrix& w, std::size_t row, float* out);
+bool encode_row(const float* values, std::size_t cols, std::byte* out);
 }  // namespace bf16
 
 }  // namespace bitnet::quant

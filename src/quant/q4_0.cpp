@@ -4,6 +4,37 @@
 #include "quant/block_format.h"
 
 namespace bitnet::quant::q4_0 {
+namespace {
+
+void put(std::size_t j, int q, Block& block) {
+  block.q[j % 16] = static_cast<std::uint8_t>(j < 16 ? q : block.q[j - 16] | q << 4);
+}
+
+// The value of the largest magnitude becomes -8, others are rounded to the nearest, halves up, those above 7
+// to 7, by the scale before it is rounded to f16: as quantize_row_q4_0_ref of
+// https://github.com/ggml-org/ggml/blob/master/src/ggml-quants.c does.
+bool encode(std::span<const float, Block::kElements> values, Block& block) {
+  if (const auto unit = find_unit_scale(values)) {
+    block.d = *unit;
+    for (std::size_t j = 0; j < values.size(); ++j) put(j, 8 + sign_of(values[j]), block);
+    return true;
+  }
+  if (!are_finite(values)) return false;
+  float most = 0;
+  for (const float v : values) {
+    if (std::fabs(v) > std::fabs(most)) most = v;
+  }
+  const float d = most / -8;
+  block.d = f32_to_f16(d);
+  if (std::isinf(f16_to_f32(block.d))) return false;
+  const float steps = std::isfinite(1 / d) ? 1 / d : 0;
+  for (std::size_t j = 0; j < values.size(); ++j) {
+    put(j, std::min(15, static_cast<int>(values[j] * steps + 8.5F)), block);
+  }
+  return true;
+}
+
+}  // namespace
 
 void decode_row(const Matrix& w, std::size_t row, float* out) {
   const Block* blocks = row_blocks<Block>(w, row);
@@ -13,6 +44,10 @@ void decode_row(const Matrix& w, std::size_t row, float* out) {
     const int q = j < 16 ? b.q[j] & 15 : b.q[j - 16] >> 4;
     out[i] = f16_to_f32(b.d) * static_cast<float>(q - 8) * w.scale;
   }
+}
+
+bool encode_row(const float* values, std::size_t cols, std::byte* out) {
+  return encode_blocks<Block>(values, cols, out, encode);
 }
 
 }  // namespace bitnet::quant::q4_0

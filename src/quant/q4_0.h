@@ -19,6 +19,7 @@ struct Block {
 static_assert(sizeof(Block) == 18);
 
 void decode_row(const Matrix& w, std::size_t row, float* out);
+bool encode_row(const float* values, std::size_t cols, std::byte* out);
 
 }  // namespace q4_0
 }  // namespace bitnet::quant

@@ -25,6 +25,7 @@ struct Block {
 static_assert(sizeof(Block) == 210);
 
 void decode_row(const Matrix& w, std::size_t row, float* out);
+bool encode_row(const float* values, std::size_t cols, std::byte* out);
 
 }  // namespace q6_k
 }  // namespace bitnet::quant

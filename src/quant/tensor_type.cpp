@@ -29,7 +29,8 @@ constexpr DataCheck kTernaryCodes{i2_s::find_bad_code, "element",
 // A type made of blocks, each with a scale of its own.
 template <typename Block>
 constexpr TypeInfo block_type(TensorType type, std::uint32_t id, std::string_view name,
-                              decltype(TypeInfo::decode_row) decode_row) {
+                              decltype(TypeInfo::decode_row) decode_row,
+                              decltype(TypeInfo::encode_row) encode_row) {
   return {type,
           id,
           name,
@@ -39,7 +40,9 @@ constexpr TypeInfo block_type(TensorType type, std::uint32_t id, std::string_vie
           n_bytes_of<Block>,
           no_tensor_scale,
           decode_row,
-          {find_bad_scale<Block>, "block", kBadScale, kDamaged}};
+          {find_bad_scale<Block>, "block", kBadScale, kDamaged},
+          nullptr,
+          encode_row};
 }
 
 // Types that are multiplied as lanes.
@@ -68,12 +71,45 @@ std::uint64_t no_bytes(std::uint64_t /*rows*/, std::uint64_t /*cols*/) { return 
 
 // In the order of TensorType.
 constexpr std::array kTypes{
-    TypeInfo{TensorType::f32, 0, "F32", 1, 4, false, f32::n_bytes, no_tensor_scale, f32::decode_row, {}},
-    TypeInfo{TensorType::f16, 1, "F16", 1, 2, false, f16::n_bytes, no_tensor_scale, f16::decode_row, {}},
-    TypeInfo{TensorType::bf16, 30, "BF16", 1, 2, false, bf16::n_bytes, no_tensor_scale, bf16::decode_row, {}},
-    block_type<q8_0::Block>(TensorType::q8_0, 8, "Q8_0", q8_0::decode_row),
-    block_type<q6_k::Block>(TensorType::q6_k, 14, "Q6_K", q6_k::decode_row),
-    block_type<q4_0::Block>(TensorType::q4_0, 2, "Q4_0", q4_0::decode_row),
+    TypeInfo{TensorType::f32,
+             0,
+             "F32",
+             1,
+             4,
+             false,
+             f32::n_bytes,
+             no_tensor_scale,
+             f32::decode_row,
+             {},
+             nullptr,
+             f32::encode_row},
+    TypeInfo{TensorType::f16,
+             1,
+             "F16",
+             1,
+             2,
+             false,
+             f16::n_bytes,
+             no_tensor_scale,
+             f16::decode_row,
+             {},
+             nullptr,
+             f16::encode_row},
+    TypeInfo{TensorType::bf16,
+             30,
+             "BF16",
+             1,
+             2,
+             false,
+             bf16::n_bytes,
+             no_tensor_scale,
+             bf16::decode_row,
+             {},
+             nullptr,
+             bf16::encode_row},
+    block_type<q8_0::Block>(TensorType::q8_0, 8, "Q8_0", q8_0::decode_row, q8_0::encode_row),
+    block_type<q6_k::Block>(TensorType::q6_k, 14, "Q6_K", q6_k::decode_row, q6_k::encode_row),
+    block_type<q4_0::Block>(TensorType::q4_0, 2, "Q4_0", q4_0::decode_row, q4_0::encode_row),
     TypeInfo{TensorType::i2_s, 36, "I2_S", i2_s::kGroup, 1, true, i2_s::n_bytes, i2_s::tensor_scale,
              i2_s::decode_row, kTernaryCodes},
     coded_type<q2_0::kBlocksOf64>(TensorType::q2_0_64, 42, "Q2_0", 64),

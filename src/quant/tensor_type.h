@@ -77,6 +77,10 @@ struct TypeInfo {
   void (*decode_row)(const Matrix& w, std::size_t row, float* out);
   DataCheck check;
   const CodedType* coded = nullptr;  // how its blocks are read, where it is multiplied as TensorType::lanes
+  // Types that any floats are rounded to: one row of cols values, whole blocks of them. false, and nothing in
+  // particular written, where a finite value would become infinite or a block has values that are not finite.
+  // Types of codes hold what fits them: see quant/coded_row.h.
+  bool (*encode_row)(const float* values, std::size_t cols, std::byte* out) = nullptr;
 };
 
 const TypeInfo& info(TensorType type);

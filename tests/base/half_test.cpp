@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -53,6 +54,24 @@ TEST(Half, OverflowBecomesInfinityAndNanStaysNan) {
   EXPECT_TRUE(std::isnan(f16_to_f32(f32_to_f16(std::numeric_limits<float>::quiet_NaN()))));
   EXPECT_EQ(f32_to_f16(1e-30F), 0);
   EXPECT_EQ(f32_to_f16(-1e-30F), 0x8000);
+}
+
+TEST(Half, RoundingToBfloat16GoesToTheNearestAndTiesToEven) {
+  for (unsigned h = 0; h < 0x7F7F; ++h) {  // each pair of neighbouring positive values
+    const float low = bf16_to_f32(static_cast<std::uint16_t>(h));
+    const float high = bf16_to_f32(static_cast<std::uint16_t>(h + 1));
+    const float middle = low + (high - low) / 2;  // exact in binary32
+    EXPECT_EQ(f32_to_bf16(low), h);
+    EXPECT_EQ(f32_to_bf16(middle), (h & 1) != 0 ? h + 1 : h);
+    EXPECT_EQ(f32_to_bf16(std::nextafter(middle, low)), h);
+    EXPECT_EQ(f32_to_bf16(std::nextafter(middle, high)), h + 1);
+    EXPECT_EQ(f32_to_bf16(-middle), 0x8000U | ((h & 1) != 0 ? h + 1 : h));
+  }
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  EXPECT_EQ(f32_to_bf16(std::numeric_limits<float>::max()), 0x7F80);
+  EXPECT_EQ(f32_to_bf16(-kInfinity), 0xFF80);
+  EXPECT_TRUE(std::isnan(bf16_to_f32(f32_to_bf16(std::numeric_limits<float>::quiet_NaN()))));
+  EXPECT_TRUE(std::isnan(bf16_to_f32(f32_to_bf16(std::bit_cast<float>(0x7F800001U)))));
 }
 
 TEST(Half, Bfloat16IsTheUpperHalfOfABinary32) {
