@@ -69,14 +69,13 @@ float extreme(Group values) {
 
 // The scale with the least squared error among those that make the extreme value some number around the
 // lowest, each improved: for given multiples q the best scale is sum(v q) / sum(q q), and leaves
-// sum(v v) - sum(v q)^2 / sum(q q).
+// sum(v v) - sum(v q)^2 / sum(q q). Of normally distributed values more of them, or nearer ones, gain little.
 float best_scale(Group values) {
   const float most = extreme(values);
   float best = 0;
   float most_explained = 0;
-  for (int quarter = -6; quarter <= 6; ++quarter) {
-    auto squares =
-        rounded(values, most / (static_cast<float>(kLowest) + 0.25F * static_cast<float>(quarter)));
+  for (std::int32_t lowest = kLowest - 2; lowest <= kLowest + 6; ++lowest) {
+    auto squares = rounded(values, most / static_cast<float>(lowest));
     auto products = squares;
     for (std::size_t i = 0; i < kGroup; ++i) {
       products[i] *= values[i];
@@ -170,12 +169,13 @@ void decode_row(const Matrix& w, std::size_t row, float* out) {
   for (std::size_t i = 0; i < w.cols; ++i) {
     const Block& b = blocks[i / Block::kElements];
     const std::size_t j = i % Block::kElements;
+    const std::size_t group = j / kGroup;
     const std::size_t half = j / 128;
     const std::size_t k = j % 128 / 32;
     const std::size_t l = j % 32;
     const int low = b.ql[64 * half + 32 * (k % 2) + l] >> (4 * (k / 2)) & 15;
     const int high = b.qh[32 * half + l] >> (2 * k) & 3;
-    const float scale = f16_to_f32(b.d) * static_cast<float>(b.scale[j / 16]);
+    const float scale = f16_to_f32(b.d) * static_cast<float>(b.scale[group]);
     out[i] = scale * static_cast<float>((low | high << 4) - 32) * w.scale;
   }
 }

@@ -249,14 +249,14 @@ std::vector<float> by_largest_values(const std::vector<float>& values) {
   return rounded;
 }
 
-// Measured: 1.71 % of the root of the mean square where the largest values alone leave 1.88 %.
+// Measured: 1.66 % of the root of the mean square where the largest values alone leave 1.88 %.
 TEST(Q6_K, HaveLessErrorThanScalesByTheLargestValueAlone) {
   for (const float deviation : {1.0F, 0.02F, 1000.0F}) {
     const auto values = normals(64 * 256, deviation, 4);
     const double error = relative_error(values, rounded(q6_k, values));
     const double plain = relative_error(values, by_largest_values(values));
-    EXPECT_LT(error, 0.92 * plain) << deviation;
-    EXPECT_LT(error, 0.0175) << deviation;
+    EXPECT_LT(error, 0.9 * plain) << deviation;
+    EXPECT_LT(error, 0.017) << deviation;
   }
 }
 
