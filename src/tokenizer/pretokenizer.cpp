@@ -1,5 +1,6 @@
 #include "tokenizer/pretokenizer.h"
 
+#include <algorithm>
 #include <array>
 #include <cassert>
 #include <string>
@@ -70,6 +71,16 @@ const Family& family_of(std::string_view name) {
   if (found != kNames.end()) return *found->family;
   throw ModelError("tokenizer.ggml.pre", "unknown pre-tokenizer '" + printable(name, kMaxPrintedName) + "'",
                    "supported: " + joined(kNames, &Named::name));
+}
+
+// Without what the published expressions leave to (?i:s).
+std::string published(std::string_view pattern) {
+  constexpr std::string_view kWrittenOut = "|'ſ";
+  std::string result(pattern);
+  if (const std::size_t at = result.find(kWrittenOut); at != std::string::npos) {
+    result.erase(at, kWrittenOut.size());
+  }
+  return result;
 }
 
 std::string pcre2_message(int code) {
@@ -178,6 +189,13 @@ void Pretokenizer::Pattern::split(std::string_view classes, pcre2_match_data* da
     emit(end - begin);
     at = end;
   }
+}
+
+std::optional<std::string_view> pretokenizer_of(std::string_view expression) {
+  for (const Named& named : kNames) {
+    if (!named.name.empty() && published(named.family->pattern) == expression) return named.name;
+  }
+  return std::nullopt;
 }
 
 }  // namespace bitnet

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include "base/function_ref.h"
@@ -36,5 +37,9 @@ class Pretokenizer {
   bool adds_bos_ = false;
   bool normalizes_to_nfc_ = false;
 };
+
+// The value of tokenizer.ggml.pre that stands for an expression, as the models' own tokenizer.json files
+// spell it. nullopt: it is none of those that are known here.
+std::optional<std::string_view> pretokenizer_of(std::string_view expression);
 
 }  // namespace bitnet

@@ -1,0 +1,305 @@
+#include "convert/huggingface/hf_source.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <utility>
+
+#include "base/printable.h"
+#include "bitnet/error.h"
+#include "convert/huggingface/config.h"
+#include "convert/huggingface/families.h"
+#include "convert/huggingface/packed_rows.h"
+#include "convert/huggingface/safetensors.h"
+#include "convert/huggingface/stored_parts.h"
+#include "convert/huggingface/vocabulary.h"
+#include "model/hidden_act.h"
+#include "quant/coded_row.h"
+
+namespace bitnet::convert {
+namespace {
+
+namespace fs = std::filesystem;
+using quant::TensorType;
+
+constexpr std::uint32_t kDefaultAlignment = 32;
+
+// What llama.cpp's general.file_type says of files that are mostly of a type.
+std::uint32_t file_type_of(TensorType type) {
+  switch (type) {
+    case TensorType::i2_s:
+      return 40;
+    case TensorType::bf16:
+      return 32;
+    case TensorType::f16:
+      return 1;
+    default:
+      return 0;
+  }
+}
+
+// Where the values of a tensor come from.
+struct Origin {
+  std::vector<StoredPart> parts{};
+  std::uint64_t rows = 1;               // of each part
+  std::uint64_t interleaved_heads = 0;  // 0: rows are in their order
+  std::vector<float> computed{};        // instead of parts
+};
+
+class HfSource : public Source {
+ public:
+  HfSource(const std::string& folder, const HfSourceOptions& options, std::vector<std::string>& notes)
+      : folder_(folder),
+        name_(printable(folder, kMaxPrintedPath)),
+        weights_(Safetensors::open_folder(folder)) {
+    const std::string path = (fs::path(folder) / "config.json").string();
+    const Json json = read_object(path);
+    put_general();
+    config_ = read_hf_config(json, printable(path, kMaxPrintedPath), options.dense_as_masters, keys_);
+    if (options.hidden_act) {
+      keys_.set(std::string(config_.family->architecture) + ".hidden_activation",
+                name_of(*options.hidden_act));
+    }
+    add_tensors(notes);
+    put_vocabulary(keys_, read_hf_vocabulary(folder, json, config_.shape.vocab, notes));
+    put_file_type();
+  }
+
+  const std::string& name() const override { return name_; }
+  std::vector<std::string> files() const override;
+  gguf::KeyValues keys() const override { return keys_; }
+  std::uint64_t alignment() const override { return kDefaultAlignment; }
+  std::vector<Repair> repairs() const override { return {}; }
+  std::span<const SourceTensor> tensors() const override { return tensors_; }
+
+  std::optional<std::string> check(std::size_t tensor, std::uint64_t begin, std::uint64_t end) const override;
+  std::span<const std::byte> stored(std::size_t tensor) const override;
+  bool read_coded(std::size_t tensor, std::uint64_t row, quant::CodedRow& out) const override;
+  void read_values(std::size_t tensor, std::uint64_t row, float* out) const override;
+  void give_back(std::size_t tensor, std::uint64_t begin, std::uint64_t end) const override;
+
+ private:
+  // A row in the files.
+  struct Row {
+    const StoredPart* part;
+    std::span<const std::byte> bytes;
+    unsigned which = 0;  // of the rows in a packed byte row
+  };
+
+  void put_general();
+  void put_file_type();
+  void add_tensors(std::vector<std::string>& notes);
+  void add(const HfTensor& wanted, StoredParts& parts);
+  Row row_of(std::size_t tensor, std::uint64_t row) const;
+  template <typename Advise>
+  void for_ranges(std::size_t tensor, std::uint64_t begin, std::uint64_t end, Advise advise) const;
+
+  std::string folder_;
+  std::string name_;
+  Safetensors weights_;
+  gguf::KeyValues keys_;
+  HfConfig config_;
+  std::vector<SourceTensor> tensors_;
+  std::vector<Origin> origins_;  // of each
+};
+
+void HfSource::put_general() {
+  fs::path path = fs::path(folder_).lexically_normal();
+  if (!path.has_filename()) path = path.parent_path();
+  const std::string name = path.filename().string();
+  // The architecture is the first key of every file.
+  keys_.set("general.architecture", "");
+  if (!name.empty() && name != "." && name != "..")
+    keys_.set("general.name", printable(name, kMaxPrintedName));
+}
+
+void HfSource::put_file_type() {
+  TensorType most = TensorType::f32;
+  for (const SourceTensor& tensor : tensors_) {
+    if (tensor.role == TensorRole::layer_matrix) most = tensor.type;
+  }
+  keys_.set("general.file_type", file_type_of(most));
+  keys_.set("general.quantization_version", std::uint32_t{2});
+}
+
+void HfSource::add_tensors(std::vector<std::string>& notes) {
+  const HfShape& shape = config_.shape;
+  if (shape.layers * (3 * shape.experts + 1) > weights_.tensors().size()) {
+    throw ModelError(name_,
+                     "config.json has " + std::to_string(shape.layers) + " layers" +
+                         (shape.experts != 0 ? " of " + std::to_string(shape.experts) + " experts" : "") +
+                         ", and there are no more than " + std::to_string(weights_.tensors().size()) +
+                         " tensors",
+                     "config.json and weights are not of the same model");
+  }
+  StoredParts parts(weights_, config_, name_);
+  for (const HfTensor& wanted : tensors_of(*config_.family, shape)) add(wanted, parts);
+  parts.check_leftovers(notes);
+  if (config_.rope_factors.empty()) return;
+  const auto output_norm = std::ranges::find(tensors_, "output_norm.weight", &SourceTensor::name);
+  const auto at = output_norm - tensors_.begin();
+  tensors_.insert(output_norm, SourceTensor{.name = "rope_freqs.weight",
+                                            .dims = {config_.rope_factors.size()},
+                                            .origin = "rope_scaling of config.json"});
+  origins_.insert(origins_.begin() + at, Origin{.computed = config_.rope_factors});
+}
+
+void HfSource::add(const HfTensor& wanted, StoredParts& parts) {
+  const bool is_matrix = wanted.rows != 0;
+  Origin origin{.rows = is_matrix ? wanted.rows : 1, .interleaved_heads = wanted.interleaved_heads};
+  for (const std::vector<std::string>& names : wanted.parts) {
+    origin.parts.push_back(parts.take(wanted, names));
+    const StoredPart& first = origin.parts.front();
+    const StoredPart& part = origin.parts.back();
+    if (part.floats != first.floats || part.is_packed != first.is_packed) {
+      weights_.refuse(*part.stored, "is " + part.stored->dtype_name + " where " +
+                                        printable(first.stored->name, kMaxPrintedName) + " is " +
+                                        first.stored->dtype_name);
+    }
+  }
+  const StoredPart& first = origin.parts.front();
+  SourceTensor tensor{.name = wanted.name, .dims = {wanted.cols}, .origin = {}, .role = wanted.role};
+  if (is_matrix) tensor.dims.push_back(wanted.rows);
+  if (wanted.parts.size() > 1) tensor.dims.push_back(wanted.parts.size());
+  tensor.origin = printable(first.stored->name, kMaxPrintedName) + " (" + first.stored->dtype_name + ")";
+  tensor.is_master = wanted.role == TensorRole::layer_matrix && config_.weights == HfWeights::masters &&
+                     config_.is_converted(module_of_weight(first.stored->name));
+  // Norms and routers are F32 in every GGUF file.
+  tensor.type = first.is_packed || tensor.is_master ? TensorType::i2_s
+                : wanted.role == TensorRole::other  ? TensorType::f32
+                                                    : first.floats;
+  tensors_.push_back(std::move(tensor));
+  origins_.push_back(std::move(origin));
+}
+
+std::vector<std::string> HfSource::files() const {
+  std::vector<std::string> files;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder_, error)) {
+    if (!entry.is_directory(error)) files.push_back(entry.path().string());
+  }
+  std::ranges::sort(files);
+  return files;
+}
+
+HfSource::Row HfSource::row_of(std::size_t tensor, std::uint64_t row) const {
+  const Origin& origin = origins_[tensor];
+  const StoredPart& part = origin.parts[row / origin.rows];
+  row %= origin.rows;
+  if (origin.interleaved_heads != 0) {
+    const std::uint64_t head_rows = origin.rows / origin.interleaved_heads;
+    const std::uint64_t in_head = row % head_rows;
+    row += in_head % 2 * (head_rows / 2) + in_head / 2 - in_head;
+  }
+  const std::uint64_t cols = tensors_[tensor].cols();
+  if (part.is_packed) {
+    const std::uint64_t byte_rows = byte_rows_of(origin.rows);
+    return {.part = &part,
+            .bytes = part.stored->data.subspan(row % byte_rows * cols, cols),
+            .which = static_cast<unsigned>(row / byte_rows)};
+  }
+  const std::uint64_t n_bytes = quant::info(part.floats).n_bytes(1, cols);
+  return {.part = &part, .bytes = part.stored->data.subspan(row * n_bytes, n_bytes)};
+}
+
+// Calls advise(file, bytes) for what holds rows [begin, end), and perhaps some beside them.
+template <typename Advise>
+void HfSource::for_ranges(std::size_t tensor, std::uint64_t begin, std::uint64_t end, Advise advise) const {
+  if (origins_[tensor].parts.empty()) return;
+  for (std::uint64_t row = begin; row < end;) {
+    const StoredPart* const part = row_of(tensor, row).part;
+    const std::byte* first = part->stored->data.data() + part->stored->data.size();
+    const std::byte* last = part->stored->data.data();
+    for (; row < end && row_of(tensor, row).part == part; ++row) {
+      const auto bytes = row_of(tensor, row).bytes;
+      first = std::min(first, bytes.data());
+      last = std::max(last, bytes.data() + bytes.size());
+    }
+    if (first < last) advise(weights_.file(part->stored->part), std::span(first, last));
+  }
+}
+
+std::optional<std::string> HfSource::check(std::size_t tensor, std::uint64_t begin, std::uint64_t end) const {
+  for_ranges(tensor, begin, end,
+             [](const MappedFile& file, std::span<const std::byte> bytes) { file.populate(bytes); });
+  if (origins_[tensor].parts.empty()) return std::nullopt;
+  std::vector<float> values(tensors_[tensor].cols());
+  for (std::uint64_t row = begin; row < end; ++row) {
+    const Row found = row_of(tensor, row);
+    const std::string place = "row " + std::to_string(row) + " of " + found.part->stored->name + " ";
+    if (found.part->is_packed) {
+      const auto bad = find_code_3(found.bytes, found.which);
+      if (bad) {
+        return place + "holds the code 3, which stands for nothing, at column " + std::to_string(*bad) +
+               "; the file is damaged: download it again";
+      }
+      continue;
+    }
+    read_values(tensor, row, values.data());
+    const auto bad = std::ranges::find_if(values, [](float v) { return !std::isfinite(v); });
+    if (bad != values.end()) {
+      return place + "has a value that is no finite number, at column " +
+             std::to_string(bad - values.begin()) + "; the file is damaged: download it again";
+    }
+  }
+  return std::nullopt;
+}
+
+std::span<const std::byte> HfSource::stored(std::size_t tensor) const {
+  const Origin& origin = origins_[tensor];
+  if (origin.parts.empty()) return std::as_bytes(std::span(origin.computed));
+  const StoredPart& part = origin.parts.front();
+  const bool as_it_is = origin.parts.size() == 1 && !part.is_packed && origin.interleaved_heads == 0 &&
+                        tensors_[tensor].type == part.floats;
+  return as_it_is ? part.stored->data : std::span<const std::byte>();
+}
+
+bool HfSource::read_coded(std::size_t tensor, std::uint64_t row, quant::CodedRow& out) const {
+  const Origin& origin = origins_[tensor];
+  if (origin.parts.empty() || !origin.parts.front().is_packed) return false;
+  const Row found = row_of(tensor, row);
+  out.codebook = quant::Codebook::ternary;
+  out.resize(found.bytes.size(), found.bytes.size());
+  unpack_row(found.bytes, found.which, out.words.data());
+  out.scales[0] = found.part->scale;
+  return true;
+}
+
+void HfSource::read_values(std::size_t tensor, std::uint64_t row, float* out) const {
+  const Origin& origin = origins_[tensor];
+  if (origin.parts.empty()) {
+    std::ranges::copy(origin.computed, out);
+    return;
+  }
+  const Row found = row_of(tensor, row);
+  if (found.part->is_packed) {
+    for (std::size_t i = 0; i < found.bytes.size(); ++i) {
+      const auto code = (std::to_integer<unsigned>(found.bytes[i]) >> (2 * found.which)) & 3U;
+      out[i] = static_cast<float>(static_cast<int>(code) - 1) * found.part->scale;
+    }
+    return;
+  }
+  const quant::Matrix one{
+      .type = found.part->floats, .rows = 1, .cols = tensors_[tensor].cols(), .data = found.bytes.data()};
+  quant::info(one.type).decode_row(one, 0, out);
+}
+
+void HfSource::give_back(std::size_t tensor, std::uint64_t begin, std::uint64_t end) const {
+  // Of packed rows the first three quarters share their bytes with the last.
+  const Origin& origin = origins_[tensor];
+  if (!origin.parts.empty() && origin.parts.front().is_packed) {
+    begin = std::max(begin, std::min(end, 3 * byte_rows_of(origin.rows)));
+  }
+  for_ranges(tensor, begin, end,
+             [](const MappedFile& file, std::span<const std::byte> bytes) { file.give_back(bytes); });
+}
+
+}  // namespace
+
+std::unique_ptr<Source> open_hf_source(const std::string& folder, const HfSourceOptions& options,
+                                       std::vector<std::string>& notes) {
+  return std::make_unique<HfSource>(folder, options, notes);
+}
+
+}  // namespace bitnet::convert

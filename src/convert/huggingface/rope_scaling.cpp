@@ -1,0 +1,84 @@
+#include "convert/huggingface/rope_scaling.h"
+
+#include <cmath>
+#include <numbers>
+
+#include "base/printable.h"
+
+namespace bitnet::convert {
+namespace {
+
+constexpr double kMaxFactor = 1e6;
+constexpr std::uint64_t kMaxContext = std::uint64_t{1} << 30;
+
+// Llama 3.1's: long wavelengths are stretched by the factor, short ones are not, and those between by a
+// mixture. Source: _compute_llama3_parameters in transformers' modeling_rope_utils.py.
+std::vector<float> llama3_factors(const FieldReader& scaling, const HfRope& rope) {
+  const double factor = scaling.number("factor", 1, kMaxFactor);
+  const double low = scaling.number("low_freq_factor", 1e-3, kMaxFactor);
+  const double high = scaling.number("high_freq_factor", 1e-3, kMaxFactor);
+  const auto context = static_cast<double>(scaling.count("original_max_position_embeddings", kMaxContext));
+  if (high <= low) scaling.refuse("high_freq_factor", "is not above low_freq_factor");
+  std::vector<float> factors;
+  for (std::uint64_t i = 0; i < rope.head_dim / 2; ++i) {
+    const double exponent = 2 * static_cast<double>(i) / static_cast<double>(rope.head_dim);
+    const double wavelength = 2 * std::numbers::pi * std::pow(rope.theta, exponent);
+    double divisor = 1;
+    if (wavelength > context / low) {
+      divisor = factor;
+    } else if (wavelength >= context / high) {
+      const double smooth = (context / wavelength - low) / (high - low);
+      divisor = 1 / ((1 - smooth) / factor + smooth);
+    }
+    factors.push_back(static_cast<float>(divisor));
+  }
+  return factors;
+}
+
+void put_yarn(const FieldReader& scaling, const HfRope& rope, const std::string& prefix,
+              gguf::KeyValues& keys) {
+  const double factor = scaling.number("factor", 1, kMaxFactor);
+  const auto original =
+      scaling.optional_count("original_max_position_embeddings", kMaxContext).value_or(rope.context_length);
+  for (const char* field : {"mscale", "mscale_all_dim"}) scaling.check_off(field);
+  if (!scaling.flag("truncate", true)) scaling.refuse("truncate", "false is not implemented");
+  keys.set(prefix + "rope.scaling.type", "yarn");
+  keys.set(prefix + "rope.scaling.factor", static_cast<float>(factor));
+  keys.set(prefix + "rope.scaling.original_context_length", static_cast<std::uint32_t>(original));
+  // What is given here stands for YaRN's own magnitude, in a GGUF file it multiplies it.
+  if (const auto magnitude = scaling.optional_number("attention_factor", 1e-3, 1e3)) {
+    const double own = 1 + 0.1 * std::log(factor);
+    if (std::fabs(*magnitude / own - 1) > 1e-6) {
+      keys.set(prefix + "rope.scaling.attn_factor", static_cast<float>(*magnitude / own));
+    }
+  }
+  if (const auto beta = scaling.optional_number("beta_fast", 1e-6, kMaxFactor)) {
+    keys.set(prefix + "rope.scaling.yarn_beta_fast", static_cast<float>(*beta));
+  }
+  if (const auto beta = scaling.optional_number("beta_slow", 1e-6, kMaxFactor)) {
+    keys.set(prefix + "rope.scaling.yarn_beta_slow", static_cast<float>(*beta));
+  }
+}
+
+}  // namespace
+
+std::vector<float> put_rope_scaling(const FieldReader& scaling, const HfRope& rope, const std::string& prefix,
+                                    gguf::KeyValues& keys) {
+  const char* const field = scaling.has("rope_type") ? "rope_type" : "type";
+  const std::string type = scaling.text(field);
+  if (type.empty() || type == "default") return {};
+  if (type == "linear") {
+    keys.set(prefix + "rope.scaling.type", "linear");
+    keys.set(prefix + "rope.scaling.factor", static_cast<float>(scaling.number("factor", 1, kMaxFactor)));
+    return {};
+  }
+  if (type == "yarn") {
+    put_yarn(scaling, rope, prefix, keys);
+    return {};
+  }
+  if (type == "llama3" && rope.takes_factors) return llama3_factors(scaling, rope);
+  scaling.refuse(field, "'" + printable(type, kMaxPrintedName) + "' is not implemented for this architecture",
+                 rope.takes_factors ? "linear, yarn and llama3 are" : "linear and yarn are");
+}
+
+}  // namespace bitnet::convert

@@ -1,0 +1,347 @@
+#include "convert/huggingface/tokenizer_json.h"
+
+#include <algorithm>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+
+#include "base/printable.h"
+#include "bitnet/error.h"
+#include "convert/huggingface/token_list.h"
+#include "tokenizer/byte_token.h"
+#include "tokenizer/pretokenizer.h"
+
+namespace bitnet::convert {
+namespace {
+
+// The largest published ones have a quarter of a million tokens, and half a million merges.
+constexpr JsonLimits kLimits{.bytes = std::size_t{64} << 20, .values = std::size_t{4} << 20};
+constexpr std::string_view kSpace = "\u2581";  // SentencePiece's
+constexpr std::string_view kGpt2Expression =
+    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";  // ByteLevel's own
+
+std::string text_at(const Json& object, const char* field) {
+  const auto at = object.find(field);
+  return at != object.end() && at->is_string() ? at->get<std::string>() : std::string();
+}
+
+bool flag_at(const Json& object, const char* field, bool otherwise) {
+  const auto at = object.find(field);
+  return at != object.end() && at->is_boolean() ? at->get<bool>() : otherwise;
+}
+
+bool is_set(const Json& object, const char* field) {
+  const auto at = object.find(field);
+  return at != object.end() && !at->is_null() && *at != "" && *at != 0;
+}
+
+// A step, or those of a Sequence; `list` is what a Sequence calls them.
+std::vector<const Json*> steps_of(const Json& json, const char* field, const char* list) {
+  std::vector<const Json*> steps;
+  const auto at = json.find(field);
+  if (at == json.end() || !at->is_object()) return steps;
+  if (text_at(*at, "type") != "Sequence") return {&*at};
+  const auto inner = at->find(list);
+  if (inner == at->end() || !inner->is_array()) return {&*at};
+  for (const Json& step : *inner) steps.push_back(&step);
+  return steps;
+}
+
+// What is said of steps that are not known.
+std::string names_of(const std::vector<const Json*>& steps) {
+  std::string names;
+  for (const Json* step : steps) {
+    const std::string type = step->is_object() ? text_at(*step, "type") : "?";
+    names.append(names.empty() ? "" : ", ").append(type.empty() ? "?" : type);
+  }
+  return names.empty() ? "nothing" : printable(names, kMaxPrintedName);
+}
+
+class TokenizerReader {
+ public:
+  TokenizerReader(const std::string& path, std::uint64_t n_rows, std::vector<std::string>& notes)
+      : shown_(printable(path, kMaxPrintedPath)),
+        notes_(notes),
+        json_(read_object(path, kLimits)),
+        tokens_(shown_, n_rows) {}
+
+  TokenizerJson read();
+
+ private:
+  [[noreturn]] void refuse(const std::string& what, std::string_view hint = {}) const {
+    throw ModelError(shown_, what, hint);
+  }
+  void read_model();
+  void read_vocabulary(bool sentence_piece);
+  void read_added();
+  void read_merges();
+  void read_byte_level();
+  std::string expression_of_steps();
+  void read_sentence_piece();
+  bool reads_space_prefix();
+  void make_scores();
+  void read_post_processor();
+
+  std::string shown_;
+  std::vector<std::string>& notes_;
+  Json json_;
+  const Json* model_ = nullptr;
+  TokenList tokens_;
+  TokenizerJson result_;
+  std::vector<std::pair<std::string, std::string>> merges_;
+  std::unordered_set<std::string> added_;
+};
+
+TokenizerJson TokenizerReader::read() {
+  read_model();
+  const bool sentence_piece = flag_at(*model_, "byte_fallback", false);
+  read_vocabulary(sentence_piece);
+  read_added();
+  read_merges();
+  HfVocabulary& v = result_.vocabulary;
+  v.model = sentence_piece ? "llama" : "gpt2";
+  tokens_.take(v.tokens, v.types);
+  if (sentence_piece) {
+    read_sentence_piece();
+  } else {
+    read_byte_level();
+  }
+  read_post_processor();
+  return std::move(result_);
+}
+
+void TokenizerReader::read_model() {
+  const auto model = json_.find("model");
+  if (model == json_.end() || !model->is_object()) refuse("has no model", "download it again");
+  model_ = &*model;
+  // Files from before the field existed have BPE's own fields.
+  const std::string type = text_at(*model_, "type");
+  if (type != "BPE" && !(type.empty() && model_->contains("merges"))) {
+    refuse("a tokenizer of the type '" + printable(type, kMaxPrintedName) + "' is not supported",
+           "byte-level BPE and SentencePiece's BPE are");
+  }
+  for (const char* field : {"dropout", "continuing_subword_prefix", "end_of_word_suffix"}) {
+    if (is_set(*model_, field)) refuse(std::string("model.") + field + " is set, which is not supported");
+  }
+  result_.unknown = text_at(*model_, "unk_token");
+}
+
+void TokenizerReader::read_vocabulary(bool sentence_piece) {
+  const auto vocab = model_->find("vocab");
+  if (vocab == model_->end() || !vocab->is_object() || vocab->empty()) {
+    refuse("model.vocab is missing or empty", "download it again");
+  }
+  for (const auto& [piece, id] : vocab->items()) {
+    if (!id.is_number_unsigned()) {
+      refuse("model.vocab: the id of '" + printable(piece, kMaxPrintedName) + "' is no whole number");
+    }
+    const bool is_byte = sentence_piece && parse_byte_token(piece).has_value();
+    tokens_.add(id.get<std::uint64_t>(), piece, is_byte ? TokenType::byte : TokenType::normal);
+  }
+}
+
+void TokenizerReader::read_added() {
+  const auto added = json_.find("added_tokens");
+  if (added == json_.end() || added->is_null()) return;
+  if (!added->is_array()) refuse("added_tokens is no list");
+  for (const Json& token : *added) {
+    const auto id = token.is_object() ? token.find("id") : token.end();
+    if (!token.is_object() || id == token.end() || !id->is_number_unsigned()) {
+      refuse("an entry of added_tokens has no id");
+    }
+    const std::string spelling = text_at(token, "content");
+    const TokenType type = !spelling.empty() && spelling == result_.unknown
+                               ? TokenType::unknown
+                               : type_of_added(spelling, flag_at(token, "special", false));
+    tokens_.add_or_mark(id->get<std::uint64_t>(), spelling, type);
+    added_.insert(spelling);
+  }
+}
+
+// Each is "left right", or the two in a list.
+void TokenizerReader::read_merges() {
+  const auto merges = model_->find("merges");
+  if (merges == model_->end() || !merges->is_array()) refuse("model.merges is missing", "download it again");
+  for (const Json& merge : *merges) {
+    std::string left;
+    std::string right;
+    if (merge.is_string()) {
+      const auto& text = merge.get_ref<const std::string&>();
+      const std::size_t space = text.find(' ');
+      if (space != std::string::npos) {
+        left = text.substr(0, space);
+        right = text.substr(space + 1);
+      }
+    } else if (merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string()) {
+      left = merge[0].get<std::string>();
+      right = merge[1].get<std::string>();
+    }
+    if (left.empty() || right.empty() || left.find(' ') != std::string::npos ||
+        right.find(' ') != std::string::npos) {
+      refuse("model.merges: entry " + std::to_string(merges_.size()) + " is no pair of pieces",
+             "it is damaged: download it again");
+    }
+    merges_.emplace_back(std::move(left), std::move(right));
+  }
+}
+
+// The expression that text is split by before bytes become characters.
+std::string TokenizerReader::expression_of_steps() {
+  const std::vector<const Json*> steps = steps_of(json_, "pre_tokenizer", "pretokenizers");
+  const bool ends_in_bytes = !steps.empty() && steps.back()->is_object() &&
+                             text_at(*steps.back(), "type") == "ByteLevel" &&
+                             !flag_at(*steps.back(), "add_prefix_space", true);
+  const bool by_itself = ends_in_bytes && flag_at(*steps.back(), "use_regex", true);
+  if (steps.size() == 1 && by_itself) return std::string(kGpt2Expression);
+  if (steps.size() == 2 && ends_in_bytes && !by_itself && steps[0]->is_object() &&
+      text_at(*steps[0], "type") == "Split" && text_at(*steps[0], "behavior") == "Isolated" &&
+      !flag_at(*steps[0], "invert", false)) {
+    const auto pattern = steps[0]->find("pattern");
+    if (pattern != steps[0]->end() && pattern->is_object()) return text_at(*pattern, "Regex");
+  }
+  refuse("its pre-tokenizer (" + names_of(steps) + ") is not known here",
+         "text would be split in another way than the model was trained with");
+}
+
+void TokenizerReader::read_byte_level() {
+  HfVocabulary& v = result_.vocabulary;
+  const std::string expression = expression_of_steps();
+  const auto pre = pretokenizer_of(expression);
+  if (!pre) {
+    refuse("the expression of its pre-tokenizer, " + printable(expression, kMaxPrintedPath) +
+               ", is not known here",
+           "text would be split in another way than the model was trained with");
+  }
+  v.pre = *pre;
+  const Pretokenizer known(*pre);
+  const std::vector<const Json*> normalizers = steps_of(json_, "normalizer", "normalizers");
+  const bool nfc =
+      normalizers.size() == 1 && normalizers[0]->is_object() && text_at(*normalizers[0], "type") == "NFC";
+  if ((!normalizers.empty() && !nfc) || nfc != known.normalizes_to_nfc()) {
+    refuse("its normalizer (" + names_of(normalizers) +
+               ") is not that of other models with the pre-tokenizer " + v.pre,
+           "such a tokenizer cannot be expressed in a GGUF file");
+  }
+  if (flag_at(*model_, "ignore_merges", false) != known.prefers_whole_tokens()) {
+    notes_.push_back(shown_ + ": model.ignore_merges is " +
+                     (known.prefers_whole_tokens() ? "not set" : "set") +
+                     ", unlike in other models with the pre-tokenizer " + v.pre +
+                     "; words that merges do not lead to are split otherwise here");
+  }
+  v.merges.reserve(merges_.size());
+  for (const auto& [left, right] : merges_) v.merges.push_back(left + " " + right);
+}
+
+// Whether a space is put before every text: by a step that prepends one, or by Metaspace.
+bool TokenizerReader::reads_space_prefix() {
+  const auto metaspace = [&](const Json& step) -> std::optional<bool> {
+    if (text_at(step, "type") != "Metaspace" || text_at(step, "replacement") != kSpace) return std::nullopt;
+    const std::string scheme = text_at(step, "prepend_scheme");
+    return scheme.empty() ? flag_at(step, "add_prefix_space", true) : scheme != "never";
+  };
+  const std::vector<const Json*> normalizers = steps_of(json_, "normalizer", "normalizers");
+  const std::vector<const Json*> splits = steps_of(json_, "pre_tokenizer", "pretokenizers");
+  const auto is_replace = [](const Json& step) {
+    return text_at(step, "type") == "Replace" && step.contains("pattern") && step["pattern"].is_object() &&
+           text_at(step["pattern"], "String") == " " && text_at(step, "content") == kSpace;
+  };
+  const auto are_objects = [](const std::vector<const Json*>& steps) {
+    return std::ranges::all_of(steps, [](const Json* step) { return step->is_object(); });
+  };
+  if (are_objects(normalizers) && are_objects(splits)) {
+    if (splits.empty() && normalizers.size() == 1 && is_replace(*normalizers[0])) return false;
+    if (splits.empty() && normalizers.size() == 2 && text_at(*normalizers[0], "type") == "Prepend" &&
+        text_at(*normalizers[0], "prepend") == kSpace && is_replace(*normalizers[1])) {
+      return true;
+    }
+    if (normalizers.empty() && splits.size() == 1) {
+      if (const auto prefix = metaspace(*splits[0])) return *prefix;
+    }
+  }
+  refuse("its normalizer (" + names_of(normalizers) + ") and pre-tokenizer (" + names_of(splits) +
+             ") are not SentencePiece's",
+         "such a tokenizer cannot be expressed in a GGUF file");
+}
+
+void TokenizerReader::read_sentence_piece() {
+  result_.vocabulary.add_space_prefix = reads_space_prefix();
+  make_scores();
+}
+
+// SentencePiece merges whatever two pieces make the piece of the highest score. The merges were made of the
+// scores: all that make one piece stand together, those of a higher score first. Only where that is so can
+// the scores be had back.
+void TokenizerReader::make_scores() {
+  HfVocabulary& v = result_.vocabulary;
+  std::unordered_map<std::string, std::size_t> rank_of;  // of the piece that is made
+  std::unordered_set<std::string> pairs;
+  std::string last;
+  for (const auto& [left, right] : merges_) {
+    std::string piece = left + right;
+    if (piece != last && !rank_of.emplace(piece, rank_of.size()).second) {
+      refuse(
+          "model.merges: those that make '" + printable(piece, kMaxPrintedName) + "' do not stand together",
+          "the scores of a SentencePiece vocabulary cannot be had from them: get its tokenizer.model");
+    }
+    pairs.insert(left + " " + right);
+    last = std::move(piece);
+  }
+  constexpr float kNeverMade = -1e6F;
+  v.scores.assign(v.tokens.size(), kNeverMade);
+  std::unordered_set<std::string_view> normal;
+  for (std::size_t id = 0; id < v.tokens.size(); ++id) {
+    if (v.types[id] == TokenType::normal) normal.insert(v.tokens[id]);
+  }
+  for (std::size_t id = 0; id < v.tokens.size(); ++id) {
+    if (v.types[id] != TokenType::normal) continue;
+    const std::string_view piece = v.tokens[id];
+    const auto rank = rank_of.find(v.tokens[id]);
+    if (rank != rank_of.end()) v.scores[id] = -static_cast<float>(rank->second);
+    for (std::size_t at = 1; at < piece.size(); ++at) {
+      const std::string_view left = piece.substr(0, at);
+      const std::string_view right = piece.substr(at);
+      if (!normal.contains(left) || !normal.contains(right)) continue;
+      if (pairs.contains(std::string(left).append(" ").append(right))) continue;
+      refuse("model.merges: '" + printable(piece, kMaxPrintedName) + "' is not made of '" +
+                 printable(left, kMaxPrintedName) + "' and '" + printable(right, kMaxPrintedName) +
+                 "', which SentencePiece would do",
+             "the scores of a SentencePiece vocabulary cannot be had from them: get its tokenizer.model");
+    }
+  }
+}
+
+// What is put before and behind a text, if a template says so.
+void TokenizerReader::read_post_processor() {
+  for (const Json* step : steps_of(json_, "post_processor", "processors")) {
+    if (!step->is_object() || text_at(*step, "type") != "TemplateProcessing") continue;
+    const auto single = step->find("single");
+    if (single == step->end() || !single->is_array()) continue;
+    const auto special_at = [&](const Json& part) -> std::optional<std::string> {
+      if (!part.is_object() || !part.contains("SpecialToken") || !part["SpecialToken"].is_object()) {
+        return std::nullopt;
+      }
+      return text_at(part["SpecialToken"], "id");
+    };
+    result_.says_bos = true;
+    if (single->empty()) continue;
+    result_.first_special = special_at(single->front());
+    result_.vocabulary.add_bos = result_.first_special.has_value();
+    result_.vocabulary.add_eos = single->size() > 1 && special_at(single->back()).has_value();
+  }
+}
+
+}  // namespace
+
+TokenizerJson read_tokenizer_json(const std::string& path, std::uint64_t n_rows,
+                                  std::vector<std::string>& notes) {
+  return TokenizerReader(path, n_rows, notes).read();
+}
+
+bool is_sentencepiece_json(const std::string& path) {
+  const Json json = read_object(path, kLimits);
+  const auto model = json.find("model");
+  return model != json.end() && model->is_object() && flag_at(*model, "byte_fallback", false);
+}
+
+}  // namespace bitnet::convert

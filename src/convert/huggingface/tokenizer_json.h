@@ -1,0 +1,30 @@
+// tokenizer.json, the file of Hugging Face's tokenizers library.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "convert/huggingface/vocabulary.h"
+
+namespace bitnet::convert {
+
+// Byte-level BPE, whose pre-tokenizer is recognised by its expression, or SentencePiece's BPE, whose merges
+// are turned into the scores that they were made of. Sets model, pre, tokens, types, scores, merges,
+// add_space_prefix, and add_bos and add_eos where the file says so. Throws ModelError for everything else.
+struct TokenizerJson {
+  HfVocabulary vocabulary;
+  std::string unknown;                       // spelling of the unknown token
+  bool says_bos = false;                     // add_bos and add_eos are the file's word
+  std::optional<std::string> first_special;  // what it puts before every text
+};
+
+// The folder has `path`. `n_rows`: of the embedding.
+TokenizerJson read_tokenizer_json(const std::string& path, std::uint64_t n_rows,
+                                  std::vector<std::string>& notes);
+
+// Whether it was made of a SentencePiece model.
+bool is_sentencepiece_json(const std::string& path);
+
+}  // namespace bitnet::convert

@@ -1,0 +1,348 @@
+// Folders in each form come out as the model that they were made of: the same logits, bit for bit.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "bitnet/error.h"
+#include "convert/hf_folder.h"
+#include "convert/huggingface/hf_source.h"
+#include "gguf/writer.h"
+#include "quant/coded_row.h"
+#include "quant/i2_s.h"
+#include "support/golden.h"
+
+namespace bitnet::test {
+namespace {
+
+using convert::HfSourceOptions;
+using convert::Source;
+using convert::SourceTensor;
+using quant::TensorType;
+
+const std::vector<TokenId> kIds{TokenId{1}, TokenId{4}, TokenId{2}, TokenId{9}};
+
+// The bytes of a tensor in the type that it is kept in.
+std::vector<std::byte> data_of(const Source& source, std::size_t i) {
+  const SourceTensor& t = source.tensors()[i];
+  const auto fault = source.check(i, 0, t.rows());
+  if (fault) throw ModelError(*fault);
+  if (const auto stored = source.stored(i); !stored.empty()) return {stored.begin(), stored.end()};
+  std::vector<float> values(t.rows() * t.cols());
+  for (std::uint64_t r = 0; r < t.rows(); ++r) source.read_values(i, r, &values[r * t.cols()]);
+  const auto bytes = std::as_bytes(std::span(values));
+  if (t.type == TensorType::f32) return {bytes.begin(), bytes.end()};
+  std::vector<std::int8_t> trits;
+  float scale = 0;
+  quant::CodedRow row;
+  for (std::uint64_t r = 0; r < t.rows() && !t.is_master; ++r) {
+    EXPECT_TRUE(source.read_coded(i, r, row));
+    EXPECT_EQ(row.block, t.cols());
+    std::vector<float> decoded(t.cols());
+    quant::decode_row(row, decoded.data());
+    EXPECT_TRUE(std::equal(decoded.begin(), decoded.end(), &values[r * t.cols()])) << t.name << " row " << r;
+    scale = row.scales[0];
+  }
+  if (t.is_master) {
+    double sum = 0;
+    for (const float v : values) sum += std::fabs(static_cast<double>(v));
+    scale = static_cast<float>(sum / static_cast<double>(values.size()));
+    for (float& v : values) v = std::clamp(std::nearbyint(v / scale), -1.0F, 1.0F);
+  }
+  for (const float v : values) trits.push_back(static_cast<std::int8_t>((v > 0) - (v < 0)));
+  return pack_i2s(trits, scale);
+}
+
+AlignedBytes file_of(const Source& source) {
+  gguf::Writer writer(source.keys(), source.alignment());
+  std::vector<std::vector<std::byte>> data;
+  for (std::size_t i = 0; i < source.tensors().size(); ++i) {
+    const SourceTensor& t = source.tensors()[i];
+    data.push_back(data_of(source, i));
+    writer.add_tensor(t.name, t.dims, quant::info(t.type).id, data.back().size());
+  }
+  std::vector<std::byte> file = writer.header();
+  file.resize(writer.file_size());
+  for (std::size_t i = 0; i < data.size(); ++i) {
+    std::ranges::copy(data[i], file.begin() + static_cast<std::ptrdiff_t>(writer.data_offset(i)));
+  }
+  return AlignedBytes(file);
+}
+
+Model converted(const AlignedBytes& file) { return Model::from_bytes(file.span(), "converted.gguf"); }
+
+AlignedBytes convert_folder(const std::string& folder, const HfSourceOptions& options = {}) {
+  std::vector<std::string> notes;
+  return file_of(*convert::open_hf_source(folder, options, notes));
+}
+
+gguf::File opened(const AlignedBytes& file) { return gguf::File::from_bytes(file.span(), "small.gguf"); }
+
+// A model without the keys that no folder has: its labels alone tell its activation.
+SmallModel small(const std::string& architecture, const SmallShape& shape = {}) {
+  return SmallModel(architecture, shape);
+}
+
+// What a folder of the model gives, and the model itself.
+void expect_same_logits(const SmallModel& model, HfForm form, std::size_t shards = 1) {
+  const LoadedModel expected(model);
+  HfFolder folder(opened(expected.file), form);
+  const AlignedBytes file = convert_folder(folder.write(shards));
+  EXPECT_EQ(logits(converted(file), kIds), logits(expected.model, kIds));
+}
+
+// A folder says 1 / scale, which has to be a float that has the scale as its inverse.
+void make_scales_invertible(SmallModel& model) {
+  for (SmallTensor& t : model.tensors()) {
+    if (t.type != kI2S) continue;
+    float scale = 0;
+    std::byte* const at = &t.data[t.n_elements() / 4];
+    std::memcpy(&scale, at, sizeof scale);
+    const float inverse = 1.0F / scale;
+    scale = 1.0F / inverse;
+    std::memcpy(at, &scale, sizeof scale);
+    ASSERT_EQ(1.0F / scale, inverse);
+  }
+}
+
+class HfFamilies : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(HfFamilies, PackedAutobitlinearFoldersGiveTheModelsLogits) {
+  expect_same_logits(small(GetParam()), HfForm::autobitlinear);
+}
+
+TEST_P(HfFamilies, PackedBitlinearFoldersGiveTheModelsLogits) {
+  SmallModel model = small(GetParam());
+  make_scales_invertible(model);
+  expect_same_logits(model, HfForm::bitlinear);
+}
+
+TEST_P(HfFamilies, MastersGiveTheLogitsOfTheirRounding) {
+  SmallModel model = small(GetParam());
+  std::map<std::string, HfMasters> masters;
+  for (SmallTensor& t : model.tensors()) {
+    if (t.type != kI2S) continue;
+    const HfMasters drawn = draw_masters(t.n_elements(), static_cast<std::uint32_t>(masters.size()));
+    t.set_i2s(drawn.trits, drawn.scale);
+    masters.emplace(t.name, drawn);
+  }
+  const LoadedModel expected(model);
+  HfFolder folder(opened(expected.file), HfForm::online, masters);
+  const AlignedBytes file = convert_folder(folder.write());
+  EXPECT_EQ(logits(converted(file), kIds), logits(expected.model, kIds));
+}
+
+INSTANTIATE_TEST_SUITE_P(All, HfFamilies, ::testing::Values("bitnet-b1.58", "bitnet", "llama", "qwen3"),
+                         [](const auto& info) {
+                           std::string name = info.param;
+                           std::ranges::replace_if(
+                               name, [](char c) { return c == '-' || c == '.'; }, '_');
+                           return name;
+                         });
+
+TEST(HfSource, AHeadOfItsOwnAndSeveralFilesGiveTheModelsLogits) {
+  SmallModel model = small("llama");
+  SmallTensor head{.name = "output.weight", .dims = {128, 300}, .type = kF16, .data = {}};
+  head.draw(7);
+  model.add(head);
+  expect_same_logits(model, HfForm::autobitlinear, 3);
+}
+
+TEST(HfSource, HeadsOfAnotherWidthAndPaddedRowsGiveTheModelsLogits) {
+  expect_same_logits(small("qwen3", {.heads = 2, .kv_heads = 1, .head_dim = 128}), HfForm::autobitlinear);
+  // The keys' two rows are less than a byte's four.
+  expect_same_logits(small("llama", {.heads = 64, .kv_heads = 1}), HfForm::autobitlinear);
+}
+
+TEST(HfSource, FoldersOfTheGoldenModelsGiveTheirLogits) {
+  for (const char* name : {"random-bitnet-b1.58", "random-bitnet", "random-llama"}) {
+    const Golden golden = load_golden(name);
+    const gguf::File original = gguf::File::open(golden.model);
+    HfFolder folder(original, HfForm::autobitlinear);
+    const AlignedBytes file = convert_folder(folder.write());
+    EXPECT_EQ(logits(converted(file), golden.ids), logits(Model::load(golden.model), golden.ids)) << name;
+  }
+}
+
+TEST(HfSource, ReadingWhatDividesAsWhatMultipliesGivesOtherLogits) {
+  SmallModel model = small("bitnet-b1.58");
+  make_scales_invertible(model);
+  const LoadedModel expected(model);
+  HfFolder folder(opened(expected.file), HfForm::bitlinear);
+  const AlignedBytes right = convert_folder(folder.write());
+  folder.config["quantization_config"]["linear_class"] = "autobitlinear";
+  const AlignedBytes wrong = convert_folder(folder.write());
+  EXPECT_EQ(logits(converted(right), kIds), logits(expected.model, kIds));
+  EXPECT_NE(logits(converted(wrong), kIds), logits(expected.model, kIds));
+}
+
+TEST(HfSource, FloatsKeepTheirValuesAndTheirType) {
+  const LoadedModel expected(small("llama"));
+  HfFolder folder(opened(expected.file), HfForm::floats);
+  std::vector<std::string> notes;
+  const auto source = convert::open_hf_source(folder.write(), {}, notes);
+  const gguf::File file = opened(expected.file);
+  for (std::size_t i = 0; i < source->tensors().size(); ++i) {
+    const SourceTensor& t = source->tensors()[i];
+    const gguf::Tensor* original = file.find_tensor(t.name);
+    ASSERT_NE(original, nullptr) << t.name;
+    EXPECT_EQ(t.type, t.name == "token_embd.weight" ? TensorType::f16 : TensorType::f32) << t.name;
+    if (original->type != kI2S) continue;
+    quant::Matrix w{
+        .type = TensorType::i2_s, .rows = t.rows(), .cols = t.cols(), .data = original->extent.data()};
+    w.scale = quant::i2_s::tensor_scale(w.data, w.rows, w.cols);
+    std::vector<float> want(w.cols);
+    std::vector<float> got(w.cols);
+    for (std::uint64_t r = 0; r < t.rows(); ++r) {
+      quant::i2_s::decode_row(w, r, want.data());
+      source->read_values(i, r, got.data());
+      ASSERT_EQ(got, want) << t.name << " row " << r;
+    }
+  }
+}
+
+TEST(HfSource, ModulesThatAreNotConvertedAreFloats) {
+  SmallModel model = small("bitnet-b1.58");
+  const LoadedModel expected(model);
+  HfFolder folder(opened(expected.file), HfForm::autobitlinear);
+  HfFolder floats(opened(expected.file), HfForm::floats);
+  const std::string module = "model.layers.1.mlp.down_proj";
+  folder.remove(module + ".weight_scale");
+  folder.tensor(module + ".weight") = floats.tensor(module + ".weight");
+  folder.config["quantization_config"]["modules_to_not_convert"] = {"lm_head", "layers.1.mlp.down_proj"};
+  std::vector<std::string> notes;
+  const auto source = convert::open_hf_source(folder.write(), {}, notes);
+  for (const SourceTensor& t : source->tensors()) {
+    if (t.role != convert::TensorRole::layer_matrix) continue;
+    EXPECT_EQ(t.type, t.name == "blk.1.ffn_down.weight" ? TensorType::f32 : TensorType::i2_s) << t.name;
+  }
+}
+
+TEST(HfSource, TheVocabularyEncodesAsTheModels) {
+  for (const char* architecture : {"llama", "bitnet"}) {  // byte-level BPE and SentencePiece
+    const LoadedModel expected(small(architecture));
+    HfFolder folder(opened(expected.file), HfForm::autobitlinear);
+    const AlignedBytes file = convert_folder(folder.write());
+    const Model model = converted(file);
+    const EncodeOptions options{.add_bos = true, .parse_special = true};
+    const std::string text = "ab cab </s> \xC3\xA9";
+    EXPECT_EQ(model.tokenizer().encode(text, options), expected.model.tokenizer().encode(text, options));
+    EXPECT_EQ(model.tokenizer().eos(), expected.model.tokenizer().eos());
+  }
+}
+
+// Why a folder is refused; empty: it isn't.
+std::string refusal_of(HfFolder& folder, const HfSourceOptions& options = {}, std::size_t shards = 1) {
+  try {
+    convert_folder(folder.write(shards), options);
+  } catch (const ModelError& error) {
+    return error.what();
+  }
+  return {};
+}
+
+HfFolder small_folder(HfForm form = HfForm::autobitlinear) {
+  static const LoadedModel model(small("bitnet-b1.58"));
+  return HfFolder(opened(model.file), form);
+}
+
+const std::string kQ = "model.layers.0.self_attn.q_proj.weight";
+
+TEST(HfSource, ABitNetModelWithDenseWeightsIsRefusedUnlessTold) {
+  const LoadedModel model(small("bitnet-b1.58"));
+  HfFolder folder(opened(model.file), HfForm::floats);
+  EXPECT_PRED2(says, refusal_of(folder), "dense weights");
+  EXPECT_EQ(refusal_of(folder, {.dense_as_masters = true}), "");
+  std::vector<std::string> notes;
+  const auto source = convert::open_hf_source(folder.path(), {.dense_as_masters = true}, notes);
+  for (const SourceTensor& t : source->tensors()) {
+    EXPECT_EQ(t.is_master, t.role == convert::TensorRole::layer_matrix) << t.name;
+  }
+}
+
+TEST(HfSource, RefusesScalesThatAreNone) {
+  for (const float value : {0.0F, -1.0F, std::nanf(""), HUGE_VALF}) {
+    HfFolder folder = small_folder();
+    folder.tensor(kQ + "_scale").data.assign(reinterpret_cast<const char*>(&value), sizeof value);
+    EXPECT_PRED2(says, refusal_of(folder), "is no scale");
+  }
+  HfFolder two = small_folder();
+  two.tensor(kQ + "_scale") = {kQ + "_scale", "F32", {2}, std::string(8, '\x3F')};
+  EXPECT_PRED2(says, refusal_of(two), "where one float is expected");
+  HfFolder none = small_folder();
+  none.remove(kQ + "_scale");
+  EXPECT_PRED2(says, refusal_of(none), "q_proj.weight_scale: missing");
+}
+
+TEST(HfSource, RefusesTheCodeThatStandsForNothing) {
+  HfFolder folder = small_folder();
+  folder.tensor(kQ).data[130] |= static_cast<char>(3 << 4);
+  EXPECT_PRED2(says, refusal_of(folder),
+               "row 65 of " + kQ + " holds the code 3, which stands for nothing, at column 2");
+}
+
+TEST(HfSource, RefusesFloatsThatAreNoNumbers) {
+  HfFolder folder = small_folder();
+  folder.tensor("model.embed_tokens.weight").data.replace(256, 2, "\xFF\x7F");
+  EXPECT_PRED2(says, refusal_of(folder), "no finite number");
+}
+
+TEST(HfSource, RefusesTensorsThatAreMissingTooManyOrOfAnotherShape) {
+  HfFolder missing = small_folder();
+  missing.remove("model.layers.1.input_layernorm.weight");
+  EXPECT_PRED2(says, refusal_of(missing), "model.layers.1.input_layernorm.weight: missing");
+  HfFolder extra = small_folder();
+  extra.tensors.push_back({"model.layers.0.self_attn.q_proj.bias", "F32", {1}, std::string(4, '\0')});
+  EXPECT_PRED2(says, refusal_of(extra), "q_proj.bias: has no place in the graph");
+  HfFolder shape = small_folder();
+  std::swap(shape.tensor(kQ).shape[0], shape.tensor(kQ).shape[1]);
+  EXPECT_PRED2(says, refusal_of(shape), "[128, 32] where 128 packed rows of 128 take [32, 128]");
+  HfFolder norm = small_folder();
+  norm.tensor("model.norm.weight").shape = {64, 2};
+  EXPECT_PRED2(says, refusal_of(norm), "[64, 2] where config.json asks for [128]");
+  HfFolder layers = small_folder();
+  layers.config["num_hidden_layers"] = 4000;
+  EXPECT_PRED2(says, refusal_of(layers), "4000 layers");
+}
+
+TEST(HfSource, RefusesWeightsInAnotherFormThanTheConfigSays) {
+  HfFolder packed = small_folder();
+  packed.config["quantization_config"]["quantization_mode"] = "online";
+  EXPECT_PRED2(says, refusal_of(packed), "is U8 where floats");
+  HfFolder floats = small_folder(HfForm::floats);
+  floats.config["quantization_config"] = {{"quant_method", "bitnet"}};
+  EXPECT_PRED2(says, refusal_of(floats), "is F32 where config.json's quantization_config has packed U8");
+  HfFolder excluded = small_folder();
+  excluded.config["quantization_config"]["modules_to_not_convert"] = {"q_proj"};
+  EXPECT_PRED2(says, refusal_of(excluded), "is U8 where floats");
+  HfFolder doubles = small_folder();
+  doubles.tensor("model.norm.weight") = {"model.norm.weight", "F64", {128}, std::string(1024, '\0')};
+  EXPECT_PRED2(says, refusal_of(doubles), "is F64 where floats");
+}
+
+TEST(HfSource, ATiedHeadMayBeThereOnceMoreButNotAnother) {
+  HfFolder folder = small_folder();
+  HfStored head = folder.tensor("model.embed_tokens.weight");
+  head.name = "lm_head.weight";
+  folder.tensors.push_back(head);
+  std::vector<std::string> notes;
+  convert::open_hf_source(folder.write(), {}, notes);
+  ASSERT_EQ(notes.size(), 1U);
+  EXPECT_PRED2(says, notes[0], "lm_head.weight is the embedding once more");
+  folder.tensor("lm_head.weight").data[0] ^= 1;
+  EXPECT_PRED2(says, refusal_of(folder), "differs from the embedding");
+  HfFolder untied = small_folder();
+  untied.config["tie_word_embeddings"] = false;
+  EXPECT_PRED2(says, refusal_of(untied), "lm_head.weight: missing");
+}
+
+TEST(HfSource, FrequenciesThatAnyReaderComputesAreLeftOut) {
+  HfFolder folder = small_folder();
+  folder.tensors.push_back(
+      {"model.layers.0.self_attn.rotary_emb.inv_freq", "F32", {1}, std::string(4, '\0')});
+  EXPECT_EQ(refusal_of(folder), "");
+}
+
+}  // namespace
+}  // namespace bitnet::test
