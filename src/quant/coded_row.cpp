@@ -64,13 +64,6 @@ void read_block(const CodedType& type, const std::byte* block, std::uint32_t* wo
   }
 }
 
-void clear_codes_behind(CodedRow& row) {
-  const std::size_t whole = row.cols / kPerWord;
-  if (row.cols % kPerWord != 0) row.words[whole] &= (1U << 2 * (row.cols % kPerWord)) - 1;
-  const std::size_t end = (row.cols + kPerWord - 1) / kPerWord;
-  std::fill(row.words.begin() + static_cast<std::ptrdiff_t>(end), row.words.end(), 0U);
-}
-
 // The codes that a type has for those of a row's codebook.
 struct Recoding {
   unsigned known = 0;                  // bit c: there is one for code c
@@ -174,7 +167,7 @@ class RowWriter {
   }
 
   StoredScale rounded_scale(float want) const {
-    const std::uint16_t d = want == scale_ ? kOne : f32_to_f16(want / scale_);
+    const std::uint16_t d = f32_to_f16(want / scale_);
     const float value = f16_to_f32(d);
     if (!std::isfinite(want) || !std::isfinite(value) || (value * scale_ == 0) != (want == 0)) {
       return {0, CodedFit::scale_out_of_range};
@@ -311,7 +304,8 @@ bool read_coded_row(const Matrix& w, std::size_t row, CodedRow& out) {
     block += type->block_bytes;
   }
   if (!has_scales) out.scales[0] = w.scale;
-  clear_codes_behind(out);
+  const auto end = static_cast<std::ptrdiff_t>(w.cols / kPerWord);
+  std::fill(out.words.begin() + end, out.words.end(), 0U);  // what a block has behind the row's end
   return true;
 }
 

@@ -183,6 +183,17 @@ TEST(CodedRow, OfThirdsIsNotReadWithAScaleOfTheWholeTensor) {
   EXPECT_FALSE(read_coded_row(w, 0, row));
 }
 
+TEST(CodedRow, EndsWithTheRowWhateverABlockHasBehindIt) {
+  Bytes bytes = random_rows(qk256_scaled_ternary, 1, 256 + 32, 4);
+  const Bytes clean = bytes;
+  std::fill(bytes.begin() + 66 + 8, bytes.begin() + 66 + 64, std::byte{0xE4});
+  CodedRow row;
+  ASSERT_TRUE(read_coded_row(stored_matrix(qk256_scaled_ternary, 1, 256 + 32, bytes), 0, row));
+  const Written written = write(row, qk256_scaled_ternary);
+  EXPECT_EQ(written.fit, CodedFit::exact);
+  EXPECT_EQ(written.bytes, clean);
+}
+
 TEST(CodedRow, IsNotReadFromFloats) {
   const std::vector<float> values(32, 1.0F);
   CodedRow row;
@@ -440,6 +451,40 @@ TEST(CodedRow, WithoutZerosFitsTypesThatHaveNone) {
   for (const TensorType type : {q1_0, qk256_scaled_four_level, qk256_scaled_thirds}) {
     EXPECT_EQ(write(coded(codes, {0.5F, -0.25F}), type).fit, CodedFit::missing_code) << info(type).name;
   }
+}
+
+// Rows of every kind of block, of scales that are alike, zero, of either sign, no f16, and out of range.
+TEST(CodedRow, ThatIsSaidToFitReadsBackAsItsValues) {
+  std::mt19937 random(16);
+  const auto pick = [&random](const auto& from) { return from[random() % std::size(from)]; };
+  constexpr std::array kBlocks{32U, 64U, 128U, 256U, 512U};
+  constexpr std::array kScales{0.5F, 0.5F, 0.5F, -0.5F, 0.0F, 0.1F, 0x1p-24F, 65504.0F, 1e6F, 1e-9F};
+  constexpr std::array kCodebooks{Codebook::ternary, Codebook::ternary, Codebook::four_level,
+                                  Codebook::thirds};
+  std::array<std::size_t, 5> seen{};
+  for (unsigned n = 0; n < 400; ++n) {
+    CodedRow row;
+    row.codebook = pick(kCodebooks);
+    row.resize(512, pick(kBlocks));
+    const float common = pick(kScales);
+    for (float& scale : row.scales) scale = random() % 4 == 0 ? pick(kScales) : common;
+    const unsigned n_codes = row.codebook == Codebook::ternary ? 2 + static_cast<unsigned>(random() % 3) : 4;
+    for (std::uint32_t& word : row.words) {
+      const bool is_zero = row.codebook == Codebook::ternary && random() % 2 == 0;
+      for (unsigned j = 0; j < 16; ++j) {
+        word |= (is_zero ? 1U : static_cast<unsigned>(random() % n_codes)) << (2 * j);
+      }
+    }
+    for (const TensorType type : kCodedTypes) {
+      for (const float scale : {1.0F, 0.1F, common}) {
+        const Written written = write(row, type, scale);
+        ++seen[static_cast<std::size_t>(written.fit)];
+        if (written.fit != CodedFit::exact) continue;
+        ASSERT_EQ(written.values, values_of(row)) << n << " " << info(type).name << " " << scale;
+      }
+    }
+  }
+  for (const std::size_t times : seen) EXPECT_GT(times, 100U);
 }
 
 TEST(CodedRow, IsFoundInFloatsWithTheirScales) {
