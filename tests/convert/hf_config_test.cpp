@@ -245,6 +245,9 @@ TEST(HfConfig, Llama3ScalingDividesLongWavelengths) {
 }
 
 TEST(HfConfig, RefusesScalingThatIsNotKnown) {
+  EXPECT_PRED2(says,
+               config_error(with(llama(), "rope_parameters", {{"full_attention", {{"rope_theta", 1e4}}}})),
+               "differ from layer to layer");
   EXPECT_PRED2(says, config_error(with(llama(), "rope_scaling", {{"type", "longrope"}})),
                "'longrope' is not implemented");
   EXPECT_PRED2(says, config_error(with(llama(), "rope_scaling", {{"type", "linear"}})),

@@ -44,7 +44,7 @@ struct Decoded {
 Decoded decode(const gguf::File& file, const gguf::Tensor& t) {
   Decoded d{.name = std::string(t.name),
             .type = t.type,
-            .rows = t.dims[1],
+            .rows = t.dims[1] * t.dims[2],
             .cols = t.dims[0],
             .values = {},
             .data = {}};
@@ -102,7 +102,8 @@ std::string module_of(const std::string& name) {
                                                          {"ffn_gate", "mlp.gate_proj"},
                                                          {"ffn_up", "mlp.up_proj"},
                                                          {"ffn_sub_norm", "mlp.ffn_sub_norm"},
-                                                         {"ffn_down", "mlp.down_proj"}};
+                                                         {"ffn_down", "mlp.down_proj"},
+                                                         {"ffn_gate_inp", "mlp.gate"}};
   const std::string stem = name.substr(0, name.rfind('.'));
   if (!stem.starts_with("blk.")) return kNames.at(stem);
   const std::size_t dot = stem.find('.', 4);
@@ -158,7 +159,8 @@ void HfFolder::read_config(const gguf::File& model, HfForm form) {
   static const std::map<std::string, std::string> kClasses{{"bitnet-b1.58", "BitNetForCausalLM"},
                                                            {"bitnet", "BitnetForCausalLM"},
                                                            {"llama", "LlamaForCausalLM"},
-                                                           {"qwen3", "Qwen3ForCausalLM"}};
+                                                           {"qwen3", "Qwen3ForCausalLM"},
+                                                           {"maple", "MapleForCausalLM"}};
   config = {{"architectures", {kClasses.at(architecture)}},
             {"hidden_act", architecture == "bitnet-b1.58" ? "relu2" : "silu"},
             {"hidden_size", count("embedding_length")},
@@ -175,6 +177,17 @@ void HfFolder::read_config(const gguf::File& model, HfForm form) {
     config["head_dim"] = *length;
   } else if (architecture == "qwen3") {
     config["head_dim"] = count("embedding_length") / count("attention.head_count");
+  }
+  if (architecture == "maple") {
+    config["moe_intermediate_size"] = count("expert_feed_forward_length");
+    config["num_experts"] = count("expert_count");
+    config["num_experts_per_tok"] = count("expert_used_count");
+    config["sliding_window"] = count("attention.sliding_window");
+    config["nope_on_global_attention"] = true;
+    const auto sliding = model.find("maple.attention.sliding_window_pattern")->as_flags().value();
+    for (const bool slides : sliding) {
+      config["layer_types"].push_back(slides ? "sliding_attention" : "full_attention");
+    }
   }
   if (form == HfForm::floats) return;
   Json& quantization = config["quantization_config"];
@@ -217,7 +230,8 @@ void HfFolder::read_vocabulary(const gguf::File& model) {
     return;
   }
   Json merges = Json::array();
-  for (const std::string_view merge : *model.get_strings("tokenizer.ggml.merges")) merges.push_back(merge);
+  const gguf::StringArray stored = *model.get_strings("tokenizer.ggml.merges");
+  for (const std::string_view merge : stored) merges.push_back(merge);
   // Llama 3's.
   const Json split{
       {"type", "Split"},
@@ -239,6 +253,10 @@ void HfFolder::read_tensors(const gguf::File& model, HfForm form,
   const bool interleaved = config["architectures"][0] == "LlamaForCausalLM";
   for (const gguf::Tensor& t : model.tensors()) {
     Decoded d = decode(model, t);
+    if (d.name.ends_with("_exps.weight")) {
+      add_experts(d.name, d.values, t.dims[1], t.dims[0]);
+      continue;
+    }
     const std::string module = module_of(d.name);
     const bool is_vector = t.n_dims == 1;
     std::vector<std::uint64_t> shape{d.rows, d.cols};
@@ -264,6 +282,23 @@ void HfFolder::read_tensors(const gguf::File& model, HfForm form,
       const float scale = form == HfForm::bitlinear ? 1.0F / d.scale : d.scale;
       tensors.push_back({module + ".weight_scale", "F32", {1}, bytes_of(std::vector{scale})});
     }
+  }
+}
+
+// "blk.0.ffn_up_exps.weight": a matrix of each expert.
+void HfFolder::add_experts(const std::string& name, const std::vector<float>& values, std::size_t rows,
+                           std::size_t cols) {
+  const std::string layer = name.substr(4, name.find('.', 4) - 4);
+  const std::size_t at = name.find("ffn_") + 4;
+  const std::string kind = name.substr(at, name.find("_exps") - at);
+  for (std::size_t e = 0; e * rows * cols < values.size(); ++e) {
+    const auto begin = values.begin() + static_cast<std::ptrdiff_t>(e * rows * cols);
+    const std::vector<float> own(begin, begin + static_cast<std::ptrdiff_t>(rows * cols));
+    tensors.push_back(
+        {"model.layers." + layer + ".mlp.experts." + std::to_string(e) + "." + kind + "_proj.weight",
+         "F32",
+         {rows, cols},
+         bytes_of(own)});
   }
 }
 

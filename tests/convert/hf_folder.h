@@ -61,6 +61,9 @@ class HfFolder {
   void read_vocabulary(const gguf::File& model);
   void read_tensors(const gguf::File& model, HfForm form, const std::map<std::string, HfMasters>& masters);
 
+  void add_experts(const std::string& name, const std::vector<float>& values, std::size_t rows,
+                   std::size_t cols);
+
   TempDirectory directory_;
 };
 

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "bitnet/error.h"
+#include "bitnet/session.h"
 #include "convert/hf_folder.h"
 #include "convert/huggingface/hf_source.h"
 #include "gguf/writer.h"
@@ -177,17 +178,30 @@ TEST(HfSource, ReadingWhatDividesAsWhatMultipliesGivesOtherLogits) {
   EXPECT_NE(logits(converted(wrong), kIds), logits(expected.model, kIds));
 }
 
-TEST(HfSource, FloatsKeepTheirValuesAndTheirType) {
-  const LoadedModel expected(small("llama"));
+std::vector<float> unrounded_logits(const Model& model) {
+  Session session(model, {.ctx_size = kIds.size(), .n_threads = 1, .activations = ActivationType::f32});
+  std::vector<float> all;
+  session.run_all(
+      kIds, [&](Position, std::span<const float> row) { all.insert(all.end(), row.begin(), row.end()); });
+  return all;
+}
+
+class HfFloats : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(HfFloats, KeepTheirValuesAndTheirType) {
+  const LoadedModel expected(small(GetParam()));
   HfFolder folder(opened(expected.file), HfForm::floats);
   std::vector<std::string> notes;
   const auto source = convert::open_hf_source(folder.write(), {}, notes);
   const gguf::File file = opened(expected.file);
+  EXPECT_EQ(source->tensors().size(), file.tensors().size());
   for (std::size_t i = 0; i < source->tensors().size(); ++i) {
     const SourceTensor& t = source->tensors()[i];
     const gguf::Tensor* original = file.find_tensor(t.name);
     ASSERT_NE(original, nullptr) << t.name;
-    EXPECT_EQ(t.type, t.name == "token_embd.weight" ? TensorType::f16 : TensorType::f32) << t.name;
+    const bool half = t.name == "token_embd.weight" || t.name == "output.weight";
+    EXPECT_EQ(t.type, half ? TensorType::f16 : TensorType::f32) << t.name;
+    EXPECT_TRUE(std::ranges::equal(t.dims, std::span(original->dims).first(original->n_dims))) << t.name;
     if (original->type != kI2S) continue;
     quant::Matrix w{
         .type = TensorType::i2_s, .rows = t.rows(), .cols = t.cols(), .data = original->extent.data()};
@@ -200,7 +214,16 @@ TEST(HfSource, FloatsKeepTheirValuesAndTheirType) {
       ASSERT_EQ(got, want) << t.name << " row " << r;
     }
   }
+  // Without the rounding of activations, which floats don't have, only the order of sums differs.
+  const AlignedBytes written = file_of(*source);
+  const std::vector<float> ours = unrounded_logits(converted(written));
+  const std::vector<float> theirs = unrounded_logits(expected.model);
+  ASSERT_EQ(ours.size(), theirs.size());
+  EXPECT_GT(compare(ours.data(), theirs.data(), ours.size()).cosine, 0.999999);
 }
+
+INSTANTIATE_TEST_SUITE_P(All, HfFloats, ::testing::Values("llama", "maple"),
+                         [](const auto& info) { return std::string(info.param); });
 
 TEST(HfSource, ModulesThatAreNotConvertedAreFloats) {
   SmallModel model = small("bitnet-b1.58");

@@ -159,6 +159,11 @@ void ConfigReader::read_rope() {
   // Since version 5 transformers writes all of it into one object.
   const auto parameters = field_.object("rope_parameters");
   const auto scaling = parameters ? parameters : field_.object("rope_scaling");
+  for (const char* kind : {"full_attention", "sliding_attention"}) {
+    if (parameters && parameters->has(kind)) {
+      parameters->refuse(kind, "positions that differ from layer to layer are not implemented");
+    }
+  }
   auto theta = field_.optional_number("rope_theta", 1, kMaxTheta);
   if (!theta && parameters) theta = parameters->optional_number("rope_theta", 1, kMaxTheta);
   if (!theta && result_.family->rope_theta != 0) theta = result_.family->rope_theta;

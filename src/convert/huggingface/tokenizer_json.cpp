@@ -58,6 +58,13 @@ std::string names_of(const std::vector<const Json*>& steps) {
   return names.empty() ? "nothing" : printable(names, kMaxPrintedName);
 }
 
+// As GGUF has it, and most files.
+std::string joined_merge(std::string_view left, std::string_view right) {
+  std::string merge;
+  merge.reserve(left.size() + 1 + right.size());
+  return merge.append(left).append(" ").append(right);
+}
+
 class TokenizerReader {
  public:
   TokenizerReader(const std::string& path, std::uint64_t n_rows, std::vector<std::string>& notes)
@@ -230,7 +237,7 @@ void TokenizerReader::read_byte_level() {
                      "; words that merges do not lead to are split otherwise here");
   }
   v.merges.reserve(merges_.size());
-  for (const auto& [left, right] : merges_) v.merges.push_back(left + " " + right);
+  for (const auto& [left, right] : merges_) v.merges.push_back(joined_merge(left, right));
 }
 
 // Whether a space is put before every text: by a step that prepends one, or by Metaspace.
@@ -284,7 +291,7 @@ void TokenizerReader::make_scores() {
           "model.merges: those that make '" + printable(piece, kMaxPrintedName) + "' do not stand together",
           "the scores of a SentencePiece vocabulary cannot be had from them: get its tokenizer.model");
     }
-    pairs.insert(left + " " + right);
+    pairs.insert(joined_merge(left, right));
     last = std::move(piece);
   }
   constexpr float kNeverMade = -1e6F;
@@ -302,7 +309,7 @@ void TokenizerReader::make_scores() {
       const std::string_view left = piece.substr(0, at);
       const std::string_view right = piece.substr(at);
       if (!normal.contains(left) || !normal.contains(right)) continue;
-      if (pairs.contains(std::string(left).append(" ").append(right))) continue;
+      if (pairs.contains(joined_merge(left, right))) continue;
       refuse("model.merges: '" + printable(piece, kMaxPrintedName) + "' is not made of '" +
                  printable(left, kMaxPrintedName) + "' and '" + printable(right, kMaxPrintedName) +
                  "', which SentencePiece would do",
