@@ -29,20 +29,29 @@ inline bool are_finite(std::span<const float> values) {
   return std::ranges::all_of(values, [](float v) { return std::isfinite(v); });
 }
 
-// The scale by which the values are -1, 0 and +1, if there is one and it is an f16: a block of integers with
-// such a scale then holds them exactly, whatever its range is. Of zeros alone it is 0.
-inline std::optional<std::uint16_t> find_unit_scale(std::span<const float> values) {
-  const auto other = std::ranges::find_if(values, [](float v) { return v != 0; });
-  const float scale = other == values.end() ? 0.0F : std::fabs(*other);
-  const bool is_one_magnitude =
-      std::ranges::all_of(values, [scale](float v) { return v == 0 || std::fabs(v) == scale; });
-  const std::uint16_t d = f32_to_f16(scale);
-  if (!is_one_magnitude || !std::isfinite(scale) || f16_to_f32(d) != scale) return std::nullopt;
-  return d;
-}
+// The values of codes (quant/coded.h) in multiples of their scale.
+struct Units {
+  std::uint16_t d = 0;  // the scale, an f16; 0 where all values are
 
-// -1, 0 or +1.
-inline int sign_of(float value) { return (value > 0 ? 1 : 0) - (value < 0 ? 1 : 0); }
+  // -2 to +2
+  int of(float value) const { return d == 0 ? 0 : static_cast<int>(value / f16_to_f32(d)); }
+};
+
+// The scale of values that are -2, -1, 0, +1 and +2 times one, if there is one and it is an f16: a block of
+// integers with such a scale then holds them exactly, whatever its range is.
+inline std::optional<Units> find_units(std::span<const float> values) {
+  const auto other = std::ranges::find_if(values, [](float v) { return v != 0; });
+  if (other == values.end()) return Units{};
+  const float magnitude = std::fabs(*other);
+  for (const float scale : {magnitude, magnitude / 2}) {
+    const std::uint16_t d = f32_to_f16(scale);
+    if (!std::isfinite(scale) || f16_to_f32(d) != scale) continue;
+    const bool are_multiples = std::ranges::all_of(
+        values, [scale](float v) { return v == 0 || std::fabs(v) == scale || std::fabs(v) == 2 * scale; });
+    if (are_multiples) return Units{d};
+  }
+  return std::nullopt;
+}
 
 // Writes rows of whole blocks; false as soon as `encode` is, of one block's values.
 template <typename Block>

@@ -14,9 +14,9 @@ void put(std::size_t j, int q, Block& block) {
 // to 7, by the scale before it is rounded to f16: as quantize_row_q4_0_ref of
 // https://github.com/ggml-org/ggml/blob/master/src/ggml-quants.c does.
 bool encode(std::span<const float, Block::kElements> values, Block& block) {
-  if (const auto unit = find_unit_scale(values)) {
-    block.d = *unit;
-    for (std::size_t j = 0; j < values.size(); ++j) put(j, 8 + sign_of(values[j]), block);
+  if (const auto units = find_units(values)) {
+    block.d = units->d;
+    for (std::size_t j = 0; j < values.size(); ++j) put(j, 8 + units->of(values[j]), block);
     return true;
   }
   if (!are_finite(values)) return false;

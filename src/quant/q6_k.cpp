@@ -135,10 +135,10 @@ void put(std::size_t j, int q, Block& block) {
 
 bool encode(std::span<const float, Block::kElements> values, Block& block) {
   block = {};
-  if (const auto unit = find_unit_scale(values)) {
-    block.d = *unit;
+  if (const auto units = find_units(values)) {
+    block.d = units->d;
     std::ranges::fill(block.scale, std::int8_t{1});
-    for (std::size_t j = 0; j < values.size(); ++j) put(j, sign_of(values[j]), block);
+    for (std::size_t j = 0; j < values.size(); ++j) put(j, units->of(values[j]), block);
     return true;
   }
   if (!are_finite(values)) return false;

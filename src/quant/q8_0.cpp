@@ -10,9 +10,11 @@ namespace {
 // before it is rounded to f16: as quantize_row_q8_0_ref of
 // https://github.com/ggml-org/ggml/blob/master/src/ggml-quants.c does.
 bool encode(std::span<const float, Block::kElements> values, Block& block) {
-  if (const auto unit = find_unit_scale(values)) {
-    block.d = *unit;
-    for (std::size_t i = 0; i < values.size(); ++i) block.q[i] = static_cast<std::int8_t>(sign_of(values[i]));
+  if (const auto units = find_units(values)) {
+    block.d = units->d;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      block.q[i] = static_cast<std::int8_t>(units->of(values[i]));
+    }
     return true;
   }
   if (!are_finite(values)) return false;

@@ -133,13 +133,17 @@ TEST(EncodeRow, ValuesTooSmallForAScaleBecomeZerosOrNearThem) {
   }
 }
 
-// As blocks of integers have room for -1, 0 and +1, whatever their range is.
-TEST(EncodeRow, OneMagnitudeIsHeldExactlyWhereItIsAnF16) {
+// As blocks of integers have room for them, whatever their range is.
+TEST(EncodeRow, ValuesOfCodesAreHeldExactlyWhereTheirScaleIsAnF16) {
   std::mt19937 random(2);
   for (const TensorType type : kBlockTypes) {
     for (const float scale : {1.0F, 0.0247802734375F, 65504.0F, 0x1p-24F}) {
       std::vector<float> values(768);
-      for (float& v : values) v = scale * (static_cast<float>(random() % 3) - 1);
+      for (const unsigned n_codes : {3U, 4U}) {
+        for (float& v : values) v = scale * (static_cast<float>(random() % n_codes) - 1);
+        EXPECT_EQ(rounded(type, values), values) << info(type).name << " " << scale;
+      }
+      for (float& v : values) v = scale * (random() % 2 == 0 ? -1.0F : 2.0F);
       EXPECT_EQ(rounded(type, values), values) << info(type).name << " " << scale;
     }
   }
