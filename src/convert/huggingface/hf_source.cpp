@@ -1,8 +1,6 @@
 #include "convert/huggingface/hf_source.h"
 
 #include <algorithm>
-#include <cmath>
-#include <cstring>
 #include <filesystem>
 #include <utility>
 
@@ -10,6 +8,7 @@
 #include "bitnet/error.h"
 #include "convert/huggingface/config.h"
 #include "convert/huggingface/families.h"
+#include "convert/huggingface/float_rows.h"
 #include "convert/huggingface/packed_rows.h"
 #include "convert/huggingface/safetensors.h"
 #include "convert/huggingface/stored_parts.h"
@@ -224,24 +223,16 @@ std::optional<std::string> HfSource::check(std::size_t tensor, std::uint64_t beg
   for_ranges(tensor, begin, end,
              [](const MappedFile& file, std::span<const std::byte> bytes) { file.populate(bytes); });
   if (origins_[tensor].parts.empty()) return std::nullopt;
-  std::vector<float> values(tensors_[tensor].cols());
   for (std::uint64_t row = begin; row < end; ++row) {
     const Row found = row_of(tensor, row);
-    const std::string place = "row " + std::to_string(row) + " of " + found.part->stored->name + " ";
-    if (found.part->is_packed) {
-      const auto bad = find_code_3(found.bytes, found.which);
-      if (bad) {
-        return place + "holds the code 3, which stands for nothing, at column " + std::to_string(*bad) +
-               "; the file is damaged: download it again";
-      }
-      continue;
-    }
-    read_values(tensor, row, values.data());
-    const auto bad = std::ranges::find_if(values, [](float v) { return !std::isfinite(v); });
-    if (bad != values.end()) {
-      return place + "has a value that is no finite number, at column " +
-             std::to_string(bad - values.begin()) + "; the file is damaged: download it again";
-    }
+    const bool packed = found.part->is_packed;
+    const auto bad =
+        packed ? find_code_3(found.bytes, found.which) : find_non_finite(found.part->floats, found.bytes);
+    if (!bad) continue;
+    return "row " + std::to_string(row) + " of " + printable(found.part->stored->name, kMaxPrintedName) +
+           (packed ? " holds the code 3, which stands for nothing,"
+                   : " has a value that is no finite number") +
+           " at column " + std::to_string(*bad) + "; the file is damaged: download it again";
   }
   return std::nullopt;
 }
