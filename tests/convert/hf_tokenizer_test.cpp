@@ -145,11 +145,16 @@ TEST_F(Tokenizers, ANormalizerThatThePreTokenizerDoesNotGoWithIsRefused) {
   EXPECT_PRED2(says, error(), "its normalizer (nothing)");
 }
 
-TEST_F(Tokenizers, WholeWordsThatAreNotTakenAreNoted) {
+TEST_F(Tokenizers, WholeWordsThatAreNotTakenAreNotedWhereMergesDoNotMakeThem) {
   json["model"]["ignore_merges"] = false;
+  read();
+  EXPECT_TRUE(notes.empty()) << notes.front();  // "ab" is merged
+  json["model"]["vocab"] = {{"a", 0}, {"b", 1}, {"ab", 2}, {"aba", 5}, {"bb", 6}};
+  json["model"]["merges"] = {"b b", "a b", "a ba"};
   read();
   ASSERT_EQ(notes.size(), 1U);
   EXPECT_PRED2(says, notes[0], "ignore_merges is not set");
+  EXPECT_PRED2(says, notes[0], "the 1 tokens");  // "a b a" becomes "ab a", and stays so
 }
 
 TEST_F(Tokenizers, MergesMayBePairs) {

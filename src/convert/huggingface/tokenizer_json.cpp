@@ -8,6 +8,7 @@
 
 #include "base/printable.h"
 #include "bitnet/error.h"
+#include "convert/huggingface/merge_reach.h"
 #include "convert/huggingface/token_list.h"
 #include "tokenizer/byte_token.h"
 #include "tokenizer/pretokenizer.h"
@@ -85,6 +86,7 @@ class TokenizerReader {
   void read_merges();
   void read_byte_level();
   std::string expression_of_steps();
+  void check_whole_words(bool are_taken);
   void read_sentence_piece();
   bool reads_space_prefix();
   void make_scores();
@@ -230,14 +232,22 @@ void TokenizerReader::read_byte_level() {
                ") is not that of other models with the pre-tokenizer " + v.pre,
            "such a tokenizer cannot be expressed in a GGUF file");
   }
-  if (flag_at(*model_, "ignore_merges", false) != known.prefers_whole_tokens()) {
-    notes_.push_back(shown_ + ": model.ignore_merges is " +
-                     (known.prefers_whole_tokens() ? "not set" : "set") +
-                     ", unlike in other models with the pre-tokenizer " + v.pre +
-                     "; words that merges do not lead to are split otherwise here");
-  }
   v.merges.reserve(merges_.size());
   for (const auto& [left, right] : merges_) v.merges.push_back(joined_merge(left, right));
+  check_whole_words(known.prefers_whole_tokens());
+}
+
+// Some tokenizers take a word that is a token as it is, and some merge it; which one is said by the
+// pre-tokenizer's name.
+void TokenizerReader::check_whole_words(bool are_taken) {
+  if (flag_at(*model_, "ignore_merges", false) == are_taken) return;
+  const HfVocabulary& v = result_.vocabulary;
+  const std::size_t n = count_unreached(v.tokens, v.types, v.merges);
+  if (n == 0) return;
+  notes_.push_back(shown_ + ": model.ignore_merges is " + (are_taken ? "not set" : "set") +
+                   ", unlike in other models with the pre-tokenizer " + v.pre + "; the " + std::to_string(n) +
+                   " tokens that merges do not lead to are " + (are_taken ? "used" : "not used") +
+                   " where the model's own tokenizer does " + (are_taken ? "not" : "so"));
 }
 
 // Whether a space is put before every text: by a step that prepends one, or by Metaspace.
