@@ -257,7 +257,15 @@ void HfFolder::read_tensors(const gguf::File& model, HfForm form,
       add_experts(d.name, d.values, t.dims[1], t.dims[0]);
       continue;
     }
-    const std::string module = module_of(d.name);
+    std::string module = module_of(d.name);
+    // 1bitLLM's own names.
+    if (config["architectures"][0] == "BitnetForCausalLM") {
+      for (const auto& [ours, theirs] : {std::pair{"self_attn.attn_sub_norm", "self_attn.inner_attn_ln"},
+                                         std::pair{"mlp.ffn_sub_norm", "mlp.ffn_layernorm"}}) {
+        if (module.ends_with(ours))
+          module.replace(module.size() - std::strlen(ours), std::string::npos, theirs);
+      }
+    }
     const bool is_vector = t.n_dims == 1;
     std::vector<std::uint64_t> shape{d.rows, d.cols};
     if (is_vector) shape = {d.cols};

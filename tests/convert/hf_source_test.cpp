@@ -360,6 +360,17 @@ TEST(HfSource, ATiedHeadMayBeThereOnceMoreButNotAnother) {
   EXPECT_PRED2(says, refusal_of(untied), "lm_head.weight: missing");
 }
 
+TEST(HfSource, AFolderOfSomethingElseIsToldSo) {
+  const TempDirectory directory;
+  std::vector<std::string> notes;
+  try {
+    convert::open_hf_source(directory.path(), {}, notes);
+    FAIL() << "it was opened";
+  } catch (const ModelError& error) {
+    EXPECT_PRED2(says, error.what(), "is no model's folder: it has no config.json");
+  }
+}
+
 TEST(HfSource, FrequenciesThatAnyReaderComputesAreLeftOut) {
   HfFolder folder = small_folder();
   folder.tensors.push_back(

@@ -19,10 +19,9 @@ struct HfFamily {
   bool sub_norms = false;
   bool head_norms = false;
   bool experts = false;
-  // Layers are ternary by absmean though config.json need not say so; a folder of floats is masters or, where
-  // `asks_for_masters` is not set, a dense model that nobody runs so.
+  // Layers are ternary whatever config.json says: floats are masters, or no weights of such a model at all.
   bool always_ternary = false;
-  bool always_masters = false;
+  bool always_masters = false;  // and always masters, without config.json's word
   // What transformers takes where config.json is silent; 0: it must say it.
   double rope_theta = 0;
   std::uint64_t head_dim = 0;  // 0: hidden_size / num_attention_heads

@@ -290,6 +290,11 @@ void HfSource::give_back(std::size_t tensor, std::uint64_t begin, std::uint64_t 
 
 std::unique_ptr<Source> open_hf_source(const std::string& folder, const HfSourceOptions& options,
                                        std::vector<std::string>& notes) {
+  std::error_code error;
+  if (!fs::exists(fs::path(folder) / "config.json", error)) {
+    throw ModelError(printable(folder, kMaxPrintedPath), "is no model's folder: it has no config.json",
+                     "name a folder that was downloaded whole, or a GGUF file");
+  }
   return std::make_unique<HfSource>(folder, options, notes);
 }
 

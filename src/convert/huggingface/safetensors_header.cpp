@@ -183,6 +183,45 @@ std::uint64_t bytes_of(Entry& entry, const std::string& shown) {
   return n;
 }
 
+// Gives the tensors their bytes, which must follow one another and be all there are.
+std::vector<StoredTensor> place(std::vector<Entry> entries, std::span<const std::byte> data,
+                                const std::string& shown) {
+  for (const Entry& entry : entries) {
+    if (entry.offsets.size() != 2) refuse(shown, entry, "its data_offsets are not two numbers");
+  }
+  std::ranges::sort(entries, {}, [](const Entry& e) { return std::pair(e.offsets[0], e.offsets[1]); });
+  std::uint64_t end = 0;
+  std::vector<StoredTensor> tensors;
+  tensors.reserve(entries.size());
+  for (Entry& entry : entries) {
+    const std::uint64_t from = entry.offsets[0];
+    const std::uint64_t to = entry.offsets[1];
+    const std::string where = "its data_offsets " + std::to_string(from) + " to " + std::to_string(to) + " ";
+    if (to < from) refuse(shown, entry, where + "run backwards");
+    if (to > data.size()) {
+      refuse(shown, entry, where + "are beyond the data's " + std::to_string(data.size()) + " bytes");
+    }
+    if (from != end) {
+      refuse(shown, entry,
+             where + (from < end ? "overlap the tensor before" : "leave a gap behind the tensor before") +
+                 ", which ends at " + std::to_string(end));
+    }
+    if (const std::uint64_t needed = bytes_of(entry, shown); needed != to - from) {
+      refuse(shown, entry,
+             where + "are " + std::to_string(to - from) + " bytes where " + entry.tensor.dtype_name + " " +
+                 describe_shape(entry.tensor.shape) + " needs " + std::to_string(needed));
+    }
+    entry.tensor.data = data.subspan(static_cast<std::size_t>(from), static_cast<std::size_t>(to - from));
+    end = to;
+    tensors.push_back(std::move(entry.tensor));
+  }
+  if (end != data.size()) {
+    throw ModelError(shown, std::to_string(data.size() - end) + " bytes at its end belong to no tensor",
+                     kDamaged);
+  }
+  return tensors;
+}
+
 }  // namespace
 
 std::vector<StoredTensor> read_safetensors_header(std::span<const std::byte> file, const std::string& shown) {
@@ -203,45 +242,7 @@ std::vector<StoredTensor> read_safetensors_header(std::span<const std::byte> fil
   HeaderReader reader;
   if (!nlohmann::json::sax_parse(header, &reader)) throw ModelError(shown, reader.fault, kDamaged);
   if (reader.entries.empty()) throw ModelError(shown, "holds no tensors", kDamaged);
-
-  std::vector<Entry>& entries = reader.entries;
-  for (const Entry& entry : entries) {
-    if (entry.offsets.size() != 2) refuse(shown, entry, "its data_offsets are not two numbers");
-  }
-  std::ranges::sort(entries, {}, [](const Entry& e) { return std::pair(e.offsets[0], e.offsets[1]); });
-  const std::uint64_t data_size = room - length;
-  const std::byte* const data = file.data() + sizeof length + length;
-  std::uint64_t end = 0;
-  std::vector<StoredTensor> tensors;
-  tensors.reserve(entries.size());
-  for (Entry& entry : entries) {
-    const std::uint64_t from = entry.offsets[0];
-    const std::uint64_t to = entry.offsets[1];
-    const std::string place = "its data_offsets " + std::to_string(from) + " to " + std::to_string(to) + " ";
-    if (to < from || to > data_size) {
-      refuse(shown, entry,
-             place + (to < from ? "run backwards"
-                                : "are beyond the data's " + std::to_string(data_size) + " bytes"));
-    }
-    if (from != end) {
-      refuse(shown, entry,
-             place + (from < end ? "overlap the tensor before" : "leave a gap behind the tensor before") +
-                 ", which ends at " + std::to_string(end));
-    }
-    if (const std::uint64_t needed = bytes_of(entry, shown); needed != to - from) {
-      refuse(shown, entry,
-             place + "are " + std::to_string(to - from) + " bytes where " + entry.tensor.dtype_name + " " +
-                 describe_shape(entry.tensor.shape) + " needs " + std::to_string(needed));
-    }
-    entry.tensor.data = {data + from, static_cast<std::size_t>(to - from)};
-    end = to;
-    tensors.push_back(std::move(entry.tensor));
-  }
-  if (end != data_size) {
-    throw ModelError(shown, std::to_string(data_size - end) + " bytes at its end belong to no tensor",
-                     kDamaged);
-  }
-  return tensors;
+  return place(std::move(reader.entries), file.subspan(sizeof length + length), shown);
 }
 
 }  // namespace bitnet::convert
