@@ -14,7 +14,7 @@
 
 namespace bitnet {
 
-OutputFile::OutputFile(const std::string& path, std::string_view advice)
+OutputFile::OutputFile(const std::string& path, std::string_view advice, std::string_view ending)
     : path_(path), advice_(advice), target_(path) {
   std::error_code error;
   if (const auto resolved = std::filesystem::weakly_canonical(path, error); !error) target_ = resolved;
@@ -27,14 +27,17 @@ OutputFile::OutputFile(const std::string& path, std::string_view advice)
       return;
     }
   }
-  open_temporary();
+  open_temporary(ending);
 }
 
 // A name that is free: of another process, or left by one that was killed, there may be one already.
-void OutputFile::open_temporary() {
+void OutputFile::open_temporary(std::string_view ending) {
   constexpr int kAttempts = 100;
+  if (!target_.ends_with(ending)) ending = {};
+  const std::string stem = target_.substr(0, target_.size() - ending.size());
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    temporary_ = target_ + ".tmp" + std::to_string(::getpid()) + "-" + std::to_string(attempt);
+    temporary_ = stem + ".tmp" + std::to_string(::getpid()) + "-" + std::to_string(attempt);
+    temporary_ += ending;
     descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (descriptor_ >= 0) return;
     if (errno != EEXIST) break;
@@ -71,6 +74,22 @@ void OutputFile::write(std::span<const std::byte> bytes) {
 }
 
 void OutputFile::write(std::string_view text) { write(std::as_bytes(std::span(text))); }
+
+void OutputFile::write_at(std::uint64_t offset, std::span<const std::byte> bytes) const {
+  while (!bytes.empty()) {
+    const ssize_t n = ::pwrite(descriptor_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (n >= 0) {
+      bytes = bytes.subspan(static_cast<std::size_t>(n));
+      offset += static_cast<std::uint64_t>(n);
+    } else if (errno != EINTR) {
+      fail("cannot write the file", errno);
+    }
+  }
+}
+
+void OutputFile::resize(std::uint64_t n_bytes) const {
+  if (::ftruncate(descriptor_, static_cast<off_t>(n_bytes)) != 0) fail("cannot write the file", errno);
+}
 
 void OutputFile::commit(Durability durability) {
   if (temporary_.empty()) return;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,7 +15,9 @@ class OutputFile {
  public:
   // Throws RuntimeError when the file cannot be made; an existing file keeps its content until commit().
   // `advice` ends the messages of all errors.
-  explicit OutputFile(const std::string& path, std::string_view advice = "choose another place for it");
+  // `ending`: of the path, that the temporary name shall have too.
+  explicit OutputFile(const std::string& path, std::string_view advice = "choose another place for it",
+                      std::string_view ending = {});
   // Throws as the constructor would now, and leaves nothing behind: for work that is only worth doing if its
   // result can be saved.
   static void check(const std::string& path);
@@ -26,6 +29,13 @@ class OutputFile {
   // Appends. Throws RuntimeError, e.g. when the disk is full.
   void write(std::span<const std::byte> bytes);
   void write(std::string_view text);
+  // Elsewhere than at the end, in a file that has a temporary name; several threads may do so at once. What
+  // was never written is 0.
+  void write_at(std::uint64_t offset, std::span<const std::byte> bytes) const;
+  // The file's size, likewise.
+  void resize(std::uint64_t n_bytes) const;
+  // Where it can be read until it has its own name; empty for a pipe or device.
+  const std::string& temporary_name() const { return temporary_; }
   // When the content reaches the disk. by_and_by doesn't wait for it: after a power cut the file may be
   // empty or garbled, under its name.
   enum class Durability { at_once, by_and_by };
@@ -35,7 +45,7 @@ class OutputFile {
 
  private:
   [[noreturn]] void fail(std::string_view action, int error) const;
-  void open_temporary();
+  void open_temporary(std::string_view ending);
 
   std::string path_;  // the name asked for, for messages
   std::string advice_;

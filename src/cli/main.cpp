@@ -11,6 +11,7 @@
 #include "bitnet/error.h"
 #include "cli/bench/bench_command.h"
 #include "cli/chat/chat_command.h"
+#include "cli/convert/convert_command.h"
 #include "cli/help/completions_command.h"
 #include "cli/help/help.h"
 #include "cli/help/help_command.h"
@@ -83,6 +84,7 @@ ExitCode run_main(int argc, char** argv) {
   commands["compare"] = add_compare_command(program);
   commands["perplexity"] = add_perplexity_command(program);
   commands["inspect"] = add_inspect_command(program);
+  commands["convert"] = add_convert_command(program);
   commands["synth"] = add_synth_command(program);
   commands["verify"] = add_verify_command(program);
   commands["tokenize"] = add_tokenize_command(program);

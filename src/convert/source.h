@@ -6,8 +6,10 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "bitnet/model.h"
 #include "gguf/key_values.h"
 #include "quant/tensor_type.h"
 
@@ -47,10 +49,22 @@ struct SourceTensor {
   }
 };
 
+// STEM.weight, and beside it STEM.scale, its factor.
+inline constexpr std::string_view kWeightEnding = ".weight";
+inline constexpr std::string_view kFactorEnding = ".scale";
+
 // A change to what a source says, where it is known to be wrong.
 struct Repair {
   std::string topic;  // "pre-tokenizer"
   std::string what;   // was wrong, and what it is made to be
+};
+
+struct SourceOptions {
+  bool repairs = true;      // what is known to be wrong is put right
+  bool needs_model = true;  // a file that is no model of a known family is refused: else it has no roles
+  bool absmean = false;     // weights that no converter has rounded yet may be: the plan does it
+  std::optional<HiddenAct> hidden_act{};  // is written down in the keys
+  std::optional<I2sLayout> i2s_layout{};  // of a file's I2_S tensors; none: by what the file shows
 };
 
 class Source {
@@ -61,6 +75,8 @@ class Source {
   virtual ~Source() = default;
 
   virtual const std::string& name() const = 0;  // for messages
+  // The file that the engine can run, or the first of its parts; empty: it is none.
+  virtual std::string runnable_file() const { return {}; }
   // Every file that is read, none of which may be written over.
   virtual std::vector<std::string> files() const = 0;
 

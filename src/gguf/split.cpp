@@ -9,14 +9,12 @@
 #include "gguf/cursor.h"
 #include "gguf/gguf.h"
 #include "gguf/load.h"
+#include "gguf/split_names.h"
 
 namespace bitnet::gguf {
 namespace {
 
-constexpr std::string_view kNumberKey = "split.no";
-constexpr std::string_view kCountKey = "split.count";
-constexpr std::string_view kTensorsKey = "split.tensors.count";
-constexpr std::uint64_t kMostParts = 99999;  // the names have five digits
+constexpr std::uint64_t kMostPartsNamed = 99999;  // the names have five digits
 constexpr std::size_t kNumberDigits = 5;
 
 // What a part says of itself.
@@ -34,14 +32,14 @@ struct Split {
 
 Split split_of(const File& file) {
   Split split;
-  split.count = file.get_uint(kCountKey).value_or(1);
+  split.count = file.get_uint(kSplitCountKey).value_or(1);
   if (split.count <= 1) return {};
-  const auto number = file.get_uint(kNumberKey);
-  const auto n_tensors = file.get_uint(kTensorsKey);
-  if (split.count > kMostParts || !number || *number >= split.count || !n_tensors) {
+  const auto number = file.get_uint(kSplitNumberKey);
+  const auto n_tensors = file.get_uint(kSplitTensorsKey);
+  if (split.count > kMostPartsNamed || !number || *number >= split.count || !n_tensors) {
     refuse(file,
-           "keys " + std::string(kNumberKey) + ", " + std::string(kCountKey) + ", " +
-               std::string(kTensorsKey) + ": a part of a split model, but not which",
+           "keys " + std::string(kSplitNumberKey) + ", " + std::string(kSplitCountKey) + ", " +
+               std::string(kSplitTensorsKey) + ": a part of a split model, but not which",
            kFetchAgain);
   }
   split.number = *number;
@@ -54,20 +52,7 @@ std::string five_digits(std::uint64_t number) {
   return std::string(kNumberDigits - std::min(digits.size(), kNumberDigits), '0') + digits;
 }
 
-std::string ending_of(std::uint64_t number, std::uint64_t count) {
-  return "-" + five_digits(number + 1) + "-of-" + five_digits(count) + ".gguf";
-}
-
 std::string file_name_of(const std::string& path) { return path.substr(path.rfind('/') + 1); }
-
-// "-00002-of-00003.gguf", whatever the numbers.
-bool has_parts_ending(std::string_view path) {
-  constexpr std::string_view kForm = "-#####-of-#####.gguf";
-  if (path.size() < kForm.size()) return false;
-  const std::string_view end = path.substr(path.size() - kForm.size());
-  return std::ranges::equal(end, kForm,
-                            [](char c, char form) { return form == '#' ? c >= '0' && c <= '9' : c == form; });
-}
 
 // Where in the last tensor's bytes another GGUF file begins; npos: nowhere.
 std::size_t find_next_file(const File& file) {
@@ -113,16 +98,29 @@ void check_part(const File& part, const Split& wanted, const File& metadata) {
 
 }  // namespace
 
+std::string parts_ending(std::uint64_t number, std::uint64_t count) {
+  return "-" + five_digits(number + 1) + "-of-" + five_digits(count) + ".gguf";
+}
+
+std::size_t parts_ending_of(std::string_view path) {
+  constexpr std::string_view kForm = "-#####-of-#####.gguf";
+  if (path.size() < kForm.size()) return 0;
+  const std::string_view end = path.substr(path.size() - kForm.size());
+  const bool fits = std::ranges::equal(
+      end, kForm, [](char c, char form) { return form == '#' ? c >= '0' && c <= '9' : c == form; });
+  return fits ? kForm.size() : 0;
+}
+
 void File::add_other_parts(const MappedFile::ReadHook& on_read) {
   const Split split = split_of(*this);
   if (split.count == 1) return;
   const std::string all =
       "put all " + std::to_string(split.count) + " parts into one folder and name any of them";
   if (!mapping_) refuse_alone(*this, split, "and the others are not known", all);
-  const std::string ending = ending_of(split.number, split.count);
+  const std::string ending = parts_ending(split.number, split.count);
   if (!name_->ends_with(ending)) {
     refuse_alone(*this, split,
-                 has_parts_ending(*name_)
+                 parts_ending_of(*name_) != 0
                      ? "and its name says otherwise"
                      : "and its name does not end in " + ending + ", as it would to find the others",
                  "give the parts their names back");
@@ -131,7 +129,7 @@ void File::add_other_parts(const MappedFile::ReadHook& on_read) {
   std::vector<File> others;
   for (std::uint64_t i = 0; i < split.count; ++i) {
     if (i == split.number) continue;
-    const std::string path = stem + ending_of(i, split.count);
+    const std::string path = stem + parts_ending(i, split.count);
     if (!identity_of(path)) {
       refuse_alone(*this, split,
                    "and part " + std::to_string(i + 1) + ", " +
@@ -151,8 +149,8 @@ void File::add_other_parts(const MappedFile::ReadHook& on_read) {
   }
   if (n_tensors != split.n_tensors) {
     refuse(first,
-           std::string(kTensorsKey) + " is " + std::to_string(split.n_tensors) + ", but all parts have " +
-               std::to_string(n_tensors) + " tensors",
+           std::string(kSplitTensorsKey) + " is " + std::to_string(split.n_tensors) +
+               ", but all parts have " + std::to_string(n_tensors) + " tensors",
            kFetchAgain);
   }
   join(std::move(others), static_cast<std::size_t>(split.number));

@@ -48,7 +48,7 @@ Decoded decode(const gguf::File& file, const gguf::Tensor& t) {
             .cols = t.dims[0],
             .values = {},
             .data = {}};
-  const quant::TypeInfo& type = *layout_of(file, t, {}).type;
+  const quant::TypeInfo& type = *bitnet::layout_of(file, t, {}).type;
   quant::Matrix w{.type = type.type, .rows = d.rows, .cols = d.cols, .data = t.extent.data()};
   w.scale = d.scale = type.tensor_scale(w.data, w.rows, w.cols);
   d.values.resize(d.rows * d.cols);

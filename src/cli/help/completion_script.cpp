@@ -8,7 +8,7 @@
 namespace bitnet::cli {
 namespace {
 
-std::string joined(const std::vector<std::string>& words, std::string_view separator) {
+std::string joined_by(const std::vector<std::string>& words, std::string_view separator) {
   return fmt::format("{}", fmt::join(words, separator));
 }
 
@@ -37,10 +37,10 @@ std::string bash_value(const std::string& command, const Option& option) {
     patterns.push_back(in_quotes(fmt::format("{} {}", command, name)));
   const std::string action = !option.choices().empty()
                                  ? std::string(option.is_list() ? "_bitnet_list " : "_bitnet_words ") +
-                                       in_quotes(joined(option.choices(), " "))
+                                       in_quotes(joined_by(option.choices(), " "))
                              : option.takes_file() ? "_bitnet_files " + in_quotes(option.file_ending())
                                                    : ":";
-  return fmt::format("    {}) {}; return ;;\n", joined(patterns, "|"), action);
+  return fmt::format("    {}) {}; return ;;\n", joined_by(patterns, "|"), action);
 }
 
 // `words`: what else may stand there.
@@ -52,7 +52,7 @@ std::string bash_command(const std::string& name, const Command& command, std::v
     words.insert(words.end(), option.choices().begin(), option.choices().end());
     if (option.takes_file()) files = &option;
   }
-  return fmt::format("    {}) words={}{} ;;\n", in_quotes(name), in_quotes(joined(words, " ")),
+  return fmt::format("    {}) words={}{} ;;\n", in_quotes(name), in_quotes(joined_by(words, " ")),
                      files != nullptr ? "; files=1 ending=" + in_quotes(files->file_ending()) : "");
 }
 
@@ -110,17 +110,17 @@ std::string zsh_option(const Option& option) {
   if (option.may_repeat() && !option.names().empty()) {
     spec = "'*'";
   } else if (option.names().size() > 1) {
-    spec = in_quotes("(" + joined(option.names(), " ") + ")");
+    spec = in_quotes("(" + joined_by(option.names(), " ") + ")");
   }
   if (!option.names().empty()) {
-    spec += option.names().size() > 1 ? "{" + joined(option.names(), ",") + "}" : option.names().front();
+    spec += option.names().size() > 1 ? "{" + joined_by(option.names(), ",") + "}" : option.names().front();
     spec += in_quotes("[" + with_backslashes(option.description(), "\\[]:") + "]");
   }
   if (option.is_flag()) return spec;
-  const std::string choices = "(" + joined(option.choices(), " ") + ")";
+  const std::string choices = "(" + joined_by(option.choices(), " ") + ")";
   const std::string action =
       !option.choices().empty()
-          ? (option.is_list() ? "_values -s , " + option.value() + " " + joined(option.choices(), " ")
+          ? (option.is_list() ? "_values -s , " + option.value() + " " + joined_by(option.choices(), " ")
                               : choices)
       : !option.takes_file()         ? " "
       : option.file_ending().empty() ? "_files"
@@ -155,7 +155,7 @@ std::string fish_option(const Option& option, const std::string& condition) {
   }
   const bool has_choices = !option.choices().empty();
   if (!option.is_flag()) line += option.takes_file() && !has_choices ? " -r -F" : " -x";
-  const std::string choices = joined(option.choices(), " ");
+  const std::string choices = joined_by(option.choices(), " ");
   const std::string words = option.is_list() ? "(__fish_append , " + choices + ")"
                             : has_choices    ? choices
                             : option.file_ending().empty()

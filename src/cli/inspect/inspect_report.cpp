@@ -14,6 +14,7 @@
 #include "cli/inspect/inspect_report_effect.h"
 #include "cli/terminal/json_text.h"
 #include "cli/terminal/memory_use.h"
+#include "cli/terminal/tensor_kind.h"
 #include "model/hidden_act.h"
 
 namespace bitnet::cli {
@@ -45,17 +46,6 @@ std::string wrapped(std::string line, const std::string& text, std::size_t inden
 }
 
 std::string heading(std::string_view text) { return fmt::format("\n{}\n", text); }
-
-// "token_embd" for token_embd.weight, "attn_q" for blk.7.attn_q.weight: tensors of one kind in all layers.
-std::string kind_of(const std::string& name) {
-  std::size_t begin = 0;
-  if (name.starts_with("blk.")) {
-    const std::size_t dot = name.find('.', 4);
-    if (dot != std::string::npos) begin = dot + 1;
-  }
-  const std::size_t end = name.ends_with(".weight") ? name.size() - 7 : name.size();
-  return begin < end ? name.substr(begin, end - begin) : name;
-}
 
 std::string shape_of(const TensorSummary& t) {
   std::string shape;
@@ -129,14 +119,14 @@ std::string format_tensors(const Inspection& in, bool all) {
   std::map<std::string, Tensors> groups;
   for (const TensorSummary& t : in.tensors) {
     const bool is_measured = t.codes.total() > 0 || t.range.has_value();
-    const std::string key = kind_of(t.name) + "|" + shape_of(t) + "|" + t.type + (is_measured ? "" : "|");
+    const std::string key = tensor_kind(t.name) + "|" + shape_of(t) + "|" + t.type + (is_measured ? "" : "|");
     auto& group = groups[key];
     if (group.empty()) order.push_back(key);
     group.push_back(&t);
   }
   for (const std::string& key : order) {
     const auto& group = groups[key];
-    text += tensor_line(kind_of(group.front()->name), group.size(), shape_of(*group.front()),
+    text += tensor_line(tensor_kind(group.front()->name), group.size(), shape_of(*group.front()),
                         group.front()->type, width, values_of(group));
   }
   return text;

@@ -36,6 +36,7 @@ void catch_interrupts() {
   sigaction(SIGTERM, &action, nullptr);
   action.sa_handler = SIG_IGN;
   sigaction(SIGPIPE, &action, &g_sigpipe);
+  sigaction(SIGXFSZ, &action, nullptr);
 }
 
 void die_of_broken_pipe() {

@@ -3,7 +3,8 @@
 
 namespace bitnet::cli {
 
-// From now on the first signal only sets a flag; SIGPIPE becomes a write error.
+// From now on the first signal only sets a flag; SIGPIPE and SIGXFSZ, of a file that may not become so large,
+// become write errors.
 void catch_interrupts();
 // Ends the process as SIGPIPE would have, silently; returns if whoever started it had that signal ignored.
 void die_of_broken_pipe();

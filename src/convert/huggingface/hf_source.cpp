@@ -13,6 +13,7 @@
 #include "convert/huggingface/safetensors.h"
 #include "convert/huggingface/stored_parts.h"
 #include "convert/huggingface/vocabulary.h"
+#include "convert/target_types.h"
 #include "model/hidden_act.h"
 #include "quant/coded_row.h"
 
@@ -23,20 +24,6 @@ namespace fs = std::filesystem;
 using quant::TensorType;
 
 constexpr std::uint32_t kDefaultAlignment = 32;
-
-// What llama.cpp's general.file_type says of files that are mostly of a type.
-std::uint32_t file_type_of(TensorType type) {
-  switch (type) {
-    case TensorType::i2_s:
-      return 40;
-    case TensorType::bf16:
-      return 32;
-    case TensorType::f16:
-      return 1;
-    default:
-      return 0;
-  }
-}
 
 // Where the values of a tensor come from.
 struct Origin {
@@ -118,7 +105,7 @@ void HfSource::put_file_type() {
   for (const SourceTensor& tensor : tensors_) {
     if (tensor.role == TensorRole::layer_matrix) most = tensor.type;
   }
-  keys_.set("general.file_type", file_type_of(most));
+  keys_.set("general.file_type", file_type_of(most).value_or(0));
   keys_.set("general.quantization_version", std::uint32_t{2});
 }
 

@@ -1,0 +1,132 @@
+#include "convert/convert.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+
+#include "base/printable.h"
+#include "bitnet/error.h"
+#include "convert/output_parts.h"
+#include "convert/stream.h"
+
+namespace bitnet::convert {
+namespace {
+
+// What each phase has of the time, as a rule.
+constexpr double kWritten = 0.6;
+constexpr double kProved = 0.95;
+
+std::vector<TensorReport> report_tensors(const Source& source, const Plan& plan, const Proof& proof) {
+  std::vector<TensorReport> reports;
+  for (std::size_t i = 0; i < plan.tensors.size(); ++i) {
+    const TensorPlan& p = plan.tensors[i];
+    const SourceTensor& t = source.tensors()[p.source];
+    TensorReport report{.name = p.name,
+                        .from = t.name == p.name ? t.origin : "",
+                        .to = std::string(quant::info(p.type).name),
+                        .way = p.way,
+                        .is_lossless = p.is_lossless,
+                        .dims = p.dims,
+                        .to_bytes = p.n_bytes()};
+    if (t.name == p.name) report.from_bytes = quant::info(t.type).n_bytes(t.rows(), t.cols());
+    if (i < proof.tensors.size()) report.proof = proof.tensors[i];
+    reports.push_back(std::move(report));
+  }
+  return reports;
+}
+
+void run_both(const ConvertOptions& options, const Source& source, const std::string& result,
+              const PhaseProgress& on_progress, ConvertReport& report) {
+  const auto keep_going = [&] { return !on_progress || on_progress(kProved, "running"); };
+  LoadOptions load = options.source_load;
+  load.n_threads = options.n_threads;
+  load.on_progress = [&](double) { return keep_going(); };
+  const std::string file = source.runnable_file();
+  std::optional<PromptRun> before;
+  if (file.empty()) {
+    report.no_runs = "only GGUF files are run";
+    return;
+  }
+  try {
+    before = run_prompt(Model::load(file, load), *options.verify_prompt, options.n_threads, keep_going);
+  } catch (const ModelError& e) {
+    report.no_runs = e.what();
+    return;
+  }
+  load.hidden_act.reset();
+  load.i2s_layout.reset();
+  try {
+    const PromptRun after = run_again(Model::load(result, load), *before, options.n_threads, keep_going);
+    report.runs = compare_runs(*before, after);
+  } catch (const ModelError& e) {
+    report.failure = std::string("the engine refuses the new file: ") + e.what();
+  }
+}
+
+}  // namespace
+
+bool ConvertReport::is_lossless() const {
+  return std::ranges::all_of(tensors, [](const TensorReport& t) { return t.proof && t.proof->is_equal; });
+}
+
+void check_outputs(const std::vector<std::string>& outputs, const std::vector<std::string>& inputs,
+                   bool force) {
+  for (const std::string& output : outputs) {
+    const std::string shown = printable(output, kMaxPrintedPath);
+    struct stat status {};
+    if (::stat(output.c_str(), &status) != 0) continue;
+    if (!S_ISREG(status.st_mode)) {
+      throw UsageError(shown +
+                       ": is no regular file, and the result has to be read back: choose another name");
+    }
+    for (const std::string& input : inputs) {
+      struct stat of_input {};
+      if (::stat(input.c_str(), &of_input) == 0 && of_input.st_dev == status.st_dev &&
+          of_input.st_ino == status.st_ino) {
+        throw UsageError(shown + ": is what is converted, which is never written over: choose another name");
+      }
+    }
+    if (!force) throw UsageError(shown + " is there already: pass --force to replace it, or another name");
+  }
+}
+
+ConvertReport convert(const Source& source, const std::string& output, const ConvertOptions& options,
+                      ThreadPool& pool, const PhaseProgress& on_progress) {
+  const auto phase = [&](std::string_view name, double begin, double end) {
+    return [&on_progress, name, begin, end](double fraction) {
+      return !on_progress || on_progress(begin + (end - begin) * fraction, name);
+    };
+  };
+  const Plan plan = make_plan(source, options.plan, pool, [&] { return phase("looking", 0, 0)(0); });
+  const Layout layout = make_layout(plan, options.split);
+  ConvertReport report{
+      .input = source.name(),
+      .outputs = output.empty() ? std::vector<std::string>{} : file_names(output, layout.parts.size()),
+      .output_bytes = layout.n_bytes(),
+      .is_written = false,
+      .repairs = source.repairs(),
+      .warnings = plan.warnings,
+      .tensors = {},
+      .no_runs = {},
+      .failure = {}};
+  check_outputs(report.outputs, source.files(), options.force);
+  Proof proof;
+  if (!options.dry_run) {
+    OutputParts files(report.outputs, layout);
+    write_tensors(source, plan, layout, files, pool, phase("writing", 0, kWritten));
+    proof =
+        prove(source, plan, layout, files.readable_name(), pool, phase("reading back", kWritten, kProved));
+    report.failure = proof.failure;
+    if (!report.failure && options.verify_prompt) {
+      run_both(options, source, files.readable_name(), on_progress, report);
+    }
+    if (!report.failure) {
+      files.commit();
+      report.is_written = true;
+    }
+  }
+  report.tensors = report_tensors(source, plan, proof);
+  return report;
+}
+
+}  // namespace bitnet::convert

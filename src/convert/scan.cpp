@@ -1,0 +1,107 @@
+#include "convert/scan.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "base/half.h"
+#include "bitnet/error.h"
+#include "convert/absmean.h"
+#include "convert/pieces.h"
+#include "convert/row_reader.h"
+
+namespace bitnet::convert {
+namespace {
+
+bool is_f16(float scale) { return f16_to_f32(f32_to_f16(scale)) == scale; }
+
+std::vector<Piece> pieces_of(const TensorPlan& plan) {
+  std::vector<Piece> pieces;
+  add_pieces(plan.source, plan.rows(), plan.cols(), pieces);
+  return pieces;
+}
+
+struct PieceScan {
+  ScaleScan found;
+  quant::CommonScale common;
+};
+
+void scan(const Source& source, const TensorPlan& plan, const Piece& piece, bool tries_to_write,
+          PieceScan& out) {
+  RowReader reader(source);
+  quant::CodedRow row;
+  std::vector<std::byte> written;
+  if (tries_to_write) written.resize(quant::coded_row_bytes(plan.type, plan.cols()));
+  for (std::uint64_t r = piece.begin; r < piece.end && out.found.is_coded; ++r) {
+    out.found.is_coded = reader.read_for_codes(plan, r, row);
+    if (!out.found.is_coded) return;
+    out.common.add(row);
+    out.found.are_f16 &= std::ranges::all_of(row.scales, is_f16);
+    if (tries_to_write) {
+      out.found.worst =
+          std::max(out.found.worst, quant::write_coded_row(row, plan.type, plan.scale, written.data()));
+    }
+  }
+}
+
+}  // namespace
+
+void ask(const KeepGoing& keep_going) {
+  if (keep_going && !keep_going()) throw RuntimeError("the conversion was ended by request");
+}
+
+void check_rows(const Source& source, std::size_t tensor, std::uint64_t begin, std::uint64_t end) {
+  if (const auto fault = source.check(tensor, begin, end)) refuse_tensor(source, tensor, *fault);
+}
+
+ScaleScan scan_scales(const Source& source, const TensorPlan& plan, bool tries_to_write, ThreadPool& pool,
+                      const KeepGoing& keep_going) {
+  const std::vector<Piece> pieces = pieces_of(plan);
+  std::vector<PieceScan> found(pieces.size());
+  ScaleScan all;
+  for_pieces(
+      pieces, pool,
+      [&](const Piece& piece, std::size_t i) {
+        if (!all.is_coded) return;
+        check_rows(source, plan.source, piece.begin, piece.end);
+        scan(source, plan, piece, tries_to_write, found[i]);
+        source.give_back(plan.source, piece.begin, piece.end);
+      },
+      [&](std::size_t n_done) {
+        ask(keep_going);
+        for (std::size_t i = 0; i < n_done; ++i) all.is_coded &= found[i].found.is_coded;
+      });
+  quant::CommonScale common;
+  for (const PieceScan& piece : found) {
+    common.add(piece.common);
+    all.are_f16 &= piece.found.are_f16;
+    all.worst = std::max(all.worst, piece.found.worst);
+  }
+  if (all.is_coded) all.common = common.value();
+  return all;
+}
+
+float scan_absmean(const Source& source, const TensorPlan& plan, ThreadPool& pool,
+                   const KeepGoing& keep_going) {
+  const std::vector<Piece> pieces = pieces_of(plan);
+  std::vector<double> sums(pieces.size());
+  for_pieces(
+      pieces, pool,
+      [&](const Piece& piece, std::size_t i) {
+        check_rows(source, plan.source, piece.begin, piece.end);
+        std::vector<float> values(plan.cols());
+        for (std::uint64_t r = piece.begin; r < piece.end; ++r) {
+          source.read_values(plan.source, r, values.data());
+          sums[i] += sum_of_magnitudes(values);
+        }
+        source.give_back(plan.source, piece.begin, piece.end);
+      },
+      [&](std::size_t) { ask(keep_going); });
+  double sum = 0;
+  for (const double piece : sums) sum += piece;
+  const float scale = absmean_scale(sum, plan.rows() * plan.cols());
+  if (!std::isfinite(scale)) refuse_tensor(source, plan.source, "has values that are not finite");
+  return scale;
+}
+
+}  // namespace bitnet::convert

@@ -1,0 +1,140 @@
+#include "convert/stream.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "convert/pieces.h"
+#include "convert/row_reader.h"
+#include "convert/scan.h"
+#include "quant/coded_row.h"
+#include "quant/i2_s.h"
+
+namespace bitnet::convert {
+namespace {
+
+class Stream {
+ public:
+  Stream(const Source& source, const Plan& plan, const Layout& layout, const OutputParts& out)
+      : source_(source), plan_(plan), layout_(layout), out_(out) {}
+
+  void write(const Piece& piece) const {
+    const TensorPlan& p = plan_.tensors[piece.tensor];
+    if (p.way == Way::factor) return write_factor(piece.tensor);
+    check_rows(source_, p.source, piece.begin, piece.end);
+    switch (p.way) {
+      case Way::copy:
+        copy(piece);
+        break;
+      case Way::codes:
+      case Way::rounded:
+        write_codes(piece);
+        break;
+      case Way::values:
+        write_values(piece);
+        break;
+      case Way::factor:
+        break;
+    }
+    source_.give_back(p.source, piece.begin, piece.end);
+  }
+
+ private:
+  std::uint64_t tail_bytes(const TensorPlan& p) const { return quant::info(p.type).n_bytes(0, p.cols()); }
+  std::uint64_t row_bytes(const TensorPlan& p) const {
+    return quant::info(p.type).n_bytes(1, p.cols()) - tail_bytes(p);
+  }
+  void put(const Piece& piece, std::span<const std::byte> bytes) const {
+    const TensorPlan& p = plan_.tensors[piece.tensor];
+    out_.write_at(layout_.places[piece.tensor], piece.begin * row_bytes(p), bytes);
+  }
+
+  void write_factor(std::size_t tensor) const {
+    const std::array factor{plan_.tensors[tensor].factor};
+    out_.write_at(layout_.places[tensor], 0, std::as_bytes(std::span(factor)));
+  }
+
+  void copy(const Piece& piece) const {
+    const TensorPlan& p = plan_.tensors[piece.tensor];
+    const std::uint64_t n = row_bytes(p);
+    const std::uint64_t end = piece.end * n + (piece.end == p.rows() ? tail_bytes(p) : 0);
+    put(piece, source_.stored(p.source).subspan(piece.begin * n, end - piece.begin * n));
+  }
+
+  void write_codes(const Piece& piece) const {
+    const TensorPlan& p = plan_.tensors[piece.tensor];
+    const std::size_t n = row_bytes(p);
+    const bool is_last = piece.end == p.rows();
+    std::vector<std::byte> bytes((piece.end - piece.begin) * n + (is_last ? tail_bytes(p) : 0));
+    RowReader reader(source_);
+    quant::CodedRow row;
+    std::byte* to = bytes.data();
+    for (std::uint64_t r = piece.begin; r < piece.end; ++r, to += n) {
+      const bool is_coded = reader.read_for_codes(p, r, row);
+      const quant::CodedFit fit =
+          is_coded ? quant::write_coded_row(row, p.type, p.scale, to) : quant::CodedFit::missing_code;
+      const bool fits =
+          fit == quant::CodedFit::exact || (fit == quant::CodedFit::rounded_scale && !p.is_lossless);
+      if (!fits) refuse_row(p, r, fit);
+    }
+    if (is_last && tail_bytes(p) > 0) quant::i2_s::write_tail(p.scale, to);
+    put(piece, bytes);
+  }
+
+  [[noreturn]] void refuse_row(const TensorPlan& p, std::uint64_t row, quant::CodedFit fit) const {
+    refuse_tensor(source_, p.source,
+                  "row " + std::to_string(row) + " does not go into " +
+                      std::string(quant::info(p.type).name) +
+                      " as it is: " + std::string(quant::reason_of(fit)),
+                  "choose another type, or pass --quantize absmean to round it to one scale a tensor");
+  }
+
+  void write_values(const Piece& piece) const {
+    const TensorPlan& p = plan_.tensors[piece.tensor];
+    const std::size_t n = row_bytes(p);
+    std::vector<std::byte> bytes((piece.end - piece.begin) * n);
+    RowReader reader(source_);
+    std::vector<float> values(p.cols());
+    std::byte* to = bytes.data();
+    for (std::uint64_t r = piece.begin; r < piece.end; ++r, to += n) {
+      reader.read_for_values(p, r, values.data());
+      const bool is_finite = std::ranges::all_of(values, [](float v) { return std::isfinite(v); });
+      if (!is_finite || !quant::info(p.type).encode_row(values.data(), values.size(), to)) {
+        refuse_tensor(source_, p.source,
+                      "row " + std::to_string(r) + " has a value that is " +
+                          (is_finite ? "too large for " + std::string(quant::info(p.type).name)
+                                     : std::string("not finite")),
+                      is_finite ? "bf16 and f32 hold larger ones" : "");
+      }
+    }
+    put(piece, bytes);
+  }
+
+  const Source& source_;
+  const Plan& plan_;
+  const Layout& layout_;
+  const OutputParts& out_;
+};
+
+}  // namespace
+
+void write_tensors(const Source& source, const Plan& plan, const Layout& layout, const OutputParts& out,
+                   ThreadPool& pool, const Progress& progress) {
+  std::vector<Piece> pieces;
+  for (std::size_t i = 0; i < plan.tensors.size(); ++i) {
+    add_pieces(i, plan.tensors[i].rows(), plan.tensors[i].cols(), pieces);
+  }
+  const Stream stream(source, plan, layout, out);
+  for_pieces(
+      pieces, pool, [&](const Piece& piece, std::size_t) { stream.write(piece); },
+      [&](std::size_t n_done) {
+        ask([&] {
+          return !progress || progress(static_cast<double>(n_done) / static_cast<double>(pieces.size()));
+        });
+      });
+}
+
+}  // namespace bitnet::convert

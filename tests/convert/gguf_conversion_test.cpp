@@ -1,0 +1,290 @@
+// GGUF files in other types and back: the same bytes, the same values, the same logits.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "bitnet/error.h"
+#include "bitnet/session.h"
+#include "convert/converted.h"
+#include "gguf/gguf.h"
+#include "support/block_types.h"
+#include "support/canary.h"
+#include "support/small_model.h"
+
+namespace bitnet::test {
+namespace {
+
+namespace fs = std::filesystem;
+using convert::ConvertOptions;
+using convert::ConvertReport;
+
+const std::string kCanaryFile = BITNET_MODELS "/canary.gguf";
+
+// Types that hold -1, 0 and +1 as they are, and their scale in blocks or beside them.
+const std::vector<std::string> kLosslessTypes{
+    "i2_s",         "tq1_0",    "tq2_0", "q2_0", "q2_0-64", "pq2_0", "ptq1_0", "qk256",
+    "qk256-scales", "bitnet32", "q4_0",  "q6_k", "q8_0",    "bf16",  "f16",    "f32"};
+const std::vector<std::string> kCodedTypes{"tq1_0",  "tq2_0", "q2_0",         "q2_0-64", "pq2_0",
+                                           "ptq1_0", "qk256", "qk256-scales", "bitnet32"};
+
+std::vector<float> logits_of(const std::string& path, ActivationType activations) {
+  const Model model = Model::load(path);
+  Session session(model, {.ctx_size = 64, .n_threads = 1, .activations = activations});
+  const auto ids = model.tokenizer().encode("The capital of France is Paris.", {.add_bos = true});
+  std::vector<float> all;
+  session.run_all(ids, [&](Position, std::span<const float> logits) {
+    all.insert(all.end(), logits.begin(), logits.end());
+  });
+  return all;
+}
+
+class GgufConversion : public ::testing::TestWithParam<std::string> {
+ protected:
+  TempDirectory directory_;
+  const std::string there_ = directory_.file("there.gguf");
+  const std::string back_ = directory_.file("back.gguf");
+};
+
+INSTANTIATE_TEST_SUITE_P(Types, GgufConversion, ::testing::ValuesIn(kLosslessTypes), [](const auto& i) {
+  std::string name = i.param;
+  std::ranges::replace(name, '-', '_');
+  return name;
+});
+
+TEST_P(GgufConversion, BringsTheCanaryBackByteForByte) {
+  const ConvertReport there = convert_to(kCanaryFile, there_, GetParam());
+  EXPECT_FALSE(there.failure);
+  EXPECT_TRUE(there.is_lossless());
+  const ConvertReport back = convert_to(there_, back_, "i2_s");
+  EXPECT_TRUE(back.is_lossless());
+  EXPECT_EQ(content_of(back_), content_of(kCanaryFile));
+  EXPECT_EQ(content_of(there_) == content_of(kCanaryFile), GetParam() == "i2_s");
+}
+
+TEST(Conversions, FromEachTernaryTypeToTheNextEndWhereTheyBegan) {
+  const TempDirectory directory;
+  std::string at = kCanaryFile;
+  for (const std::string& type : kCodedTypes) {
+    const std::string next = directory.file(type);
+    EXPECT_TRUE(convert_to(at, next, type).is_lossless()) << type;
+    at = next;
+  }
+  convert_to(at, directory.file("end"), "i2_s");
+  EXPECT_EQ(content_of(directory.file("end")), content_of(kCanaryFile));
+}
+
+// Where activations are not rounded, products of all types are the same sums; I2_S and F32 aside, so are
+// those of rounded ones.
+TEST(Conversions, BetweenTernaryTypesChangeNoBitOfTheLogits) {
+  const TempDirectory directory;
+  const std::vector<float> exact = logits_of(kCanaryFile, ActivationType::f32);
+  std::vector<float> rounded;
+  for (const std::string& type : kCodedTypes) {
+    const std::string file = directory.file(type);
+    convert_to(kCanaryFile, file, type);
+    EXPECT_EQ(logits_of(file, ActivationType::f32), exact) << type;
+    const std::vector<float> logits = logits_of(file, ActivationType::automatic);
+    if (rounded.empty()) rounded = logits;
+    EXPECT_EQ(logits, rounded) << type;
+  }
+}
+
+TEST(Conversions, ToFloatsGiveTheLogitsOfUnroundedActivations) {
+  const TempDirectory directory;
+  const std::vector<float> exact = logits_of(kCanaryFile, ActivationType::f32);
+  for (const std::string type : {"f32", "f16", "bf16"}) {
+    const std::string file = directory.file(type);
+    convert_to(kCanaryFile, file, type);
+    const std::vector<float> logits = logits_of(file, ActivationType::automatic);
+    ASSERT_EQ(logits.size(), exact.size());
+    for (std::size_t i = 0; i < exact.size(); ++i) ASSERT_NEAR(logits[i], exact[i], 1e-3) << type;
+  }
+}
+
+TEST(Conversions, ThatAskForNothingGiveTheSameBytes) {
+  const TempDirectory directory;
+  std::size_t n_files = 0;
+  for (const auto& entry : fs::directory_iterator(BITNET_TEST_DATA "/models")) {
+    const std::string from = entry.path().string();
+    if (!from.ends_with(".gguf")) continue;
+    const std::string to = directory.file(entry.path().filename().string());
+    EXPECT_TRUE(convert_file(from, to, {}, {.repairs = false}).is_lossless()) << from;
+    EXPECT_EQ(content_of(to), content_of(from)) << from;
+    ++n_files;
+  }
+  EXPECT_GT(n_files, 10U);
+}
+
+TEST(Conversions, OfHeadAndEmbeddingLeaveTheLayers) {
+  const TempDirectory directory;
+  const std::string file = directory.file("m.gguf");
+  for (const std::string type : {"q8_0", "q6_k", "q4_0", "bf16", "f32"}) {
+    const ConvertReport report =
+        convert_file(kCanaryFile, file, {.plan = {.head = type_named(type)}, .split = {}, .force = true});
+    for (const convert::TensorReport& t : report.tensors) {
+      const bool is_head = t.name == "token_embd.weight";  // tied
+      EXPECT_EQ(t.way == convert::Way::copy, !is_head) << t.name;
+      ASSERT_TRUE(t.proof);
+      EXPECT_EQ(t.proof->is_equal, !is_head || type == "f32") << t.name;
+      if (is_head && type == "q8_0") {
+        EXPECT_GT(t.proof->rms_error, 1e-4);
+        EXPECT_LT(t.proof->rms_error, 0.02);
+      }
+    }
+    EXPECT_FALSE(logits_of(file, ActivationType::automatic).empty());
+  }
+}
+
+TEST(Conversions, SetTheFileTypeInItsPlace) {
+  const TempDirectory directory;
+  const std::string file = directory.file("m.gguf");
+  for (const auto& [type, number] : std::vector<std::pair<std::string, std::uint64_t>>{
+           {"tq1_0", 36}, {"tq2_0", 37}, {"f16", 1}, {"f32", 0}, {"q8_0", 7}, {"bitnet32", 40}}) {
+    convert_file(kCanaryFile, file, {.plan = {.type = type_named(type)}, .split = {}, .force = true});
+    const gguf::File read = gguf::File::open(file);
+    EXPECT_EQ(read.key(2), "general.file_type");
+    EXPECT_EQ(read.get_uint("general.file_type"), number) << type;
+  }
+}
+
+// A model whose matrices are of blocks with scales of their own.
+std::string blocks_file(const TempDirectory& directory, std::uint32_t type, std::size_t width) {
+  SmallModel model("llama", {.hidden = width, .ffn = 2 * width});
+  for (SmallTensor& t : model.tensors()) {
+    if (t.type != kI2S) continue;
+    t.type = type;
+    t.data = random_blocks(type, t.n_elements(), 7).bytes;
+  }
+  const std::string file = directory.file("blocks.gguf");
+  write_bytes(file, model.to_gguf().build());
+  return file;
+}
+
+std::string refusal_of(const std::string& from, const std::string& to, const ConvertOptions& options) {
+  try {
+    convert_file(from, to, options);
+  } catch (const ModelError& e) {
+    return e.what();
+  }
+  return {};
+}
+
+TEST(Conversions, KeepTheScalesOfBlocks) {
+  const TempDirectory directory;
+  const std::string from = blocks_file(directory, kTQ2_0, 256);
+  for (const std::string type : {"q2_0-64", "q2_0", "bitnet32", "qk256-scales"}) {
+    const std::string there = directory.file("there-" + type);
+    const std::string back = directory.file("back-" + type);
+    // Every code occurs, and only these types have the fourth.
+    if (type == "bitnet32" || type == "qk256-scales") {
+      EXPECT_NE(refusal_of(from, there, {.plan = {.type = type_named(type)}, .split = {}}).find("no code"),
+                std::string::npos);
+      continue;
+    }
+    EXPECT_TRUE(convert_to(from, there, type).is_lossless());
+    EXPECT_TRUE(convert_to(there, back, "tq2_0").is_lossless());
+    EXPECT_EQ(content_of(back), content_of(from)) << type;
+  }
+}
+
+TEST(Conversions, RefuseScalesThatWouldBeMergedUnlessToldToRound) {
+  const TempDirectory directory;
+  const std::string from = blocks_file(directory, kPQ2_0, 256);
+  const std::string to = directory.file("to.gguf");
+  for (const std::string type : {"tq2_0", "i2_s", "qk256"}) {
+    ConvertOptions options{.plan = {.type = type_named(type)}, .split = {}};
+    const std::string refused = refusal_of(from, to, options);
+    for (const std::string part : {"blocks.gguf", "blk.0.attn_q.weight", "PQ2_0", "--quantize absmean"}) {
+      EXPECT_NE(refused.find(part), std::string::npos) << type << ": " << refused;
+    }
+    EXPECT_FALSE(fs::exists(to));
+    options.plan.absmean = true;
+    options.force = true;
+    const ConvertReport report = convert_file(from, to, options);
+    EXPECT_FALSE(report.failure);
+    EXPECT_FALSE(report.is_lossless());
+    EXPECT_FALSE(report.warnings.empty());
+    for (const convert::TensorReport& t : report.tensors) {
+      EXPECT_EQ(t.proof->rms_error > 0.01, t.way == convert::Way::rounded) << t.name;
+    }
+    fs::remove(to);
+  }
+  EXPECT_EQ(directory.n_files(), 1);
+}
+
+TEST(Conversions, NameTypesWhoseBlocksFitTheRows) {
+  const TempDirectory directory;
+  const std::string from = directory.file("narrow.gguf");
+  write_bytes(from, SmallModel("llama", {.hidden = 128, .ffn = 384}).to_gguf().build());
+  const std::string refused =
+      refusal_of(from, directory.file("to"), {.plan = {.type = type_named("tq2_0")}, .split = {}});
+  for (const std::string part : {"128 values are not whole blocks of 256", "i2_s", "q2_0-64", "bitnet32"}) {
+    EXPECT_NE(refused.find(part), std::string::npos) << refused;
+  }
+  EXPECT_EQ(refused.find(", tq1_0"), std::string::npos) << refused;
+}
+
+TEST(Conversions, RefuseFloatsThatAreNotTernary) {
+  const TempDirectory directory;
+  SmallModel model("llama");
+  SmallTensor& t = model.tensor("blk.1.ffn_up.weight");
+  std::vector<float> values(t.n_elements(), 0.5F);
+  values[300] = 0.25F;
+  t.set_f32(values);
+  const std::string from = directory.file("from.gguf");
+  write_bytes(from, model.to_gguf().build());
+  const std::string to = directory.file("to.gguf");
+  const std::string refused = refusal_of(from, to, {.plan = {.type = type_named("i2_s")}, .split = {}});
+  EXPECT_NE(refused.find("blk.1.ffn_up.weight (F32)"), std::string::npos) << refused;
+  EXPECT_NE(refused.find("not ternary"), std::string::npos) << refused;
+  const ConvertReport rounded =
+      convert_file(from, to, {.plan = {.type = type_named("i2_s"), .absmean = true}, .split = {}});
+  for (const convert::TensorReport& tensor : rounded.tensors) {
+    EXPECT_EQ(tensor.proof->is_equal, tensor.name != "blk.1.ffn_up.weight") << tensor.name;
+  }
+}
+
+TEST(Conversions, RefuseValuesThatDoNotFit) {
+  const TempDirectory directory;
+  SmallModel model("llama");
+  SmallTensor& embedding = model.tensor("token_embd.weight");
+  std::vector<float> values(embedding.n_elements(), 0.5F);
+  values[200] = 70000.0F;
+  embedding.set_f32(values);
+  const std::string from = directory.file("from.gguf");
+  write_bytes(from, model.to_gguf().build());
+  const std::string to = directory.file("to.gguf");
+  EXPECT_NE(
+      refusal_of(from, to, {.plan = {.embedding = type_named("f16")}, .split = {}}).find("too large for F16"),
+      std::string::npos);
+  EXPECT_FALSE(convert_file(from, to, {.plan = {.embedding = type_named("bf16")}, .split = {}}).failure);
+}
+
+TEST(Conversions, RefuseTheCodeThatStandsForNothing) {
+  const TempDirectory directory;
+  SmallModel model("llama");
+  model.tensor("blk.0.attn_v.weight").data[5] |= std::byte{0xC0};
+  const std::string from = directory.file("from.gguf");
+  write_bytes(from, model.to_gguf().build());
+  for (const std::string type : {"i2_s", "q2_0", "f16"}) {
+    const std::string refused =
+        refusal_of(from, directory.file("to"), {.plan = {.type = type_named(type)}, .split = {}});
+    EXPECT_NE(refused.find("blk.0.attn_v.weight"), std::string::npos) << type << refused;
+    EXPECT_NE(refused.find("code 3"), std::string::npos) << type << refused;
+  }
+  EXPECT_EQ(directory.n_files(), 1);
+}
+
+TEST(Conversions, RefuseTwoTypesForATiedHead) {
+  const TempDirectory directory;
+  EXPECT_THROW(
+      convert_file(kCanaryFile, directory.file("to"),
+                   {.plan = {.head = type_named("q8_0"), .embedding = type_named("f16")}, .split = {}}),
+      UsageError);
+}
+
+}  // namespace
+}  // namespace bitnet::test
