@@ -24,6 +24,7 @@ namespace fs = std::filesystem;
 using quant::TensorType;
 
 constexpr std::uint32_t kDefaultAlignment = 32;
+constexpr std::string_view kConfig = "config.json";
 
 // Where the values of a tensor come from.
 struct Origin {
@@ -39,7 +40,7 @@ class HfSource : public Source {
       : folder_(folder),
         name_(printable(folder, kMaxPrintedPath)),
         weights_(Safetensors::open_folder(folder)) {
-    const std::string path = (fs::path(folder) / "config.json").string();
+    const std::string path = (fs::path(folder) / kConfig).string();
     const Json json = read_object(path);
     put_general();
     config_ = read_hf_config(json, printable(path, kMaxPrintedPath), options.dense_as_masters, keys_);
@@ -161,11 +162,15 @@ void HfSource::add(const HfTensor& wanted, StoredParts& parts) {
 
 std::vector<std::string> HfSource::files() const {
   std::vector<std::string> files;
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(folder_, error)) {
-    if (!entry.is_directory(error)) files.push_back(entry.path().string());
-  }
-  std::ranges::sort(files);
+  for (std::size_t part = 0; part < weights_.n_parts(); ++part) files.push_back(weights_.path(part));
+  const auto add_if_there = [&](std::string_view name) {
+    const fs::path path = fs::path(folder_) / name;
+    std::error_code error;
+    if (fs::exists(path, error)) files.push_back(path.string());
+  };
+  add_if_there(kConfig);
+  add_if_there(kSafetensorsIndex);
+  for (const std::string_view name : kVocabularyFiles) add_if_there(name);
   return files;
 }
 
@@ -278,7 +283,7 @@ void HfSource::give_back(std::size_t tensor, std::uint64_t begin, std::uint64_t 
 std::unique_ptr<Source> open_hf_source(const std::string& folder, const HfSourceOptions& options,
                                        std::vector<std::string>& notes) {
   std::error_code error;
-  if (!fs::exists(fs::path(folder) / "config.json", error)) {
+  if (!fs::exists(fs::path(folder) / kConfig, error)) {
     throw ModelError(printable(folder, kMaxPrintedPath), "is no model's folder: it has no config.json",
                      "name a folder that was downloaded whole, or a GGUF file");
   }

@@ -21,7 +21,6 @@ namespace fs = std::filesystem;
 static_assert(std::endian::native == std::endian::little);
 
 constexpr std::string_view kSingle = "model.safetensors";
-constexpr std::string_view kIndex = "model.safetensors.index.json";
 constexpr std::string_view kDownloadAgain = "download it again";
 constexpr std::size_t kMaxParts = 1000;  // each is held open
 
@@ -79,12 +78,12 @@ Safetensors Safetensors::open_file(const std::string& path) {
 
 Safetensors Safetensors::open_folder(const std::string& folder) {
   const fs::path single = fs::path(folder) / kSingle;
-  const fs::path index = fs::path(folder) / kIndex;
+  const fs::path index = fs::path(folder) / kSafetensorsIndex;
   std::error_code error;
   if (fs::exists(single, error)) return open_file(single.string());
   if (!fs::exists(index, error)) {
     throw ModelError(printable(folder, kMaxPrintedPath),
-                     "has neither " + std::string(kSingle) + " nor " + std::string(kIndex),
+                     "has neither " + std::string(kSingle) + " nor " + std::string(kSafetensorsIndex),
                      "weights in other forms (.bin, .pt) have to be saved as safetensors first");
   }
   const std::string shown = printable(index.string(), kMaxPrintedPath);
@@ -110,10 +109,12 @@ Safetensors Safetensors::open_folder(const std::string& folder) {
   result.sort_by_name();
   for (const StoredTensor& tensor : result.tensors_) {
     const auto listed = file_of.find(tensor.name);
-    if (listed == file_of.end()) result.refuse(tensor, "is not in " + std::string(kIndex), kDownloadAgain);
+    if (listed == file_of.end())
+      result.refuse(tensor, "is not in " + std::string(kSafetensorsIndex), kDownloadAgain);
     if (listed->second != parts[tensor.part]) {
-      result.refuse(tensor, std::string(kIndex) + " has it in " + printable(listed->second, kMaxPrintedName),
-                    kDownloadAgain);
+      result.refuse(
+          tensor, std::string(kSafetensorsIndex) + " has it in " + printable(listed->second, kMaxPrintedName),
+          kDownloadAgain);
     }
   }
   for (const auto& [tensor, file] : file_of) {
@@ -128,9 +129,10 @@ Safetensors Safetensors::open_folder(const std::string& folder) {
 
 void Safetensors::add_file(const std::string& path) {
   files_.emplace_back(path);
-  names_.push_back(printable(path, kMaxPrintedPath));
+  paths_.push_back(path);
   const std::size_t part = files_.size() - 1;
-  for (StoredTensor& tensor : read_safetensors_header(files_.back().bytes(), names_.back())) {
+  for (StoredTensor& tensor :
+       read_safetensors_header(files_.back().bytes(), printable(path, kMaxPrintedPath))) {
     tensor.part = part;
     tensors_.push_back(std::move(tensor));
   }
@@ -140,7 +142,8 @@ void Safetensors::sort_by_name() {
   std::ranges::sort(tensors_, {}, &StoredTensor::name);
   const auto twice = std::ranges::adjacent_find(tensors_, {}, &StoredTensor::name);
   if (twice == tensors_.end()) return;
-  refuse(*twice, "is in " + part_name(std::next(twice)->part) + " too", kDownloadAgain);
+  refuse(*twice, "is in " + printable(path(std::next(twice)->part), kMaxPrintedPath) + " too",
+         kDownloadAgain);
 }
 
 const StoredTensor* Safetensors::find(std::string_view name) const {
@@ -149,7 +152,7 @@ const StoredTensor* Safetensors::find(std::string_view name) const {
 }
 
 void Safetensors::refuse(const StoredTensor& tensor, std::string_view what, std::string_view hint) const {
-  throw ModelError(part_name(tensor.part),
+  throw ModelError(printable(path(tensor.part), kMaxPrintedPath),
                    "tensor " + printable(tensor.name, kMaxPrintedName) + ": " + std::string(what), hint);
 }
 

@@ -35,6 +35,9 @@ struct StoredTensor {
 
 std::string describe_shape(std::span<const std::uint64_t> shape);  // "[640, 2560]"
 
+// Names the files, where there are several.
+inline constexpr std::string_view kSafetensorsIndex = "model.safetensors.index.json";
+
 class Safetensors {
  public:
   // model.safetensors in the folder, or the files that model.safetensors.index.json names. Throws ModelError.
@@ -46,7 +49,7 @@ class Safetensors {
   const StoredTensor* find(std::string_view name) const;
 
   std::size_t n_parts() const { return files_.size(); }
-  const std::string& part_name(std::size_t part) const { return names_[part]; }  // printable
+  const std::string& path(std::size_t part) const { return paths_[part]; }
   const MappedFile& file(std::size_t part) const { return files_[part]; }
 
   // Names the file and the tensor.
@@ -59,7 +62,7 @@ class Safetensors {
   void sort_by_name();
 
   std::vector<MappedFile> files_;
-  std::vector<std::string> names_;
+  std::vector<std::string> paths_;
   std::vector<StoredTensor> tensors_;
 };
 

@@ -1,6 +1,7 @@
 // A folder's tokenizer as a GGUF file has it: the keys tokenizer.*.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -29,6 +30,11 @@ struct HfVocabulary {
   // The token of that spelling.
   std::optional<std::uint32_t> find(std::string_view spelling) const;
 };
+
+// What is read, where it is there.
+inline constexpr std::array<std::string_view, 7> kVocabularyFiles{
+    "tokenizer.json",    "tokenizer.model",     "tokenizer_config.json", "generation_config.json",
+    "added_tokens.json", "chat_template.jinja", "chat_template.json"};
 
 // Of the folder's tokenizer.json or tokenizer.model, and what tokenizer_config.json, generation_config.json,
 // added_tokens.json, chat_template.jinja and `config` (of config.json) say beside. `n_rows`: of the
