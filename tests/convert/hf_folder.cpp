@@ -269,7 +269,7 @@ void HfFolder::read_tensors(const gguf::File& model, HfForm form,
     const bool is_vector = t.n_dims == 1;
     std::vector<std::uint64_t> shape{d.rows, d.cols};
     if (is_vector) shape = {d.cols};
-    if (d.type != kI2S) {
+    if (d.type == kF16 || d.type == kF32) {
       tensors.push_back({module + ".weight", d.type == kF16 ? "F16" : "F32", shape, d.data});
       continue;
     }

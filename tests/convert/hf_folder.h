@@ -41,7 +41,8 @@ HfMasters draw_masters(std::size_t n, std::uint32_t seed);
 
 class HfFolder {
  public:
-  // Of a model whose matrices are I2_S. `masters`: of HfForm::online, by the names in `model`.
+  // Of a model whose matrices are I2_S or, as HfForm::floats, of any type. `masters`: of HfForm::online, by
+  // the names in `model`.
   HfFolder(const gguf::File& model, HfForm form, const std::map<std::string, HfMasters>& masters = {});
 
   // Throws std::out_of_range for an unknown name.

@@ -4,78 +4,33 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 
 #include "bitnet/error.h"
 #include "bitnet/session.h"
+#include "convert/converted.h"
 #include "convert/hf_folder.h"
 #include "convert/huggingface/hf_source.h"
-#include "gguf/writer.h"
-#include "quant/coded_row.h"
 #include "quant/i2_s.h"
 #include "support/golden.h"
 
 namespace bitnet::test {
 namespace {
 
-using convert::HfSourceOptions;
-using convert::Source;
+using convert::ConvertOptions;
 using convert::SourceTensor;
 using quant::TensorType;
 
 const std::vector<TokenId> kIds{TokenId{1}, TokenId{4}, TokenId{2}, TokenId{9}};
 
-// The bytes of a tensor in the type that it is kept in.
-std::vector<std::byte> data_of(const Source& source, std::size_t i) {
-  const SourceTensor& t = source.tensors()[i];
-  const auto fault = source.check(i, 0, t.rows());
-  if (fault) throw ModelError(*fault);
-  if (const auto stored = source.stored(i); !stored.empty()) return {stored.begin(), stored.end()};
-  std::vector<float> values(t.rows() * t.cols());
-  for (std::uint64_t r = 0; r < t.rows(); ++r) source.read_values(i, r, &values[r * t.cols()]);
-  const auto bytes = std::as_bytes(std::span(values));
-  if (t.type == TensorType::f32) return {bytes.begin(), bytes.end()};
-  std::vector<std::int8_t> trits;
-  float scale = 0;
-  quant::CodedRow row;
-  for (std::uint64_t r = 0; r < t.rows() && !t.is_master; ++r) {
-    EXPECT_TRUE(source.read_coded(i, r, row));
-    EXPECT_EQ(row.block, t.cols());
-    std::vector<float> decoded(t.cols());
-    quant::decode_row(row, decoded.data());
-    EXPECT_TRUE(std::equal(decoded.begin(), decoded.end(), &values[r * t.cols()])) << t.name << " row " << r;
-    scale = row.scales[0];
-  }
-  if (t.is_master) {
-    double sum = 0;
-    for (const float v : values) sum += std::fabs(static_cast<double>(v));
-    scale = static_cast<float>(sum / static_cast<double>(values.size()));
-    for (float& v : values) v = std::clamp(std::nearbyint(v / scale), -1.0F, 1.0F);
-  }
-  for (const float v : values) trits.push_back(static_cast<std::int8_t>((v > 0) - (v < 0)));
-  return pack_i2s(trits, scale);
-}
-
-AlignedBytes file_of(const Source& source) {
-  gguf::Writer writer(source.keys(), source.alignment());
-  std::vector<std::vector<std::byte>> data;
-  for (std::size_t i = 0; i < source.tensors().size(); ++i) {
-    const SourceTensor& t = source.tensors()[i];
-    data.push_back(data_of(source, i));
-    writer.add_tensor(t.name, t.dims, quant::info(t.type).id, data.back().size());
-  }
-  std::vector<std::byte> file = writer.header();
-  file.resize(writer.file_size());
-  for (std::size_t i = 0; i < data.size(); ++i) {
-    std::ranges::copy(data[i], file.begin() + static_cast<std::ptrdiff_t>(writer.data_offset(i)));
-  }
-  return AlignedBytes(file);
-}
-
-Model converted(const AlignedBytes& file) { return Model::from_bytes(file.span(), "converted.gguf"); }
-
-AlignedBytes convert_folder(const std::string& folder, const HfSourceOptions& options = {}) {
-  std::vector<std::string> notes;
-  return file_of(*convert::open_hf_source(folder, options, notes));
+// A folder as the file that it is converted to, loaded.
+Model converted(HfFolder& folder, ConvertOptions options = {}, std::size_t shards = 1) {
+  options.force = true;
+  const std::string file = folder.file("converted.gguf");
+  const convert::ConvertReport report = convert_file(folder.write(shards), file, options);
+  EXPECT_FALSE(report.failure);
+  EXPECT_TRUE(report.is_lossless());
+  return Model::load(file);
 }
 
 gguf::File opened(const AlignedBytes& file) { return gguf::File::from_bytes(file.span(), "small.gguf"); }
@@ -86,11 +41,11 @@ SmallModel small(const std::string& architecture, const SmallShape& shape = {}) 
 }
 
 // What a folder of the model gives, and the model itself.
-void expect_same_logits(const SmallModel& model, HfForm form, std::size_t shards = 1) {
+void expect_same_logits(const SmallModel& model, HfForm form, const ConvertOptions& options = {},
+                        std::size_t shards = 1) {
   const LoadedModel expected(model);
   HfFolder folder(opened(expected.file), form);
-  const AlignedBytes file = convert_folder(folder.write(shards));
-  EXPECT_EQ(logits(converted(file), kIds), logits(expected.model, kIds));
+  EXPECT_EQ(logits(converted(folder, options, shards), kIds), logits(expected.model, kIds));
 }
 
 // A folder says 1 / scale, which has to be a float that has the scale as its inverse.
@@ -130,8 +85,7 @@ TEST_P(HfFamilies, MastersGiveTheLogitsOfTheirRounding) {
   }
   const LoadedModel expected(model);
   HfFolder folder(opened(expected.file), HfForm::online, masters);
-  const AlignedBytes file = convert_folder(folder.write());
-  EXPECT_EQ(logits(converted(file), kIds), logits(expected.model, kIds));
+  EXPECT_EQ(logits(converted(folder), kIds), logits(expected.model, kIds));
 }
 
 INSTANTIATE_TEST_SUITE_P(All, HfFamilies, ::testing::Values("bitnet-b1.58", "bitnet", "llama", "qwen3"),
@@ -147,7 +101,7 @@ TEST(HfSource, AHeadOfItsOwnAndSeveralFilesGiveTheModelsLogits) {
   SmallTensor head{.name = "output.weight", .dims = {128, 300}, .type = kF16, .data = {}};
   head.draw(7);
   model.add(head);
-  expect_same_logits(model, HfForm::autobitlinear, 3);
+  expect_same_logits(model, HfForm::autobitlinear, {}, 3);
 }
 
 TEST(HfSource, HeadsOfAnotherWidthAndPaddedRowsGiveTheModelsLogits) {
@@ -161,9 +115,17 @@ TEST(HfSource, FoldersOfTheGoldenModelsGiveTheirLogits) {
     const Golden golden = load_golden(name);
     const gguf::File original = gguf::File::open(golden.model);
     HfFolder folder(original, HfForm::autobitlinear);
-    const AlignedBytes file = convert_folder(folder.write());
-    EXPECT_EQ(logits(converted(file), golden.ids), logits(Model::load(golden.model), golden.ids)) << name;
+    EXPECT_EQ(logits(converted(folder), golden.ids), logits(Model::load(golden.model), golden.ids)) << name;
   }
+}
+
+TEST(HfSource, FloatsThatAreTernaryInGroupsBecomeTheirBlocks) {
+  const Golden golden = load_golden("random-qwen3-ptq1_0");
+  HfFolder folder(gguf::File::open(golden.model), HfForm::floats);
+  constexpr auto kType = TensorType::ptq1_0;
+  const Model model =
+      converted(folder, {.plan = {.type = kType, .head = {}, .embedding = kType}, .split = {}});
+  EXPECT_EQ(logits(model, golden.ids), logits(Model::load(golden.model), golden.ids));
 }
 
 TEST(HfSource, ReadingWhatDividesAsWhatMultipliesGivesOtherLogits) {
@@ -171,11 +133,9 @@ TEST(HfSource, ReadingWhatDividesAsWhatMultipliesGivesOtherLogits) {
   make_scales_invertible(model);
   const LoadedModel expected(model);
   HfFolder folder(opened(expected.file), HfForm::bitlinear);
-  const AlignedBytes right = convert_folder(folder.write());
+  EXPECT_EQ(logits(converted(folder), kIds), logits(expected.model, kIds));
   folder.config["quantization_config"]["linear_class"] = "autobitlinear";
-  const AlignedBytes wrong = convert_folder(folder.write());
-  EXPECT_EQ(logits(converted(right), kIds), logits(expected.model, kIds));
-  EXPECT_NE(logits(converted(wrong), kIds), logits(expected.model, kIds));
+  EXPECT_NE(logits(converted(folder), kIds), logits(expected.model, kIds));
 }
 
 std::vector<float> unrounded_logits(const Model& model) {
@@ -215,14 +175,17 @@ TEST_P(HfFloats, KeepTheirValuesAndTheirType) {
     }
   }
   // Without the rounding of activations, which floats don't have, only the order of sums differs.
-  const AlignedBytes written = file_of(*source);
-  const std::vector<float> ours = unrounded_logits(converted(written));
+  const std::vector<float> ours = unrounded_logits(converted(folder));
   const std::vector<float> theirs = unrounded_logits(expected.model);
   ASSERT_EQ(ours.size(), theirs.size());
   EXPECT_GT(compare(ours.data(), theirs.data(), ours.size()).cosine, 0.999999);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, HfFloats, ::testing::Values("llama", "maple"),
+TEST_P(HfFloats, BecomeTernaryAgainWithTheModelsLogits) {
+  expect_same_logits(small(GetParam()), HfForm::floats, {.plan = {.type = TensorType::i2_s}, .split = {}});
+}
+
+INSTANTIATE_TEST_SUITE_P(All, HfFloats, ::testing::Values("llama", "qwen3", "maple"),
                          [](const auto& info) { return std::string(info.param); });
 
 TEST(HfSource, ModulesThatAreNotConvertedAreFloats) {
@@ -246,8 +209,7 @@ TEST(HfSource, TheVocabularyEncodesAsTheModels) {
   for (const char* architecture : {"llama", "bitnet"}) {  // byte-level BPE and SentencePiece
     const LoadedModel expected(small(architecture));
     HfFolder folder(opened(expected.file), HfForm::autobitlinear);
-    const AlignedBytes file = convert_folder(folder.write());
-    const Model model = converted(file);
+    const Model model = converted(folder);
     const EncodeOptions options{.add_bos = true, .parse_special = true};
     const std::string text = "ab cab </s> \xC3\xA9";
     EXPECT_EQ(model.tokenizer().encode(text, options), expected.model.tokenizer().encode(text, options));
@@ -256,10 +218,12 @@ TEST(HfSource, TheVocabularyEncodesAsTheModels) {
 }
 
 // Why a folder is refused; empty: it isn't.
-std::string refusal_of(HfFolder& folder, const HfSourceOptions& options = {}, std::size_t shards = 1) {
+std::string refusal_of(HfFolder& folder, const convert::SourceOptions& options = {}) {
+  const std::string file = folder.file("converted.gguf");
   try {
-    convert_folder(folder.write(shards), options);
+    convert_file(folder.write(), file, {}, options);
   } catch (const ModelError& error) {
+    EXPECT_FALSE(std::filesystem::exists(file));
     return error.what();
   }
   return {};
@@ -276,7 +240,7 @@ TEST(HfSource, ABitNetModelWithDenseWeightsIsRefusedUnlessTold) {
   const LoadedModel model(small("bitnet-b1.58"));
   HfFolder folder(opened(model.file), HfForm::floats);
   EXPECT_PRED2(says, refusal_of(folder), "dense weights");
-  EXPECT_EQ(refusal_of(folder, {.dense_as_masters = true}), "");
+  EXPECT_EQ(refusal_of(folder, {.absmean = true}), "");
   std::vector<std::string> notes;
   const auto source = convert::open_hf_source(folder.path(), {.dense_as_masters = true}, notes);
   for (const SourceTensor& t : source->tensors()) {
