@@ -43,7 +43,8 @@ class Library:
         def open_(pattern):
             return ctypes.CDLL(glob.glob(os.path.join(folder, pattern))[0], mode=ctypes.RTLD_GLOBAL)
 
-        open_("libggml-base.so")
+        self.base = open_("libggml-base.so")
+        self.base.ggml_row_size.restype = ctypes.c_size_t
         ggml = open_("libggml.*so")
         self.c = c = open_("libllama.*so")
         for name in ("llama_model_load_from_file", "llama_init_from_model", "llama_model_get_vocab"):
@@ -64,6 +65,16 @@ class Library:
     @property
     def version(self):
         return self.c.llama_version().decode()
+
+    def encode(self, type_id, values):
+        """The bytes that it makes of float32 values [rows, columns], in a type of its own."""
+        values = np.ascontiguousarray(values, np.float32)
+        rows, cols = (ctypes.c_int64(n) for n in values.shape)
+        n_bytes = self.base.ggml_row_size(ctypes.c_int(type_id), cols) * values.shape[0]
+        out = (ctypes.c_uint8 * n_bytes)()
+        at = values.ctypes.data_as(ctypes.c_void_p)
+        self.base.ggml_quantize_chunk(ctypes.c_int(type_id), at, out, ctypes.c_int64(0), rows, cols, None)
+        return bytes(out)
 
     def words(self):
         """Why it refused, from its log."""

@@ -48,6 +48,38 @@ class Q8_0:
         return (b[:, 2:].view(np.int8) * d).reshape(shape)
 
 
+class Q4_0:
+    """Decoded only: element j of 32 in the low half of byte j, element j + 16 in its high half; value = d (q - 8)."""
+
+    name, id, block = "Q4_0", 2, 32
+
+    def n_bytes(self, shape):
+        return int(np.prod(shape)) // 32 * 18
+
+    def decode(self, data, shape):
+        b = np.frombuffer(data, np.uint8).reshape(-1, 18)
+        d = b[:, :2].copy().view("<f2").astype(np.float64)
+        q = np.concatenate([b[:, 2:] & 15, b[:, 2:] >> 4], 1).astype(np.int64)
+        return ((q - 8) * d).reshape(shape)
+
+
+class Q6_K:
+    """Decoded only. Each half of 256 elements has 64 bytes with low 4 bits, and 32 with 2 high bits of four rows of 32."""
+
+    name, id, block = "Q6_K", 14, 256
+
+    def n_bytes(self, shape):
+        return int(np.prod(shape)) // 256 * 210
+
+    def decode(self, data, shape):
+        b = np.frombuffer(data, np.uint8).reshape(-1, 210)
+        low = b[:, :128].reshape(-1, 2, 1, 2, 32) >> np.array([0, 4], np.uint8)[:, None, None] & 15
+        high = b[:, 128:192].reshape(-1, 2, 1, 32) >> np.array([0, 2, 4, 6], np.uint8)[:, None] & 3
+        q = low.reshape(-1, 2, 4, 32).astype(np.int64) + 16 * high - 32
+        scales = b[:, 192:208].view(np.int8) * b[:, 208:].copy().view("<f2").astype(np.float64)
+        return (q.reshape(-1, 16, 16) * scales[:, :, None]).reshape(shape)
+
+
 def _scales(d):
     return np.ascontiguousarray(d, "<f2").reshape(-1, 1).view(np.uint8)
 
@@ -225,6 +257,8 @@ TYPES = {
         Float("F16", 1, 2),
         Float("BF16", 30, 2),
         Q8_0(),
+        Q4_0(),
+        Q6_K(),
         BaseThree("TQ1_0", 34, 256, ((32, 5), (16, 5), (4, 4))),
         TQ2_0(),
         I2_S(),
