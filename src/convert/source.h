@@ -30,7 +30,7 @@ enum class TensorRole : std::uint8_t {
 struct SourceTensor {
   std::string name;                 // in GGUF
   std::vector<std::uint64_t> dims;  // of values, the contiguous one first; 1 to 4
-  std::string origin;               // for messages: what it is called there, and its type
+  std::string origin;               // for messages: its type there
   // What it is kept in unless another type is asked for: its own, or I2_S for ternary codes and F32, F16 or
   // BF16 for floats that no GGUF file holds yet.
   quant::TensorType type = quant::TensorType::f32;

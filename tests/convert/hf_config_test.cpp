@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "bitnet/error.h"
-#include "convert/hf_folder.h"
+#include "support/hf_folder.h"
 #include "convert/huggingface/hf_source.h"
 #include "gguf/gguf.h"
 #include "gguf/writer.h"

@@ -5,7 +5,7 @@
 #include <functional>
 
 #include "bitnet/error.h"
-#include "convert/hf_folder.h"
+#include "support/hf_folder.h"
 #include "convert/huggingface/hf_source.h"
 #include "convert/huggingface/safetensors_header.h"
 #include "convert/huggingface/sentencepiece_file.h"

@@ -9,7 +9,7 @@
 #include "bitnet/error.h"
 #include "bitnet/session.h"
 #include "convert/converted.h"
-#include "convert/hf_folder.h"
+#include "support/hf_folder.h"
 #include "convert/huggingface/hf_source.h"
 #include "quant/i2_s.h"
 #include "support/golden.h"

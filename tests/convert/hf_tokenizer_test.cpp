@@ -3,7 +3,7 @@
 
 #include "bitnet/error.h"
 #include "bitnet/tokenizer.h"
-#include "convert/hf_folder.h"
+#include "support/hf_folder.h"
 #include "convert/huggingface/sentencepiece_file.h"
 #include "convert/huggingface/vocabulary.h"
 #include "tokenizer/pretokenizer.h"

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "bitnet/error.h"
-#include "convert/hf_folder.h"
+#include "support/hf_folder.h"
 #include "convert/huggingface/float_rows.h"
 #include "convert/huggingface/json_file.h"
 #include "convert/huggingface/packed_rows.h"

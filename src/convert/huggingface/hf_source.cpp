@@ -128,7 +128,7 @@ void HfSource::add_tensors(std::vector<std::string>& notes) {
   const auto at = output_norm - tensors_.begin();
   tensors_.insert(output_norm, SourceTensor{.name = "rope_freqs.weight",
                                             .dims = {config_.rope_factors.size()},
-                                            .origin = "rope_scaling of config.json"});
+                                            .origin = "rope_scaling"});
   origins_.insert(origins_.begin() + at, Origin{.computed = config_.rope_factors});
 }
 
@@ -149,9 +149,9 @@ void HfSource::add(const HfTensor& wanted, StoredParts& parts) {
   SourceTensor tensor{.name = wanted.name, .dims = {wanted.cols}, .origin = {}, .role = wanted.role};
   if (is_matrix) tensor.dims.push_back(wanted.rows);
   if (wanted.parts.size() > 1) tensor.dims.push_back(wanted.parts.size());
-  tensor.origin = printable(first.stored->name, kMaxPrintedName) + " (" + first.stored->dtype_name + ")";
   tensor.is_master = wanted.role == TensorRole::layer_matrix && config_.weights == HfWeights::masters &&
                      config_.is_converted(module_of_weight(first.stored->name));
+  tensor.origin = first.stored->dtype_name;
   // Norms and routers are F32 in every GGUF file.
   tensor.type = first.is_packed || tensor.is_master ? TensorType::i2_s
                 : wanted.role == TensorRole::other  ? TensorType::f32

@@ -1,4 +1,4 @@
-#include "convert/hf_folder.h"
+#include "support/hf_folder.h"
 
 #include <algorithm>
 #include <bit>
