@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cassert>
 #include <cmath>
 #include <cstring>
@@ -53,6 +54,28 @@ std::uint32_t bits_of_ternary(std::uint32_t word) {
   word = (word | word >> 2) & 0x0F0F0F0F;
   word = (word | word >> 4) & 0x00FF00FF;
   return (word | word >> 8) & 0x0000FFFF;
+}
+
+// Whether the magnitudes of all values are 0 or the scale.
+bool have_magnitude(std::span<const float> values, float scale) {
+  const auto wanted = std::bit_cast<std::uint32_t>(scale);
+  std::uint32_t others = 0;
+  for (const float v : values) {
+    const std::uint32_t magnitude = std::bit_cast<std::uint32_t>(v) & 0x7FFFFFFF;
+    others |= magnitude != wanted ? magnitude : 0;
+  }
+  return others == 0;
+}
+
+// -1, 0 and +1 by the signs of up to sixteen values.
+std::uint32_t codes_of_signs(std::span<const float> values) {
+  std::uint32_t codes = 0;
+  for (std::size_t j = 0; j < values.size(); ++j) {
+    const auto bits = std::bit_cast<std::uint32_t>(values[j]);
+    const std::uint32_t is_zero = bits << 1 == 0 ? 1 : 0;
+    codes |= (is_zero | (~bits >> 31 & ~is_zero) << 1) << (2 * j);
+  }
+  return codes;
 }
 
 void read_block(const CodedType& type, const std::byte* block, std::uint32_t* words) {
@@ -319,19 +342,10 @@ bool find_coded_row(std::span<const float> values, std::size_t block, CodedRow& 
     const float scale = other == part.end() ? 0.0F : std::fabs(*other);
     if (!std::isfinite(scale)) return false;
     out.scales[i] = scale;
+    if (!have_magnitude(part, scale)) return false;
     std::uint32_t* word = out.words.data() + begin / kPerWord;
     for (std::size_t at = 0; at < part.size(); at += kPerWord) {
-      const std::size_t n = std::min(kPerWord, part.size() - at);
-      bool fits = true;
-      std::uint32_t codes = 0;
-      for (std::size_t j = 0; j < n; ++j) {
-        const float v = part[at + j];
-        fits &= v == 0 || std::fabs(v) == scale;
-        const std::uint32_t code = 1U + (v > 0 ? 1U : 0U) - (v < 0 ? 1U : 0U);
-        codes |= code << (2 * j);
-      }
-      if (!fits) return false;
-      *word++ = codes;
+      *word++ = codes_of_signs(part.subspan(at, std::min(kPerWord, part.size() - at)));
     }
   }
   return true;
