@@ -15,14 +15,11 @@ namespace {
 using quant::Matrix;
 using quant::TensorType;
 
-constexpr std::size_t kStretch = std::size_t{32} << 20;  // of the file, before its pages are given back
-constexpr std::size_t kBlock = std::size_t{1} << 20;     // that a thread copies at a time
-
 Matrix in_lanes(const Matrix& from, ThreadPool& pool) {
   const quant::CodedType& type = *quant::info(from.type).coded;
   const std::size_t n_blocks = type.blocks_in(from.cols);
   std::atomic<std::size_t> alike{std::bit_ceil(n_blocks)};
-  pool.parallel_for(from.rows, std::max<std::size_t>(1, kBlock / type.row_bytes(from.cols)),
+  pool.parallel_for(from.rows, std::max<std::size_t>(1, kCopyBlock / type.row_bytes(from.cols)),
                     [&](std::size_t begin, std::size_t end) {
                       std::size_t seen = alike.load();
                       const std::size_t found = quant::lanes::blocks_alike(from, begin, end, seen);
@@ -39,10 +36,10 @@ void copy(const Matrix& from, const Matrix& to, std::byte* data, const gguf::Fil
   const std::size_t group_bytes =
       quant::info(from.type).coded->row_bytes(from.cols) * quant::lanes::kRows;  // in the file
   const std::size_t n_groups = quant::lanes::groups_of(from.rows);
-  const std::size_t stretch = std::max<std::size_t>(1, kStretch / group_bytes);
+  const std::size_t stretch = std::max<std::size_t>(1, kCopyStretch / group_bytes);
   for (std::size_t at = 0; at < n_groups; at += stretch) {
     const std::size_t n = std::min(stretch, n_groups - at);
-    pool.parallel_for(n, std::max<std::size_t>(1, kBlock / group_bytes),
+    pool.parallel_for(n, std::max<std::size_t>(1, kCopyBlock / group_bytes),
                       [&](std::size_t begin, std::size_t end) {
                         for (std::size_t group = at + begin; group < at + end; ++group)
                           quant::lanes::copy_group(from, group, to, data);

@@ -8,14 +8,10 @@
 namespace bitnet {
 namespace {
 
-// Copied before the file's pages are given back: what the process holds twice.
-constexpr std::size_t kStretch = std::size_t{32} << 20;
-constexpr std::size_t kBlock = std::size_t{1} << 20;  // that a thread copies at a time
-
 void copy(std::byte* to, std::span<const std::byte> from, const gguf::File& file, ThreadPool& pool) {
-  for (std::size_t at = 0; at < from.size(); at += kStretch) {
-    const auto stretch = from.subspan(at, std::min(kStretch, from.size() - at));
-    pool.parallel_for(stretch.size(), kBlock, [&](std::size_t begin, std::size_t end) {
+  for (std::size_t at = 0; at < from.size(); at += kCopyStretch) {
+    const auto stretch = from.subspan(at, std::min(kCopyStretch, from.size() - at));
+    pool.parallel_for(stretch.size(), kCopyBlock, [&](std::size_t begin, std::size_t end) {
       std::memcpy(to + at + begin, stretch.data() + begin, end - begin);
     });
     file.give_back(stretch);

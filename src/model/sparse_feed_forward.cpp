@@ -15,7 +15,7 @@
 namespace bitnet {
 namespace {
 
-constexpr const char* kPurpose = "the lists of sparse products";
+constexpr const char* kListsPurpose = "the lists of sparse products";
 constexpr std::size_t kGroup = kernels::kColumnGroup;
 // Columns that a thread takes at least: some 15 us of reading where a fifth of them counts.
 constexpr std::size_t kColumnGrain = 128;
@@ -109,14 +109,14 @@ SparseFeedForward::SparseFeedForward(const Config& config, const Weights& weight
       mode_(mode),
       kernels_(table),
       pool_(pool),
-      open_share_(config.n_layers * kMostTokens, kPurpose),
-      n_by_rows_(config.n_layers, kPurpose),
-      list_(config.ffn + (config.ffn / kColumnGrain + 1) * kGroup, kPurpose),
+      open_share_(config.n_layers * kMostTokens, kListsPurpose),
+      n_by_rows_(config.n_layers, kListsPurpose),
+      list_(config.ffn + (config.ffn / kColumnGrain + 1) * kGroup, kListsPurpose),
       q_stride_(list_.size()),
-      q_(kMostTokens * q_stride_, kPurpose),
+      q_(kMostTokens * q_stride_, kListsPurpose),
       n_sums_(columns.ffn_down.empty() ? 0 : kMostTokens * kernels::column_sums(columns.ffn_down[0]) + kLine),
-      sums_(pool.n_threads() * n_sums_, kPurpose),
-      sums_of_(pool.n_threads(), kPurpose) {
+      sums_(pool.n_threads() * n_sums_, kListsPurpose),
+      sums_of_(pool.n_threads(), kListsPurpose) {
   std::ranges::fill(open_share_.span(), 0.5F);
 }
 

@@ -12,7 +12,7 @@
 namespace bitnet {
 namespace {
 
-constexpr std::size_t kGroup = quant::i2_s::kGroup;
+constexpr std::size_t kCodeGroup = quant::i2_s::kGroup;
 constexpr std::size_t kProbedLayers = 8;  // some 35 MB of each matrix at 2B-4T's size
 
 bool is_i2_s(const quant::Matrix& w) { return w.type == quant::TensorType::i2_s; }
@@ -39,8 +39,8 @@ SparseWeights copy_by_columns(const Weights& weights, const gguf::File& file, Th
   for (const LayerWeights& l : weights.layers) {
     const quant::Matrix& from = l.ffn_down;
     const quant::Columns columns{.data = to, .rows = from.rows, .cols = from.cols};
-    pool.parallel_for(from.cols / kGroup, 2, [&](std::size_t begin, std::size_t end) {
-      quant::copy_to_columns(from, begin * kGroup, end * kGroup, to);
+    pool.parallel_for(from.cols / kCodeGroup, 2, [&](std::size_t begin, std::size_t end) {
+      quant::copy_to_columns(from, begin * kCodeGroup, end * kCodeGroup, to);
     });
     file.give_back({from.data, quant::n_bytes_of(from)});
     sparse.ffn_down.push_back(columns);

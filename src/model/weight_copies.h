@@ -9,6 +9,10 @@
 
 namespace bitnet {
 
+// Copied before the file's pages are given back: what the process holds twice.
+inline constexpr std::size_t kCopyStretch = std::size_t{32} << 20;
+inline constexpr std::size_t kCopyBlock = std::size_t{1} << 20;  // that a thread copies at a time
+
 struct MatrixCopies {
   const char* purpose;  // of the memory, for messages
   FunctionRef<bool(const quant::Matrix& w)> is_copied;

@@ -9,7 +9,7 @@
 namespace bitnet::quant {
 namespace {
 
-constexpr std::uint16_t kOne = 0x3C00;
+constexpr std::uint16_t kScaleOne = 0x3C00;
 
 bool is_finite(std::uint16_t f16) {
   constexpr unsigned kExponent = 0x7C00;
@@ -35,7 +35,7 @@ std::array<std::int8_t, 4> numerators_of(Codebook codebook) {
 float denominator_of(Codebook codebook) { return codebook == Codebook::thirds ? 3.0F : 1.0F; }
 
 std::uint16_t CodedType::scale_of(const std::byte* data) const {
-  if (scale_at == kNoScale) return kOne;
+  if (scale_at == kNoScale) return kScaleOne;
   std::uint16_t d;
   std::memcpy(&d, data + scale_at, sizeof d);
   return d;

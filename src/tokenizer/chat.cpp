@@ -14,12 +14,12 @@
 namespace bitnet {
 namespace {
 
-struct Named {
+struct NamedTemplate {
   ChatTemplate value;
   std::string_view name;
 };
 
-constexpr std::array<Named, 7> kTemplates = {{
+constexpr std::array<NamedTemplate, 7> kTemplates = {{
     {ChatTemplate::raw, "raw"},
     {ChatTemplate::bitnet, "bitnet"},
     {ChatTemplate::llama3, "llama3"},
@@ -37,17 +37,17 @@ bool has_control(const Tokenizer& tokenizer, std::string_view spelling) {
 }  // namespace
 
 std::string_view name_of(ChatTemplate t) {
-  const auto* const found = std::ranges::find(kTemplates, t, &Named::value);
+  const auto* const found = std::ranges::find(kTemplates, t, &NamedTemplate::value);
   return found == kTemplates.end() ? "unknown" : found->name;
 }
 
 std::optional<ChatTemplate> find_chat_template(std::string_view name) {
-  const auto* const found = std::ranges::find(kTemplates, name, &Named::name);
+  const auto* const found = std::ranges::find(kTemplates, name, &NamedTemplate::name);
   if (found == kTemplates.end()) return std::nullopt;
   return found->value;
 }
 
-std::string chat_template_names() { return joined(kTemplates, &Named::name); }
+std::string chat_template_names() { return joined(kTemplates, &NamedTemplate::name); }
 
 std::string obstacle_to(ChatTemplate t, const Tokenizer& tokenizer) {
   const std::array<Message, 3> one_of_each{{{Role::system, ""}, {Role::user, ""}, {Role::assistant, ""}}};
@@ -62,12 +62,12 @@ std::string obstacle_to(ChatTemplate t, const Tokenizer& tokenizer) {
 }
 
 std::string usable_chat_templates(const Tokenizer& tokenizer) {
-  const auto is_usable = [&](const Named& t) {
+  const auto is_usable = [&](const NamedTemplate& t) {
     return t.value != ChatTemplate::raw && obstacle_to(t.value, tokenizer).empty();
   };
-  std::vector<Named> usable;
+  std::vector<NamedTemplate> usable;
   std::ranges::copy_if(kTemplates, std::back_inserter(usable), is_usable);
-  return joined(usable, &Named::name);
+  return joined(usable, &NamedTemplate::name);
 }
 
 ChatChoice choose_chat_template(const ChatHints& hints, const Tokenizer& tokenizer) {

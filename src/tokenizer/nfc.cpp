@@ -22,12 +22,12 @@ enum class Nfc : std::uint8_t {
 };
 using enum Nfc;
 
-constexpr CodePointRange<Nfc> kRanges[] = {
+constexpr CodePointRange<Nfc> kNfcRanges[] = {
 #include "tokenizer/nfc_ranges.inc"
 };
-constexpr RangeTable kNfc(kRanges);
+constexpr RangeTable kNfc(kNfcRanges);
 
-static_assert(kRanges[0].value == stays && kRanges[1].first >= 0x80, "ASCII needs no look");
+static_assert(kNfcRanges[0].value == stays && kNfcRanges[1].first >= 0x80, "ASCII needs no look");
 
 constexpr auto kOptions = static_cast<utf8proc_option_t>(UTF8PROC_COMPOSE | UTF8PROC_STABLE);
 

@@ -44,13 +44,13 @@ constexpr Family kQwen35{
 constexpr Family kGpt2{.pattern =
                            R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)"};
 
-struct Named {
+struct NamedPattern {
   std::string_view name;
   const Family* family;
 };
 
 // Which names share a pattern is llama.cpp's choice, whose converter writes them; falcon_e is bitnet.cpp's.
-constexpr std::array<Named, 13> kNames = {{
+constexpr std::array<NamedPattern, 13> kNames = {{
     {"", &kLlama3},
     {"llama-bpe", &kLlama3},
     {"llama3", &kLlama3},
@@ -67,10 +67,10 @@ constexpr std::array<Named, 13> kNames = {{
 }};
 
 const Family& family_of(std::string_view name) {
-  const auto* const found = std::ranges::find(kNames, name, &Named::name);
+  const auto* const found = std::ranges::find(kNames, name, &NamedPattern::name);
   if (found != kNames.end()) return *found->family;
   throw ModelError("tokenizer.ggml.pre", "unknown pre-tokenizer '" + printable(name, kMaxPrintedName) + "'",
-                   "supported: " + joined(kNames, &Named::name));
+                   "supported: " + joined(kNames, &NamedPattern::name));
 }
 
 // Without what the published expressions leave to (?i:s).

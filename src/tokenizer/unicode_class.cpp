@@ -7,11 +7,11 @@ namespace {
 
 using enum UnicodeClass;
 
-constexpr CodePointRange<UnicodeClass> kRanges[] = {
+constexpr CodePointRange<UnicodeClass> kClassRanges[] = {
 #include "tokenizer/unicode_classes.inc"
 };
 
-constexpr RangeTable kClasses(kRanges);
+constexpr RangeTable kClasses(kClassRanges);
 
 }  // namespace
 

@@ -8,7 +8,7 @@
 namespace bitnet {
 namespace {
 
-void read_layer(TensorReader& read, const Config& c, const std::string& prefix, LayerWeights& l) {
+void read_bitnet_layer(TensorReader& read, const Config& c, const std::string& prefix, LayerWeights& l) {
   read_feed_forward(read, c, prefix, l);
   l.attn_sub_norm = read.vector(prefix + "attn_sub_norm.weight", c.q_dim());
   l.ffn_sub_norm = read.vector(prefix + "ffn_sub_norm.weight", c.ffn);
@@ -20,16 +20,16 @@ const Family kBitnetB158{.architecture = "bitnet-b1.58",
                          .rope_layout = RopeLayout::neox,
                          .gate_activation = GateActivation::relu_squared,
                          .sub_norms = true,
-                         .read_layer = read_layer};
+                         .read_layer = read_bitnet_layer};
 const Family kBitnet25{.architecture = "bitnet-25",
                        .rope_layout = RopeLayout::neox,
                        .gate_activation = GateActivation::relu_squared,
                        .sub_norms = true,
-                       .read_layer = read_layer};
+                       .read_layer = read_bitnet_layer};
 const Family kBitnet{.architecture = "bitnet",
                      .rope_layout = RopeLayout::neox,
                      .gate_activation = GateActivation::silu,
                      .sub_norms = true,
-                     .read_layer = read_layer};
+                     .read_layer = read_bitnet_layer};
 
 }  // namespace bitnet

@@ -80,7 +80,7 @@ void read_keys(const KeyReader& read, Config& c) {
   c.rope.theta = read.number_between("rope.freq_base_swa", 1, 1e12, c.rope.theta);
 }
 
-void read_layer(TensorReader& read, const Config& c, const std::string& prefix, LayerWeights& l) {
+void read_maple_layer(TensorReader& read, const Config& c, const std::string& prefix, LayerWeights& l) {
   l.attn_q_norm = read.vector(prefix + "attn_q_norm.weight", c.head_dim);
   l.attn_k_norm = read.vector(prefix + "attn_k_norm.weight", c.head_dim);
   const std::string router = prefix + "ffn_gate_inp.weight";
@@ -103,6 +103,6 @@ const Family kMaple{.architecture = "maple",
                     .mixture = true,
                     .own_keys = kOwnKeys,
                     .read_keys = read_keys,
-                    .read_layer = read_layer};
+                    .read_layer = read_maple_layer};
 
 }  // namespace bitnet

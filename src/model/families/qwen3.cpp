@@ -6,7 +6,7 @@
 namespace bitnet {
 namespace {
 
-void read_layer(TensorReader& read, const Config& c, const std::string& prefix, LayerWeights& l) {
+void read_qwen3_layer(TensorReader& read, const Config& c, const std::string& prefix, LayerWeights& l) {
   read_feed_forward(read, c, prefix, l);
   l.attn_q_norm = read.vector(prefix + "attn_q_norm.weight", c.head_dim);
   l.attn_k_norm = read.vector(prefix + "attn_k_norm.weight", c.head_dim);
@@ -17,6 +17,6 @@ void read_layer(TensorReader& read, const Config& c, const std::string& prefix, 
 const Family kQwen3{.architecture = "qwen3",
                     .rope_layout = RopeLayout::neox,
                     .gate_activation = GateActivation::silu,
-                    .read_layer = read_layer};
+                    .read_layer = read_qwen3_layer};
 
 }  // namespace bitnet

@@ -12,7 +12,7 @@ namespace bitnet {
 namespace {
 
 constexpr std::size_t kRowsAtATime = 256;
-constexpr std::size_t kStretch = std::size_t{8} << 20;  // read before it is let go of
+constexpr std::size_t kReadStretch = std::size_t{8} << 20;  // read before it is let go of
 
 quant::Matrix copy_at(const void* data, const quant::Matrix& w) {
   return {quant::TensorType::i8_rows, w.rows, w.cols, static_cast<const std::byte*>(data), w.scale};
@@ -28,7 +28,8 @@ bool is_head_copied(HeadKind use, const quant::TypeInfo& type, std::size_t rows,
 void read_through(const quant::Matrix& w, const gguf::File* file, ThreadPool& pool,
                   FunctionRef<void(std::size_t begin, std::size_t end)> body) {
   const std::size_t row_bytes = quant::n_bytes_of(w) / w.rows;
-  const std::size_t stretch = std::max<std::size_t>(1, kStretch / (row_bytes * kRowsAtATime)) * kRowsAtATime;
+  const std::size_t stretch =
+      std::max<std::size_t>(1, kReadStretch / (row_bytes * kRowsAtATime)) * kRowsAtATime;
   const auto bytes_of = [&](std::size_t begin, std::size_t end) {
     return std::span(w.data + begin * row_bytes, (end - begin) * row_bytes);
   };
