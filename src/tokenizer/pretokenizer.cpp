@@ -192,7 +192,7 @@ void Pretokenizer::Pattern::split(std::string_view classes, pcre2_match_data* da
 }
 
 std::optional<std::string_view> pretokenizer_of(std::string_view expression) {
-  for (const Named& named : kNames) {
+  for (const NamedPattern& named : kNames) {
     if (!named.name.empty() && published(named.family->pattern) == expression) return named.name;
   }
   return std::nullopt;
