@@ -133,6 +133,28 @@ TEST(EncodeRow, ValuesTooSmallForAScaleBecomeZerosOrNearThem) {
   }
 }
 
+// Blocks of any bits, and of finite values of every size.
+TEST(EncodeRow, WhateverIsWrittenReadsBackAsFiniteValues) {
+  std::mt19937 random(7);
+  for (const TensorType type : kBlockTypes) {
+    std::array<std::size_t, 2> seen{};
+    for (unsigned n = 0; n < 600; ++n) {
+      std::vector<float> values(256);
+      const auto exponents = static_cast<std::uint32_t>(random() % 256);
+      for (float& v : values) {
+        auto bits = static_cast<std::uint32_t>(random());
+        if (n % 8 != 0)
+          bits = (bits & 0x807FFFFF) | static_cast<std::uint32_t>(random() % (exponents + 1)) << 23;
+        v = std::bit_cast<float>(bits);
+      }
+      const auto found = rounded(type, values);
+      ++seen[found.empty() ? 0 : 1];
+      EXPECT_TRUE(std::ranges::all_of(found, [](float v) { return std::isfinite(v); })) << n;
+    }
+    EXPECT_GT(std::min(seen[0], seen[1]), 100U) << info(type).name;
+  }
+}
+
 // As blocks of integers have room for them, whatever their range is.
 TEST(EncodeRow, ValuesOfCodesAreHeldExactlyWhereTheirScaleIsAnF16) {
   std::mt19937 random(2);
