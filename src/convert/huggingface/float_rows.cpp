@@ -18,9 +18,11 @@ bool is_non_finite(const std::byte* at, Word exponent) {
 template <typename Word>
 std::optional<std::size_t> find(std::span<const std::byte> values, Word exponent) {
   const std::size_t n = values.size() / sizeof(Word);
-  bool any = false;
-  for (std::size_t i = 0; i < n; ++i) any |= is_non_finite(values.data() + i * sizeof(Word), exponent);
-  for (std::size_t i = 0; any; ++i) {
+  Word any = 0;  // as wide as what is compared: a loop that compilers turn into vectors
+  for (std::size_t i = 0; i < n; ++i) {
+    any = static_cast<Word>(any | Word{is_non_finite(values.data() + i * sizeof(Word), exponent)});
+  }
+  for (std::size_t i = 0; any != 0; ++i) {
     if (is_non_finite(values.data() + i * sizeof(Word), exponent)) return i;
   }
   return std::nullopt;

@@ -199,15 +199,16 @@ template <typename Advise>
 void HfSource::for_ranges(std::size_t tensor, std::uint64_t begin, std::uint64_t end, Advise advise) const {
   if (origins_[tensor].parts.empty()) return;
   for (std::uint64_t row = begin; row < end;) {
-    const StoredPart* const part = row_of(tensor, row).part;
-    const std::byte* first = part->stored->data.data() + part->stored->data.size();
-    const std::byte* last = part->stored->data.data();
-    for (; row < end && row_of(tensor, row).part == part; ++row) {
-      const auto bytes = row_of(tensor, row).bytes;
-      first = std::min(first, bytes.data());
-      last = std::max(last, bytes.data() + bytes.size());
+    const Row first = row_of(tensor, row);
+    const std::byte* from = first.bytes.data();
+    const std::byte* to = from;
+    for (; row < end; ++row) {
+      const Row next = row_of(tensor, row);
+      if (next.part != first.part || next.which != first.which) break;
+      from = std::min(from, next.bytes.data());
+      to = std::max(to, next.bytes.data() + next.bytes.size());
     }
-    if (first < last) advise(weights_.file(part->stored->part), std::span(first, last));
+    advise(weights_.file(first.part->stored->part), std::span(from, to));
   }
 }
 
@@ -269,11 +270,6 @@ void HfSource::read_values(std::size_t tensor, std::uint64_t row, float* out) co
 }
 
 void HfSource::give_back(std::size_t tensor, std::uint64_t begin, std::uint64_t end) const {
-  // Of packed rows the first three quarters share their bytes with the last.
-  const Origin& origin = origins_[tensor];
-  if (!origin.parts.empty() && origin.parts.front().is_packed) {
-    begin = std::max(begin, std::min(end, 3 * byte_rows_of(origin.rows)));
-  }
   for_ranges(tensor, begin, end,
              [](const MappedFile& file, std::span<const std::byte> bytes) { file.give_back(bytes); });
 }
