@@ -250,6 +250,20 @@ Statistics statistics_of(std::span<const double> values) {
   return s;
 }
 
+void WorkPerToken::share_passes(double passes_per_token) {
+  const auto share = [&](std::uint64_t& bytes) {
+    bytes = static_cast<std::uint64_t>(passes_per_token * static_cast<double>(bytes));
+  };
+  const std::uint64_t head_bytes = products[static_cast<std::size_t>(Work::head)].weight_bytes;
+  weight_bytes -= head_bytes;
+  share(weight_bytes);
+  weight_bytes += head_bytes;
+  for (std::size_t kind = 0; kind < products.size(); ++kind) {
+    if (static_cast<Work>(kind) != Work::head) share(products[kind].weight_bytes);
+  }
+  share(kv_bytes);
+}
+
 void WorkPerToken::set_head_bytes(std::uint64_t bytes) {
   Amount& head = products[static_cast<std::size_t>(Work::head)];
   weight_bytes += bytes - head.weight_bytes;

@@ -118,7 +118,7 @@ Statistics statistics_of(std::span<const double> values);
 // What one token asks of the machine, by the model's shape alone.
 struct WorkPerToken {
   std::uint64_t weight_bytes = 0;  // layers, norms and LM head, each read once for a pass over one token
-  std::uint64_t kv_bytes = 0;      // of one position in the cache, all layers
+  std::uint64_t kv_bytes = 0;      // of one position in the cache, all layers, likewise
   std::uint64_t layer_macs = 0;    // multiply-adds of the layers' matrix products
   std::uint64_t head_macs = 0;     // of the LM head's; in prefill only the last token has them
 
@@ -129,6 +129,9 @@ struct WorkPerToken {
   };
   std::array<Amount, kWorkNames.size()> products{};
 
+  // A pass reads the layers and the cache once for all its tokens: so much of a pass is a token's, of those
+  // that drafts had right. Of the head it is known what was read.
+  void share_passes(double passes_per_token);
   // Counts the head with what was read of it instead of all its weights.
   void set_head_bytes(std::uint64_t bytes);
   // Takes off what decoding left out.

@@ -70,6 +70,24 @@ TEST(CountedWork, DecodingReadsTheCacheUpToEachTokensOwnPosition) {
   EXPECT_DOUBLE_EQ(work.kv_bytes_read({Kind::decode, 3, 100}), first_three + 1000);
 }
 
+TEST(CountedWork, IsSharedByTheTokensOfAPass) {
+  const TinyModel tiny;
+  const WorkPerToken alone = work_per_token(tiny.model, KvType::f16);
+  WorkPerToken work = alone;
+  work.share_passes(1);
+  EXPECT_EQ(work.weight_bytes, alone.weight_bytes);
+  work.share_passes(0.25);
+  const auto bytes_of = [](const WorkPerToken& w, Work kind) {
+    return w.products[static_cast<std::size_t>(kind)].weight_bytes;
+  };
+  const std::uint64_t head = bytes_of(alone, Work::head);
+  EXPECT_EQ(bytes_of(work, Work::head), head);
+  EXPECT_EQ(work.weight_bytes, head + (alone.weight_bytes - head) / 4);
+  EXPECT_EQ(bytes_of(work, Work::ffn_down), bytes_of(alone, Work::ffn_down) / 4);
+  EXPECT_EQ(work.kv_bytes, alone.kv_bytes / 4);
+  EXPECT_EQ(work.layer_macs, alone.layer_macs);
+}
+
 TEST(Benchmark, NamesItsTests) {
   EXPECT_EQ(name_of({Kind::prefill, 512, 0}), "pp512");
   EXPECT_EQ(name_of({Kind::decode, 128, 0}), "tg128");

@@ -223,6 +223,8 @@ class Measurement {
     row.sparse = model.info().sparse;
     add_work(row.sparse_work, result.sparse);
     if (row.test.kind == BenchmarkTest::Kind::decode) {
+      const std::size_t n_tokens = std::max<std::size_t>(1, row.test.n_tokens * row.rates.size());
+      row.work.share_passes(static_cast<double>(row.draft.n_passes) / static_cast<double>(n_tokens));
       row.work.set_head_bytes(static_cast<std::uint64_t>(row.head_work.bytes_per_token));
       row.work.leave_out(row.sparse_work);
     }

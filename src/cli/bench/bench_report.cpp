@@ -40,7 +40,8 @@ using Json = nlohmann::ordered_json;
 //     kind, n_tokens, depth                       the same in parts; kind is "prefill" or "decode"
 //     tokens_per_second                           mean of the repetitions
 //     tokens_per_second_deviation, tokens_per_second_median, tokens_per_second_samples
-//     weight_bytes_per_token                      read once for a decoded token: layers, norms, head
+//     weight_bytes_per_token                      read for a decoded token: layers, norms, head; of a pass
+//                                                 with a draft, its tokens have a part each
 //     kv_bytes_per_token                          keys and values read for one, on average over the test
 //     layer_macs_per_token, head_macs_per_token   multiply-adds of the matrix products
 //     gigabytes_per_second, bandwidth_percent     decode: weights and cache; null for prefill
