@@ -23,8 +23,10 @@ void round_to_ternary(std::span<const float> values, float scale, quant::CodedRo
   out.resize(values.size(), values.size());
   out.scales[0] = scale;
   for (std::size_t i = 0; i < values.size(); ++i) {
-    const float t = std::clamp(std::nearbyint(values[i] / scale), -1.0F, 1.0F);
-    out.words[i / kPerWord] |= static_cast<std::uint32_t>(static_cast<int>(t) + 1) << (2 * (i % kPerWord));
+    // Between them, and at them, the nearest even number is 0.
+    const float ratio = values[i] / scale;
+    const auto code = static_cast<std::uint32_t>(1 + (ratio > 0.5F ? 1 : 0) - (ratio < -0.5F ? 1 : 0));
+    out.words[i / kPerWord] |= code << (2 * (i % kPerWord));
   }
 }
 
