@@ -9,10 +9,11 @@
 #include "bitnet/error.h"
 #include "bitnet/session.h"
 #include "convert/converted.h"
-#include "support/hf_folder.h"
 #include "convert/huggingface/hf_source.h"
+#include "gguf/writer.h"
 #include "quant/i2_s.h"
 #include "support/golden.h"
+#include "support/hf_folder.h"
 
 namespace bitnet::test {
 namespace {
@@ -202,6 +203,19 @@ TEST(HfSource, ModulesThatAreNotConvertedAreFloats) {
   for (const SourceTensor& t : source->tensors()) {
     if (t.role != convert::TensorRole::layer_matrix) continue;
     EXPECT_EQ(t.type, t.name == "blk.1.ffn_down.weight" ? TensorType::f32 : TensorType::i2_s) << t.name;
+  }
+}
+
+TEST(HfSource, TheFileIsNamedAsTheFolder) {
+  const LoadedModel expected(small("llama"));
+  HfFolder folder(opened(expected.file), HfForm::autobitlinear);
+  const std::string name = std::filesystem::path(folder.path()).filename();
+  const std::string path = folder.write();
+  for (const std::string& spelling : {path, path + "/"}) {
+    std::vector<std::string> notes;
+    const auto source = convert::open_hf_source(spelling, {}, notes);
+    const std::vector<std::byte> header = gguf::Writer(source->keys(), source->alignment()).header();
+    EXPECT_EQ(gguf::File::from_bytes(header, "x").get_string("general.name"), name);
   }
 }
 

@@ -92,7 +92,8 @@ class HfSource : public Source {
 };
 
 void HfSource::put_general() {
-  fs::path path = fs::path(folder_).lexically_normal();
+  std::error_code error;
+  fs::path path = fs::absolute(folder_, error).lexically_normal();
   if (!path.has_filename()) path = path.parent_path();
   const std::string name = path.filename().string();
   // The architecture is the first key of every file.
