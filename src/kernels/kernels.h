@@ -37,6 +37,7 @@ struct QuantizedBlocks {
   const std::int32_t* minus_sum;  // [n_tokens, stride / kPart] sums of -q
   std::size_t stride;             // in elements
   std::size_t block;              // columns under one unit: 32, 128 or whatever is at least the row
+  const float* scale = nullptr;   // [n_tokens] 127 / max|x|, where the block is the whole row
 
   std::size_t parts() const { return stride / kPart; }
 };
@@ -184,8 +185,9 @@ struct Kernels {
 
   // Products of w in lanes with int8 activations. Columns are taken in steps of the smaller of w's and x's
   // blocks (powers of two, or whole rows); S is the step's exact integer sum of numerators times q. One chain
-  // for each row and token, steps ascending: y = fma(S, d * unit, y), from 0, then y * w.scale. row_begin is
-  // a multiple of 16, and so is row_end, or it is w.rows.
+  // for each row and token, steps ascending: y = fma(S, d * unit, y), from 0, then y * w.scale. Of w in
+  // units and x under one scale y = S * (w.scale / x.scale), as of ternary w. row_begin is a multiple of 16,
+  // and so is row_end, or it is w.rows.
   void (*matmul_lanes)(const quant::Matrix& w, std::size_t row_begin, std::size_t row_end,
                        const QuantizedBlocks& x, std::size_t n_tokens, const OutputRows& y);
   // The same with activations that are not quantized, summed as all floats are: the reference mode.

@@ -51,7 +51,8 @@ kernels::QuantizedBlocks ProductInput::blocks(std::size_t first) const {
           .unit = unit.data() + part,
           .minus_sum = minus_sum.data() + part,
           .stride = q_stride,
-          .block = block};
+          .block = block,
+          .scale = block >= width ? scale.data() + first : nullptr};
 }
 
 ExpertActivations::ExpertActivations(const Config& c, std::size_t n, const Rounding& rounding)

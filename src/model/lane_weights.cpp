@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <atomic>
 #include <bit>
+#include <cmath>
 
+#include "base/half.h"
 #include "base/printable.h"
 #include "bitnet/error.h"
 #include "model/weight_copies.h"
@@ -14,6 +16,16 @@ namespace {
 
 using quant::Matrix;
 using quant::TensorType;
+
+// One scale for all of a matrix becomes the matrix's own, as it is that of I2_S: equal weights then give the
+// same bits in either.
+void take_common_scale(const Matrix& from, Matrix& to) {
+  const auto d = quant::lanes::scale_of_rows(from);
+  const float scale = d ? f16_to_f32(*d) * to.scale : 0.0F;
+  if (!d || quant::denominator_of(to.lanes.codebook) != 1 || !std::isfinite(scale)) return;
+  to.scale = scale;
+  to.lanes.in_units = true;
+}
 
 Matrix in_lanes(const Matrix& from, ThreadPool& pool) {
   const quant::CodedType& type = *quant::info(from.type).coded;
@@ -29,6 +41,7 @@ Matrix in_lanes(const Matrix& from, ThreadPool& pool) {
   Matrix to{TensorType::lanes, from.rows, from.cols};
   to.scale = from.scale / quant::denominator_of(type.codebook);
   to.lanes = {type.codebook, static_cast<std::uint32_t>(alike * type.block)};
+  if (to.lanes.block >= from.cols) take_common_scale(from, to);
   return to;
 }
 

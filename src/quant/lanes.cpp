@@ -12,6 +12,8 @@
 namespace bitnet::quant::lanes {
 namespace {
 
+constexpr std::uint16_t kOne = 0x3C00;  // as f16
+
 // Exchanges the fields that `mask` marks with those `shift` bits above them.
 constexpr std::uint32_t swap_fields(std::uint32_t word, std::uint32_t mask, unsigned shift) {
   const std::uint32_t differing = (word >> shift ^ word) & mask;
@@ -69,6 +71,15 @@ std::size_t blocks_alike(const Matrix& from, std::size_t begin, std::size_t end,
   return alike;
 }
 
+std::optional<std::uint16_t> scale_of_rows(const Matrix& from) {
+  const CodedType& type = *info(from.type).coded;
+  const std::uint16_t first = type.scale_of(from.data);
+  for (std::size_t row = 1; row < from.rows; ++row) {
+    if (type.scale_of(from.data + row * type.row_bytes(from.cols)) != first) return std::nullopt;
+  }
+  return first;
+}
+
 void copy_group(const Matrix& from, std::size_t group, const Matrix& to, std::byte* data) {
   const CodedType& type = *info(from.type).coded;
   assert(to.lanes.block % type.block == 0 && to.rows == from.rows && to.cols == from.cols);
@@ -88,7 +99,7 @@ void copy_group(const Matrix& from, std::size_t group, const Matrix& to, std::by
       type.read_codes(block, codes.data());
       for (std::size_t i = 0; i < type.block / columns; ++i) words[i][r] = codes[i];
       if (!has_scale) continue;
-      const std::uint16_t d = type.scale_of(block);
+      const std::uint16_t d = to.lanes.in_units ? kOne : type.scale_of(block);
       std::memcpy(scales + (begin / to.lanes.block * kRows + r) * sizeof d, &d, sizeof d);
     }
     std::byte* line = lines + begin / columns * kLineBytes;

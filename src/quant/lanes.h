@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 #include "quant/coded.h"
 
@@ -19,6 +20,7 @@ namespace bitnet::quant {
 struct LaneCoding {
   Codebook codebook = Codebook::ternary;
   std::uint32_t block = 0;  // columns under one scale: a multiple of 32; whole rows where it is >= cols
+  bool in_units = false;    // all scales are 1, and blocks whole rows: one scale for the matrix, its own
 };
 
 namespace lanes {
@@ -45,6 +47,10 @@ std::size_t n_bytes(const Matrix& w);
 // of two, the scale is the same; at most `most`. The rows of `from`, a coded type, then need no more scales
 // than that.
 std::size_t blocks_alike(const Matrix& from, std::size_t begin, std::size_t end, std::size_t most);
+
+// The f16 scale that all blocks of all rows have; nullopt where they differ. Of rows whose own blocks are
+// alike.
+std::optional<std::uint16_t> scale_of_rows(const Matrix& from);
 
 // Copies rows 16 group, ... of `from`, a coded type, to that group of `to`: of the same shape, its block a
 // multiple of from's by what blocks_alike allows. data: where the groups of `to` begin.

@@ -179,6 +179,38 @@ TEST_P(LaneProducts, OfManyTokensAreThoseOfEachAlone) {
   }
 }
 
+// Both scales are multiplied first, as those of I2_S are.
+TEST_P(LaneProducts, UnderOneScaleAreThoseOfTernaryMatrices) {
+  const std::size_t rows = 35;
+  for (const std::size_t cols : {160U, 1664U}) {
+    for (const Codebook codebook : {Codebook::ternary, Codebook::binary}) {
+      const unsigned n_codes = codebook == Codebook::binary ? 2 : 3;
+      std::mt19937 rng(9);
+      LaneMatrix m(
+          rows, cols, {codebook, 2048, true}, [&] { return static_cast<unsigned>(rng() % n_codes); },
+          [] { return 1.0F; });
+      m.w.scale = 0.066F;
+      for (const std::size_t n : {1U, 6U, 21U, 150U}) {
+        const Rounded x = random_rows(n, cols, 1U << 20, 10);
+        std::vector<float> scale(n);
+        for (float& s : scale) s = 3.0F + static_cast<float>(rng() % 1000) / 7.0F;
+        QuantizedBlocks blocks = x.blocks();
+        blocks.scale = scale.data();
+        std::vector<float> y(n * rows);
+        kernels().matmul_lanes(m.w, 0, rows, blocks, n, {y.data(), rows});
+        for (std::size_t t = 0; t < n; ++t) {
+          for (std::size_t r = 0; r < rows; ++r) {
+            std::int32_t sum = 0;
+            for (std::size_t i = 0; i < cols; ++i) sum += m.numerators[r * cols + i] * x.q[t * x.stride + i];
+            ASSERT_EQ(y[t * rows + r], static_cast<float>(sum) * (m.w.scale / scale[t]))
+                << cols << " columns, token " << t << " of " << n << ", row " << r;
+          }
+        }
+      }
+    }
+  }
+}
+
 TEST_P(LaneProducts, TakeAnyStretchOfGroups) {
   const std::size_t rows = 100;
   const LaneMatrix m = random_matrix(rows, 256, {Codebook::ternary, 64}, 7);

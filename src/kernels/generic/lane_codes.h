@@ -84,7 +84,8 @@ struct LaneProduct {
         y(output),
         w_shift(shift_of(w.lanes.block)),
         x_shift(shift_of(x.block)),
-        step_shift(w_shift < x_shift ? w_shift : x_shift) {}
+        step_shift(w_shift < x_shift ? w_shift : x_shift),
+        has_one_scale(w.lanes.in_units && x.scale != nullptr) {}
 
   std::size_t step_of(std::size_t col) const { return col >> step_shift << step_shift; }
   std::size_t end_of_step(std::size_t begin) const {
@@ -113,6 +114,7 @@ struct LaneProduct {
   }
   template <typename I>
   typename I::Float unit_of(std::size_t token, std::size_t col) const {
+    if (has_one_scale) return I::broadcast(w.scale / x.scale[token]);
     return I::broadcast(x.unit[token * x.parts() + (col >> x_shift)]);
   }
   // What has been added up for a part of a group and a token, to its place in y; rows past the last are left
@@ -122,7 +124,8 @@ struct LaneProduct {
     const std::size_t row = group * quant::lanes::kRows + part * I::kLanes;
     if (row >= w.rows) return;
     const std::size_t n_rows = w.rows - row < I::kLanes ? w.rows - row : I::kLanes;
-    I::store(y.y + token * y.stride + row, I::multiply(total, I::broadcast(w.scale)), n_rows);
+    if (!has_one_scale) total = I::multiply(total, I::broadcast(w.scale));
+    I::store(y.y + token * y.stride + row, total, n_rows);
   }
 
   const quant::Matrix& w;
@@ -131,6 +134,7 @@ struct LaneProduct {
   unsigned w_shift;  // of a column to its block
   unsigned x_shift;
   unsigned step_shift;
+  bool has_one_scale;  // for all of a token's products
 
  private:
   // Blocks are powers of two, or whole rows.

@@ -114,6 +114,11 @@ void matmul_lanes(const quant::Matrix& w, std::size_t row_begin, std::size_t row
     const std::byte* scales = w.data + r / quant::lanes::kRows * quant::lanes::group_bytes(w.lanes, w.cols);
     const std::byte* lines = scales + quant::lanes::scale_bytes(w.lanes, w.cols);
     for (std::size_t t = 0; t < n_tokens; ++t) {
+      if (w.lanes.in_units && x.scale != nullptr) {
+        const std::int32_t sum = dot_lanes(w, lines, in_group, x.q + t * x.stride, 0, w.cols);
+        y.y[t * y.stride + r] = static_cast<float>(sum) * (w.scale / x.scale[t]);
+        continue;
+      }
       float total = 0;
       for (std::size_t col = 0; col < w.cols; col += step) {
         std::uint16_t d;
