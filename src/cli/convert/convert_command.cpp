@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -164,6 +165,11 @@ void check_places(const ConvertCommandOptions& o, const convert::Source& source)
   if (o.output && !is_split) convert::check_outputs({*o.output}, source.files(), o.force);
   if (o.output && !is_split && !o.dry_run) OutputFile::check(*o.output);
   if (!o.report) return;
+  if (o.output &&
+      std::filesystem::weakly_canonical(*o.report) == std::filesystem::weakly_canonical(*o.output)) {
+    throw UsageError("--report " + printable(*o.report, kMaxPrintedPath) +
+                     " is the file to write: give the report another name");
+  }
   convert::check_outputs({*o.report}, source.files(), /*force=*/true);
   OutputFile::check(*o.report);
 }

@@ -89,13 +89,15 @@ std::string format_tensors_of(const ConvertReport& report) {
     if (group.tensors.empty()) order.push_back(key);
     group.tensors.push_back(&t);
   }
+  std::size_t width = 0;
+  for (const TensorReport& t : report.tensors) width = std::max(width, types_text(t).size());
   std::string text;
   for (const std::string& key : order) {
     const TensorGroup& group = groups[key];
     const TensorReport& first = *group.tensors.front();
     const std::string count = group.tensors.size() > 1 ? fmt::format("{} x ", group.tensors.size()) : "";
-    text += fmt::format("  {:<17} {:<16} {:<15} {}\n", printable(tensor_kind(first.name), kMaxPrintedName),
-                        count + shape_text(first.dims), types_text(first), result_text(group));
+    text += fmt::format("  {:<17} {:<16} {:<{}} {}\n", printable(tensor_kind(first.name), kMaxPrintedName),
+                        count + shape_text(first.dims), types_text(first), width, result_text(group));
   }
   return text;
 }

@@ -32,8 +32,8 @@ TEST_F(Convert, SaysWhatBecameOfEveryKindOfTensor) {
   const ChildResult result = convert({"--type", "tq2_0", "--head", "q8_0"});
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_PRED2(has, result.out, "token_embd");
-  EXPECT_PRED2(has, result.out, "F16 -> Q8_0     RMS error 0.00");
-  EXPECT_PRED2(has, result.out, "4 x 256x512      I2_S -> TQ2_0   same values");
+  EXPECT_PRED2(has, result.out, "F16 -> Q8_0   RMS error 0.00");
+  EXPECT_PRED2(has, result.out, "4 x 256x512      I2_S -> TQ2_0 same values");
   EXPECT_PRED2(has, result.out, "attn_q.scale");
   EXPECT_PRED2(has, result.out, "73 of 74 tensors are what they were");
   EXPECT_PRED2(has, result.err, path_ + ": ");
@@ -131,6 +131,7 @@ TEST_F(Convert, RefusesWhatCannotBe) {
   EXPECT_PRED2(has, refusal(run_bitnet({"convert"}), 2), "nothing to convert");
   EXPECT_PRED2(has, refusal(run_bitnet({"convert", kCanary}), 2), "pass -o FILE");
   EXPECT_PRED2(has, refusal(run_bitnet({"convert", directory_.file("absent"), "-o", path_}), 3), "absent");
+  EXPECT_PRED2(has, refusal(convert({"--report", path_}), 2), "give the report another name");
   EXPECT_PRED2(has, refusal(convert({"--type", "q1_0"}), 3), "no code");
   EXPECT_TRUE(directory_.is_empty());
 }

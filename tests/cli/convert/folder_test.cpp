@@ -33,8 +33,8 @@ TEST_F(ConvertFolder, GivesAFileThatRunsAsTheModelItWasMadeOf) {
   HfFolder folder = folder_of("random-llama", HfForm::autobitlinear);
   const ChildResult result = convert(folder);
   EXPECT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_PRED2(has, result.out, "U8 -> I2_S      same values");
-  EXPECT_PRED2(has, result.out, "F16             same bytes");
+  EXPECT_PRED2(has, result.out, "U8 -> I2_S same values");
+  EXPECT_PRED2(has, result.out, "F16        same bytes");
   EXPECT_PRED2(has, result.out, "read back, and every value of all ");
   const std::vector<std::string> run{"run", "-q",      "--ids",        "5,6,7", "-n",
                                      "8",   "--jsonl", "--ignore-eos", "-m"};
