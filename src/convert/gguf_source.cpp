@@ -230,7 +230,9 @@ class GgufSource : public Source {
       layout_ = options.i2s_layout.value_or(I2sLayout::x86);
       return;
     }
-    const I2sInfo info = choose_i2s_layout(file_, *weights, options.i2s_layout, std::nullopt, pool).info;
+    const I2sInfo info = choose_i2s_layout(file_, *weights, options.i2s_layout, std::nullopt, pool,
+                                           /*gives_back=*/true)
+                             .info;
     layout_ = info.layout.value_or(I2sLayout::x86);
     if (info.certainty == Certainty::assumed) {
       notes.push_back(

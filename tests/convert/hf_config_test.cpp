@@ -6,11 +6,11 @@
 #include <cmath>
 
 #include "bitnet/error.h"
-#include "support/hf_folder.h"
 #include "convert/huggingface/hf_source.h"
 #include "gguf/gguf.h"
 #include "gguf/writer.h"
 #include "model/config.h"
+#include "support/hf_folder.h"
 
 namespace bitnet::test {
 namespace {

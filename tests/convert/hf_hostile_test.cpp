@@ -5,11 +5,11 @@
 #include <functional>
 
 #include "bitnet/error.h"
-#include "support/hf_folder.h"
 #include "convert/huggingface/hf_source.h"
 #include "convert/huggingface/safetensors_header.h"
 #include "convert/huggingface/sentencepiece_file.h"
 #include "convert/huggingface/vocabulary.h"
+#include "support/hf_folder.h"
 
 namespace bitnet::test {
 namespace {

@@ -206,7 +206,7 @@ TEST(HfSource, ModulesThatAreNotConvertedAreFloats) {
   }
 }
 
-TEST(HfSource, TheFileIsNamedAsTheFolder) {
+TEST(HfSource, TheFileIsNamedAsTheFolderAndSaysItsLayout) {
   const LoadedModel expected(small("llama"));
   HfFolder folder(opened(expected.file), HfForm::autobitlinear);
   const std::string name = std::filesystem::path(folder.path()).filename();
@@ -215,7 +215,9 @@ TEST(HfSource, TheFileIsNamedAsTheFolder) {
     std::vector<std::string> notes;
     const auto source = convert::open_hf_source(spelling, {}, notes);
     const std::vector<std::byte> header = gguf::Writer(source->keys(), source->alignment()).header();
-    EXPECT_EQ(gguf::File::from_bytes(header, "x").get_string("general.name"), name);
+    const gguf::File file = gguf::File::from_bytes(header, "x");
+    EXPECT_EQ(file.get_string("general.name"), name);
+    EXPECT_EQ(file.get_string("ternary.i2_s.layout"), "x86");
   }
 }
 

@@ -3,9 +3,9 @@
 
 #include "bitnet/error.h"
 #include "bitnet/tokenizer.h"
-#include "support/hf_folder.h"
 #include "convert/huggingface/sentencepiece_file.h"
 #include "convert/huggingface/vocabulary.h"
+#include "support/hf_folder.h"
 #include "tokenizer/pretokenizer.h"
 
 namespace bitnet::test {

@@ -8,10 +8,10 @@
 #include <string>
 
 #include "bitnet/error.h"
-#include "support/hf_folder.h"
 #include "convert/huggingface/float_rows.h"
 #include "convert/huggingface/json_file.h"
 #include "convert/huggingface/packed_rows.h"
+#include "support/hf_folder.h"
 
 namespace bitnet::test {
 namespace {

@@ -147,6 +147,7 @@ void add_options(Command& c, ConvertCommandOptions& o) {
   add_help(c);
   c.example("bitnet convert model.gguf -o model-tq2_0.gguf --type tq2_0 --head q6_k");
   c.example("bitnet convert model-00001-of-00003.gguf -o model.gguf");
+  c.example("bitnet convert Falcon3-7B-Instruct-1.58bit -o falcon3.gguf");
   c.everyday({"--model", "--output", "--force", "--split", "--dry-run", "--type", "--head", "--embedding",
               "--quantize", "--no-repair", "--report", "--verify-run", "--help"});
   c.footer(

@@ -15,6 +15,7 @@
 #include "convert/huggingface/vocabulary.h"
 #include "convert/target_types.h"
 #include "model/hidden_act.h"
+#include "model/i2s/layout_choice.h"
 #include "quant/coded_row.h"
 
 namespace bitnet::convert {
@@ -109,6 +110,8 @@ void HfSource::put_file_type() {
   }
   keys_.set("general.file_type", file_type_of(most).value_or(0));
   keys_.set("general.quantization_version", std::uint32_t{2});
+  // Readers need not tell it by the weights.
+  if (most == TensorType::i2_s) keys_.set(kI2sLayoutKey, name_of(I2sLayout::x86));
 }
 
 void HfSource::add_tensors(std::vector<std::string>& notes) {

@@ -53,8 +53,9 @@ PlaceCounts count(const quant::Matrix& w) {
   return counts;
 }
 
-// In batches, until it is decided or there are no more.
-LayoutJudge judge(const std::vector<Pair>& pairs, ThreadPool& pool) {
+// In batches, until it is decided or there are no more. `done` is called with each matrix.
+template <typename Done>
+LayoutJudge judge(const std::vector<Pair>& pairs, ThreadPool& pool, Done done) {
   LayoutJudge judge;
   for (std::size_t first = 0; first < pairs.size() && !judge.verdict(); first += kBatch) {
     std::vector<std::optional<LayoutEvidence>> found(std::min(kBatch, pairs.size() - first));
@@ -62,6 +63,7 @@ LayoutJudge judge(const std::vector<Pair>& pairs, ThreadPool& pool) {
       for (std::size_t i = begin; i < end; ++i) {
         const auto& [norm, w] = pairs[first + i];
         found[i] = layout_evidence(count(*w), {norm, w->cols});
+        done(*w);
       }
     });
     for (const auto& evidence : found) {
@@ -104,7 +106,7 @@ std::optional<I2sLayout> read_key(const gguf::File& file) {
 }  // namespace
 
 LayoutChoice choose_i2s_layout(const gguf::File& file, const Weights& weights, std::optional<I2sLayout> asked,
-                               std::optional<LayoutVerdict> earlier, ThreadPool& pool) {
+                               std::optional<LayoutVerdict> earlier, ThreadPool& pool, bool gives_back) {
   bool any = false;
   for_each_matrix(weights, [&](const quant::Matrix& w) { any = any || is_i2s(w); });
   if (!any) return {};
@@ -114,7 +116,9 @@ LayoutChoice choose_i2s_layout(const gguf::File& file, const Weights& weights, s
   }
   std::string evidence = "as its weights showed when they were checked";
   if (!earlier) {
-    const LayoutJudge found = judge(pairs_of(weights), pool);
+    const LayoutJudge found = judge(pairs_of(weights), pool, [&](const quant::Matrix& w) {
+      if (gives_back) file.give_back({w.data, static_cast<std::size_t>(quant::n_bytes_of(w))});
+    });
     earlier = verdict_of(found.verdict());
     evidence = found.text();
   }

@@ -25,8 +25,10 @@ struct LayoutChoice {
 };
 
 // By `asked`, the file's key, or a judge, whose earlier verdict may be given; x86 where that cannot tell. The
-// weights are as they lie in the file, and sound. Throws ModelError for a key with another value.
+// weights are as they lie in the file, and sound. gives_back: what was looked at leaves memory again. Throws
+// ModelError for a key with another value.
 LayoutChoice choose_i2s_layout(const gguf::File& file, const Weights& weights, std::optional<I2sLayout> asked,
-                               std::optional<LayoutVerdict> earlier, ThreadPool& pool);
+                               std::optional<LayoutVerdict> earlier, ThreadPool& pool,
+                               bool gives_back = false);
 
 }  // namespace bitnet
