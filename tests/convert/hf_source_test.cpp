@@ -87,6 +87,13 @@ TEST_P(HfFamilies, MastersGiveTheLogitsOfTheirRounding) {
   const LoadedModel expected(model);
   HfFolder folder(opened(expected.file), HfForm::online, masters);
   EXPECT_EQ(logits(converted(folder), kIds), logits(expected.model, kIds));
+
+  // Where config.json does not say what they are, the user may.
+  folder.config.erase("quantization_config");
+  const std::string file = folder.file("rounded.gguf");
+  convert_file(folder.write(), file, {.plan = {.type = TensorType::i2_s, .absmean = true}, .split = {}},
+               {.absmean = true});
+  EXPECT_EQ(logits(Model::load(file), kIds), logits(expected.model, kIds));
 }
 
 INSTANTIATE_TEST_SUITE_P(All, HfFamilies, ::testing::Values("bitnet-b1.58", "bitnet", "llama", "qwen3"),
