@@ -4,20 +4,69 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <atomic>
 #include <cerrno>
+#include <climits>
 #include <cstdio>
 #include <filesystem>
 #include <system_error>
+#include <utility>
 
 #include "base/printable.h"
 #include "bitnet/error.h"
 
 namespace bitnet {
 
+// A name that a signal's handler may read at any time: places are used again and never freed.
+struct ListedTemporary {
+  std::atomic<bool> is_taken = false;
+  std::atomic<bool> is_there = false;
+  std::array<char, PATH_MAX> path{};
+  ListedTemporary* next = nullptr;
+};
+
+namespace {
+
+std::atomic<ListedTemporary*> g_temporaries = nullptr;
+
+// nullptr for a name that is too long, which no system takes.
+ListedTemporary* list_temporary(const std::string& path) {
+  if (path.size() >= PATH_MAX) return nullptr;
+  ListedTemporary* place = g_temporaries;
+  while (place != nullptr && place->is_taken.exchange(true)) place = place->next;
+  if (place == nullptr) {
+    place = new ListedTemporary;
+    place->is_taken = true;
+    place->next = g_temporaries;
+    while (!g_temporaries.compare_exchange_weak(place->next, place)) {
+    }
+  }
+  *std::ranges::copy(path, place->path.begin()).out = '\0';
+  place->is_there = true;
+  return place;
+}
+
+void unlist_temporary(ListedTemporary* place) {
+  if (place == nullptr) return;
+  place->is_there = false;
+  place->is_taken = false;
+}
+
+}  // namespace
+
+void OutputFile::remove_all_temporaries() noexcept {
+  for (const ListedTemporary* place = g_temporaries; place != nullptr; place = place->next) {
+    if (place->is_there) ::unlink(place->path.data());
+  }
+}
+
 OutputFile::OutputFile(const std::string& path, std::string_view advice, std::string_view ending)
     : path_(path), advice_(advice), target_(path) {
   std::error_code error;
   if (const auto resolved = std::filesystem::weakly_canonical(path, error); !error) target_ = resolved;
+  follow_dangling_links();
   struct stat status {};
   if (::stat(path.c_str(), &status) == 0) {
     if (S_ISDIR(status.st_mode)) fail("cannot write the file", EISDIR);
@@ -28,6 +77,21 @@ OutputFile::OutputFile(const std::string& path, std::string_view advice, std::st
     }
   }
   open_temporary(ending);
+  // Who could not read the old file shall not read the new one.
+  if (status.st_mode != 0) ::fchmod(descriptor_, status.st_mode & 07777);
+}
+
+// To what is not there yet a link is followed too.
+void OutputFile::follow_dangling_links() {
+  namespace fs = std::filesystem;
+  constexpr int kMostLinks = 40;
+  std::error_code error;
+  for (int i = 0; fs::is_symlink(fs::symlink_status(target_, error)); ++i) {
+    if (i == kMostLinks) fail("cannot make the file", ELOOP);
+    const fs::path link = fs::read_symlink(target_, error);
+    if (error) return;
+    target_ = (fs::path(target_).parent_path() / link).lexically_normal();
+  }
 }
 
 // A name that is free: of another process, or left by one that was killed, there may be one already.
@@ -39,7 +103,10 @@ void OutputFile::open_temporary(std::string_view ending) {
     temporary_ = stem + ".tmp" + std::to_string(::getpid()) + "-" + std::to_string(attempt);
     temporary_ += ending;
     descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (descriptor_ >= 0) return;
+    if (descriptor_ >= 0) {
+      listed_ = list_temporary(temporary_);
+      return;
+    }
     if (errno != EEXIST) break;
   }
   const int error = errno;
@@ -60,6 +127,7 @@ void OutputFile::check(const std::string& path) {
 OutputFile::~OutputFile() {
   if (descriptor_ >= 0) ::close(descriptor_);
   if (!temporary_.empty()) ::unlink(temporary_.c_str());
+  unlist_temporary(listed_);
 }
 
 void OutputFile::write(std::span<const std::byte> bytes) {
@@ -96,6 +164,7 @@ void OutputFile::commit(Durability durability) {
   if (durability == Durability::at_once && ::fsync(descriptor_) != 0) fail("cannot write the file", errno);
   if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail("cannot name the file", errno);
   temporary_.clear();
+  unlist_temporary(std::exchange(listed_, nullptr));
 }
 
 void OutputFile::fail(std::string_view action, int error) const {

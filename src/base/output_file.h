@@ -9,6 +9,8 @@
 
 namespace bitnet {
 
+struct ListedTemporary;
+
 // Written under a temporary name beside its own and renamed by commit(): whoever looks at the name sees the
 // old file or all of the new one. A link is followed; a pipe or device is written to directly.
 class OutputFile {
@@ -21,6 +23,8 @@ class OutputFile {
   // Throws as the constructor would now, and leaves nothing behind: for work that is only worth doing if its
   // result can be saved.
   static void check(const std::string& path);
+  // Of all objects that are there: for a handler of signals, before it ends the process.
+  static void remove_all_temporaries() noexcept;
   // Without commit() the temporary file goes, and what stood under the name stays.
   ~OutputFile();
   OutputFile(const OutputFile&) = delete;
@@ -45,12 +49,14 @@ class OutputFile {
 
  private:
   [[noreturn]] void fail(std::string_view action, int error) const;
+  void follow_dangling_links();
   void open_temporary(std::string_view ending);
 
   std::string path_;  // the name asked for, for messages
   std::string advice_;
   std::string target_;     // with links followed
   std::string temporary_;  // empty: target_ is a pipe or device
+  ListedTemporary* listed_ = nullptr;
   int descriptor_ = -1;
 };
 

@@ -3,11 +3,16 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <system_error>
 
 #include "base/printable.h"
 #include "bitnet/error.h"
 #include "convert/output_parts.h"
 #include "convert/stream.h"
+#include "gguf/gguf.h"
+#include "model/config.h"
+#include "model/read_vocabulary.h"
 
 namespace bitnet::convert {
 namespace {
@@ -63,6 +68,48 @@ void run_both(const ConvertOptions& options, const Source& source, const std::st
   }
 }
 
+void check_is_another(const std::string& report, const std::vector<std::string>& outputs) {
+  std::error_code error;
+  const auto place = [&](const std::string& path) { return std::filesystem::weakly_canonical(path, error); };
+  for (const std::string& output : outputs) {
+    if (place(output) != place(report)) continue;
+    throw UsageError("--report " + printable(report, kMaxPrintedPath) +
+                     " is a file of the model to write: give the report another name");
+  }
+}
+
+// Nearly all of what a tensor says may be lost in a type that asked for no such size.
+void warn_of_losses(const Plan& plan, const Proof& proof, std::vector<std::string>& warnings) {
+  constexpr double kMostError = 0.5;  // of the RMS; rounding by absmean loses less
+  for (std::size_t i = 0; i < proof.tensors.size(); ++i) {
+    if (proof.tensors[i].rms_error <= kMostError) continue;
+    const TensorPlan& p = plan.tensors[i];
+    warnings.push_back("tensor " + printable(p.name, kMaxPrintedName) +
+                       ": hardly anything is left of it in " + std::string(quant::info(p.type).name));
+  }
+}
+
+// What a folder says of the model and its tokenizer, as the engine reads it: throws ModelError in the
+// folder's name where it is refused.
+void require_readable(const Source& source, const std::string& result, std::vector<std::string>& warnings) {
+  const gguf::File file = gguf::File::open(result);
+  std::optional<FileTokenizer> tokenizer;
+  try {
+    std::vector<std::string> notes;
+    read_config(file, notes);
+    tokenizer.emplace(read_tokenizer(file));
+  } catch (const ModelError& e) {
+    throw ModelError(printable(source.name(), kMaxPrintedPath),
+                     "what it would become is refused by the engine: " + std::string(e.what()));
+  }
+  for (const std::string& warning : tokenizer->warnings) warnings.push_back(warning);
+  try {
+    require_text(source.name(), tokenizer->spelling);
+  } catch (const ModelError& e) {
+    warnings.emplace_back(e.what());
+  }
+}
+
 }  // namespace
 
 bool ConvertReport::is_lossless() const {
@@ -104,19 +151,27 @@ ConvertReport convert(const Source& source, const std::string& output, const Con
       .outputs = output.empty() ? std::vector<std::string>{} : file_names(output, layout.parts.size()),
       .output_bytes = layout.n_bytes(),
       .is_written = false,
+      .changes_values = std::ranges::any_of(source.repairs(), &Repair::changes_values),
       .repairs = source.repairs(),
       .warnings = plan.warnings,
       .tensors = {},
       .no_runs = {},
       .failure = {}};
   check_outputs(report.outputs, source.files(), options.force);
+  if (options.report) check_is_another(*options.report, report.outputs);
   Proof proof;
-  if (!options.dry_run) {
+  if (options.dry_run) {
+    try_tensors(source, plan, pool, phase("trying", 0, 1));
+  } else {
     OutputParts files(report.outputs, layout);
     write_tensors(source, plan, layout, files, pool, phase("writing", 0, kWritten));
     proof =
         prove(source, plan, layout, files.readable_name(), pool, phase("reading back", kWritten, kProved));
     report.failure = proof.failure;
+    if (!report.failure) warn_of_losses(plan, proof, report.warnings);
+    if (!report.failure && source.runnable_file().empty()) {
+      require_readable(source, files.readable_name(), report.warnings);
+    }
     if (!report.failure && options.verify_prompt) {
       run_both(options, source, files.readable_name(), on_progress, report);
     }

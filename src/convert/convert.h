@@ -21,7 +21,8 @@ struct ConvertOptions {
   PlanOptions plan;
   SplitOptions split;
   bool force = false;                          // files that are there are replaced
-  bool dry_run = false;                        // nothing is written
+  bool dry_run = false;                        // nothing is written, but all is tried
+  std::optional<std::string> report{};         // a file that is written too, and must be another
   std::optional<std::string> verify_prompt{};  // run through both, if the source is a file that runs
   LoadOptions source_load{};                   // with what it is run
   unsigned n_threads = 1;                      // of those runs
@@ -44,6 +45,7 @@ struct ConvertReport {
   std::vector<std::string> outputs;
   std::uint64_t output_bytes = 0;
   bool is_written = false;
+  bool changes_values = false;  // the repairs do
   std::vector<Repair> repairs;
   std::vector<std::string> warnings;
   std::vector<TensorReport> tensors;

@@ -49,19 +49,20 @@ class GgufSource : public Source {
     std::optional<Understood> model;
     try {
       model.emplace(understand(file_, pool));
+      if (options.repairs) repairs_ = mend_keys(file_, model->config, options.hidden_act, keys_);
     } catch (const ModelError& e) {
       if (options.needs_model) throw;
+      model.reset();
       notes.push_back(std::string("the engine refuses this file, which is copied as it is: ") + e.what());
     }
     if (model) {
       find_roles(model->weights);
       find_factors();
-      if (options.repairs) repairs_ = mend_keys(file_, model->config, keys_);
       if (options.hidden_act) {
         keys_.set(model->config.architecture + ".hidden_activation", name_of(*options.hidden_act));
       }
+      if (options.repairs) mend_scales();
     }
-    if (options.repairs) mend_scales();
     if (has_i2s()) find_layout(model ? &model->weights : nullptr, options, pool, notes);
   }
 
@@ -219,9 +220,11 @@ class GgufSource : public Source {
     for (quant::Matrix& w : matrices_) {
       if (quant::info(w.type).ternary) w.scale = inverse_scale(w.scale);
     }
-    repairs_.push_back({"inverse scales", "the scales of " + std::to_string(scales.size()) +
-                                              " tensors were the inverse of the right ones, by their size: "
-                                              "they are inverted back"});
+    repairs_.push_back({.topic = "inverse scales",
+                        .what = "the scales of " + std::to_string(scales.size()) +
+                                " tensors were the inverse of the right ones, by their size: "
+                                "they are inverted back",
+                        .changes_values = true});
   }
 
   void find_layout(const Weights* weights, const SourceOptions& options, ThreadPool& pool,
@@ -239,10 +242,13 @@ class GgufSource : public Source {
           "in which layout its I2_S tensors are cannot be told; they are read as x86 "
           "(--i2s-layout has the last word)");
     }
+    is_brought_to_x86_ = options.repairs && layout_ != I2sLayout::x86;
+    // What a user told is written down: whoever reads the new file is not told again.
+    if (is_brought_to_x86_ || options.i2s_layout) {
+      keys_.set(kI2sLayoutKey, is_brought_to_x86_ ? "x86" : name_of(layout_));
+    }
     if (layout_ == I2sLayout::x86) return;
     if (layout_ == I2sLayout::rows4) require_fours();
-    is_brought_to_x86_ = options.repairs;
-    keys_.set(kI2sLayoutKey, is_brought_to_x86_ ? "x86" : name_of(layout_));
     if (is_brought_to_x86_) {
       repairs_.push_back({"I2_S layout", "I2_S tensors were in the layout " + std::string(name_of(layout_)) +
                                              " (" + info.reason + "): they are in that of x86"});

@@ -32,6 +32,10 @@ bool has_ternary_codes(TensorType type) {
                                                             coded->codebook == quant::Codebook::binary));
 }
 
+bool is_float(TensorType type) {
+  return type == TensorType::f32 || type == TensorType::f16 || type == TensorType::bf16;
+}
+
 bool is_custom(TensorType type) { return quant::info(type).id == quant::kNoFileId; }
 
 // Whether a type of floats holds rows of this magnitude and zeros, as they are.
@@ -96,6 +100,8 @@ class Planner {
   TensorType target_of(const SourceTensor& t) const {
     switch (t.role) {
       case TensorRole::layer_matrix:
+        // Whoever asks for rounding asks for ternary layers.
+        if (!options_.type && options_.absmean && is_float(t.type)) return TensorType::i2_s;
         return options_.type.value_or(t.type);
       case TensorRole::head:
         return options_.head.value_or(t.type);
@@ -212,7 +218,7 @@ class Planner {
     if (!options_.absmean) {
       refuse_tensor(source_, p.source,
                     "does not go into " + std::string(quant::info(p.type).name) + " as it is: " + why,
-                    "choose another type, or pass --quantize absmean to round it to one scale a tensor");
+                    advice_for(p));
     }
     warn(p, "is rounded by absmean: " + why);
     plan_rounded(t, p, factor, /*is_lossless=*/false);
@@ -344,6 +350,13 @@ std::uint64_t Plan::n_bytes() const {
   std::uint64_t n = 0;
   for (const TensorPlan& p : tensors) n += p.n_bytes();
   return n;
+}
+
+std::string advice_for(const TensorPlan& p) {
+  const quant::CodedType* const coded = quant::info(p.type).coded;
+  const bool has_zero = coded == nullptr || coded->codebook == quant::Codebook::ternary;
+  if (p.way == Way::rounded || !has_zero) return "choose another type";
+  return "choose another type, or pass --quantize absmean to round it to one scale a tensor";
 }
 
 void refuse_tensor(const Source& source, std::size_t tensor, const std::string& what,

@@ -73,6 +73,8 @@ using KeepGoing = std::function<bool()>;
 Plan make_plan(const Source& source, const PlanOptions& options, ThreadPool& pool,
                const KeepGoing& keep_going);
 
+// What to do where its type does not hold the values.
+std::string advice_for(const TensorPlan& plan);
 // For messages: "FILE: tensor NAME (I2_S): ".
 [[noreturn]] void refuse_tensor(const Source& source, std::size_t tensor, const std::string& what,
                                 const std::string& hint = {});

@@ -66,7 +66,8 @@ void mend_chat(const gguf::File& file, const Tokenizer& tokenizer, gguf::KeyValu
   repairs.push_back({"end of turn", std::string(kEos) + " was " + std::to_string(to_int(*tokenizer.eos())) +
                                         ": it is " + std::to_string(to_int(*end)) +
                                         ", <|eot_id|>, with which a turn of that template ends"});
-  keys.set_integer_in_place(kEos, static_cast<std::uint64_t>(to_int(*end)));
+  const auto id = static_cast<std::uint32_t>(to_int(*end));
+  if (!keys.set_integer_in_place(kEos, id)) keys.set(kEos, id);
 }
 
 void mend_hidden_act(const gguf::File& file, const Config& config, gguf::KeyValues& keys,
@@ -81,7 +82,8 @@ void mend_hidden_act(const gguf::File& file, const Config& config, gguf::KeyValu
 
 }  // namespace
 
-std::vector<Repair> mend_keys(const gguf::File& file, const Config& config, gguf::KeyValues& keys) {
+std::vector<Repair> mend_keys(const gguf::File& file, const Config& config, std::optional<HiddenAct> told,
+                              gguf::KeyValues& keys) {
   std::vector<Repair> repairs;
   try {
     Vocabulary vocabulary = read_vocabulary(file);
@@ -90,7 +92,7 @@ std::vector<Repair> mend_keys(const gguf::File& file, const Config& config, gguf
   } catch (const ModelError&) {
     // What is wrong with it is for those to say who load it.
   }
-  mend_hidden_act(file, config, keys, repairs);
+  if (!told) mend_hidden_act(file, config, keys, repairs);
   return repairs;
 }
 

@@ -18,8 +18,10 @@ namespace bitnet::convert {
 //   tokenizer.ggml.eos_token_id  of that model too: not the token that ends a turn of the template it gets
 //   ARCH.hidden_activation       missing, where the label would give another one than what else is known of
 //                                these models
-// A vocabulary that cannot be read keeps its keys.
-std::vector<Repair> mend_keys(const gguf::File& file, const Config& config, gguf::KeyValues& keys);
+// A vocabulary that cannot be read keeps its keys; the activation is left alone where the user tells it.
+// Throws ModelError for an activation that is none.
+std::vector<Repair> mend_keys(const gguf::File& file, const Config& config, std::optional<HiddenAct> told,
+                              gguf::KeyValues& keys);
 
 // Of a scale that was written the wrong way round. The right one was a bf16 (weight_scale): that, where one
 // has this inverse.

@@ -55,8 +55,9 @@ inline constexpr std::string_view kFactorEnding = ".scale";
 
 // A change to what a source says, where it is known to be wrong.
 struct Repair {
-  std::string topic;  // "pre-tokenizer"
-  std::string what;   // was wrong, and what it is made to be
+  std::string topic;            // "pre-tokenizer"
+  std::string what;             // was wrong, and what it is made to be
+  bool changes_values = false;  // of tensors
 };
 
 struct SourceOptions {

@@ -18,7 +18,8 @@ namespace {
 
 class Stream {
  public:
-  Stream(const Source& source, const Plan& plan, const Layout& layout, const OutputParts& out)
+  // Without `out` everything is made and nothing written.
+  Stream(const Source& source, const Plan& plan, const Layout* layout, const OutputParts* out)
       : source_(source), plan_(plan), layout_(layout), out_(out) {}
 
   void write(const Piece& piece) const {
@@ -48,13 +49,15 @@ class Stream {
     return quant::info(p.type).n_bytes(1, p.cols()) - tail_bytes(p);
   }
   void put(const Piece& piece, std::span<const std::byte> bytes) const {
+    if (out_ == nullptr) return;
     const TensorPlan& p = plan_.tensors[piece.tensor];
-    out_.write_at(layout_.places[piece.tensor], piece.begin * row_bytes(p), bytes);
+    out_->write_at(layout_->places[piece.tensor], piece.begin * row_bytes(p), bytes);
   }
 
   void write_factor(std::size_t tensor) const {
+    if (out_ == nullptr) return;
     const std::array factor{plan_.tensors[tensor].factor};
-    out_.write_at(layout_.places[tensor], 0, std::as_bytes(std::span(factor)));
+    out_->write_at(layout_->places[tensor], 0, std::as_bytes(std::span(factor)));
   }
 
   void copy(const Piece& piece) const {
@@ -89,7 +92,7 @@ class Stream {
                   "row " + std::to_string(row) + " does not go into " +
                       std::string(quant::info(p.type).name) +
                       " as it is: " + std::string(quant::reason_of(fit)),
-                  "choose another type, or pass --quantize absmean to round it to one scale a tensor");
+                  advice_for(p));
   }
 
   void write_values(const Piece& piece) const {
@@ -115,19 +118,15 @@ class Stream {
 
   const Source& source_;
   const Plan& plan_;
-  const Layout& layout_;
-  const OutputParts& out_;
+  const Layout* layout_;
+  const OutputParts* out_;
 };
 
-}  // namespace
-
-void write_tensors(const Source& source, const Plan& plan, const Layout& layout, const OutputParts& out,
-                   ThreadPool& pool, const Progress& progress) {
+void stream(const Plan& plan, const Stream& stream, ThreadPool& pool, const Progress& progress) {
   std::vector<Piece> pieces;
   for (std::size_t i = 0; i < plan.tensors.size(); ++i) {
     add_pieces(i, plan.tensors[i].rows(), plan.tensors[i].cols(), pieces);
   }
-  const Stream stream(source, plan, layout, out);
   for_pieces(
       pieces, pool, [&](const Piece& piece, std::size_t) { stream.write(piece); },
       [&](std::size_t n_done) {
@@ -135,6 +134,17 @@ void write_tensors(const Source& source, const Plan& plan, const Layout& layout,
           return !progress || progress(static_cast<double>(n_done) / static_cast<double>(pieces.size()));
         });
       });
+}
+
+}  // namespace
+
+void write_tensors(const Source& source, const Plan& plan, const Layout& layout, const OutputParts& out,
+                   ThreadPool& pool, const Progress& progress) {
+  stream(plan, Stream(source, plan, &layout, &out), pool, progress);
+}
+
+void try_tensors(const Source& source, const Plan& plan, ThreadPool& pool, const Progress& progress) {
+  stream(plan, Stream(source, plan, nullptr, nullptr), pool, progress);
 }
 
 }  // namespace bitnet::convert

@@ -62,17 +62,18 @@ void KeyValues::set_array(std::string_view key, std::span<const std::string> val
   for (const std::string& value : values) put_string(out, value);
 }
 
-void KeyValues::set_integer_in_place(std::string_view key, std::uint64_t value) {
+bool KeyValues::set_integer_in_place(std::string_view key, std::uint64_t value) {
   const auto found = std::ranges::find(entries_, key, &Entry::key);
-  if (found == entries_.end()) return;
+  if (found == entries_.end()) return false;
   std::vector<std::byte>& bytes = found->value;
   const auto type = static_cast<ValueType>(load<std::uint32_t>(bytes.data()));
-  if (!is_integer(type)) return;
+  if (!is_integer(type)) return false;
   const std::size_t size = size_of(type);
   const bool is_signed =
       type == ValueType::i8 || type == ValueType::i16 || type == ValueType::i32 || type == ValueType::i64;
-  if (static_cast<std::size_t>(std::bit_width(value)) > 8 * size - (is_signed ? 1 : 0)) return;
+  if (static_cast<std::size_t>(std::bit_width(value)) > 8 * size - (is_signed ? 1 : 0)) return false;
   std::memcpy(bytes.data() + sizeof(std::uint32_t), &value, size);
+  return true;
 }
 
 void KeyValues::remove(std::string_view key) {

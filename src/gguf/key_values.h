@@ -51,9 +51,9 @@ class KeyValues {
   }
   void set_array(std::string_view key, std::span<const std::string> values);
 
-  // An integer, in the type that the key has already; does nothing where there is no such key or it holds no
-  // integer that can be so large.
-  void set_integer_in_place(std::string_view key, std::uint64_t value);
+  // An integer, in the type that the key has already; false, and nothing is done, where there is no such key
+  // or it holds no integer that can be so large.
+  bool set_integer_in_place(std::string_view key, std::uint64_t value);
 
   bool has(std::string_view key) const { return find(key) != nullptr; }
   void remove(std::string_view key);

@@ -51,10 +51,10 @@ struct Converted {
   gguf::File file;
 };
 
-Converted convert(const convert::Json& json, bool dense_as_masters = false) {
+Converted convert(const convert::Json& json, bool takes_dense = false) {
   gguf::KeyValues keys;
   keys.set("general.architecture", "");
-  const HfConfig config = convert::read_hf_config(json, "config.json", dense_as_masters, keys);
+  const HfConfig config = convert::read_hf_config(json, "config.json", takes_dense, keys);
   const std::vector<std::string> tokens(static_cast<std::size_t>(json["vocab_size"]), "t");
   keys.set_array("tokenizer.ggml.tokens", std::span<const std::string>(tokens));
   std::vector<std::byte> header = gguf::Writer(std::move(keys), 32).header();

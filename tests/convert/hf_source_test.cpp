@@ -265,7 +265,7 @@ TEST(HfSource, ABitNetModelWithDenseWeightsIsRefusedUnlessTold) {
   EXPECT_PRED2(says, refusal_of(folder), "dense weights");
   EXPECT_EQ(refusal_of(folder, {.absmean = true}), "");
   std::vector<std::string> notes;
-  const auto source = convert::open_hf_source(folder.path(), {.dense_as_masters = true}, notes);
+  const auto source = convert::open_hf_source(folder.path(), {.takes_dense = true}, notes);
   for (const SourceTensor& t : source->tensors()) {
     EXPECT_EQ(t.is_master, t.role == convert::TensorRole::layer_matrix) << t.name;
   }

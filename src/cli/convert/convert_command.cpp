@@ -4,10 +4,12 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 #include "base/cpu_count.h"
 #include "base/output_file.h"
@@ -158,6 +160,22 @@ void add_options(Command& c, ConvertCommandOptions& o) {
 void check(const ConvertCommandOptions& o) {
   if (o.input.empty()) throw UsageError("nothing to convert: pass its name");
   if (!o.output && !o.dry_run) throw UsageError("no file to write: pass -o FILE");
+  if (o.output == "-") throw UsageError("-o -: the result is read back, and needs a file: name one");
+  if (o.report == "-") throw UsageError("--report -: name a file, or /dev/stderr");
+}
+
+// What stands there already may be replaced if it is JSON too, as an earlier report is.
+void check_report(const std::string& path, const convert::Source& source, bool force) {
+  std::error_code error;
+  if (std::filesystem::is_regular_file(path, error)) {
+    convert::check_outputs({path}, source.files(), /*force=*/true);
+    const int first = std::ifstream(path).get();
+    if (!force && first != '{' && first != std::ifstream::traits_type::eof()) {
+      throw UsageError("--report " + printable(path, kMaxPrintedPath) +
+                       " is there already and is no report: pass --force to replace it, or another name");
+    }
+  }
+  OutputFile::check(path);
 }
 
 // Where it may be written to is known before the work; how many parts there are is not.
@@ -165,14 +183,7 @@ void check_places(const ConvertCommandOptions& o, const convert::Source& source)
   const bool is_split = o.convert.split.part_bytes > 0 || o.convert.split.n_parts > 1;
   if (o.output && !is_split) convert::check_outputs({*o.output}, source.files(), o.force);
   if (o.output && !is_split && !o.dry_run) OutputFile::check(*o.output);
-  if (!o.report) return;
-  if (o.output &&
-      std::filesystem::weakly_canonical(*o.report) == std::filesystem::weakly_canonical(*o.output)) {
-    throw UsageError("--report " + printable(*o.report, kMaxPrintedPath) +
-                     " is the file to write: give the report another name");
-  }
-  convert::check_outputs({*o.report}, source.files(), /*force=*/true);
-  OutputFile::check(*o.report);
+  if (o.report) check_report(*o.report, source, o.force);
 }
 
 void say_before(const convert::Source& source, const std::vector<std::string>& notes) {
@@ -211,6 +222,7 @@ ExitCode convert_file(ConvertCommandOptions& o) {
   o.source.absmean = plan.absmean;
   o.convert.force = o.force;
   o.convert.dry_run = o.dry_run;
+  o.convert.report = o.report;
   o.convert.n_threads = n_threads;
   o.convert.source_load = {.hidden_act = o.source.hidden_act, .i2s_layout = o.source.i2s_layout};
   std::vector<std::string> notes;
@@ -225,13 +237,14 @@ ExitCode convert_file(ConvertCommandOptions& o) {
                                                            return !interrupted();
                                                          });
   bar.clear();
-  if (o.report) save_report(*o.report, report);
   if (report.failure) {
     log_error("{}: {}; nothing was written", printable(o.output.value_or(""), kMaxPrintedPath),
               *report.failure);
-    return ExitCode::check_failed;
+  } else {
+    say_after(report, seconds_since(start));
   }
-  say_after(report, seconds_since(start));
+  if (o.report) save_report(*o.report, report);
+  if (report.failure) return ExitCode::check_failed;
   write_stdout(format_conversion(report));
   return ExitCode::done;
 }

@@ -74,6 +74,7 @@ std::string result_text(const TensorGroup& group) {
   if (first.way == Way::copy) return is_proved ? "same bytes" : "copied";
   if (first.way == Way::factor) return is_proved ? "written" : "to be written";
   if (!is_proved) return first.is_lossless ? "lossless" : "to be measured";
+  if (first.way == Way::rounded && first.is_lossless && group.is_equal()) return "rounded as the model does";
   if (group.is_equal()) return "same values";
   const convert::TensorProof worst = group.worst();
   return fmt::format("RMS error {:.2g}, max {:.2g}", worst.rms_error, worst.max_error);
@@ -164,7 +165,12 @@ std::string format_conversion(const ConvertReport& report) {
   if (!report.tensors.empty() && !report.tensors.front().proof) {
     verdict = fmt::format("nothing was written; it would be {:.1f} MiB", to_mib(report.output_bytes));
   } else if (report.is_lossless()) {
-    verdict = fmt::format("read back, and every value of all {} tensors is what it was", n);
+    const auto n_rounded =
+        std::ranges::count_if(report.tensors, [](const TensorReport& t) { return t.way == Way::rounded; });
+    verdict = fmt::format("read back, and every value of all {} tensors is what {}", n,
+                          report.changes_values ? "it was, but for the repairs"
+                          : n_rounded > 0       ? "the model makes of it"
+                                                : "it was");
   } else {
     const auto n_equal = std::ranges::count_if(
         report.tensors, [](const TensorReport& t) { return t.proof && t.proof->is_equal; });
@@ -188,7 +194,7 @@ std::string conversion_json(const ConvertReport& report) {
               {"outputs", std::move(outputs)},
               {"bytes", report.output_bytes},
               {"written", report.is_written},
-              {"lossless", report.is_lossless()},
+              {"lossless", report.is_written || report.failure ? Json(report.is_lossless()) : Json()},
               {"failure", report.failure ? Json(*report.failure) : Json()},
               {"repairs", std::move(repairs)},
               {"warnings", report.warnings},

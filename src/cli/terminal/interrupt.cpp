@@ -4,6 +4,7 @@
 
 #include <csignal>
 
+#include "base/output_file.h"
 #include "cli/terminal/exit_code.h"
 
 namespace bitnet::cli {
@@ -18,11 +19,14 @@ struct sigaction g_sigpipe = {};  // as the process found it
 void on_signal(int signal) {
   const bool is_harmless = signal == SIGINT && g_can_be_taken_back != 0;
   const bool is_second =
-      signal == SIGTERM && g_can_be_taken_back != 0 ? g_terminated != 0 : g_interrupted != 0;
-  if (is_second && !is_harmless) _exit(static_cast<int>(ExitCode::interrupted));
+      signal != SIGINT && g_can_be_taken_back != 0 ? g_terminated != 0 : g_interrupted != 0;
+  if (is_second && !is_harmless) {
+    OutputFile::remove_all_temporaries();
+    _exit(static_cast<int>(ExitCode::interrupted));
+  }
   const bool is_first = g_interrupted == 0;
   g_interrupted = 1;
-  if (signal == SIGTERM) g_terminated = 1;
+  if (signal != SIGINT) g_terminated = 1;
   if (is_first && g_say != nullptr) g_say();
 }
 
@@ -34,6 +38,9 @@ void catch_interrupts() {
   sigemptyset(&action.sa_mask);
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
+  struct sigaction before = {};
+  sigaction(SIGHUP, nullptr, &before);
+  if (before.sa_handler != SIG_IGN) sigaction(SIGHUP, &action, nullptr);  // nohup ignores it
   action.sa_handler = SIG_IGN;
   sigaction(SIGPIPE, &action, &g_sigpipe);
   sigaction(SIGXFSZ, &action, nullptr);

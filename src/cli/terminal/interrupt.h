@@ -1,4 +1,5 @@
-// Ctrl-C and SIGTERM end a command soon and in order; a second one ends it at once.
+// Ctrl-C, SIGTERM and SIGHUP end a command soon and in order; a second one ends it at once, and takes along
+// the files that were being written.
 #pragma once
 
 namespace bitnet::cli {
@@ -16,6 +17,6 @@ void on_interrupt(void (*say)());
 // which can be taken back. SIGTERM remains as it was.
 void let_interrupts_be_taken_back();
 void take_back_interrupt();  // does nothing after SIGTERM
-bool terminated();           // by SIGTERM
+bool terminated();           // by SIGTERM or SIGHUP
 
 }  // namespace bitnet::cli

@@ -17,7 +17,7 @@ class ConfigReader {
   ConfigReader(const Json& json, const std::string& shown, gguf::KeyValues& keys)
       : field_(json, shown), keys_(keys) {}
 
-  HfConfig read(bool dense_as_masters);
+  HfConfig read(bool takes_dense);
 
  private:
   template <typename T>
@@ -34,7 +34,7 @@ class ConfigReader {
   void read_activation();
   void read_rope();
   void read_experts();
-  void read_quantization(bool dense_as_masters);
+  void read_quantization(bool takes_dense);
   void read_not_converted(const FieldReader& quantization);
   void check_graph() const;
 
@@ -44,7 +44,7 @@ class ConfigReader {
   std::string prefix_;
 };
 
-HfConfig ConfigReader::read(bool dense_as_masters) {
+HfConfig ConfigReader::read(bool takes_dense) {
   read_family();
   check_graph();
   read_shape();
@@ -52,7 +52,7 @@ HfConfig ConfigReader::read(bool dense_as_masters) {
   read_activation();
   read_rope();
   if (result_.family->experts) read_experts();
-  read_quantization(dense_as_masters);
+  read_quantization(takes_dense);
   return std::move(result_);
 }
 
@@ -225,16 +225,16 @@ void ConfigReader::read_experts() {
   keys_.set_array(prefix_ + "swiglu_clamp_exp", std::span<const float>(clamps));
 }
 
-void ConfigReader::read_quantization(bool dense_as_masters) {
+void ConfigReader::read_quantization(bool takes_dense) {
   const HfFamily& family = *result_.family;
   const auto quantization = field_.object("quantization_config");
   if (!quantization) {
-    if (family.always_ternary && !family.always_masters && !dense_as_masters) {
+    if (family.always_ternary && !family.always_masters && !takes_dense) {
       field_.refuse("quantization_config",
                     "missing: this is a BitNet model with dense weights, merged or fine-tuned",
                     "if its layers are to be rounded to ternary ones, --quantize absmean does it");
     }
-    result_.weights = family.always_ternary ? HfWeights::masters : HfWeights::floats;
+    result_.weights = family.always_masters ? HfWeights::masters : HfWeights::floats;
     return;
   }
   if (family.experts) field_.refuse("quantization_config", "is not implemented for this architecture");
@@ -285,9 +285,8 @@ bool HfConfig::is_converted(std::string_view module) const {
       not_converted, [&](const std::string& part) { return module.find(part) != std::string_view::npos; });
 }
 
-HfConfig read_hf_config(const Json& json, const std::string& shown, bool dense_as_masters,
-                        gguf::KeyValues& keys) {
-  return ConfigReader(json, shown, keys).read(dense_as_masters);
+HfConfig read_hf_config(const Json& json, const std::string& shown, bool takes_dense, gguf::KeyValues& keys) {
+  return ConfigReader(json, shown, keys).read(takes_dense);
 }
 
 }  // namespace bitnet::convert

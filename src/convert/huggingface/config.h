@@ -33,10 +33,9 @@ struct HfConfig {
 };
 
 // Reads and checks it, and sets the keys that a GGUF file of the model has but for those of the tokenizer.
-// `dense_as_masters`: a BitNet model without quantization_config is taken as masters instead of refused.
+// `takes_dense`: a BitNet model without quantization_config is taken as masters instead of refused.
 // Throws ModelError, which names the field, for a model of an unknown class, a missing or senseless value, or
 // one that asks for another graph.
-HfConfig read_hf_config(const Json& json, const std::string& shown, bool dense_as_masters,
-                        gguf::KeyValues& keys);
+HfConfig read_hf_config(const Json& json, const std::string& shown, bool takes_dense, gguf::KeyValues& keys);
 
 }  // namespace bitnet::convert

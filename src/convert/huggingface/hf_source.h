@@ -13,7 +13,7 @@ namespace bitnet::convert {
 
 struct HfSourceOptions {
   // Dense weights of a model whose layers are ternary are taken as masters, instead of being refused.
-  bool dense_as_masters = false;
+  bool takes_dense = false;
   std::optional<HiddenAct> hidden_act{};  // instead of config.json's
 };
 
