@@ -53,7 +53,8 @@ class GgufSource : public Source {
     } catch (const ModelError& e) {
       if (options.needs_model) throw;
       model.reset();
-      notes.push_back(std::string("the engine refuses this file, which is copied as it is: ") + e.what());
+      notes.push_back("the engine refuses this file, which is copied" +
+                      std::string(options.repairs ? " but for repairs: " : " as it is: ") + e.what());
     }
     if (model) {
       find_roles(model->weights);
@@ -61,8 +62,8 @@ class GgufSource : public Source {
       if (options.hidden_act) {
         keys_.set(model->config.architecture + ".hidden_activation", name_of(*options.hidden_act));
       }
-      if (options.repairs) mend_scales();
     }
+    if (options.repairs) mend_scales();
     if (has_i2s()) find_layout(model ? &model->weights : nullptr, options, pool, notes);
   }
 

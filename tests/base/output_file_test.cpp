@@ -58,6 +58,42 @@ TEST_F(OutputFileTest, BehindALinkTheFileIsReplacedAndTheLinkStays) {
   EXPECT_EQ(content_of(path("real")), "new");
 }
 
+TEST_F(OutputFileTest, BehindALinkToNothingTheFileIsMadeAndTheLinkStays) {
+  fs::create_symlink("made", path("one"));
+  fs::create_symlink("one", path("two"));
+  OutputFile file(path("two"));
+  file.write("new");
+  file.commit();
+  EXPECT_TRUE(fs::is_symlink(path("one")));
+  EXPECT_TRUE(fs::is_symlink(path("two")));
+  EXPECT_EQ(content_of(path("made")), "new");
+  fs::create_symlink("circle", path("circle"));
+  EXPECT_THROW(const OutputFile endless(path("circle")), RuntimeError);
+}
+
+TEST_F(OutputFileTest, MayBeReadByNobodyWhoCouldNotReadTheOldOne) {
+  std::ofstream(path()) << "old";
+  fs::permissions(path(), fs::perms::owner_read | fs::perms::owner_write);
+  OutputFile file(path());
+  file.write("new");
+  file.commit();
+  EXPECT_EQ(fs::status(path()).permissions(), fs::perms::owner_read | fs::perms::owner_write);
+}
+
+TEST_F(OutputFileTest, TheTemporaryFilesOfAllCanBeTakenAlong) {
+  {
+    const OutputFile ended(path("ended"));
+    OutputFile done(path("done"));
+    done.commit();
+  }
+  const OutputFile one(path("one"));
+  const OutputFile two(path("two"));
+  EXPECT_EQ(directory_.n_files(), 3);
+  OutputFile::remove_all_temporaries();
+  EXPECT_EQ(directory_.n_files(), 1);
+  EXPECT_TRUE(fs::exists(path("done")));
+}
+
 TEST_F(OutputFileTest, ADeviceIsWrittenToAndStays) {
   OutputFile file("/dev/null");
   file.write("gone");

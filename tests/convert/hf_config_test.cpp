@@ -121,7 +121,7 @@ TEST(HfConfig, SaysHowWeightsAreStored) {
   convert::Json dense = bitnet();
   dense.erase("quantization_config");
   EXPECT_PRED2(says, config_error(dense), "--quantize absmean");
-  EXPECT_EQ(convert(dense, true).config.weights, HfWeights::masters);
+  EXPECT_EQ(convert(dense, true).config.weights, HfWeights::floats);
   // 1bitLLM's models round their weights whatever config.json says.
   dense["architectures"] = {"BitnetForCausalLM"};
   dense["hidden_act"] = "silu";

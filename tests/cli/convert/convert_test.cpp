@@ -132,7 +132,13 @@ TEST_F(Convert, RefusesWhatCannotBe) {
   EXPECT_PRED2(has, refusal(run_bitnet({"convert", kCanary}), 2), "pass -o FILE");
   EXPECT_PRED2(has, refusal(run_bitnet({"convert", directory_.file("absent"), "-o", path_}), 3), "absent");
   EXPECT_PRED2(has, refusal(convert({"--report", path_}), 2), "give the report another name");
-  EXPECT_PRED2(has, refusal(convert({"--type", "q1_0"}), 3), "no code");
+  EXPECT_PRED2(has,
+               refusal(convert({"--parts", "2", "--report", directory_.file("m-00002-of-00002.gguf")}), 2),
+               "give the report another name");
+  EXPECT_PRED2(has, refusal(run_bitnet({"convert", kCanary, "-o", "-"}), 2), "needs a file");
+  EXPECT_PRED2(has, refusal(convert({"--report", "-"}), 2), "name a file");
+  EXPECT_PRED2(has, refusal(convert({"--type", "q1_0"}), 3), "no code in this type; choose another type");
+  EXPECT_PRED2(has, refusal(convert({"--type", "q1_0", "--dry-run"}), 3), "no code");
   EXPECT_TRUE(directory_.is_empty());
 }
 
@@ -145,6 +151,8 @@ TEST_F(Convert, LeavesFilesThatAreThere) {
                "no regular file");
   EXPECT_PRED2(has, refusal(run_bitnet({"convert", kCanary, "-o", "/nowhere/m.gguf"}), 1), "/nowhere");
   EXPECT_PRED2(has, refusal(convert({"--force", "--report", kCanary}), 2), "never written over");
+  EXPECT_PRED2(has, refusal(run_bitnet({"convert", kCanary, "--dry-run", "--report", path_}), 2),
+               "is there already and is no report");
   EXPECT_EQ(content_of(path_), "mine");
   EXPECT_EQ(directory_.n_files(), 1);
 }
@@ -161,6 +169,12 @@ TEST_F(Convert, LeavesTheOldFileWhereTheDiskIsFull) {
   EXPECT_PRED2(has, refusal(result, 1), "cannot write the file");
   EXPECT_EQ(content_of(path_), "mine");
   EXPECT_EQ(directory_.n_files(), 1);
+}
+
+TEST_F(Convert, WritesDownTheLayoutThatItWasTold) {
+  EXPECT_PRED2(lacks, text_of({"inspect", "-q", kCanary}), "ternary.i2_s.layout");
+  EXPECT_EQ(convert({"--i2s-layout", "x86"}).exit_code, 0);
+  EXPECT_PRED2(has, text_of({"inspect", "-q", path_}), "ternary.i2_s.layout = \"x86\"");
 }
 
 TEST_F(Convert, LeavesNothingBehindWhenItIsInterrupted) {
