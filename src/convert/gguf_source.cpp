@@ -99,35 +99,16 @@ class GgufSource : public Source {
   }
 
   bool read_coded(std::size_t tensor, std::uint64_t row, quant::CodedRow& out) const override {
-    const quant::Matrix& w = matrices_[tensor];
-    const quant::TypeInfo& type = quant::info(w.type);
+    const quant::TypeInfo& type = quant::info(matrices_[tensor].type);
     if (type.coded == nullptr && !type.ternary) return false;
-    if (type.ternary && layout_ != I2sLayout::x86) {
-      std::vector<std::byte>& x86 = scratch();
-      read_i2s_row(w, row, x86);
-      quant::Matrix one = w;
-      one.rows = 1;
-      one.data = x86.data();
-      quant::read_coded_row(one, 0, out);
-    } else {
-      quant::read_coded_row(w, row, out);
-    }
+    const RowPlace place = place_of(tensor, row);
+    quant::read_coded_row(place.matrix, place.row, out);
     return true;
   }
 
   void read_values(std::size_t tensor, std::uint64_t row, float* out) const override {
-    const quant::Matrix& w = matrices_[tensor];
-    const quant::TypeInfo& type = quant::info(w.type);
-    if (type.ternary && layout_ != I2sLayout::x86) {
-      std::vector<std::byte>& x86 = scratch();
-      read_i2s_row(w, row, x86);
-      quant::Matrix one = w;
-      one.rows = 1;
-      one.data = x86.data();
-      type.decode_row(one, 0, out);
-    } else {
-      type.decode_row(w, row, out);
-    }
+    const RowPlace place = place_of(tensor, row);
+    quant::info(place.matrix.type).decode_row(place.matrix, place.row, out);
   }
 
   void give_back(std::size_t tensor, std::uint64_t begin, std::uint64_t end) const override {
@@ -135,6 +116,23 @@ class GgufSource : public Source {
   }
 
  private:
+  struct RowPlace {
+    quant::Matrix matrix;
+    std::size_t row;
+  };
+  // Where a row lies as its type has it. I2_S in another layout is brought to that of x86, and stays until
+  // the next call on this thread.
+  RowPlace place_of(std::size_t tensor, std::uint64_t row) const {
+    const quant::Matrix& w = matrices_[tensor];
+    if (!quant::info(w.type).ternary || layout_ == I2sLayout::x86) return {w, row};
+    std::vector<std::byte>& x86 = scratch();
+    read_i2s_row(w, row, x86);
+    quant::Matrix one = w;
+    one.rows = 1;
+    one.data = x86.data();
+    return {one, 0};
+  }
+
   [[noreturn]] void refuse(const gguf::Tensor& tensor, const std::string& what,
                            std::string_view hint = {}) const {
     throw ModelError(printable(file_.part(tensor.part).name(), kMaxPrintedPath),
