@@ -169,9 +169,8 @@ ConvertReport convert(const Source& source, const std::string& output, const Con
         prove(source, plan, layout, files.readable_name(), pool, phase("reading back", kWritten, kProved));
     report.failure = proof.failure;
     if (!report.failure) warn_of_losses(plan, proof, report.warnings);
-    if (!report.failure && source.runnable_file().empty()) {
-      require_readable(source, files.readable_name(), report.warnings);
-    }
+    const bool is_new = source.runnable_file().empty();
+    if (!report.failure && is_new) require_readable(source, files.readable_name(), report.warnings);
     if (!report.failure && options.verify_prompt) {
       run_both(options, source, files.readable_name(), on_progress, report);
     }

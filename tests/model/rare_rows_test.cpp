@@ -150,33 +150,35 @@ TEST(RareRows, AreCopiedWithoutTheirPages) {
   }
 }
 
+// The head of a file, all of whose pages are there.
+struct TouchedHead {
+  TouchedHead() { touch(bytes); }
+
+  TempFile path{untied_model().build().span()};
+  gguf::File file = gguf::File::open(path.path());
+  std::span<const std::byte> bytes = file.find_tensor("output.weight")->extent;
+  RareRows rows{file, bytes};
+};
+
 TEST(RareRows, GoAfterAWhileWhenAllWereTouched) {
-  const TempFile path(untied_model().build().span());
-  const gguf::File file = gguf::File::open(path.path());
-  const auto bytes = file.find_tensor("output.weight")->extent;
-  const RareRows rows(file, bytes);
-  touch(bytes);
-  if (!mapped_part(bytes)) GTEST_SKIP() << "the system doesn't tell which pages are mapped";
-  rows.touched();
-  rows.copied();
-  EXPECT_GT(*mapped_part(bytes), 0.9);
-  for (int i = 0; i < 100; ++i) rows.copied();
-  EXPECT_LT(*mapped_part(bytes), 0.1);
+  const TouchedHead head;
+  if (!mapped_part(head.bytes)) GTEST_SKIP() << "the system doesn't tell which pages are mapped";
+  head.rows.touched();
+  head.rows.copied();
+  EXPECT_GT(*mapped_part(head.bytes), 0.9);
+  for (int i = 0; i < 100; ++i) head.rows.copied();
+  EXPECT_LT(*mapped_part(head.bytes), 0.1);
 }
 
 TEST(RareRows, StayWhereAllOfThemAreTouchedOften) {
-  const TempFile path(untied_model().build().span());
-  const gguf::File file = gguf::File::open(path.path());
-  const auto bytes = file.find_tensor("output.weight")->extent;
-  const RareRows rows(file, bytes);
-  touch(bytes);
-  if (!mapped_part(bytes)) GTEST_SKIP() << "the system doesn't tell which pages are mapped";
+  const TouchedHead head;
+  if (!mapped_part(head.bytes)) GTEST_SKIP() << "the system doesn't tell which pages are mapped";
   for (int i = 0; i < 200; ++i) {
-    rows.touched();
-    rows.copied();
+    head.rows.touched();
+    head.rows.copied();
   }
-  for (int i = 0; i < 1000; ++i) rows.copied();
-  EXPECT_GT(*mapped_part(bytes), 0.9);
+  for (int i = 0; i < 1000; ++i) head.rows.copied();
+  EXPECT_GT(*mapped_part(head.bytes), 0.9);
 }
 
 TEST(RareRows, OfASessionAreNotThereWhateverItReads) {

@@ -19,7 +19,8 @@ struct HfFamily {
   bool sub_norms = false;
   bool head_norms = false;
   bool experts = false;
-  // Layers are ternary whatever config.json says: floats are masters, or no weights of such a model at all.
+  // Layers are ternary whatever config.json says: floats are masters, or dense and not weights of such a
+  // model.
   bool always_ternary = false;
   bool always_masters = false;  // and always masters, without config.json's word
   // What transformers takes where config.json is silent; 0: it must say it.

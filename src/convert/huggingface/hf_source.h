@@ -12,7 +12,8 @@
 namespace bitnet::convert {
 
 struct HfSourceOptions {
-  // Dense weights of a model whose layers are ternary are taken as masters, instead of being refused.
+  // Dense weights of a model whose layers are ternary are taken as the floats that they are, instead of being
+  // refused.
   bool takes_dense = false;
   std::optional<HiddenAct> hidden_act{};  // instead of config.json's
 };
