@@ -11,56 +11,15 @@
 #include "bitnet/tokenizer.h"
 #include "engine/draft_index.h"
 #include "engine/draft_pace.h"
+#include "engine/session_choices.h"
 #include "engine/session_impl.h"
 #include "engine/stop_strings.h"
+#include "engine/text_stream.h"
 
 namespace bitnet {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-// Carries tokens to the sink: bytes to valid UTF-8, then past the stop strings.
-class TextStream {
- public:
-  TextStream(const Tokenizer& tokenizer, const GenerateOptions& options, const TextSink& sink)
-      // What is generated continues the prompt, so a first space belongs to it.
-      : detokenizer_(tokenizer, options.show_special, false), stops_(options.stop_strings), sink_(sink) {
-    text_.reserve(kReserve);
-    certain_.reserve(kReserve);
-  }
-
-  enum class State { open, stopped, refused };
-
-  State push(TokenId id) {
-    text_.clear();
-    detokenizer_.push(id, text_);
-    return pass_on(false);
-  }
-
-  State finish() {
-    text_.clear();
-    detokenizer_.flush(text_);
-    return pass_on(true);
-  }
-
- private:
-  static constexpr std::size_t kReserve =
-      4096;  // longer than any token's text, so that a step allocates nothing
-
-  State pass_on(bool last) {
-    certain_.clear();
-    bool stopped = stops_.push(text_, certain_);
-    if (last && !stopped) stopped = stops_.flush(certain_);
-    if (!certain_.empty() && !sink_(certain_)) return State::refused;
-    return stopped ? State::stopped : State::open;
-  }
-
-  Detokenizer detokenizer_;
-  StopStrings stops_;
-  const TextSink& sink_;
-  std::string text_;
-  std::string certain_;
-};
 
 bool contains(std::span<const TokenId> ids, TokenId id) {
   return std::find(ids.begin(), ids.end(), id) != ids.end();
@@ -287,11 +246,11 @@ GenerateResult generate(const Model& model, Session& session, Sampler& sampler, 
   const std::size_t room = session.ctx_size() - to_index(session.position()) + 1;
   result.tokens.reserve(std::min(options.max_tokens, room));
   history.reserve(history.size() + prompt.size() + result.tokens.capacity());
-  TextStream text(model.tokenizer(), options, sink);
+  TextStream text(model.tokenizer(), options.show_special, options.stop_strings, sink);
 
   const Clock::time_point prefill_start = Clock::now();
   const std::size_t start = to_index(session.position());
-  session.impl().check(prompt);
+  check_tokens(session.impl().config, session.ctx_size(), start, prompt);
   // What the session is to hold, where it may come from a file.
   std::vector<TokenId> sequence;
   std::span<const TokenId> to_run = prompt;

@@ -9,6 +9,7 @@
 #include "bitnet/error.h"
 #include "bitnet/tokenizer.h"
 #include "engine/logprobs.h"
+#include "engine/session_choices.h"
 #include "engine/session_impl.h"
 
 namespace bitnet {
@@ -33,8 +34,9 @@ Score score(const Model& model, Session& session, std::span<const TokenId> ids, 
   Score total;
   if (ids.size() <= options.first) return total;
   // All of them before anything is run; the last, which is not run, too.
-  session.impl().check(ids.last(1));
-  session.impl().check(ids.first(ids.size() - 1));
+  const Config& config = session.impl().config;
+  check_tokens(config, session.ctx_size(), to_index(session.position()), ids.last(1));
+  check_tokens(config, session.ctx_size(), to_index(session.position()), ids.first(ids.size() - 1));
   const std::size_t before = to_index(session.position());
   if (options.first > 1 && !session.advance(ids.first(options.first - 1), options.keep_going)) return total;
 

@@ -7,78 +7,22 @@
 #include <utility>
 #include <vector>
 
-#include "base/cpu_count.h"
 #include "bitnet/error.h"
 #include "engine/kv_type.h"
+#include "engine/session_choices.h"
 #include "engine/session_impl.h"
 #include "model/model_impl.h"
 
 namespace bitnet {
 namespace {
 
-constexpr std::size_t kDefaultContext = 4096;
-constexpr unsigned kMaxThreads = 1024;
-constexpr std::size_t kMaxChunk = 4096;
-
-std::size_t choose_ctx_size(const Config& config, std::size_t wanted) {
-  if (wanted == 0) return std::min(config.context_length, kDefaultContext);
-  if (wanted > config.context_length) {
-    throw OptionError("", "ctx_size",
-                      " " + std::to_string(wanted) + " is more than the model was made for; at most " +
-                          std::to_string(config.context_length));
-  }
-  return wanted;
-}
-
-unsigned choose_threads(unsigned wanted) {
-  if (wanted > kMaxThreads) {
-    throw OptionError("", "n_threads",
-                      " " + std::to_string(wanted) + " is too many; at most " + std::to_string(kMaxThreads));
-  }
-  return wanted == 0 ? usable_cores() : wanted;
-}
-
-// One for each thread; none when they are not to be bound.
-std::vector<int> choose_cpus(const SessionOptions& options) {
-  if (!options.pin_threads) return {};
-  std::vector<int> cpus = usable_cpus();
-  const unsigned n_threads = choose_threads(options.n_threads);
-  if (cpus.size() < n_threads) {
-    throw OptionError("", "pin_threads",
-                      ": " + std::to_string(n_threads) + " threads need as many CPUs, and this process has " +
-                          std::to_string(cpus.size()) + "; use fewer threads");
-  }
-  cpus.resize(n_threads);
-  return cpus;
-}
-
 std::size_t choose_chunk(std::size_t wanted, std::size_t ctx_size) {
-  if (wanted == 0 || wanted > kMaxChunk) {
-    throw OptionError("", "prefill_chunk",
-                      " " + std::to_string(wanted) + " is not between 1 and " + std::to_string(kMaxChunk));
+  if (wanted == 0 || wanted > kMostPassTokens) {
+    throw OptionError(
+        "", "prefill_chunk",
+        " " + std::to_string(wanted) + " is not between 1 and " + std::to_string(kMostPassTokens));
   }
   return std::min(wanted, ctx_size);
-}
-
-ActivationType choose_activations(ActivationType wanted, const Model::Impl& model) {
-  if (wanted == ActivationType::automatic) return model.info.activations;
-  if (model.has_i2_s && (wanted == ActivationType::int8_128 || wanted == ActivationType::int8_32)) {
-    throw OptionError("", "activations",
-                      " in blocks of columns do not go with I2_S weights, whose models were trained with one "
-                      "scale a token; leave the choice to the model, or use int8 or f32");
-  }
-  return wanted;
-}
-
-Rounding rounding_of(ActivationType activations, const Model::Impl& model) {
-  switch (activations) {
-    case ActivationType::int8_128:
-      return {model.has_lanes, 128};
-    case ActivationType::int8_32:
-      return {model.has_lanes, 32};
-    default:
-      return {model.has_lanes, std::size_t{1} << 31};
-  }
 }
 
 }  // namespace
@@ -88,7 +32,8 @@ Session::Impl::Impl(const Model& model, const SessionOptions& options, const ker
       config(model.impl().config),
       kernels(table),
       ctx_size(choose_ctx_size(config, options.ctx_size)),
-      pool(choose_threads(options.n_threads), choose_cpus(options)),
+      pool(choose_threads(options.n_threads),
+           choose_cpus(options.pin_threads, choose_threads(options.n_threads))),
       cache(config, ctx_size, cache_type(options.kv_type)),
       activations(choose_activations(options.activations, model.impl())),
       act(config, choose_chunk(options.prefill_chunk, ctx_size), rounding_of(activations, model.impl())),
@@ -110,23 +55,6 @@ Session::Impl::Impl(const Model& model, const SessionOptions& options, const ker
   forward.sparse = &sparse.emplace(config, model.impl().weights, model.impl().columns, mode, kernels, pool);
 }
 
-void Session::Impl::check(std::span<const TokenId> tokens) const {
-  if (tokens.empty()) throw UsageError("no tokens to run: the prompt is empty");
-  if (tokens.size() > ctx_size - position) {
-    const std::string before = position > 0 ? " after " + std::to_string(position) : "";
-    throw OptionError(std::to_string(tokens.size()) + " tokens" + before + " do not fit a context of " +
-                          std::to_string(ctx_size) + "; shorten the prompt" +
-                          (ctx_size < config.context_length ? " or raise " : ": the model allows no larger "),
-                      "ctx_size", "");
-  }
-  for (const TokenId id : tokens) {
-    if (to_int(id) < 0 || to_index(id) >= config.vocab) {
-      throw UsageError("token id " + std::to_string(to_int(id)) + " is outside the vocabulary of " +
-                       std::to_string(config.vocab) + "; give ids of this model");
-    }
-  }
-}
-
 std::size_t Session::Impl::row_of(std::size_t n_back) const {
   if (!has_last) {
     throw UsageError(position == 0
@@ -143,7 +71,7 @@ std::size_t Session::Impl::row_of(std::size_t n_back) const {
 
 template <typename Done, typename Within>
 void Session::Impl::run_chunks(std::span<const TokenId> tokens, Done done, Within within) {
-  check(tokens);
+  check_tokens(config, ctx_size, position, tokens);
   const PinnedThread pinned = pool.pin_caller();
   for (std::size_t first = 0; first < tokens.size(); first += act.max_tokens) {
     const std::size_t n = std::min(act.max_tokens, tokens.size() - first);

@@ -26,7 +26,6 @@ struct Session::Impl {
   // one within(first token, its size, layers done). Both return whether to go on.
   template <typename Done, typename Within>
   void run_chunks(std::span<const TokenId> tokens, Done done, Within within);
-  void check(std::span<const TokenId> tokens) const;
   // The row of the activations that the token `n_back` before the last of the sequence has. Throws UsageError
   // where there is none.
   std::size_t row_of(std::size_t n_back) const;

@@ -1,0 +1,126 @@
+#include "engine/sequence.h"
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+#include "base/seconds_since.h"
+#include "bitnet/error.h"
+#include "engine/session_choices.h"
+
+namespace bitnet {
+namespace {
+
+bool holds(std::span<const TokenId> ids, TokenId id) { return std::ranges::find(ids, id) != ids.end(); }
+
+}  // namespace
+
+Sequence::Sequence(SequenceId id, const Model& model, SequenceRequest request, std::size_t ctx_size)
+    : id_(id),
+      request_(std::move(request)),
+      max_tokens_(request_.max_tokens),
+      ctx_size_(ctx_size),
+      sampler_(request_.sampler, model.info().vocab),
+      control_stops_(control_tokens_of(request_.stop_strings, model.tokenizer(), request_.show_special)),
+      history_(std::move(request_.prompt)),
+      text_(model.tokenizer(), request_.show_special, request_.stop_strings, request_.on_text) {
+  check_tokens(model.impl().config, ctx_size, 0, history_);
+  result_.n_prompt = history_.size();
+}
+
+void Sequence::start() {
+  if (started_) return;
+  started_ = last_choice_ = Clock::now();
+  // What is generated costs no more memory than its tokens, and no allocation between them.
+  const std::size_t room = std::min(max_tokens_, ctx_size_ - history_.size() + 1);
+  result_.tokens.reserve(room);
+  history_.reserve(history_.size() + room);
+}
+
+void Sequence::cached(std::size_t n) {
+  ran(n);
+  // Those that it had run itself before it was put back count as run.
+  if (result_.tokens.empty() && n_run_ <= result_.n_prompt) result_.n_cached += n;
+}
+
+std::optional<CandidateQuery> Sequence::query() const {
+  if (request_.all_logits) return std::nullopt;
+  return sampler_.query(history_);
+}
+
+bool Sequence::choose(std::span<const float> logits) {
+  return take(sampler_.sample(logits, history_), request_.all_logits ? logits : std::span<const float>{});
+}
+
+bool Sequence::choose(std::span<const Candidate> candidates) {
+  return take(sampler_.sample(candidates, history_), {});
+}
+
+bool Sequence::take(std::optional<TokenId> id, std::span<const float> logits) {
+  const double seconds = seconds_since(std::exchange(last_choice_, Clock::now()));
+  if (!id) {
+    error_ = "the model's output is not finite at position " + std::to_string(history_.size()) +
+             "; the file is damaged or was converted wrongly";
+    reason_ = StopReason::interrupted;
+    return true;
+  }
+  (result_.tokens.empty() ? result_.prefill_seconds : result_.decode_seconds) += seconds;
+  if (!result_.tokens.empty()) ++result_.n_decode_steps;
+  result_.tokens.push_back(*id);
+  history_.push_back(*id);
+  try {
+    reason_ = reason_after(*id);
+    if (request_.on_token) request_.on_token({.id = *id, .logits = logits, .seconds = seconds});
+  } catch (const std::exception& e) {
+    error_ = e.what();
+    reason_ = StopReason::interrupted;
+  }
+  return reason_.has_value();
+}
+
+std::optional<StopReason> Sequence::reason_after(TokenId id) {
+  if (holds(request_.stop_tokens, id) || holds(control_stops_, id)) return StopReason::stop_token;
+  switch (text_.push(id)) {
+    case TextStream::State::stopped:
+      return StopReason::stop_string;
+    case TextStream::State::refused:
+      return StopReason::interrupted;
+    case TextStream::State::open:
+      break;
+  }
+  if (result_.tokens.size() >= max_tokens_) return StopReason::max_tokens;
+  if (n_run_ == ctx_size_) return StopReason::context_full;
+  return std::nullopt;
+}
+
+void Sequence::end() {
+  const StopReason reason = reason_.value_or(StopReason::max_tokens);
+  SequenceEnd end;
+  try {
+    result_.reason = reason;
+    if (started_ && reason != StopReason::stop_string && reason != StopReason::interrupted) finish_text();
+  } catch (const std::exception& e) {
+    error_ = e.what();
+    result_.reason = StopReason::interrupted;
+  }
+  if (!request_.on_end) return;
+  end.wait_seconds = std::chrono::duration<double>(started_.value_or(Clock::now()) - added_).count();
+  end.result = std::move(result_);
+  end.error = std::move(error_);
+  request_.on_end(end);
+}
+
+void Sequence::finish_text() {
+  switch (text_.finish()) {
+    case TextStream::State::stopped:
+      result_.reason = StopReason::stop_string;
+      break;
+    case TextStream::State::refused:
+      result_.reason = StopReason::interrupted;
+      break;
+    case TextStream::State::open:
+      break;
+  }
+}
+
+}  // namespace bitnet

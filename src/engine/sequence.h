@@ -1,0 +1,78 @@
+// One of the sequences that a Scheduler runs.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "bitnet/candidates.h"
+#include "bitnet/scheduler.h"
+#include "engine/text_stream.h"
+
+namespace bitnet {
+
+// What is asked of a sequence and how far it came: its tokens, which of them are run, and what each choice
+// leads to. Nothing of a caller's function gets out of it: one that throws ends the sequence.
+class Sequence {
+ public:
+  // Throws what Scheduler::add does.
+  Sequence(SequenceId id, const Model& model, SequenceRequest request, std::size_t ctx_size);
+  Sequence(const Sequence&) = delete;
+  Sequence& operator=(const Sequence&) = delete;
+
+  SequenceId id() const { return id_; }
+  std::span<const TokenId> tokens() const { return history_; }  // the prompt and what was generated
+  std::size_t n_prompt() const { return result_.n_prompt; }
+  // Of the tokens, those that no choice has followed yet are to be run: all behind the first n_run.
+  std::size_t n_run() const { return n_run_; }
+  std::size_t n_left() const { return history_.size() - n_run_; }
+  // Whether it has only the last token chosen to run.
+  bool is_decoding() const { return n_left() == 1 && !result_.tokens.empty(); }
+
+  // Its first pass is about to begin.
+  void start();
+  // That many of its tokens more are run, or there from others (`cached`), or none any more.
+  void ran(std::size_t n) { n_run_ += n; }
+  void cached(std::size_t n);
+  void put_back() { n_run_ = 0; }
+
+  // What the choice is made from, once all tokens are run; nullopt: all logits.
+  std::optional<CandidateQuery> query() const;
+  // Whether there is no choice to make.
+  bool wants_nothing() const { return max_tokens_ == 0; }
+  // Makes the choice, and passes on what follows from it. True: the sequence has come to its end.
+  bool choose(std::span<const float> logits);
+  bool choose(std::span<const Candidate> candidates);
+
+  // Ends it for a reason from outside. Either way end() is called once, last of all.
+  void stop(StopReason reason) { reason_ = reason; }
+  void end();
+
+ private:
+  bool take(std::optional<TokenId> id, std::span<const float> logits);
+  std::optional<StopReason> reason_after(TokenId id);
+  void finish_text();
+
+  SequenceId id_;
+  SequenceRequest request_;
+  std::size_t max_tokens_;
+  std::size_t ctx_size_;
+  Sampler sampler_;
+  std::vector<TokenId> control_stops_;
+  std::vector<TokenId> history_;
+  std::size_t n_run_ = 0;
+  TextStream text_;
+  std::optional<StopReason> reason_;
+  GenerateResult result_;
+  std::string error_;
+
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point added_ = Clock::now();
+  std::optional<Clock::time_point> started_;
+  Clock::time_point last_choice_;
+};
+
+}  // namespace bitnet

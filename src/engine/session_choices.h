@@ -1,0 +1,30 @@
+// What the options of a session, or of a scheduler, come to for a model. Each throws OptionError for a value
+// that cannot be had.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "bitnet/types.h"
+#include "model/activations.h"
+#include "model/config.h"
+#include "model/model_impl.h"
+
+namespace bitnet {
+
+inline constexpr std::size_t kMostPassTokens = 4096;
+
+std::size_t choose_ctx_size(const Config& config, std::size_t wanted);
+unsigned choose_threads(unsigned wanted);
+// One for each thread; none when they are not to be bound.
+std::vector<int> choose_cpus(bool pin_threads, unsigned n_threads);
+ActivationType choose_activations(ActivationType wanted, const Model::Impl& model);
+Rounding rounding_of(ActivationType activations, const Model::Impl& model);
+
+// Throws UsageError where tokens cannot follow `position` others: there are none, they don't fit, or one is
+// outside the vocabulary.
+void check_tokens(const Config& config, std::size_t ctx_size, std::size_t position,
+                  std::span<const TokenId> tokens);
+
+}  // namespace bitnet
