@@ -20,9 +20,9 @@
 #include "cli/options/prompt_input.h"
 #include "cli/options/token_ids.h"
 #include "cli/terminal/interrupt.h"
-#include "cli/terminal/json_text.h"
 #include "cli/terminal/log.h"
 #include "cli/terminal/output.h"
+#include "diagnostics/json_text.h"
 #include "gguf/gguf.h"
 #include "model/read_vocabulary.h"
 

@@ -30,7 +30,10 @@ const std::vector<Layer>& layers() {
       {"engine", {"base", "gguf", "quant", "kernels", "tokenizer", "model"}},
       {"diagnostics", {"base", "gguf", "quant", "kernels", "tokenizer", "model", "engine"}},
       {"convert", {"base", "gguf", "quant", "kernels", "tokenizer", "model", "engine", "diagnostics"}},
-      {"cli", {"base", "gguf", "quant", "kernels", "tokenizer", "model", "engine", "diagnostics", "convert"}},
+      {"service", {"base", "gguf", "quant", "kernels", "tokenizer", "model", "engine", "diagnostics"}},
+      {"cli",
+       {"base", "gguf", "quant", "kernels", "tokenizer", "model", "engine", "diagnostics", "convert",
+        "service"}},
   };
   return all;
 }

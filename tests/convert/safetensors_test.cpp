@@ -221,7 +221,7 @@ TEST(SafetensorsIndex, AFolderWithoutWeightsIsToldWhatIsMissing) {
 }
 
 TEST(JsonFile, KeepsToItsLimits) {
-  const convert::JsonLimits limits{.bytes = 64, .values = 5};
+  const JsonLimits limits{.bytes = 64, .values = 5};
   EXPECT_EQ(convert::parse_object(R"({"a":[1,2]})", "x", limits)["a"][1], 2);
   EXPECT_THROW(convert::parse_object(R"({"a":[1,2,3]})", "x", limits), ModelError);
   EXPECT_THROW(convert::parse_object("{" + std::string(64, ' ') + "}", "x", limits), ModelError);

@@ -12,8 +12,8 @@
 #include "cli/bench/bench_profile.h"
 #include "cli/bench/bench_table.h"
 #include "cli/options/model_options.h"
-#include "cli/terminal/json_text.h"
 #include "cli/terminal/memory_use.h"
+#include "diagnostics/json_text.h"
 
 namespace bitnet::cli {
 namespace {

@@ -5,11 +5,11 @@
 #include <filesystem>
 #include <utility>
 
+#include "base/nearest_name.h"
 #include "base/printable.h"
 #include "bitnet/error.h"
 #include "cli/chat/chat_file.h"
 #include "cli/chat/chat_loop.h"
-#include "cli/options/suggestions.h"
 #include "cli/options/template_option.h"
 #include "cli/terminal/log.h"
 
@@ -109,7 +109,7 @@ ChatLoop::Next ChatLoop::obey(std::string_view name, const std::string& argument
   const std::string shown = "/" + printable(name, kMaxPrintedName);
   if (command == std::end(kCommands)) {
     const std::vector<std::string> names = command_names();
-    const std::string meant(nearest(name, names));
+    const std::string meant(nearest_name(name, names));
     throw UsageError(shown + " is no command" + (meant.empty() ? "" : "; did you mean /" + meant + "?") +
                      (manner_.interactive ? " /help lists them" : "; /help lists them") +
                      ", and a space before the slash makes it a message");

@@ -11,8 +11,8 @@
 #include "base/printable.h"
 #include "bitnet/error.h"
 #include "cli/options/prompt_input.h"
-#include "cli/terminal/json_text.h"
 #include "cli/terminal/saved_json.h"
+#include "diagnostics/json_text.h"
 
 namespace bitnet::cli {
 namespace {

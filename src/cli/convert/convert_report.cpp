@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "base/printable.h"
-#include "cli/terminal/json_text.h"
 #include "cli/terminal/memory_use.h"
 #include "cli/terminal/tensor_kind.h"
+#include "diagnostics/json_text.h"
 
 namespace bitnet::cli {
 namespace {

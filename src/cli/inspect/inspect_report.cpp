@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "cli/inspect/inspect_report_effect.h"
-#include "cli/terminal/json_text.h"
 #include "cli/terminal/memory_use.h"
 #include "cli/terminal/tensor_kind.h"
+#include "diagnostics/json_text.h"
 #include "model/hidden_act.h"
 
 namespace bitnet::cli {

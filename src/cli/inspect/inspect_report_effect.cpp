@@ -5,8 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
-#include "cli/terminal/json_text.h"
 #include "cli/terminal/memory_use.h"
+#include "diagnostics/json_text.h"
 
 namespace bitnet::cli {
 namespace {

@@ -1,19 +1,12 @@
 // What was meant by a word that there is not: a misspelling, or another program's name for it.
 #pragma once
 
-#include <span>
 #include <string>
 #include <string_view>
 
 #include "cli/options/command.h"
 
 namespace bitnet::cli {
-
-// Letters inserted, left out, changed, or swapped with their neighbour, that part two words.
-std::size_t edit_distance(std::string_view a, std::string_view b);
-
-// The candidate nearest to the word, if it is near enough to have been meant; otherwise empty.
-std::string_view nearest(std::string_view word, std::span<const std::string> candidates);
 
 bool is_other_programs_option(std::string_view word);
 

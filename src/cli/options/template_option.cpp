@@ -3,21 +3,17 @@
 #include "base/printable.h"
 #include "bitnet/error.h"
 #include "cli/terminal/log.h"
+#include "service/request/chat_form.h"
 
 namespace bitnet::cli {
-namespace {
-
-constexpr const char* kAuto = "auto";
-
-}  // namespace
-
 Option* add_template(Command& command, std::string& name) {
-  const bool has_turns = name == kAuto;
+  const bool has_turns = name == service::kAutoTemplate;
   const std::string all = chat_template_names();  // raw is the first
   const std::string wrapping = all.substr(all.find(' ') + 1);
-  const std::string offered = std::string(kAuto) + ", " + (has_turns ? wrapping : all);
+  const std::string offered = std::string(service::kAutoTemplate) + ", " + (has_turns ? wrapping : all);
   const auto take = [&name, offered](const std::string& given) {
-    if (given != kAuto && !find_chat_template(given)) {  // before a model is loaded for nothing
+    if (given != service::kAutoTemplate &&
+        !find_chat_template(given)) {  // before a model is loaded for nothing
       throw UsageError("--template '" + given + "' is unknown; choose from " + offered);
     }
     name = given;
@@ -31,32 +27,6 @@ Option* add_template(Command& command, std::string& name) {
   option->choices(offered);
   return option;
 }
-
-namespace {
-
-ChatTemplate find_template(const std::string& name, const Model& model) {
-  const auto named = find_chat_template(name);
-  if (named == ChatTemplate::raw) return *named;
-  model.require_text();
-  const Tokenizer& tokenizer = model.tokenizer();
-  ChatChoice choice{named, {}};
-  if (named) {
-    const std::string obstacle = obstacle_to(*named, tokenizer);
-    if (!obstacle.empty()) choice = {std::nullopt, "--template " + name + " cannot be used: " + obstacle};
-  } else {
-    choice = choose_chat_template(model.chat_hints(), tokenizer);
-  }
-  if (!choice.chosen) {
-    const std::string usable = usable_chat_templates(tokenizer);
-    throw UsageError(printable(model.info().file, kMaxPrintedPath) + ": " + choice.obstacle +
-                     (usable.empty() ? "; none of this program's fits its vocabulary"
-                                     : "; pass --template with one that its vocabulary allows: " + usable));
-  }
-  log_debug("chat template {}", name_of(*choice.chosen));
-  return *choice.chosen;
-}
-
-}  // namespace
 
 Option* add_think(Command& command, std::optional<bool>& think) {
   const auto take = [&think](const std::string& given, const std::string& source) {
@@ -75,32 +45,20 @@ bool parse_think(std::string_view text, const std::string& source) {
 }
 
 ChatForm find_form(const std::string& name, std::optional<bool> think, const Model& model) {
-  if (think && find_chat_template(name) == ChatTemplate::raw) {
-    throw UsageError("--think needs a template: pass --template auto or a name");
+  const std::string file = printable(model.info().file, kMaxPrintedPath);
+  const ChatForm form = service::find_form(name, think, model, file);
+  if (form.chat_template == ChatTemplate::raw) return form;
+  log_debug("chat template {}", name_of(form.chat_template));
+  if (!think && thinking_forms(form.chat_template, model.chat_hints(), model.tokenizer()).is_other) {
+    log_warn(
+        "the model's template has it think in a way that this program does not know: nothing is put before "
+        "an answer, and its thinking is not left out of later turns");
   }
-  const ChatTemplate t = find_template(name, model);
-  return {t, find_thinking(t, think, model)};
+  return form;
 }
 
 Thinking find_thinking(ChatTemplate t, std::optional<bool> think, const Model& model) {
-  if (t == ChatTemplate::raw) return Thinking::none;
-  const ThinkingForms forms = thinking_forms(t, model.chat_hints(), model.tokenizer());
-  if (!think) {
-    if (forms.is_other) {
-      log_warn(
-          "the model's template has it think in a way that this program does not know: nothing is put before "
-          "an answer, and its thinking is not left out of later turns");
-    }
-    return forms.unasked;
-  }
-  const std::optional<Thinking> asked = *think ? forms.on : forms.off;
-  if (asked) return *asked;
-  const std::string what =
-      printable(model.info().file, kMaxPrintedPath) + ": --think " + (*think ? "on" : "off") + ": ";
-  throw UsageError(what + (forms.unasked == Thinking::none
-                               ? "its template, " + std::string(name_of(t)) +
-                                     ", has no thinking that could be turned on or off; leave it out"
-                               : std::string("its template has no such choice; leave it out")));
+  return service::find_thinking(t, think, model, printable(model.info().file, kMaxPrintedPath));
 }
 
 std::string_view think_name(Thinking thinking) {
@@ -114,23 +72,6 @@ std::string_view think_name(Thinking thinking) {
       return "off";
   }
   return {};
-}
-
-std::vector<TokenId> encode_prompt(ChatForm form, const Model& model, const std::string& prompt,
-                                   const std::string& system, bool special) {
-  model.require_text();
-  const Tokenizer& tokenizer = model.tokenizer();
-  if (form.chat_template == ChatTemplate::raw) {
-    if (!system.empty()) throw UsageError("--system needs a template: pass --template auto or a name");
-    return tokenizer.encode(prompt, {.add_bos = true, .parse_special = special});
-  }
-  if (special) {
-    throw UsageError("--special needs --template raw: the others put their control tokens themselves");
-  }
-  std::vector<Message> messages;
-  if (!system.empty()) messages.push_back({Role::system, system});
-  messages.push_back({Role::user, prompt});
-  return encode_chat(form, tokenizer, messages);
 }
 
 }  // namespace bitnet::cli

@@ -24,11 +24,11 @@
 #include "cli/run/run_receipt.h"
 #include "cli/run/run_record.h"
 #include "cli/run/run_score.h"
-#include "cli/run/run_stops.h"
 #include "cli/terminal/interrupt.h"
 #include "cli/terminal/log.h"
 #include "cli/terminal/memory_use.h"
 #include "cli/terminal/prompt_progress.h"
+#include "service/request/chat_form.h"
 
 namespace bitnet::cli {
 namespace {
@@ -92,9 +92,11 @@ ExitCode run(const RunOptions& o) {
   generation.show_special = o.special;
   generation.keep_going = [] { return !interrupted(); };
   const ChatForm form = find_form(o.chat_template, o.think, model);
-  set_stops(o.stop, o.ignore_eos, form.chat_template, model.tokenizer(), generation);
+  service::Stops stops = service::find_stops(o.stop, o.ignore_eos, form.chat_template, model.tokenizer());
+  generation.stop_tokens = std::move(stops.tokens);
+  generation.stop_strings = std::move(stops.strings);
   const std::vector<TokenId> tokens =
-      prompt ? encode_prompt(form, model, *prompt, o.system, o.special) : *o.ids;
+      prompt ? service::encode_prompt(form, model, *prompt, o.system, o.special) : *o.ids;
   check_token_ids(tokens, model.tokenizer().vocab_size());
   Session session = make_session(model, o.model);
   if (o.scores()) {

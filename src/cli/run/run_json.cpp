@@ -31,9 +31,10 @@
 #include "cli/run/run_output.h"
 #include "cli/run/run_record.h"
 #include "cli/terminal/interrupt.h"
-#include "cli/terminal/json_text.h"
 #include "cli/terminal/output.h"
+#include "diagnostics/json_text.h"
 #include "engine/logprobs.h"
+#include "service/request/token_json.h"
 
 namespace bitnet::cli {
 namespace {
@@ -60,12 +61,12 @@ class JsonOutput : public RunOutput {
   std::string take_text() { return std::exchange(text_, {}); }
 
   void describe(const TokenStep& token, std::string_view text, Json& json) {
-    json.update(named_token_json(model_.tokenizer(), token.id));
+    json.update(service::named_token_json(model_.tokenizer(), token.id));
     json["text"] = text;
     if (!logprobs_) return;
     logprobs_->set(token.logits);
     json["logprob"] = logprobs_->of(token.id);
-    json["top"] = top_json(model_.tokenizer(), *logprobs_);
+    json["top"] = service::top_json(model_.tokenizer(), *logprobs_);
   }
 
   // What ran, behind the fields that say what this is.

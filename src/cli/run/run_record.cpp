@@ -6,7 +6,7 @@
 #include "base/printable.h"
 #include "cli/options/number_option.h"
 #include "cli/options/template_option.h"
-#include "cli/terminal/json_text.h"
+#include "diagnostics/json_text.h"
 #include "model/hidden_act.h"
 #include "model/i2s/layout_judge.h"
 
@@ -62,20 +62,6 @@ Json run_prompt_json(std::optional<std::string_view> text, std::span<const Token
   Json list = Json::array();
   for (const TokenId id : ids) list.push_back(to_int(id));
   return {{"text", text ? text_json(*text) : Json()}, {"ids", std::move(list)}};
-}
-
-Json named_token_json(const Tokenizer& tokenizer, TokenId id) {
-  const std::string_view piece = tokenizer.bytes_of(id, /*with_special=*/true);
-  return {{"id", to_int(id)}, {"piece", text_json(piece)}, {"bytes", hex_of(piece)}};
-}
-
-Json top_json(const Tokenizer& tokenizer, const Logprobs& logprobs) {
-  Json list = Json::array();
-  for (const TokenLogprob& t : logprobs.top()) {
-    list.push_back(named_token_json(tokenizer, t.id));
-    list.back()["logprob"] = t.logprob;
-  }
-  return list;
 }
 
 }  // namespace bitnet::cli

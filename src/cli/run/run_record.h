@@ -9,9 +9,7 @@
 #include "bitnet/chat.h"
 #include "bitnet/model.h"
 #include "bitnet/session.h"
-#include "bitnet/tokenizer.h"
 #include "cli/run/run_options.h"
-#include "engine/logprobs.h"
 
 namespace bitnet::cli {
 
@@ -38,8 +36,5 @@ nlohmann::ordered_json i2s_layout_json(const ModelInfo& info);
 // {name, architecture, file, bytes} and {text, ids}, as run --json and --score have them.
 nlohmann::ordered_json run_model_json(const ModelInfo& info);
 nlohmann::ordered_json run_prompt_json(std::optional<std::string_view> text, std::span<const TokenId> ids);
-// {id, piece, bytes}, and the likeliest of some logits as such with their logprob.
-nlohmann::ordered_json named_token_json(const Tokenizer& tokenizer, TokenId id);
-nlohmann::ordered_json top_json(const Tokenizer& tokenizer, const Logprobs& logprobs);
 
 }  // namespace bitnet::cli

@@ -17,14 +17,14 @@
 #include "cli/options/builtin_model.h"
 #include "cli/options/prompt_input.h"
 #include "cli/run/run_receipt.h"
-#include "cli/run/run_stops.h"
 #include "cli/terminal/error_text.h"
 #include "cli/terminal/interrupt.h"
-#include "cli/terminal/json_text.h"
 #include "cli/terminal/log.h"
 #include "cli/terminal/output.h"
 #include "cli/terminal/saved_json.h"
+#include "diagnostics/json_text.h"
 #include "diagnostics/logits_digest.h"
+#include "service/request/chat_form.h"
 
 namespace bitnet::cli {
 namespace {
@@ -198,7 +198,10 @@ ExitCode replay_receipt(const std::string& path, ModelOptions options) {
     generation.keep_going = [] { return !interrupted(); };
     generation.all_logits = true;
     generation.on_token = [&](const TokenStep& token) { digest.add(token.logits); };
-    set_stops(saved.stop, saved.ignore_eos, saved.chat_template, model.tokenizer(), generation);
+    service::Stops stops =
+        service::find_stops(saved.stop, saved.ignore_eos, saved.chat_template, model.tokenizer());
+    generation.stop_tokens = std::move(stops.tokens);
+    generation.stop_strings = std::move(stops.strings);
     std::vector<TokenId> history;
     result = generate(model, session, sampler, history, saved.prompt, generation, [&](std::string_view part) {
       text += part;

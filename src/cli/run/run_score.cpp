@@ -43,10 +43,12 @@
 #include "cli/options/template_option.h"
 #include "cli/run/run_record.h"
 #include "cli/terminal/interrupt.h"
-#include "cli/terminal/json_text.h"
 #include "cli/terminal/output.h"
 #include "cli/terminal/progress_bar.h"
+#include "diagnostics/json_text.h"
 #include "engine/logprobs.h"
+#include "service/request/chat_form.h"
+#include "service/request/token_json.h"
 
 namespace bitnet::cli {
 namespace {
@@ -101,13 +103,13 @@ class Scorer {
     const Tokenizer& tokenizer = run_.model.tokenizer();
     part.logprobs.push_back(logprob);
     if (!run_.options.json) return;
-    Json json = named_token_json(tokenizer, id);
+    Json json = service::named_token_json(tokenizer, id);
     json["logprob"] = logprob ? Json(*logprob) : Json();
     if (top_) {
       json["top"] = Json();
       if (logprob) {
         top_->set(logits);
-        json["top"] = top_json(tokenizer, *top_);
+        json["top"] = service::top_json(tokenizer, *top_);
       }
     }
     part.tokens.push_back(std::move(json));
@@ -126,7 +128,7 @@ class Scorer {
 std::vector<TokenId> encode_with(const ScoreRun& run, const std::string& choice) {
   const RunOptions& o = run.options;
   if (run.form.chat_template == ChatTemplate::raw) {
-    return encode_prompt(run.form, run.model, run.prompt + choice, o.system, o.special);
+    return service::encode_prompt(run.form, run.model, run.prompt + choice, o.system, o.special);
   }
   std::vector<TokenId> ids(run.prompt_ids.begin(), run.prompt_ids.end());
   const std::vector<TokenId> more =

@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "base/printable.h"
-#include "cli/terminal/json_text.h"
+#include "diagnostics/json_text.h"
 
 namespace bitnet::cli {
 namespace {

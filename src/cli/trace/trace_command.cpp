@@ -24,6 +24,7 @@
 #include "cli/terminal/output.h"
 #include "cli/trace/trace_run.h"
 #include "diagnostics/trace_file.h"
+#include "service/request/chat_form.h"
 
 namespace bitnet::cli {
 namespace {
@@ -68,7 +69,8 @@ void add_trace_options(Command& c, TraceCommandOptions& o) {
 
 std::vector<TokenId> read_tokens(const TraceCommandOptions& o, const Model& model, const std::string& text) {
   if (!o.ids) {
-    return encode_prompt(find_form(o.chat_template, o.think, model), model, text, o.system, o.special);
+    return service::encode_prompt(find_form(o.chat_template, o.think, model), model, text, o.system,
+                                  o.special);
   }
   return token_ids_of(*o.ids, "--ids");
 }

@@ -101,7 +101,7 @@ TEST(Trace, RefusesAWrongCommandLine) {
   says({"trace", "--ids", "[]"}, "no tokens to trace");
   says({"trace", "-p", "a", "--template", "frob"}, "--template 'frob' is unknown");
   says({"trace", "-p", "a", "--system", "b"}, "--system needs a template");
-  says({"trace", "-p", "a", "--special", "--template", "auto"}, "--special needs --template raw");
+  says({"trace", "-p", "a", "--special", "--template", "auto"}, "--special needs the template raw");
   says({"trace", "--ids", "1", "--template", "auto"}, "excludes");
   says({"trace", "--ids", "1", "--system", "b"}, "excludes");
   says({"trace", "-p", "a b c d", "-c", "3"}, "--ctx-size");

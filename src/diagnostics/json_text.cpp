@@ -1,16 +1,16 @@
-#include "cli/terminal/json_text.h"
-
-#include <spdlog/fmt/fmt.h>
+#include "diagnostics/json_text.h"
 
 #include <cmath>
 
 #include "bitnet/version.h"
 #include "tokenizer/utf8.h"
 
-namespace bitnet::cli {
+namespace bitnet {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+constexpr std::string_view kHexDigits = "0123456789abcdef";
 
 bool is_utf8(std::string_view text) { return well_formed_prefix(text) == text.size(); }
 
@@ -31,7 +31,10 @@ Json schema_json(std::string_view schema, int version) {
 
 std::string hex_of(std::string_view bytes) {
   std::string hex;
-  for (const char c : bytes) hex += fmt::format("{:02x}", static_cast<unsigned char>(c));
+  for (const char c : bytes) {
+    hex += kHexDigits[static_cast<unsigned char>(c) >> 4U];
+    hex += kHexDigits[static_cast<unsigned char>(c) & 15U];
+  }
   return hex;
 }
 
@@ -53,4 +56,4 @@ std::string in_lines(const Json& object) {
   return text + "\n}\n";
 }
 
-}  // namespace bitnet::cli
+}  // namespace bitnet

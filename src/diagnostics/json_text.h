@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace bitnet::cli {
+namespace bitnet {
 
 // How every JSON form begins: {schema, version, program, commit}. The last two are the program that wrote it,
 // "bitnet 0.1.0", and what it was built from, as bitnet/version.h has it.
@@ -27,4 +27,4 @@ nlohmann::ordered_json number_json(double value);
 // by diff. It ends in a newline.
 std::string in_lines(const nlohmann::ordered_json& object);
 
-}  // namespace bitnet::cli
+}  // namespace bitnet
