@@ -99,7 +99,9 @@ struct Attention {
   float scale;                   // of the scores: 1 / sqrt(head_dim)
   float* out;                    // [n_tokens, token_stride], of each token [n_queries, head_dim]
   std::size_t block_stride = 0;  // bytes from one block of keys (and of values) to the next; 0: they follow
-  std::size_t window = 0;        // the most keys a token sees, its last; 0: all. See first_key.
+  // Which block of memory holds the keys from kKeyBlock * b on: block blocks[b]; nullptr: block b.
+  const std::uint32_t* blocks = nullptr;
+  std::size_t window = 0;  // the most keys a token sees, its last; 0: all. See first_key.
   std::size_t n_tokens = 1;
   std::size_t token_stride = 0;  // in elements; of no meaning for one token
 

@@ -68,6 +68,8 @@ ExpertActivations::ExpertActivations(const Config& c, std::size_t n, const Round
 
 Activations::Activations(const Config& c, std::size_t n, const Rounding& rounding)
     : max_tokens(n),
+      places(n, kPurpose),
+      pieces(n, kPurpose),
       residual(n * c.hidden, kPurpose),
       normed(n, c.hidden, rounding),
       q(n * c.q_dim(), kPurpose),

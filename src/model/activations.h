@@ -60,6 +60,19 @@ struct ExpertActivations {
   Buffer<float> out;  // [max_tokens * n_used, hidden]
 };
 
+// Where a token of a pass stands.
+struct TokenPlace {
+  std::size_t position;  // in its sequence
+  std::size_t in_cache;
+};
+
+// Tokens of one sequence that attention takes together.
+struct AttentionPiece {
+  std::size_t first_row;
+  std::size_t n_rows;
+  const std::uint32_t* blocks;  // as in PassPart
+};
+
 struct Activations {
   Activations(const Config& c, std::size_t max_tokens, const Rounding& rounding);
 
@@ -67,14 +80,16 @@ struct Activations {
   static constexpr std::size_t kHeadTokens = 8;
 
   std::size_t max_tokens;
-  Buffer<float> residual;    // [max_tokens, hidden]
-  ProductInput normed;       // [max_tokens, hidden] after attn_norm, ffn_norm or output_norm
-  Buffer<float> q;           // [max_tokens, q_dim]
-  Buffer<float> k;           // [max_tokens, kv_dim]
-  Buffer<float> v;           // [max_tokens, kv_dim]
-  Buffer<float> mixed;       // [max_tokens, q_dim] what attention gives
-  ProductInput attn_out_in;  // [max_tokens, q_dim] the same after attn_sub_norm
-  Buffer<float> projected;   // [max_tokens, hidden] what is added to the residual stream
+  Buffer<TokenPlace> places;      // [max_tokens]
+  Buffer<AttentionPiece> pieces;  // [max_tokens]
+  Buffer<float> residual;         // [max_tokens, hidden]
+  ProductInput normed;            // [max_tokens, hidden] after attn_norm, ffn_norm or output_norm
+  Buffer<float> q;                // [max_tokens, q_dim]
+  Buffer<float> k;                // [max_tokens, kv_dim]
+  Buffer<float> v;                // [max_tokens, kv_dim]
+  Buffer<float> mixed;            // [max_tokens, q_dim] what attention gives
+  ProductInput attn_out_in;       // [max_tokens, q_dim] the same after attn_sub_norm
+  Buffer<float> projected;        // [max_tokens, hidden] what is added to the residual stream
   // With experts, a row for each token at each of its experts.
   Buffer<float> gate;        // [max_tokens, ffn] then activation(gate) * up
   Buffer<float> up;          // [max_tokens, ffn]

@@ -21,21 +21,45 @@ void clamp(float* gate, float* up, float limit, std::size_t n) {
 
 }  // namespace
 
-bool Forward::run(std::span<const TokenId> tokens, std::size_t first_position, LayerHook go_on) const {
+bool Forward::run(std::span<const TokenId> tokens, std::span<const PassPart> parts, LayerHook go_on) const {
   const std::size_t n = tokens.size();
-  assert(n >= 1 && n <= act.max_tokens && first_position + n <= cache.capacity());
+  assert(n >= 1 && n <= act.max_tokens);
+  const std::size_t n_pieces = place(parts, n);
   embed(tokens);
   observe("inp_embd", 0, act.residual.data(), n, config.hidden);
-  compute_rotations(n, first_position);
+  compute_rotations(n);
   for (std::size_t layer = 0; layer < config.n_layers; ++layer) {
     const LayerWeights& w = weights.layers[layer];
-    attention_block(w, layer, n, first_position);
+    attention_block(w, layer, n, n_pieces);
     observe("attn_out", layer, act.residual.data(), n, config.hidden);
     config.n_experts == 0 ? feed_forward_block(w, layer, n) : experts_block(w, layer, n);
     observe("l_out", layer, act.residual.data(), n, config.hidden);
     if (layer + 1 < config.n_layers && !go_on(layer + 1)) return false;
   }
   return true;
+}
+
+// Where each token's keys and values go, and the pieces in which attention takes them. Gives the number of
+// these.
+std::size_t Forward::place(std::span<const PassPart> parts, std::size_t n_tokens) const {
+  constexpr std::size_t kBlock = kernels::kKeyBlock;
+  const std::size_t together = tokens_together(n_tokens);
+  std::size_t row = 0;
+  std::size_t n_pieces = 0;
+  for (const PassPart& part : parts) {
+    for (std::size_t t = 0; t < part.n_tokens; ++t) {
+      const std::size_t position = part.first_position + t;
+      const std::size_t block = part.blocks == nullptr ? position / kBlock : part.blocks[position / kBlock];
+      act.places[row + t] = {position, block * kBlock + position % kBlock};
+      assert(act.places[row + t].in_cache < cache.capacity());
+    }
+    for (std::size_t t = 0; t < part.n_tokens; t += together) {
+      act.pieces[n_pieces++] = {row + t, std::min(together, part.n_tokens - t), part.blocks};
+    }
+    row += part.n_tokens;
+  }
+  assert(row == n_tokens);
+  return n_pieces;
 }
 
 void Forward::embed(std::span<const TokenId> tokens) const {
@@ -54,13 +78,13 @@ void Forward::embed(std::span<const TokenId> tokens) const {
   }
 }
 
-void Forward::compute_rotations(std::size_t n_tokens, std::size_t first_position) const {
+void Forward::compute_rotations(std::size_t n_tokens) const {
   const WorkTimer timer(profile, Work::rope_and_cache);
   const RopeTable& rope = weights.rope;
   const std::size_t n_pairs = rope.frequency.size();
   for_tokens(n_tokens, [&](std::size_t begin, std::size_t end) {
     for (std::size_t t = begin; t < end; ++t) {
-      const auto position = static_cast<double>(first_position + t);
+      const auto position = static_cast<double>(act.places[t].position);
       for (std::size_t i = 0; i < n_pairs; ++i) {
         const SinCos angle = portable_sincos(position * rope.frequency[i]);
         act.cos[t * n_pairs + i] = static_cast<float>(angle.cos * rope.magnitude);
@@ -73,7 +97,7 @@ void Forward::compute_rotations(std::size_t n_tokens, std::size_t first_position
 // x += Wo norm(attention(norm(Wq h), norm(Wk h), Wv h)), h = norm(x); which of the inner norms there are is
 // the family's
 void Forward::attention_block(const LayerWeights& w, std::size_t layer, std::size_t n_tokens,
-                              std::size_t first_position) const {
+                              std::size_t n_pieces) const {
   const std::array qkv{Product{w.attn_q, act.q.data()}, Product{w.attn_k, act.k.data()},
                        Product{w.attn_v, act.v.data()}};
   const std::array output{Product{w.attn_output, act.projected.data()}};
@@ -83,10 +107,10 @@ void Forward::attention_block(const LayerWeights& w, std::size_t layer, std::siz
   observe("q", layer, act.q.data(), n_tokens, config.q_dim());
   observe("k", layer, act.k.data(), n_tokens, config.kv_dim());
   observe("v", layer, act.v.data(), n_tokens, config.kv_dim());
-  rotate_and_cache(w, layer, n_tokens, first_position);
+  rotate_and_cache(w, layer, n_tokens);
   observe("q_rope", layer, act.q.data(), n_tokens, config.q_dim());
   observe("k_rope", layer, act.k.data(), n_tokens, config.kv_dim());
-  attend(layer, n_tokens, first_position);
+  attend(layer, n_tokens, n_pieces);
   observe("attn_mix", layer, act.mixed.data(), n_tokens, config.q_dim());
   norm(act.mixed.data(), w.attn_sub_norm, act.attn_out_in, 0, n_tokens, wants_quantized(output, activations));
   observe("attn_sub_norm", layer, act.attn_out_in.row(0), n_tokens, config.q_dim());
@@ -96,8 +120,7 @@ void Forward::attention_block(const LayerWeights& w, std::size_t layer, std::siz
 }
 
 // Queries and keys, head by head: their norm, where there is one, then their rotation.
-void Forward::rotate_and_cache(const LayerWeights& w, std::size_t layer, std::size_t n_tokens,
-                               std::size_t first_position) const {
+void Forward::rotate_and_cache(const LayerWeights& w, std::size_t layer, std::size_t n_tokens) const {
   const WorkTimer timer(profile, Work::rope_and_cache);
   const std::size_t d = config.head_dim;
   const std::size_t n_rotated = config.rope.n_rotated;
@@ -117,47 +140,45 @@ void Forward::rotate_and_cache(const LayerWeights& w, std::size_t layer, std::si
       for (std::size_t head = 0; head < config.n_heads; ++head) turn(q + head * d, w.attn_q_norm);
       for (std::size_t head = 0; head < config.n_kv_heads; ++head) {
         turn(k + head * d, w.attn_k_norm);
-        cache.store_key(kernels, layer, head, first_position + t, k + head * d);
-        cache.store_value(kernels, layer, head, first_position + t, v + head * d);
+        cache.store_key(kernels, layer, head, act.places[t].in_cache, k + head * d);
+        cache.store_value(kernels, layer, head, act.places[t].in_cache, v + head * d);
       }
     }
   });
 }
 
-// One piece of work is one kv head with all the query heads that read it, for one token or a few together.
+// What a thread takes is one kv head with all the query heads that read it, for one piece: a token or a few.
 // Where one token has more heads than go evenly into the threads, the heads that are left over are split by
 // their queries.
-void Forward::attend(std::size_t layer, std::size_t n_tokens, std::size_t first_position) const {
+void Forward::attend(std::size_t layer, std::size_t n_tokens, std::size_t n_pieces) const {
   const WorkTimer timer(profile, Work::attention);
   const std::size_t d = config.head_dim;
   const std::size_t group = config.n_heads / config.n_kv_heads;
   const auto attention = kernels.attention(cache.type());
   const auto scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(d)));
-  const auto attend_to = [&](std::size_t token, std::size_t n, std::size_t kv_head, std::size_t query,
+  const auto attend_to = [&](const AttentionPiece& piece, std::size_t kv_head, std::size_t query,
                              std::size_t n_queries) {
-    const std::size_t at = token * config.q_dim() + (kv_head * group + query) * d;
+    const std::size_t at = piece.first_row * config.q_dim() + (kv_head * group + query) * d;
     attention({.q = act.q.data() + at,
                .k = cache.keys(layer, kv_head),
                .v = cache.values(layer, kv_head),
                .n_queries = n_queries,
-               .n_keys = first_position + token + 1,
+               .n_keys = act.places[piece.first_row].position + 1,
                .head_dim = d,
                .scale = scale,
                .out = act.mixed.data() + at,
                .block_stride = cache.block_stride(),
+               .blocks = piece.blocks,
                .window = config.window_of(layer),
-               .n_tokens = n,
+               .n_tokens = piece.n_rows,
                .token_stride = config.q_dim()});
   };
   const std::size_t n_threads = pool.n_threads();
   const std::size_t n_split = n_tokens == 1 && group >= n_threads ? config.n_kv_heads % n_threads : 0;
   if (n_split == 0) {
-    const std::size_t together = tokens_together(n_tokens);
-    const std::size_t n_pieces = (n_tokens + together - 1) / together;
     pool.parallel_for(config.n_kv_heads * n_pieces, 1, [&](std::size_t begin, std::size_t end) {
       for (std::size_t i = begin; i < end; ++i) {
-        const std::size_t token = i % n_pieces * together;
-        attend_to(token, std::min(together, n_tokens - token), i / n_pieces, 0, group);
+        attend_to(act.pieces[i % n_pieces], i / n_pieces, 0, group);
       }
     });
     return;
@@ -170,10 +191,11 @@ void Forward::attend(std::size_t layer, std::size_t n_tokens, std::size_t first_
       const std::size_t thread = i / share;
       const std::size_t at = i % share;
       if (at < n_whole) {
-        attend_to(0, 1, thread * n_whole + at, 0, group);
+        attend_to(act.pieces[0], thread * n_whole + at, 0, group);
       } else {
         const std::size_t query = group * thread / n_threads;
-        attend_to(0, 1, n_threads * n_whole + at - n_whole, query, group * (thread + 1) / n_threads - query);
+        attend_to(act.pieces[0], n_threads * n_whole + at - n_whole, query,
+                  group * (thread + 1) / n_threads - query);
       }
     }
   });
@@ -253,6 +275,28 @@ void Forward::logits(std::size_t first, std::size_t n) const {
   observe("result_norm", 0, act.normed.row(first), n, config.hidden);
   product(Work::head, head, act.normed, first, n);
   if (head_rows != nullptr) head_rows->touched();
+}
+
+const float* Forward::head_input(std::span<const std::uint32_t> rows) const {
+  norm_for_head(rows, false);
+  return act.normed.row(0);
+}
+
+void Forward::logits(std::span<const std::uint32_t> rows) const {
+  assert(rows.size() <= Activations::kHeadTokens);
+  const std::array head{Product{weights.output, act.logits.data()}};
+  norm_for_head(rows, wants_quantized(head, activations));
+  product(Work::head, head, act.normed, 0, rows.size());
+  if (head_rows != nullptr) head_rows->touched();
+}
+
+void Forward::norm_for_head(std::span<const std::uint32_t> rows, bool quantize) const {
+  const WorkTimer timer(profile, Work::norm);
+  for_tokens(rows.size(), [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) {
+      norm_row(act.residual.data() + rows[i] * config.hidden, weights.output_norm, act.normed, i, quantize);
+    }
+  });
 }
 
 // Rows of x, [n_tokens, out.width], normalized to the same rows of out.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <span>
 #include <string_view>
@@ -32,6 +33,15 @@ namespace bitnet {
 using Observer = std::function<void(std::string_view name, std::size_t layer, const float* data,
                                     std::size_t n_tokens, std::size_t width)>;
 
+// Tokens of a pass that follow one another in one sequence.
+struct PassPart {
+  std::size_t n_tokens = 0;
+  std::size_t first_position = 0;
+  // The cache's blocks that hold the sequence: position p is in block blocks[p / kernels::kKeyBlock].
+  // nullptr: they are in order.
+  const std::uint32_t* blocks = nullptr;
+};
+
 // What one pass works with. Everything is the caller's.
 struct Forward {
   const Config& config;
@@ -48,16 +58,21 @@ struct Forward {
   const RareRows* head_rows = nullptr;
   SparseFeedForward* sparse = nullptr;  // nullptr: nothing is left out
 
-  // Runs n_tokens = tokens.size() (1 to act.max_tokens) tokens at positions first_position, ... through all
-  // layers. Earlier positions come from the cache, these are added to it. Ids are inside the vocabulary,
-  // positions inside the cache's capacity. The result stays in act.residual.
+  // Runs tokens.size() (1 to act.max_tokens) tokens, those of all parts one after the other, through all
+  // layers. Earlier positions of their sequences come from the cache, these are added to it. Ids are inside
+  // the vocabulary, blocks inside the cache. The result stays in act.residual, a row for each token; no row
+  // depends on what else is in the pass.
   void run(std::span<const TokenId> tokens, std::size_t first_position) const {
     run(tokens, first_position, [](std::size_t) { return true; });
   }
   // The same, asking after each layer but the last, with the number of layers that are done, whether to go
   // on. False when it was told not to: then there is no result.
   using LayerHook = FunctionRef<bool(std::size_t n_layers)>;
-  bool run(std::span<const TokenId> tokens, std::size_t first_position, LayerHook go_on) const;
+  bool run(std::span<const TokenId> tokens, std::size_t first_position, LayerHook go_on) const {
+    const PassPart all{.n_tokens = tokens.size(), .first_position = first_position};
+    return run(tokens, std::span(&all, 1), go_on);
+  }
+  bool run(std::span<const TokenId> tokens, std::span<const PassPart> parts, LayerHook go_on) const;
 
   // The input of the head for n tokens of the last run, from the `first`th on: normalized, [n, hidden], in
   // act.normed.
@@ -67,14 +82,19 @@ struct Forward {
   // act.logits.
   void logits(std::size_t first, std::size_t n) const;
 
+  // The same for rows anywhere, in ascending order: what is in act.normed and act.logits is of the first, the
+  // second, ...
+  const float* head_input(std::span<const std::uint32_t> rows) const;
+  void logits(std::span<const std::uint32_t> rows) const;
+
  private:
   void embed(std::span<const TokenId> tokens) const;
-  void compute_rotations(std::size_t n_tokens, std::size_t first_position) const;
+  std::size_t place(std::span<const PassPart> parts, std::size_t n_tokens) const;
+  void compute_rotations(std::size_t n_tokens) const;
   void attention_block(const LayerWeights& w, std::size_t layer, std::size_t n_tokens,
-                       std::size_t first_position) const;
-  void rotate_and_cache(const LayerWeights& w, std::size_t layer, std::size_t n_tokens,
-                        std::size_t first_position) const;
-  void attend(std::size_t layer, std::size_t n_tokens, std::size_t first_position) const;
+                       std::size_t n_pieces) const;
+  void rotate_and_cache(const LayerWeights& w, std::size_t layer, std::size_t n_tokens) const;
+  void attend(std::size_t layer, std::size_t n_tokens, std::size_t n_pieces) const;
   std::size_t tokens_together(std::size_t n_tokens) const;
   void feed_forward_block(const LayerWeights& w, std::size_t layer, std::size_t n_tokens) const;
   bool leaves_out_zeros(std::size_t n_tokens) const;
@@ -86,6 +106,7 @@ struct Forward {
             std::size_t n_tokens, bool quantize) const;
   void norm_row(const float* x, const float* weight, const ProductInput& out, std::size_t token,
                 bool quantize) const;
+  void norm_for_head(std::span<const std::uint32_t> rows, bool quantize) const;
   void product(Work work, std::span<const Product> products, const ProductInput& x, std::size_t first_token,
                std::size_t n_tokens) const;
   void add_to_residual(std::size_t n_tokens) const;

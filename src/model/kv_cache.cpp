@@ -31,10 +31,10 @@ KvCache::KvCache(const Config& config, std::size_t n_positions, kernels::CacheTy
 }
 
 void KvCache::store(const kernels::Kernels& kernels, std::size_t layer, std::size_t k_or_v,
-                    std::size_t kv_head, std::size_t position, const float* x) const {
+                    std::size_t kv_head, std::size_t place, const float* x) const {
   constexpr std::size_t kBlock = kernels::kKeyBlock;
-  std::byte* const rows = block(position / kBlock, layer, k_or_v, kv_head);
-  std::byte* const row = rows + position % kBlock * values_bytes_;
+  std::byte* const rows = block(place / kBlock, layer, k_or_v, kv_head);
+  std::byte* const row = rows + place % kBlock * values_bytes_;
   switch (type_) {
     case kernels::CacheType::f16:
       return kernels.store_f16(x, reinterpret_cast<std::uint16_t*>(row), head_dim_);
@@ -43,9 +43,18 @@ void KvCache::store(const kernels::Kernels& kernels, std::size_t layer, std::siz
       return;
     case kernels::CacheType::q8: {
       auto* const units = reinterpret_cast<float*>(rows + kBlock * values_bytes_);
-      return kernels.store_q8(x, reinterpret_cast<std::int8_t*>(row), units + position % kBlock, head_dim_);
+      return kernels.store_q8(x, reinterpret_cast<std::int8_t*>(row), units + place % kBlock, head_dim_);
     }
   }
+}
+
+void KvCache::copy(std::size_t from, std::size_t to, std::size_t n) const {
+  constexpr std::size_t kBlock = kernels::kKeyBlock;
+  const std::ptrdiff_t distance = (static_cast<std::ptrdiff_t>(to) - static_cast<std::ptrdiff_t>(from)) *
+                                  static_cast<std::ptrdiff_t>(block_stride());
+  for_each_stretch(from * kBlock, from * kBlock + n, [&](std::span<std::byte> stretch) {
+    std::memcpy(stretch.data() + distance, stretch.data(), stretch.size());
+  });
 }
 
 }  // namespace bitnet

@@ -12,7 +12,9 @@
 
 namespace bitnet {
 
-// Positions come in blocks of kernels::kKeyBlock; in a block each layer and kv head has its positions next to
+// Positions come in blocks of kernels::kKeyBlock. One sequence may have them all, in order; or several have
+// some each, in an order that each of them knows: then a place is the block's number * kKeyBlock and what the
+// position is within it. In a block each layer and kv head has its positions next to
 // each other, so that attention reads straight on. Memory is reserved for the whole context and used block by
 // block, in large pages where there are such: attention over a long context touches all of it for every
 // token.
@@ -36,14 +38,17 @@ class KvCache {
   }
 
   // Rounds x, [head_dim], to what the cache holds.
-  void store_key(const kernels::Kernels& kernels, std::size_t layer, std::size_t kv_head,
-                 std::size_t position, const float* x) const {
-    store(kernels, layer, kKeys, kv_head, position, x);
+  void store_key(const kernels::Kernels& kernels, std::size_t layer, std::size_t kv_head, std::size_t place,
+                 const float* x) const {
+    store(kernels, layer, kKeys, kv_head, place, x);
   }
-  void store_value(const kernels::Kernels& kernels, std::size_t layer, std::size_t kv_head,
-                   std::size_t position, const float* x) const {
-    store(kernels, layer, kValues, kv_head, position, x);
+  void store_value(const kernels::Kernels& kernels, std::size_t layer, std::size_t kv_head, std::size_t place,
+                   const float* x) const {
+    store(kernels, layer, kValues, kv_head, place, x);
   }
+
+  // Copies what the first n positions of block `from` hold to block `to`.
+  void copy(std::size_t from, std::size_t to, std::size_t n) const;
 
   // Calls visit(std::span<std::byte>) for each stretch of memory that holds something of positions
   // [begin, end). In an order and of sizes that depend on these, the shape and the type alone; together
@@ -76,7 +81,7 @@ class KvCache {
     return bytes() + number * block_stride() + i * kernels::kKeyBlock * row_bytes_;
   }
   void store(const kernels::Kernels& kernels, std::size_t layer, std::size_t k_or_v, std::size_t kv_head,
-             std::size_t position, const float* x) const;
+             std::size_t place, const float* x) const;
 
   kernels::CacheType type_;
   std::size_t n_positions_;

@@ -163,19 +163,22 @@ void attend_tokens(const Attention& a, std::size_t token, std::size_t token_end,
   const std::size_t n_rows = (token_end - token) * per_token;
   kind.start(rows, n_rows);
   const std::size_t stride = a.block_stride == 0 ? block_bytes : a.block_stride;
+  const auto offset_of = [&](std::size_t b) { return (a.blocks == nullptr ? b : a.blocks[b]) * stride; };
   const std::size_t end = a.n_keys + token_end - 1;
   for (std::size_t b = a.first_key(token) / kKeyBlock; b * kKeyBlock < end; ++b) {
     const std::size_t begin = b * kKeyBlock;
     const bool is_last = begin + kKeyBlock >= end;
     const std::size_t first = std::max(a.first_key(token), begin) - begin;
-    KeyBlock block{.keys = static_cast<const std::byte*>(a.k) + b * stride,
-                   .values = static_cast<const std::byte*>(a.v) + b * stride,
+    KeyBlock block{.keys = static_cast<const std::byte*>(a.k) + offset_of(b),
+                   .values = static_cast<const std::byte*>(a.v) + offset_of(b),
                    .seen = {first, std::min(end - begin, kKeyBlock) - first},
                    .next_keys = nullptr};
-    block.next_keys = is_last ? block.keys : block.keys + stride;
+    block.next_keys = block.keys;
     if (!is_last) {
-      prefetch_pages(block.keys + stride, block_bytes);
-      prefetch_pages(block.values + stride, block_bytes);
+      const std::size_t next = offset_of(b + 1);
+      block.next_keys = static_cast<const std::byte*>(a.k) + next;
+      prefetch_pages(block.next_keys, block_bytes);
+      prefetch_pages(static_cast<const std::byte*>(a.v) + next, block_bytes);
     }
     std::array<Run, kAttentionRows> runs;
     std::size_t n_runs = 0;
