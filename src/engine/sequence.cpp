@@ -39,8 +39,8 @@ void Sequence::start() {
 
 void Sequence::cached(std::size_t n) {
   ran(n);
-  // Those that it had run itself before it was put back count as run.
-  if (result_.tokens.empty() && n_run_ <= result_.n_prompt) result_.n_cached += n;
+  // Later it may find what it has run itself.
+  if (!was_put_back_) result_.n_cached += n;
 }
 
 std::optional<CandidateQuery> Sequence::query() const {

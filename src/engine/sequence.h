@@ -34,10 +34,14 @@ class Sequence {
 
   // Its first pass is about to begin.
   void start();
-  // That many of its tokens more are run, or there from others (`cached`), or none any more.
+  // That many of its tokens more are run, or there without.
   void ran(std::size_t n) { n_run_ += n; }
   void cached(std::size_t n);
-  void put_back() { n_run_ = 0; }
+  // They are no longer there.
+  void put_back() {
+    n_run_ = 0;
+    was_put_back_ = true;
+  }
 
   // What the choice is made from, once all tokens are run; nullopt: all logits.
   std::optional<CandidateQuery> query() const;
@@ -64,6 +68,7 @@ class Sequence {
   std::vector<TokenId> control_stops_;
   std::vector<TokenId> history_;
   std::size_t n_run_ = 0;
+  bool was_put_back_ = false;
   TextStream text_;
   std::optional<StopReason> reason_;
   GenerateResult result_;

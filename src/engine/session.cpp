@@ -28,32 +28,13 @@ std::size_t choose_chunk(std::size_t wanted, std::size_t ctx_size) {
 }  // namespace
 
 Session::Impl::Impl(const Model& model, const SessionOptions& options, const kernels::Kernels& table)
-    : model(model.impl()),
-      config(model.impl().config),
-      kernels(table),
-      ctx_size(choose_ctx_size(config, options.ctx_size)),
-      pool(choose_threads(options.n_threads),
-           choose_cpus(options.pin_threads, choose_threads(options.n_threads))),
-      cache(config, ctx_size, cache_type(options.kv_type)),
-      activations(choose_activations(options.activations, model.impl())),
-      act(config, choose_chunk(options.prefill_chunk, ctx_size), rounding_of(activations, model.impl())),
-      forward{config,
-              model.impl().weights,
-              kernels,
-              pool,
-              cache,
-              act,
-              observer,
-              activations,
-              options.profile ? &profile : nullptr,
-              model.impl().rows_of_embedding(),
-              model.impl().rows_of_head()},
-      search(model.impl().weights.output, model.impl().head_screen ? &*model.impl().head_screen : nullptr,
-             kernels, pool, model.impl().rows_of_head()) {
-  const SparseMode mode = model.impl().info.sparse.mode;
-  if (mode == SparseMode::off || activations == ActivationType::f32) return;
-  forward.sparse = &sparse.emplace(config, model.impl().weights, model.impl().columns, mode, kernels, pool);
-}
+    : Impl(model, options, table, choose_ctx_size(model.impl().config, options.ctx_size)) {}
+
+Session::Impl::Impl(const Model& model, const SessionOptions& options, const kernels::Kernels& table,
+                    std::size_t n_positions)
+    : Runner(model, options, table,
+             {.positions = n_positions, .pass_tokens = choose_chunk(options.prefill_chunk, n_positions)}),
+      ctx_size(n_positions) {}
 
 std::size_t Session::Impl::row_of(std::size_t n_back) const {
   if (!has_last) {
@@ -85,10 +66,6 @@ void Session::Impl::run_chunks(std::span<const TokenId> tokens, Done done, Withi
     has_last = true;
     if (!done(first, n)) return;
   }
-}
-
-std::span<float> Session::Impl::logits_row(std::size_t row) const {
-  return act.logits.span().subspan(row * config.vocab, config.vocab);
 }
 
 HeadSearch::Found Session::Impl::search_from(std::size_t row, std::size_t n_rows,

@@ -4,23 +4,20 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
-#include <optional>
 #include <span>
 
-#include "base/thread_pool.h"
 #include "bitnet/session.h"
 #include "engine/draft_pace.h"
-#include "kernels/kernels.h"
-#include "model/activations.h"
-#include "model/forward.h"
+#include "engine/runner.h"
 #include "model/head/head_search.h"
-#include "model/kv_cache.h"
 
 namespace bitnet {
 
-struct Session::Impl {
+struct Session::Impl : Runner {
   // options.backend is not looked at: the table is given.
   Impl(const Model& model, const SessionOptions& options, const kernels::Kernels& table);
+  Impl(const Model& model, const SessionOptions& options, const kernels::Kernels& table,
+       std::size_t n_positions);
 
   // Runs tokens chunk by chunk; after each chunk calls done(first token of the chunk, its size), and inside
   // one within(first token, its size, layers done). Both return whether to go on.
@@ -31,14 +28,10 @@ struct Session::Impl {
   std::size_t row_of(std::size_t n_back) const;
   // False, and nothing happens, where the last pass has no more than n tokens.
   bool take_back(std::size_t n) noexcept;
-  std::span<float> logits_row(std::size_t row) const;
   // What is asked for after the first of n_rows rows of the activations; the others are searched for
   // together with it, for when the same is asked after them.
   HeadSearch::Found search_from(std::size_t row, std::size_t n_rows, const CandidateQuery& query);
 
-  const Model::Impl& model;
-  const Config& config;
-  const kernels::Kernels& kernels;
   std::size_t ctx_size;
   std::size_t position = 0;
   std::size_t last_row = 0;  // of the activations: the last token that was run
@@ -52,15 +45,6 @@ struct Session::Impl {
   std::size_t n_found = 0;
   CandidateQuery found_query;
   std::array<HeadSearch::Found, kSearchedRows> found;
-  ThreadPool pool;
-  KvCache cache;
-  ActivationType activations;
-  Activations act;
-  Observer observer;                        // for traces and tests; empty otherwise
-  std::optional<SparseFeedForward> sparse;  // of models that have zeros to leave out
-  Profile profile;                          // filled when forward.profile points to it
-  Forward forward;
-  HeadSearch search;
   DraftPace draft_pace;
 };
 

@@ -66,7 +66,7 @@ ExpertActivations::ExpertActivations(const Config& c, std::size_t n, const Round
       in(n * n_used, c.hidden, rounding),
       out(n * n_used * c.hidden, kPurpose) {}
 
-Activations::Activations(const Config& c, std::size_t n, const Rounding& rounding)
+Activations::Activations(const Config& c, std::size_t n, const Rounding& rounding, std::size_t head_tokens)
     : max_tokens(n),
       places(n, kPurpose),
       pieces(n, kPurpose),
@@ -83,7 +83,7 @@ Activations::Activations(const Config& c, std::size_t n, const Rounding& roundin
       ffn_down_in(ffn_rows(c, n), c.ffn, rounding),
       cos(n * c.rope.n_rotated / 2, kPurpose),
       sin(n * c.rope.n_rotated / 2, kPurpose),
-      logits(std::min(n, kHeadTokens) * c.vocab, kPurpose),
+      logits(std::min(n, head_tokens) * c.vocab, kPurpose),
       experts(c, n, rounding) {}
 
 }  // namespace bitnet

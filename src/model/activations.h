@@ -74,10 +74,11 @@ struct AttentionPiece {
 };
 
 struct Activations {
-  Activations(const Config& c, std::size_t max_tokens, const Rounding& rounding);
-
-  // Logits are wanted for few positions at a time; the head is computed for up to this many together.
+  // Logits are wanted for few positions at a time; the head is computed for up to so many together.
   static constexpr std::size_t kHeadTokens = 8;
+
+  Activations(const Config& c, std::size_t max_tokens, const Rounding& rounding,
+              std::size_t head_tokens = kHeadTokens);
 
   std::size_t max_tokens;
   Buffer<TokenPlace> places;      // [max_tokens]
@@ -96,7 +97,7 @@ struct Activations {
   ProductInput ffn_down_in;  // [max_tokens, ffn] the same after ffn_sub_norm
   Buffer<float> cos;         // [max_tokens, n_rotated / 2] times the rotation's magnitude
   Buffer<float> sin;         // [max_tokens, n_rotated / 2]
-  Buffer<float> logits;      // [kHeadTokens, vocab]
+  Buffer<float> logits;      // [head_tokens, vocab]
   ExpertActivations experts;
 };
 

@@ -269,7 +269,7 @@ const float* Forward::head_input(std::size_t first, std::size_t n) const {
 }
 
 void Forward::logits(std::size_t first, std::size_t n) const {
-  assert(n <= Activations::kHeadTokens && first + n <= act.max_tokens);
+  assert(n * config.vocab <= act.logits.size() && first + n <= act.max_tokens);
   const std::array head{Product{weights.output, act.logits.data()}};
   norm(act.residual.data(), weights.output_norm, act.normed, first, n, wants_quantized(head, activations));
   observe("result_norm", 0, act.normed.row(first), n, config.hidden);
@@ -283,7 +283,7 @@ const float* Forward::head_input(std::span<const std::uint32_t> rows) const {
 }
 
 void Forward::logits(std::span<const std::uint32_t> rows) const {
-  assert(rows.size() <= Activations::kHeadTokens);
+  assert(rows.size() * config.vocab <= act.logits.size());
   const std::array head{Product{weights.output, act.logits.data()}};
   norm_for_head(rows, wants_quantized(head, activations));
   product(Work::head, head, act.normed, 0, rows.size());

@@ -119,5 +119,196 @@ TEST(Scheduler, GivesEachSequenceWhatItHasAlone) {
   }
 }
 
+std::vector<Heard> all_alone(const Model& model, const std::vector<SequenceRequest>& requests,
+                             std::size_t ctx_size) {
+  std::vector<Heard> all;
+  for (const SequenceRequest& r : requests) all.push_back(alone(model, r, ctx_size));
+  return all;
+}
+
+void expect_equal(const std::deque<Heard>& heard, const std::vector<Heard>& expected) {
+  for (std::size_t i = 0; i < heard.size(); ++i) {
+    ASSERT_TRUE(heard[i].end) << "sequence " << i << " has not ended";
+    EXPECT_TRUE(heard[i] == expected[i % expected.size()]) << "sequence " << i;
+  }
+}
+
+TEST(Scheduler, GivesTheSameWhileOthersComeAndGo) {
+  const Model& model = test::canary();
+  const std::vector<SequenceRequest> requests = mixed_requests(model, 16);
+  const std::vector<Heard> expected = all_alone(model, requests, 256);
+  Scheduler scheduler(model, {.ctx_size = 256, .n_sequences = 5, .prompt_tokens_beside = 7, .n_threads = 2});
+  std::deque<Heard> heard;
+  std::deque<Heard> gone;
+  for (std::size_t i = 0; i < 64; ++i) {
+    scheduler.add(heard_by(heard.emplace_back(), requests[i % 16]));
+    if (i % 4 == 0) {  // one that its asker loses interest in, some passes later
+      const SequenceId id = scheduler.add(heard_by(gone.emplace_back(), requests[(i + 5) % 16]));
+      for (std::size_t pass = 0; pass < i % 9; ++pass) scheduler.step();
+      scheduler.cancel(id);
+    }
+    if (i % 3 == 0) scheduler.step();
+  }
+  while (scheduler.step()) {
+  }
+  expect_equal(heard, expected);
+  for (const Heard& one : gone) EXPECT_TRUE(one.end);
+  EXPECT_EQ(scheduler.kv_tokens_used(), 0);
+}
+
+TEST(Scheduler, GoesOnWithSequencesThatLostTheirMemory) {
+  const Model& model = test::canary();
+  std::vector<SequenceRequest> requests = mixed_requests(model, 12);
+  for (SequenceRequest& r : requests) r.max_tokens += r.max_tokens == 0 ? 0 : 60;
+  const std::vector<Heard> expected = all_alone(model, requests, 256);
+  for (const bool share : {true, false}) {
+    Scheduler scheduler(
+        model,
+        {.ctx_size = 256, .n_sequences = 12, .kv_tokens = 320, .share_prefixes = share, .n_threads = 2});
+    std::deque<Heard> heard;
+    for (const SequenceRequest& r : requests) scheduler.add(heard_by(heard.emplace_back(), r));
+    while (scheduler.step()) EXPECT_LE(scheduler.kv_tokens_used(), scheduler.kv_tokens());
+    expect_equal(heard, expected);
+    EXPECT_GT(scheduler.counts().n_put_back, 0);
+    EXPECT_EQ(scheduler.kv_tokens_used(), 0);
+  }
+}
+
+TEST(Scheduler, RunsABeginningThatSequencesShareOnce) {
+  const Model& model = test::canary();
+  const std::vector<TokenId> beginning = some_ids(150, model.info().vocab);
+  std::vector<SequenceRequest> requests;
+  for (std::int32_t i = 0; i < 6; ++i) {
+    SequenceRequest r{.prompt = beginning};
+    r.prompt.insert(r.prompt.end(), {TokenId{10 + i}, TokenId{20 + 3 * i}});
+    r.max_tokens = 5;
+    r.all_logits = true;
+    requests.push_back(r);
+  }
+  const std::vector<Heard> expected = all_alone(model, requests, 256);
+  Scheduler scheduler(model, {.ctx_size = 256, .n_sequences = 6, .pass_tokens = 40, .n_threads = 2});
+  std::deque<Heard> heard;
+  for (const SequenceRequest& r : requests) scheduler.add(heard_by(heard.emplace_back(), r));
+  while (scheduler.step()) {
+  }
+  expect_equal(heard, expected);
+  EXPECT_EQ(scheduler.counts().n_prompt_tokens, 152 + 5 * 2);
+  EXPECT_EQ(scheduler.counts().n_cached_tokens, 5 * 150);
+  EXPECT_EQ(heard[0].end->result.n_cached, 0);
+  EXPECT_EQ(heard[5].end->result.n_cached, 150);
+}
+
+TEST(Scheduler, RunsOfANextTurnOnlyWhatIsNew) {
+  const Model& model = test::canary();
+  Scheduler scheduler(model, {.ctx_size = 256, .n_sequences = 2, .n_threads = 1});
+  SequenceRequest first{.prompt = some_ids(90, model.info().vocab), .max_tokens = 20};
+  Heard before;
+  scheduler.add(heard_by(before, first));
+  while (scheduler.step()) {
+  }
+  SequenceRequest next{.prompt = first.prompt, .max_tokens = 4, .all_logits = true};
+  next.prompt.insert(next.prompt.end(), before.tokens.begin(), before.tokens.end());
+  next.prompt.push_back(TokenId{33});
+  Heard after;
+  scheduler.add(heard_by(after, next));
+  while (scheduler.step()) {
+  }
+  EXPECT_TRUE(after == alone(model, next, 256));
+  // The last token of an answer is chosen and not run.
+  EXPECT_EQ(after.end->result.n_cached, 90 + 19);
+}
+
+TEST(Scheduler, EndsTheSequenceWhoseFunctionThrowsAndNoOther) {
+  const Model& model = test::canary();
+  const std::vector<SequenceRequest> requests = mixed_requests(model, 3);
+  Scheduler scheduler(model, {.ctx_size = 256, .n_threads = 1});
+  std::deque<Heard> heard;
+  for (const SequenceRequest& r : requests) scheduler.add(heard_by(heard.emplace_back(), r));
+  Heard broken;
+  SequenceRequest breaks = heard_by(broken, requests[0]);
+  breaks.on_text = [](std::string_view) -> bool { throw std::runtime_error("no paper left"); };
+  scheduler.add(breaks);
+  while (scheduler.step()) {
+  }
+  expect_equal(heard, all_alone(model, requests, 256));
+  ASSERT_TRUE(broken.end);
+  EXPECT_EQ(broken.end->error, "no paper left");
+  EXPECT_EQ(broken.end->result.reason, StopReason::interrupted);
+}
+
+TEST(Scheduler, LetsFunctionsOfARequestAddAndCancel) {
+  const Model& model = test::canary();
+  const std::vector<SequenceRequest> requests = mixed_requests(model, 2);
+  Scheduler scheduler(model, {.ctx_size = 256, .n_sequences = 1, .n_threads = 1});
+  Heard first;
+  Heard second;
+  Heard third;
+  SequenceRequest adds = heard_by(first, requests[0]);
+  SequenceId last = 0;
+  adds.on_end = [&](const SequenceEnd& end) {
+    first.end = end;
+    scheduler.add(heard_by(second, requests[1]));
+    last = scheduler.add(heard_by(third, requests[1]));
+    scheduler.cancel(last);
+  };
+  scheduler.add(adds);
+  while (scheduler.step()) {
+  }
+  EXPECT_TRUE(first == alone(model, requests[0], 256));
+  EXPECT_TRUE(second == alone(model, requests[1], 256));
+  ASSERT_TRUE(third.end);
+  EXPECT_EQ(third.end->result.reason, StopReason::interrupted);
+  EXPECT_EQ(third.text, "");
+}
+
+TEST(Scheduler, EndsAtTheEndOfTheContext) {
+  const Model& model = test::canary();
+  const SequenceRequest request{.prompt = some_ids(60, model.info().vocab)};
+  for (const std::size_t ctx_size : {61, 64, 65, 130}) {
+    Scheduler scheduler(model, {.ctx_size = ctx_size, .n_threads = 1});
+    Heard heard;
+    scheduler.add(heard_by(heard, request));
+    while (scheduler.step()) {
+    }
+    ASSERT_TRUE(heard.end);
+    EXPECT_EQ(heard.end->result.reason, StopReason::context_full) << ctx_size;
+    EXPECT_TRUE(heard == alone(model, request, ctx_size)) << ctx_size;
+  }
+}
+
+TEST(Scheduler, RefusesWhatASessionWouldRefuse) {
+  const Model& model = test::canary();
+  Scheduler scheduler(model, {.ctx_size = 64, .n_threads = 1});
+  const std::vector<TokenId> one{TokenId{1}};
+  EXPECT_THROW(scheduler.add({}), UsageError);
+  EXPECT_THROW(scheduler.add({.prompt = some_ids(65, 300)}), UsageError);
+  EXPECT_THROW(scheduler.add({.prompt = {TokenId{1 << 30}}}), UsageError);
+  EXPECT_THROW(scheduler.add({.prompt = one, .sampler = {.temperature = -1.0F}}), OptionError);
+  EXPECT_THROW(scheduler.add({.prompt = one, .stop_strings = {""}}), UsageError);
+  EXPECT_EQ(scheduler.n_waiting(), 0);
+  EXPECT_FALSE(scheduler.step());
+  scheduler.cancel(17);
+  EXPECT_FALSE(scheduler.step());
+}
+
+TEST(Scheduler, NamesTheOptionThatIsOutOfRange) {
+  const Model& model = test::canary();
+  const auto refused = [&](const SchedulerOptions& options) {
+    try {
+      Scheduler scheduler(model, options);
+    } catch (const OptionError& e) {
+      return std::string(e.option());
+    }
+    return std::string();
+  };
+  EXPECT_EQ(refused({.n_sequences = 0}), "n_sequences");
+  EXPECT_EQ(refused({.n_sequences = 1025}), "n_sequences");
+  EXPECT_EQ(refused({.pass_tokens = 0}), "pass_tokens");
+  EXPECT_EQ(refused({.pass_tokens = 4097}), "pass_tokens");
+  EXPECT_EQ(refused({.prompt_tokens_beside = 0}), "prompt_tokens_beside");
+  EXPECT_EQ(refused({.ctx_size = 256, .kv_tokens = 255}), "kv_tokens");
+  EXPECT_EQ(refused({.ctx_size = 1U << 30}), "ctx_size");
+}
+
 }  // namespace
 }  // namespace bitnet
