@@ -60,7 +60,7 @@ struct SequenceRequest {
   bool all_logits = false;
   // Called by Scheduler::step(), in this order for each token: on_text for what became certain with it, if
   // anything did, then on_token. on_text returning false ends the sequence. on_end comes last, once, whatever
-  // happens. Each may be empty.
+  // happens; what it throws passes through step(). Each may be empty.
   TextSink on_text{};
   std::function<void(const TokenStep&)> on_token{};
   std::function<void(const SequenceEnd&)> on_end{};

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "bitnet/error.h"
+#include "cli/batch/batch_command.h"
 #include "cli/bench/bench_command.h"
 #include "cli/chat/chat_command.h"
 #include "cli/convert/convert_command.h"
@@ -79,6 +80,7 @@ ExitCode run_main(int argc, char** argv) {
   std::map<std::string, std::function<ExitCode()>> commands;
   commands["run"] = add_run_command(program);
   commands["chat"] = add_chat_command(program);
+  commands["batch"] = add_batch_command(program);
   commands["bench"] = add_bench_command(program);
   commands["trace"] = add_trace_command(program);
   commands["compare"] = add_compare_command(program);

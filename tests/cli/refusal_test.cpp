@@ -47,8 +47,8 @@ TEST(CliUsage, RefusesPromptsThatCannotBe) {
                   {{"run", "-p", "a", "-f", "b"}, "--file"},
                   {{"run", "-p", "a b c d e f g", "-c", "4"}, "--ctx-size"},
                   {{"run", "--echo", "-p", "a b c d", "-c", "4"}, "--ctx-size"},
-                  {{"run", "-p", "a", "--system", "b"}, "--template auto"},
-                  {{"run", "-p", "a", "--template", "auto", "--special"}, "--template raw"},
+                  {{"run", "-p", "a", "--system", "b"}, "needs a template: auto"},
+                  {{"run", "-p", "a", "--template", "auto", "--special"}, "needs the template raw"},
                   {{"run", "-p", "a", "--stop", ""}, "--stop"}});
 }
 

@@ -22,7 +22,7 @@ using convert::ConvertReport;
 using convert::TensorReport;
 using convert::Way;
 
-std::string_view name_of(Way way) {
+std::string_view way_name(Way way) {
   switch (way) {
     case Way::copy:
       return "copy";
@@ -85,7 +85,7 @@ std::string format_tensors_of(const ConvertReport& report) {
   std::map<std::string, TensorGroup> groups;
   for (const TensorReport& t : report.tensors) {
     const std::string key = tensor_kind(t.name) + "|" + shape_text(t.dims) + "|" + types_text(t) + "|" +
-                            std::string(name_of(t.way));
+                            std::string(way_name(t.way));
     TensorGroup& group = groups[key];
     if (group.tensors.empty()) order.push_back(key);
     group.tensors.push_back(&t);
@@ -133,7 +133,7 @@ Json json_of(const TensorReport& t) {
           {"shape", t.dims},
           {"from", t.from.empty() ? Json() : Json(t.from)},
           {"to", t.to},
-          {"way", name_of(t.way)},
+          {"way", way_name(t.way)},
           {"lossless", t.is_lossless},
           {"from_bytes", t.from_bytes},
           {"to_bytes", t.to_bytes},

@@ -1,0 +1,306 @@
+#include "cli/batch/batch_command.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <vector>
+
+#include "base/output_file.h"
+#include "base/seconds_since.h"
+#include "bitnet/error.h"
+#include "bitnet/scheduler.h"
+#include "cli/options/model_options.h"
+#include "cli/options/number_option.h"
+#include "cli/options/sampling_options.h"
+#include "cli/options/template_option.h"
+#include "cli/terminal/interrupt.h"
+#include "cli/terminal/log.h"
+#include "cli/terminal/memory_use.h"
+#include "cli/terminal/output.h"
+#include "cli/terminal/progress_bar.h"
+#include "diagnostics/json_text.h"
+#include "service/batch/batch.h"
+#include "service/batch/batch_file.h"
+
+namespace bitnet::cli {
+namespace {
+
+struct Shard {
+  std::size_t index = 1;
+  std::size_t n_parts = 1;
+};
+
+struct BatchCommandOptions {
+  ModelOptions model;
+  SamplingOptions sampling;
+  std::string input;
+  std::optional<std::string> output;
+  bool resume = false;
+  bool unordered = false;
+  std::optional<service::LineRange> lines;
+  std::optional<Shard> shard;
+  std::vector<std::string> merge;
+  std::size_t n_sequences = 16;
+  std::size_t kv_tokens = 0;
+  std::string system;
+  std::string chat_template = "raw";
+  std::optional<bool> think;
+  bool special = false;
+  std::int64_t max_tokens = -1;
+  std::vector<std::string> stop;
+  bool ignore_eos = false;
+};
+
+// "A-B", or one line's number.
+service::LineRange parse_lines(const std::string& text, const std::string& source) {
+  const std::size_t dash = text.find('-');
+  service::LineRange range;
+  range.first = parse_number<std::size_t>(std::string_view(text).substr(0, dash), source);
+  range.last = range.first;
+  if (dash != std::string::npos)
+    range.last = parse_number<std::size_t>(std::string_view(text).substr(dash + 1), source);
+  if (range.first == 0 || range.last < range.first) {
+    throw UsageError(source + " " + text + ": give two lines' numbers, from 1, such as 1-100");
+  }
+  return range;
+}
+
+Shard parse_shard(const std::string& text, const std::string& source) {
+  const std::size_t slash = text.find('/');
+  if (slash == std::string::npos) throw UsageError(source + " '" + text + "': give I/N, such as 2/8");
+  Shard shard;
+  shard.index = parse_number<std::size_t>(std::string_view(text).substr(0, slash), source);
+  shard.n_parts = parse_number<std::size_t>(std::string_view(text).substr(slash + 1), source);
+  if (shard.index == 0 || shard.index > shard.n_parts) {
+    throw UsageError(source + " " + text + ": there is no such part; they are counted from 1");
+  }
+  return shard;
+}
+
+void add_file_options(Command& c, BatchCommandOptions& o) {
+  auto* input = c.add_option("-i,--input,input", o.input, "Requests, a JSON object in each line; - is stdin");
+  input->type_name("FILE")->file_ending(".jsonl");
+  auto* output = c.add_option("-o,--output", o.output, "Where the records go, in place of stdout");
+  output->type_name("FILE")->file_ending(".jsonl");
+  auto* resume = c.add_flag("--resume", o.resume, "Keep what the output has, and do what it lacks");
+  auto* unordered =
+      c.add_flag("--unordered", o.unordered, "Records as they come, not as their requests stand");
+  auto* lines = c.add_option(
+      "--lines",
+      [&o](const std::string& text, const std::string& source) { o.lines = parse_lines(text, source); },
+      "Only these lines of the input");
+  lines->type_name("A-B");
+  auto* shard = c.add_option(
+      "--shard",
+      [&o](const std::string& text, const std::string& source) { o.shard = parse_shard(text, source); },
+      "Only the I-th of N equal parts of the input");
+  shard->type_name("I/N")->excludes(lines);
+  auto* merge = c.add_option("--merge", o.merge, "Join the outputs of parts: once for each, and no input");
+  merge->type_name("FILE")->excludes(input);
+  for (Option* other : {resume, unordered, lines, shard}) merge->excludes(other);
+  for (Option* option : {input, output, resume, unordered, lines, shard, merge}) option->group("Files");
+}
+
+void add_request_options(Command& c, BatchCommandOptions& o) {
+  auto* chat_template = add_template(c, o.chat_template);
+  auto* think = add_think(c, o.think);
+  auto* system = c.add_option("--system", o.system, "System message; needs a template")->type_name("TEXT");
+  auto* special = c.add_flag("--special", o.special, "Control tokens: parse in the prompt, show in the text");
+  auto* n = add_number(c, "-n,--max-tokens", o.max_tokens, "Tokens at most; -1: until the text ends");
+  n->type_name("N");
+  auto* stop = c.add_option("--stop", o.stop, "End before this text; may be given several times");
+  stop->type_name("TEXT");
+  auto* ignore_eos = c.add_flag("--ignore-eos", o.ignore_eos, "Go on where the model ends its text");
+  for (Option* option : {chat_template, think, system, special, n, stop, ignore_eos}) {
+    option->group("Requests that say nothing else");
+  }
+}
+
+service::GenerationRequest defaults_of(const BatchCommandOptions& o) {
+  service::GenerationRequest r;
+  r.system = o.system;
+  r.chat_template = o.chat_template;
+  r.think = o.think;
+  r.special = o.special;
+  r.sampler = o.sampling.sampler();
+  if (o.max_tokens >= 0) r.max_tokens = static_cast<std::size_t>(o.max_tokens);
+  r.stop = o.stop;
+  r.ignore_eos = o.ignore_eos;
+  return r;
+}
+
+SchedulerOptions scheduler_options(const BatchCommandOptions& o) {
+  const SessionOptions& s = o.model.session;
+  return {.ctx_size = s.ctx_size,
+          .n_sequences = o.n_sequences,
+          .kv_tokens = o.kv_tokens,
+          .pass_tokens = s.prefill_chunk,
+          .n_threads = s.n_threads,
+          .pin_threads = s.pin_threads,
+          .kv_type = s.kv_type,
+          .activations = s.activations,
+          .backend = s.backend};
+}
+
+// All that decides an answer beside its request, and nothing else: not the machine, nor where files are.
+std::string origin_of(const BatchCommandOptions& o, const Model& model, const Scheduler& scheduler) {
+  const ModelInfo& info = model.info();
+  const SamplerOptions s = o.sampling.sampler();
+  const nlohmann::ordered_json all{
+      {"model", {info.name, info.architecture, info.file_bytes, info.n_layers, info.hidden, info.vocab}},
+      {"ctx_size", scheduler.ctx_size()},
+      {"kv_type", name_of(o.model.session.kv_type)},
+      {"activations", name_of(scheduler.activations())},
+      {"hidden_act", static_cast<int>(info.hidden_act.act)},
+      {"i2s_layout", info.i2s.layout ? static_cast<int>(*info.i2s.layout) : -1},
+      {"head", recorded_name_of(info.head.kind)},
+      {"template", o.chat_template},
+      {"think", o.think ? nlohmann::ordered_json(*o.think) : nlohmann::ordered_json()},
+      {"system", argument_json(o.system)},
+      {"special", o.special},
+      {"max_tokens", o.max_tokens},
+      {"ignore_eos", o.ignore_eos},
+      {"sampler", {s.temperature, s.top_k, s.top_p, s.min_p, s.repeat_penalty, s.repeat_window, s.seed}}};
+  std::string text = all.dump();
+  for (const std::string& stop : o.stop) text.append("\n").append(hex_of(stop));
+  return text;
+}
+
+void check(const BatchCommandOptions& o) {
+  if (o.input.empty())
+    throw UsageError("no input: name a file with a JSON object in each line, or - for stdin");
+  if (o.model.session.profile) {
+    throw UsageError("--profile is for one sequence and has no effect here: leave it out");
+  }
+  if (o.resume && !o.output) throw UsageError("--resume needs -o FILE: the records of the earlier run");
+  if (o.shard && o.input == "-") {
+    throw UsageError("--shard needs a file: the lines of stdin cannot be counted; --lines does without");
+  }
+  std::error_code none;
+  if (o.output && o.input != "-" && std::filesystem::equivalent(*o.output, o.input, none)) {
+    throw UsageError("-o is the input itself: name another file");
+  }
+  o.sampling.check();
+}
+
+ExitCode merge(const BatchCommandOptions& o) {
+  const service::MergedBatches merged = service::merge_batches(o.merge);
+  if (o.output) {
+    OutputFile file(*o.output);
+    file.write(merged.text);
+    file.commit();
+  } else {
+    write_stdout(merged.text);
+  }
+  if (!merged.gaps.empty()) {
+    log_warn("no record of lines {}: they are blank, or a part is missing or not finished", merged.gaps);
+  }
+  log_info("{} records of {} parts", merged.n_records, o.merge.size());
+  return ExitCode::done;
+}
+
+void report(const service::BatchCounts& counts, const Scheduler& scheduler, double seconds) {
+  const SchedulerCounts& done = scheduler.counts();
+  const std::string earlier =
+      counts.n_earlier == 0 ? "" : fmt::format(", {} of them by an earlier run", counts.n_earlier);
+  log_info("{} of {} requests answered{}; {} tokens in {:.1f} s ({:.1f}/s)", counts.n_done, counts.n_read,
+           earlier, done.n_generated_tokens, seconds,
+           static_cast<double>(done.n_generated_tokens) / std::max(seconds, 1e-9));
+  log_debug("{} passes; {} tokens of prompts run, {} taken from others; {} sequences put back for a while",
+            done.n_passes, done.n_prompt_tokens, done.n_cached_tokens, done.n_put_back);
+  log_debug("KV cache {:.1f} MiB reserved; peak memory {:.1f} MiB", to_mib(scheduler.kv_bytes()),
+            to_mib(memory_use().peak_bytes));
+}
+
+ExitCode run(const BatchCommandOptions& o) {
+  set_verbosity(o.model.quiet, o.model.verbose);
+  if (!o.merge.empty()) return merge(o);
+  check(o);
+  service::BatchOptions options;
+  std::optional<std::size_t> n_lines;
+  if (o.lines) options.range = *o.lines;
+  if (o.shard)
+    options.range = service::shard_of(service::count_lines(o.input), o.shard->index, o.shard->n_parts);
+  service::LineReader lines(o.input);
+  std::optional<service::BatchFile> file;
+  if (o.output) file.emplace(*o.output, o.resume);
+  o.sampling.announce();
+  const Model model = load_model(o.model, o.sampling.head());
+  Scheduler scheduler(model, scheduler_options(o));
+  options.defaults = defaults_of(o);
+  options.is_temperature_given = o.sampling.sampler().temperature != 0;
+  options.unordered = o.unordered;
+  options.origin = origin_of(o, model, scheduler);
+  options.keep_going = [] { return !interrupted(); };
+  if (file) options.is_done = [&](std::size_t line, std::string_view key) { return file->has(line, key); };
+  options.write = [&](std::string_view record) { file ? file->write(record) : write_stdout(record); };
+
+  // What there is to do is known of a file alone.
+  std::error_code none;
+  if (o.input != "-" && std::filesystem::is_regular_file(o.input, none)) {
+    const std::size_t last = std::min(options.range.last, service::count_lines(o.input));
+    n_lines = last < options.range.first ? 0 : last + 1 - options.range.first;
+  }
+  service::BatchCounts counts;
+  const auto start = std::chrono::steady_clock::now();
+  ProgressBar bar(o.model.quiet, "batch");
+  options.on_pass = [&] {
+    if (!n_lines || *n_lines == 0) return;
+    const double seconds = seconds_since(start);
+    bar.update(
+        static_cast<double>(counts.n_done) / static_cast<double>(*n_lines),
+        fmt::format("{} of {}, {:.0f} tok/s", counts.n_done, *n_lines,
+                    static_cast<double>(scheduler.counts().n_generated_tokens) / std::max(seconds, 1e-9)));
+  };
+  service::run_batch(model, scheduler, lines, options, counts);
+  bar.clear();
+  if (file) file->finish();
+  report(counts, scheduler, seconds_since(start));
+  if (interrupted()) {
+    if (file) log_warn("interrupted: the same command with --resume goes on");
+    return ExitCode::interrupted;
+  }
+  if (counts.n_failed > 0) {
+    log_error("{} of {} requests failed: their records say why", counts.n_failed, counts.n_read);
+    return ExitCode::failed;
+  }
+  return ExitCode::done;
+}
+
+}  // namespace
+
+std::function<ExitCode()> add_batch_command(Command& app) {
+  auto options = std::make_shared<BatchCommandOptions>();
+  Command* command = app.add_subcommand("batch", "Answer a file of requests, many at once");
+  add_file_options(*command, *options);
+  add_request_options(*command, *options);
+  options->sampling.add_to(*command);
+  options->model.add_to(*command);
+  add_number(*command, "--sequences", options->n_sequences, "Requests that run at once, at most")
+      ->type_name("N")
+      ->group("Model");
+  add_number(*command, "--kv-tokens", options->kv_tokens, "Tokens in the KV cache, of all; 0: a few contexts")
+      ->type_name("N")
+      ->group("Model");
+  add_help(*command);
+  command->example("bitnet batch requests.jsonl -o answers.jsonl -n 200");
+  command->example("bitnet batch requests.jsonl -o part2.jsonl --shard 2/8 --resume");
+  command->example("bitnet batch --merge part1.jsonl --merge part2.jsonl -o answers.jsonl");
+  command->everyday({"--input", "--output", "--resume", "--shard", "--max-tokens", "--template", "--temp",
+                     "--model", "--sequences", "--threads", "--quiet", "--help"});
+  command->footer(
+      "A request: {\"prompt\": TEXT}, {\"messages\": [{\"role\", \"content\"}, ...]} or {\"ids\": [ID, "
+      "...]}, and\n"
+      "any of id, system, template, think, special, max_tokens, stop, ignore_eos, temperature, top_k,\n"
+      "top_p, min_p, repeat_penalty, repeat_window, seed, logprobs.");
+  return [options] { return run(*options); };
+}
+
+}  // namespace bitnet::cli

@@ -1,0 +1,52 @@
+// The file that a batch's records go to, one by one, and what an earlier run left in it.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/descriptor.h"
+
+namespace bitnet::service {
+
+// Every record is in the file, whole, as soon as it is written: a run that is killed loses none but perhaps
+// the one that it was writing, and that is cut off when the next run goes on.
+class BatchFile {
+ public:
+  // Opens the file, or makes it. With `resume` the records that are there are read and kept, and a last one
+  // that is not whole is cut off; without, a file with anything in it is refused. Throws UsageError for that,
+  // ModelError, the file being as it was, where it holds what is no record of a batch, RuntimeError where it
+  // cannot be opened or another process is writing to it.
+  BatchFile(const std::string& path, bool resume);
+
+  // Whether the line has its record. Throws ModelError where that was made from another request, with other
+  // options or by another model.
+  bool has(std::size_t line, std::string_view key) const;
+  std::size_t n_records() const { return keys_.size(); }
+  // Throws RuntimeError, e.g. when the disk is full.
+  void write(std::string_view record);
+  // Brings everything to the disk. Throws RuntimeError.
+  void finish();
+
+ private:
+  void read_records();
+  [[noreturn]] void fail(std::string_view action, int error) const;
+
+  std::string path_;
+  Descriptor file_;
+  std::map<std::size_t, std::string> keys_;  // of lines that have a record
+};
+
+struct MergedBatches {
+  std::string text;  // all records, in the order of their lines
+  std::size_t n_records = 0;
+  std::string gaps;  // lines before the last that no part has a record of: "3, 17-20"; blank ones have none
+};
+
+// Throws ModelError where a part cannot be read or holds what is no record, and where two parts have
+// different records of a line.
+MergedBatches merge_batches(const std::vector<std::string>& parts);
+
+}  // namespace bitnet::service
