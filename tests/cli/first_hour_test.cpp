@@ -69,7 +69,7 @@ TEST(FirstHour, NamesOfOtherProgramsLeadToOurs) {
        {{"serve"}, "there is no server"},
        {{"list"}, "name one with -m"},
        {{"generate"}, "did you mean 'run'?"},
-       {{"quantize"}, "nothing is converted"},
+       {{"quantize"}, "did you mean 'convert'?"},
        {{"pull", "2b-4t"}, kDownload},
        {{"run", "-hf", "microsoft/x"}, kDownload},
        {{"chat", "--hf-repo", "microsoft/x"}, kDownload}});

@@ -267,8 +267,9 @@ ExitCode run(const BatchCommandOptions& o) {
     if (file) log_warn("interrupted: the same command with --resume goes on");
     return ExitCode::interrupted;
   }
-  if (counts.n_failed > 0) {
-    log_error("{} of {} requests failed: their records say why", counts.n_failed, counts.n_read);
+  const std::size_t n_failed = counts.n_failed + (file ? file->n_failed() : 0);
+  if (n_failed > 0) {
+    log_error("{} of {} requests failed: their records say why", n_failed, counts.n_read);
     return ExitCode::failed;
   }
   return ExitCode::done;

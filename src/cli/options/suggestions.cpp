@@ -107,8 +107,7 @@ constexpr Foreign kCommands[] = {
     {"ls", "models are files where you put them: name one with -m"},
     {"rm", "models are files where you put them: delete the file"},
     {"create", "models are files: name one with -m"},
-    {"quantize", "models run as their files are, and nothing is converted: name one with -m"},
-    {"convert", "models run as their files are, and nothing is converted: name one with -m"},
+    {"quantize", "did you mean 'convert'?"},
     {"pull", kDownload},
     {"download", kDownload},
 };

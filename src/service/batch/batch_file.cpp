@@ -23,6 +23,7 @@ namespace {
 struct RecordName {
   std::size_t line = 0;
   std::string key;
+  bool is_error = false;
 };
 
 // Of a record, a line without its end; nullopt: it is none.
@@ -31,7 +32,8 @@ std::optional<RecordName> name_of_record(std::string_view text) {
     const Json record = parse_request(text);
     if (record.at("schema") != "bitnet.batch" || record.at("version") != 1) return std::nullopt;
     if (!record.at("line").is_number_unsigned()) return std::nullopt;
-    return RecordName{record.at("line").get<std::size_t>(), record.at("key").get<std::string>()};
+    return RecordName{record.at("line").get<std::size_t>(), record.at("key").get<std::string>(),
+                      record.contains("error")};
   } catch (const FieldError&) {
   } catch (const Json::exception&) {
   }
@@ -81,6 +83,7 @@ void BatchFile::read_records() {
       break;
     }
     if (!name) refuse_record(path_, number);
+    n_failed_ += name->is_error;
     keys_[name->line] = std::move(name->key);
     n_whole += text.size() + 1;
   }

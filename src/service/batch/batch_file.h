@@ -25,6 +25,7 @@ class BatchFile {
   // options or by another model.
   bool has(std::size_t line, std::string_view key) const;
   std::size_t n_records() const { return keys_.size(); }
+  std::size_t n_failed() const { return n_failed_; }  // of them, those that are errors
   // Throws RuntimeError, e.g. when the disk is full.
   void write(std::string_view record);
   // Brings everything to the disk. Throws RuntimeError.
@@ -36,6 +37,7 @@ class BatchFile {
 
   std::string path_;
   Descriptor file_;
+  std::size_t n_failed_ = 0;
   std::map<std::size_t, std::string> keys_;  // of lines that have a record
 };
 
