@@ -21,6 +21,7 @@
 #include "cli/options/parser.h"
 #include "cli/perplexity_command.h"
 #include "cli/run/run_command.h"
+#include "cli/serve/serve_command.h"
 #include "cli/synth_command.h"
 #include "cli/terminal/error_text.h"
 #include "cli/terminal/exit_code.h"
@@ -81,6 +82,7 @@ ExitCode run_main(int argc, char** argv) {
   commands["run"] = add_run_command(program);
   commands["chat"] = add_chat_command(program);
   commands["batch"] = add_batch_command(program);
+  commands["serve"] = add_serve_command(program);
   commands["bench"] = add_bench_command(program);
   commands["trace"] = add_trace_command(program);
   commands["compare"] = add_compare_command(program);

@@ -66,7 +66,7 @@ TEST(FirstHour, NamesOfOtherProgramsLeadToOurs) {
        {{"run", "--no-mmap"}, "pass --weights repack"},
        {{"run", "-b", "64"}, "did you mean --prefill-chunk?"},
        {{"run", "-s", "3"}, "did you mean --seed?"},
-       {{"serve"}, "there is no server"},
+       {{"server"}, "did you mean 'serve'?"},
        {{"list"}, "name one with -m"},
        {{"generate"}, "did you mean 'run'?"},
        {{"quantize"}, "did you mean 'convert'?"},

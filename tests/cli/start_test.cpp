@@ -11,7 +11,7 @@ TEST(Start, LoadsNoLibraryThatOnlySomeCommandsNeed) {
   const ChildResult result = run_bitnet({"--version"}, {{"LD_TRACE_LOADED_OBJECTS", "1"}});
   if (lacks(result.out, "libc.so")) GTEST_SKIP() << "the loader does not tell what it loads";
   EXPECT_TRUE(has(result.out, "libpcre2-8")) << result.out;
-  for (const char* late : {"libcrypto", "libzip", "libedit"})
+  for (const char* late : {"libcrypto", "libzip", "libedit", "httplib", "libssl"})
     EXPECT_TRUE(lacks(result.out, late)) << result.out;
 }
 

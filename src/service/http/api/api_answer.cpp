@@ -1,0 +1,186 @@
+#include "service/http/api/api_answer.h"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "tokenizer/utf8.h"
+
+namespace bitnet::http {
+namespace {
+
+using OrderedJson = nlohmann::ordered_json;
+
+// A piece may be a part of a character.
+std::string dump(const OrderedJson& json) {
+  return json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
+}
+
+std::size_t n_characters(std::string_view text) {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+}
+
+OrderedJson bytes_json(std::string_view piece) {
+  OrderedJson bytes = OrderedJson::array();
+  for (const char c : piece) bytes.push_back(static_cast<unsigned char>(c));
+  return bytes;
+}
+
+// As OpenAI's completions have what is no text of its own: "bytes:\xe2\x80".
+std::string token_name(std::string_view piece) {
+  if (well_formed_prefix(piece) == piece.size()) return std::string(piece);
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string name = "bytes:";
+  for (const char c : piece) {
+    const auto byte = static_cast<unsigned char>(c);
+    name += "\\x";
+    name += kDigits[byte >> 4];
+    name += kDigits[byte & 15];
+  }
+  return name;
+}
+
+std::string_view finish_reason_of(StopReason reason) {
+  return reason == StopReason::max_tokens || reason == StopReason::context_full ? "length" : "stop";
+}
+
+OrderedJson head_json(const AnswerHead& head, bool is_event) {
+  const char* const object = head.kind == ApiKind::completion ? "text_completion"
+                             : is_event                       ? "chat.completion.chunk"
+                                                              : "chat.completion";
+  return {{"id", head.id}, {"object", object}, {"created", head.created}, {"model", head.model}};
+}
+
+OrderedJson usage_json(const Usage& usage) {
+  return {{"prompt_tokens", usage.n_prompt},
+          {"completion_tokens", usage.n_generated},
+          {"total_tokens", usage.n_prompt + usage.n_generated},
+          {"prompt_tokens_details", {{"cached_tokens", usage.n_cached}}}};
+}
+
+std::string event_text(const OrderedJson& json) { return "data: " + dump(json) + "\n\n"; }
+
+}  // namespace
+
+void Usage::add(const GenerateResult& result, bool is_first_of_prompt) {
+  n_generated += result.tokens.size();
+  if (!is_first_of_prompt) return;
+  n_prompt += result.n_prompt;
+  n_cached += result.n_cached;
+}
+
+ChoiceJson::ChoiceJson(const AnswerHead& head, const Tokenizer& tokenizer, std::size_t index,
+                       bool has_logprobs, std::vector<TokenId> stop_tokens)
+    : head_(head),
+      tokenizer_(tokenizer),
+      index_(index),
+      has_logprobs_(has_logprobs),
+      stop_tokens_(std::move(stop_tokens)),
+      logprobs_(empty_logprobs()) {}
+
+OrderedJson ChoiceJson::empty_logprobs() const {
+  if (!has_logprobs_) return nullptr;
+  if (head_.kind == ApiKind::chat) return {{"content", OrderedJson::array()}, {"refusal", nullptr}};
+  return {{"text_offset", OrderedJson::array()},
+          {"token_logprobs", OrderedJson::array()},
+          {"tokens", OrderedJson::array()},
+          {"top_logprobs", OrderedJson::array()}};
+}
+
+void ChoiceJson::add_token(const AnswerToken& token, OrderedJson& logprobs) {
+  // What ends the text is no part of it.
+  if (!token.logprob || std::ranges::count(stop_tokens_, token.id) != 0) return;
+  const auto piece_of = [this](TokenId id) { return tokenizer_.bytes_of(id, /*with_special=*/true); };
+  const std::string_view piece = piece_of(token.id);
+  if (head_.kind == ApiKind::chat) {
+    const auto entry = [&](TokenId id, double logprob) {
+      const std::string_view of_id = piece_of(id);
+      return OrderedJson{{"token", std::string(of_id)}, {"logprob", logprob}, {"bytes", bytes_json(of_id)}};
+    };
+    OrderedJson one = entry(token.id, *token.logprob);
+    one["top_logprobs"] = OrderedJson::array();
+    for (const TokenLogprob& t : token.top) one["top_logprobs"].push_back(entry(t.id, t.logprob));
+    logprobs["content"].push_back(std::move(one));
+    return;
+  }
+  OrderedJson top = token.top.empty() ? OrderedJson() : OrderedJson::object();
+  for (const TokenLogprob& t : token.top) top[token_name(piece_of(t.id))] = t.logprob;
+  logprobs["text_offset"].push_back(token_offset_);
+  logprobs["token_logprobs"].push_back(*token.logprob);
+  logprobs["tokens"].push_back(token_name(piece));
+  logprobs["top_logprobs"].push_back(std::move(top));
+  token_offset_ += n_characters(tokenizer_.bytes_of(token.id));
+}
+
+OrderedJson ChoiceJson::first_event() const {
+  if (head_.kind == ApiKind::completion) return nullptr;
+  return {{"index", index_},
+          {"delta", {{"role", "assistant"}, {"content", ""}}},
+          {"logprobs", nullptr},
+          {"finish_reason", nullptr}};
+}
+
+OrderedJson ChoiceJson::event(const AnswerPart& part) {
+  OrderedJson logprobs = empty_logprobs();
+  bool has_token = false;
+  if (part.token) {
+    add_token(*part.token, logprobs);
+    has_token = has_logprobs_ && std::ranges::count(stop_tokens_, part.token->id) == 0;
+  }
+  if (part.text.empty() && !has_token && !part.end) return nullptr;
+  OrderedJson choice{{"index", index_}};
+  if (head_.kind == ApiKind::completion) {
+    choice["text"] = part.text;
+  } else {
+    choice["delta"] =
+        part.text.empty() && part.end ? OrderedJson::object() : OrderedJson{{"content", part.text}};
+  }
+  choice["logprobs"] = has_token ? std::move(logprobs) : OrderedJson();
+  choice["finish_reason"] = part.end ? OrderedJson(finish_reason_of(part.end->result.reason)) : OrderedJson();
+  return choice;
+}
+
+void ChoiceJson::add(const AnswerPart& part) {
+  text_ += part.text;
+  if (part.token) add_token(*part.token, logprobs_);
+  if (part.end) finish_reason_ = finish_reason_of(part.end->result.reason);
+}
+
+OrderedJson ChoiceJson::whole() const {
+  OrderedJson choice{{"index", index_}};
+  if (head_.kind == ApiKind::completion) {
+    choice["text"] = text_;
+  } else {
+    choice["message"] = {{"role", "assistant"}, {"content", text_}, {"refusal", nullptr}};
+  }
+  choice["logprobs"] = logprobs_;
+  choice["finish_reason"] = finish_reason_;
+  return choice;
+}
+
+std::string whole_json(const AnswerHead& head, std::vector<ChoiceJson>& choices, const Usage& usage) {
+  OrderedJson json = head_json(head, /*is_event=*/false);
+  json["choices"] = OrderedJson::array();
+  for (const ChoiceJson& choice : choices) json["choices"].push_back(choice.whole());
+  json["usage"] = usage_json(usage);
+  return dump(json) + "\n";
+}
+
+std::string event_of(const AnswerHead& head, OrderedJson choice) {
+  OrderedJson json = head_json(head, /*is_event=*/true);
+  json["choices"] = OrderedJson::array({std::move(choice)});
+  if (head.include_usage) json["usage"] = nullptr;
+  return event_text(json);
+}
+
+std::string usage_event(const AnswerHead& head, const Usage& usage) {
+  OrderedJson json = head_json(head, /*is_event=*/true);
+  json["choices"] = OrderedJson::array();
+  json["usage"] = usage_json(usage);
+  return event_text(json);
+}
+
+std::string error_event(const std::string& error_json) { return "data: " + error_json + "\n\n"; }
+
+}  // namespace bitnet::http

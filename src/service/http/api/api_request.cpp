@@ -1,0 +1,224 @@
+#include "service/http/api/api_request.h"
+
+#include <algorithm>
+#include <array>
+#include <span>
+#include <string>
+#include <utility>
+
+#include "base/printable.h"
+#include "diagnostics/sha256.h"
+#include "service/http/api/api_error.h"
+#include "service/request/field_reader.h"
+#include "service/request/generation_request.h"
+
+namespace bitnet::http {
+namespace {
+
+using service::FieldError;
+using service::FieldReader;
+using service::Json;
+using service::RequestField;
+using service::RequestForm;
+
+constexpr std::size_t kIdDigits = 24;
+
+// What clients send along that says no more than what is done anyway.
+constexpr std::array<std::string_view, 9> kIdle{"user",
+                                                "metadata",
+                                                "service_tier",
+                                                "prompt_cache_key",
+                                                "prompt_cache_retention",
+                                                "safety_identifier",
+                                                "tool_choice",
+                                                "parallel_tool_calls",
+                                                "function_call"};
+
+bool is_zero(const Json& value) { return value.is_number() && value == 0; }
+bool is_one(const Json& value) { return value.is_number() && value == 1; }
+bool is_false(const Json& value) { return value == false; }
+bool is_empty(const Json& value) {
+  return (value.is_string() || value.is_array() || value.is_object()) && (value.empty() || value == "");
+}
+bool is_text_form(const Json& value) { return value == Json{{"type", "text"}}; }
+bool is_text_alone(const Json& value) { return value == Json::array({"text"}); }
+
+// What a field may say that asks for nothing which is not done.
+struct Harmless {
+  std::string_view name;
+  bool (*holds)(const Json& value);
+  std::string_view wanted;  // "it can only be ..."
+};
+
+constexpr std::array<Harmless, 12> kHarmless{{{"presence_penalty", is_zero, "0; there is repeat_penalty"},
+                                              {"frequency_penalty", is_zero, "0; there is repeat_penalty"},
+                                              {"logit_bias", is_empty, "empty"},
+                                              {"response_format", is_text_form, "{\"type\": \"text\"}"},
+                                              {"tools", is_empty, "empty: the model is given none"},
+                                              {"functions", is_empty, "empty: the model is given none"},
+                                              {"modalities", is_text_alone, "[\"text\"]"},
+                                              {"store", is_false, "false: nothing is kept"},
+                                              {"echo", is_false, "false: put the prompt before it yourself"},
+                                              {"best_of", is_one, "1; there is n"},
+                                              {"suffix", is_empty, "empty: text is not filled in"},
+                                              {"audio", is_empty, "empty"}}};
+
+RequestForm common_form() {
+  RequestForm form;
+  form.fields = {{"max_tokens", RequestField::max_tokens},
+                 {"temperature", RequestField::temperature},
+                 {"top_p", RequestField::top_p},
+                 {"top_k", RequestField::top_k},
+                 {"min_p", RequestField::min_p},
+                 {"repeat_penalty", RequestField::repeat_penalty},
+                 {"repeat_window", RequestField::repeat_window},
+                 {"seed", RequestField::seed},
+                 {"stop", RequestField::stop},
+                 {"ignore_eos", RequestField::ignore_eos}};
+  form.others = {"model", "stream", "stream_options", "n"};
+  form.others.insert(form.others.end(), kIdle.begin(), kIdle.end());
+  for (const Harmless& field : kHarmless) form.others.push_back(field.name);
+  return form;
+}
+
+RequestForm form_for(ApiKind kind, const ServedModel& served) {
+  RequestForm form = common_form();
+  if (kind == ApiKind::completion) {
+    form.fields.insert(form.fields.begin(), {"prompt", RequestField::prompt_or_ids});
+    form.fields.push_back({"logprobs", RequestField::logprobs});
+    form.fields.push_back({"special", RequestField::special});
+    return form;
+  }
+  form.fields.insert(form.fields.begin(), {"messages", RequestField::messages});
+  form.fields.push_back({"max_completion_tokens", RequestField::max_tokens});
+  form.fields.push_back({"logprobs", RequestField::wants_logprobs});
+  form.fields.push_back({"top_logprobs", RequestField::n_logprobs});
+  form.fields.push_back({"think", RequestField::think});
+  form.defaults.chat_template = served.chat_template;
+  form.defaults.think = served.think;
+  form.defaults.sampler = {.temperature = 0.7F, .top_p = 0.95F};  // as `bitnet chat` has them
+  return form;
+}
+
+// The field, unless it is null.
+const Json* given(const Json& object, const char* name) {
+  const auto at = object.find(name);
+  return at == object.end() || at->is_null() ? nullptr : &*at;
+}
+
+void check_others(const Json& object, const ServedModel& served) {
+  if (const Json* const model = given(object, "model")) {
+    const std::string name = FieldReader("model", *model).text();
+    if (!name.empty() && name != served.name) {
+      throw ApiError({.status = 404,
+                      .message = "there is no model '" + printable(name, kMaxPrintedName) +
+                                 "' here; the one that is served is called '" + served.name + "'",
+                      .param = "model",
+                      .code = "model_not_found"});
+    }
+  }
+  for (const Harmless& field : kHarmless) {
+    const Json* const value = given(object, field.name.data());
+    if (value == nullptr || field.holds(*value)) continue;
+    throw FieldError(std::string(field.name),
+                     std::string(field.name) + ": it can only be " + std::string(field.wanted));
+  }
+}
+
+void read_stream(const Json& object, ApiRequest& request) {
+  if (const Json* const stream = given(object, "stream")) {
+    request.stream = FieldReader("stream", *stream).yes_or_no();
+  }
+  const Json* const options = given(object, "stream_options");
+  if (options == nullptr) return;
+  if (!request.stream) throw FieldError("stream_options", "stream_options needs stream: true");
+  if (!options->is_object()) FieldReader("stream_options", *options).refuse("give {\"include_usage\": true}");
+  for (const auto& [key, value] : options->items()) {
+    const std::string name = "stream_options." + printable(key, kMaxPrintedName);
+    if (key == "include_usage") {
+      request.include_usage = !value.is_null() && FieldReader(name, value).yes_or_no();
+    } else if (key != "include_obfuscation") {
+      throw FieldError(name, name + ": there is no such field, but include_usage");
+    }
+  }
+}
+
+// A text or token ids each. OpenAI's completions take several, of either kind.
+std::vector<Json> prompts_of(const Json& object) {
+  const Json* const prompt = given(object, "prompt");
+  const bool is_list = prompt != nullptr && prompt->is_array() && !prompt->empty() &&
+                       (prompt->front().is_string() || prompt->front().is_array());
+  if (!is_list) return {object};
+  std::vector<Json> each;
+  Json one = object;
+  for (const Json& p : *prompt) {
+    one["prompt"] = p;
+    each.push_back(one);
+  }
+  return each;
+}
+
+void check_room(const SequenceRequest& sequence, ApiKind kind, const ServedModel& served) {
+  if (sequence.prompt.size() <= served.ctx_size) return;
+  throw ApiError({.status = 400,
+                  .message = "the prompt has " + std::to_string(sequence.prompt.size()) +
+                             " tokens, and the context holds " + std::to_string(served.ctx_size),
+                  .param = kind == ApiKind::chat ? "messages" : "prompt",
+                  .code = "context_length_exceeded"});
+}
+
+void limit_tokens(service::GenerationRequest& asked, const Json& object, const ServedModel& served) {
+  if (!served.max_tokens) return;
+  if (asked.max_tokens && *asked.max_tokens > *served.max_tokens) {
+    const std::string name = given(object, "max_tokens") != nullptr ? "max_tokens" : "max_completion_tokens";
+    throw FieldError(name, name + " " + std::to_string(*asked.max_tokens) +
+                               ": this server lets an answer have at most " +
+                               std::to_string(*served.max_tokens));
+  }
+  if (!asked.max_tokens) asked.max_tokens = served.max_tokens;
+}
+
+std::string id_of(ApiKind kind, std::string_view body, const ServedModel& served) {
+  const std::array<std::span<const std::byte>, 2> pieces{std::as_bytes(std::span(served.name)),
+                                                         std::as_bytes(std::span(body))};
+  return (kind == ApiKind::chat ? "chatcmpl-" : "cmpl-") +
+         sha256_of(pieces).value_or(std::string(kIdDigits, '0')).substr(0, kIdDigits);
+}
+
+}  // namespace
+
+ApiRequest read_api_request(ApiKind kind, std::string_view body, const ServedModel& served) {
+  Json object;
+  try {
+    object = service::parse_request(body);
+  } catch (const FieldError& e) {
+    throw FieldError("", "the body " + std::string(e.what()));
+  }
+  check_others(object, served);
+  ApiRequest request{.kind = kind, .id = id_of(kind, body, served)};
+  read_stream(object, request);
+  const Json* const n = given(object, "n");
+  if (n != nullptr) request.n_each = FieldReader("n", *n).whole<std::size_t>(1, served.most_choices);
+  const RequestForm form = form_for(kind, served);
+  const std::vector<Json> prompts =
+      kind == ApiKind::completion ? prompts_of(object) : std::vector<Json>{object};
+  if (prompts.size() > served.most_choices / request.n_each) {
+    throw FieldError("prompt", "prompt: this server answers at most " + std::to_string(served.most_choices) +
+                                   " at once, each prompt n times");
+  }
+  for (const Json& one : prompts) {
+    service::GenerationRequest asked = service::read_request(one, form);
+    limit_tokens(asked, object, served);
+    SequenceRequest sequence =
+        service::to_sequence(asked, service::form_of(asked, *served.model), *served.model);
+    check_room(sequence, kind, served);
+    request.has_logprobs = asked.logprobs.has_value();
+    for (std::size_t i = 0; i < request.n_each; ++i) {
+      request.jobs.push_back({.sequence = sequence, .n_logprobs = asked.logprobs});
+      ++sequence.sampler.seed;
+    }
+  }
+  return request;
+}
+
+}  // namespace bitnet::http

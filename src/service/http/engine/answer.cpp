@@ -1,0 +1,62 @@
+#include "service/http/engine/answer.h"
+
+#include <utility>
+
+namespace bitnet::http {
+namespace {
+
+// More than a context's worth of words: of a reader that has stopped reading.
+constexpr std::size_t kMostUnreadBytes = std::size_t{1} << 20;
+
+std::size_t bytes_of(const AnswerPart& part) {
+  return sizeof part + part.text.size() + (part.token ? part.token->top.size() * sizeof(TokenLogprob) : 0);
+}
+
+}  // namespace
+
+bool Answer::push(AnswerPart part) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (is_abandoned_ || n_bytes_ > kMostUnreadBytes) {
+      is_abandoned_ = true;
+      if (!part.end) return false;
+    }
+    n_bytes_ += bytes_of(part);
+    parts_.push_back(std::move(part));
+  }
+  changed_.notify_one();
+  return true;
+}
+
+void Answer::fail(std::exception_ptr reason) {
+  {
+    const std::lock_guard lock(mutex_);
+    failure_ = std::move(reason);
+  }
+  changed_.notify_one();
+}
+
+std::optional<AnswerPart> Answer::next(std::chrono::milliseconds patience) {
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, patience, [this] { return !parts_.empty() || failure_ != nullptr; });
+  if (!parts_.empty()) {
+    AnswerPart part = std::move(parts_.front());
+    parts_.pop_front();
+    n_bytes_ -= bytes_of(part);
+    return part;
+  }
+  if (failure_ != nullptr) std::rethrow_exception(failure_);
+  return std::nullopt;
+}
+
+void Answer::abandon() {
+  const std::lock_guard lock(mutex_);
+  is_abandoned_ = true;
+}
+
+bool Answer::is_abandoned() const {
+  const std::lock_guard lock(mutex_);
+  return is_abandoned_;
+}
+
+}  // namespace bitnet::http

@@ -1,0 +1,54 @@
+// What a sequence comes to, on its way from the engine to the connection that asked for it.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <deque>
+#include <exception>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "bitnet/scheduler.h"
+#include "bitnet/types.h"
+#include "engine/logprobs.h"
+
+namespace bitnet::http {
+
+struct AnswerToken {
+  TokenId id{};
+  std::optional<double> logprob{};  // where it was asked for, and `top` with it
+  std::vector<TokenLogprob> top{};
+};
+
+// A token and the text that became certain with it, or the end with the text that did so then.
+struct AnswerPart {
+  std::string text{};
+  std::optional<AnswerToken> token{};
+  std::optional<SequenceEnd> end{};
+};
+
+class Answer {
+ public:
+  // Of the engine. False: nobody wants the rest, or too much of it is yet to be read.
+  bool push(AnswerPart part);
+  // No more comes, for this reason.
+  void fail(std::exception_ptr reason);
+  // Of the reader, which waits so long at most. Throws what it failed with.
+  std::optional<AnswerPart> next(std::chrono::milliseconds patience);
+  // The reader wants no more.
+  void abandon();
+  bool is_abandoned() const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<AnswerPart> parts_;
+  std::size_t n_bytes_ = 0;  // of their texts, and some for what stands beside each
+  std::exception_ptr failure_;
+  bool is_abandoned_ = false;
+};
+
+}  // namespace bitnet::http

@@ -1,0 +1,197 @@
+#include "service/http/server/completions.h"
+
+#include <algorithm>
+#include <cctype>
+#include <ctime>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "base/printable.h"
+#include "service/http/api/api_answer.h"
+#include "service/http/api/api_error.h"
+
+namespace bitnet::http {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+constexpr milliseconds kLook{200};        // how often it is looked whether the client is still there
+constexpr milliseconds kUntilHead{1000};  // that an error has to come in to be one of HTTP, not of the stream
+constexpr milliseconds kUntilSign{15000};  // of life, where nothing is said: proxies close what is silent
+
+std::optional<Clock::time_point> deadline_after(milliseconds time) {
+  return time.count() == 0 ? std::nullopt : std::optional(Clock::now() + time);
+}
+
+// One answer, from the engine to its client.
+class Delivery {
+ public:
+  Delivery(ApiRequest request, Tickets tickets, const ServedModel& served, milliseconds time)
+      : head_{.kind = request.kind,
+              .id = std::move(request.id),
+              .model = served.name,
+              .created = static_cast<std::int64_t>(std::time(nullptr)),
+              .include_usage = request.include_usage},
+        n_each_(request.n_each),
+        time_(time),
+        deadline_(deadline_after(time)),
+        tickets_(std::move(tickets)),
+        has_ended_(request.jobs.size(), false) {
+    choices_.reserve(request.jobs.size());
+    for (std::size_t i = 0; i < request.jobs.size(); ++i) {
+      choices_.emplace_back(head_, served.model->tokenizer(), i, request.has_logprobs,
+                            std::move(stop_tokens_of(request, i)));
+    }
+  }
+
+  // Until the first part is there, and no longer than that.
+  void wait_for_first(milliseconds patience) { first_ = tickets_[0].next(patience); }
+
+  std::string whole(const std::function<bool()>& is_gone) {
+    for (std::size_t i = 0; i < choices_.size(); ++i) {
+      while (!has_ended_[i]) {
+        const std::optional<AnswerPart> part = next(i, is_gone);
+        if (!part) continue;
+        choices_[i].add(*part);
+        note_end(i, *part);
+      }
+    }
+    return whole_json(head_, choices_, usage_);
+  }
+
+  // The choices take turns, a part each: which comes first says nothing of how fast they were.
+  void stream(ResponseWriter& writer) {
+    const auto write = [&](const std::string& event) {
+      if (!writer.write(event)) throw ClientGone();
+    };
+    const std::function<bool()> is_gone = [&] { return writer.is_gone(); };
+    for (const ChoiceJson& choice : choices_) {
+      nlohmann::ordered_json event = choice.first_event();
+      if (!event.is_null()) write(event_of(head_, std::move(event)));
+    }
+    auto last_sign = Clock::now();
+    for (std::size_t i = 0; n_ended_ < choices_.size(); i = (i + 1) % choices_.size()) {
+      std::optional<AnswerPart> part;
+      while (!has_ended_[i] && !(part = next(i, is_gone))) {
+        if (Clock::now() - last_sign < kUntilSign) continue;
+        write(": the answer is on its way\n\n");
+        last_sign = Clock::now();
+      }
+      if (!part) continue;
+      nlohmann::ordered_json event = choices_[i].event(*part);
+      note_end(i, *part);
+      if (event.is_null()) continue;
+      write(event_of(head_, std::move(event)));
+      last_sign = Clock::now();
+    }
+    if (head_.include_usage) write(usage_event(head_, usage_));
+    write(kDoneEvent);
+  }
+
+ private:
+  static std::vector<TokenId>&& stop_tokens_of(ApiRequest& request, std::size_t i) {
+    return std::move(request.jobs[i].sequence.stop_tokens);
+  }
+
+  std::optional<AnswerPart> next(std::size_t i, const std::function<bool()>& is_gone) {
+    if (i == 0 && first_) return std::exchange(first_, std::nullopt);
+    if (deadline_ && Clock::now() > *deadline_) {
+      throw ApiError({.status = 504,
+                      .message = "the answer took longer than the " + std::to_string(time_.count() / 1000) +
+                                 " s that this server gives it; ask for fewer tokens",
+                      .type = "timeout_error",
+                      .code = "time_limit"});
+    }
+    if (is_gone()) throw ClientGone();
+    return tickets_[i].next(kLook);
+  }
+
+  void note_end(std::size_t i, const AnswerPart& part) {
+    if (!part.end) return;
+    has_ended_[i] = true;
+    ++n_ended_;
+    usage_.add(part.end->result, i % n_each_ == 0);
+  }
+
+  AnswerHead head_;
+  std::size_t n_each_;
+  milliseconds time_;
+  std::optional<Clock::time_point> deadline_;
+  Tickets tickets_;
+  std::vector<ChoiceJson> choices_;
+  std::vector<bool> has_ended_;
+  std::size_t n_ended_ = 0;
+  std::optional<AnswerPart> first_{};
+  Usage usage_{};
+};
+
+bool is_json_type(const std::vector<std::string>& types) {
+  if (types.size() != 1) return false;
+  std::string type = types.front().substr(0, types.front().find(';'));
+  std::erase_if(type, [](unsigned char c) { return std::isspace(c) != 0; });
+  std::ranges::transform(type, type.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return type == "application/json";
+}
+
+}  // namespace
+
+std::string read_json_body(Exchange& exchange, std::size_t most_bytes) {
+  if (!is_json_type(exchange.headers("Content-Type"))) {
+    throw ApiError({.status = 415,
+                    .message = "the body must be JSON: send it with Content-Type: application/json",
+                    .code = "unsupported_content_type"});
+  }
+  std::string body;
+  switch (exchange.read_body(most_bytes, body)) {
+    case BodyState::whole:
+      return body;
+    case BodyState::too_large:
+      throw ApiError({.status = 413,
+                      .message = "the body is larger than the " + std::to_string(most_bytes) +
+                                 " bytes that this server takes",
+                      .code = "body_too_large"});
+    case BodyState::unreadable:
+      throw ApiError({.status = 400,
+                      .message = "the body cannot be read: its length or its encoding makes no sense",
+                      .code = "unreadable_body"});
+    case BodyState::late:
+      throw ApiError(fault_of(408));
+    case BodyState::broken:
+      break;
+  }
+  throw ClientGone();
+}
+
+void Completions::answer(ApiKind kind, Exchange& exchange,
+                         std::vector<std::pair<std::string, std::string>> headers,
+                         std::shared_ptr<void> keep) {
+  ApiRequest request = read_api_request(kind, read_json_body(exchange, limits_.body_bytes), served_);
+  const bool is_stream = request.stream;
+  std::vector<EngineJob> jobs = request.jobs;
+  auto delivery =
+      std::make_shared<Delivery>(std::move(request), loop_.submit(std::move(jobs)), served_, limits_.time);
+  if (!is_stream) {
+    const std::string body = delivery->whole([&] { return exchange.is_gone(); });
+    exchange.respond({.content_type = "application/json", .body = body, .headers = std::move(headers)});
+    return;
+  }
+  delivery->wait_for_first(kUntilHead);
+  headers.emplace_back("Cache-Control", "no-cache");
+  headers.emplace_back("X-Accel-Buffering", "no");  // nginx would gather it
+  HttpResponse head{.content_type = "text/event-stream", .headers = std::move(headers)};
+  exchange.stream(std::move(head), [delivery, keep = std::move(keep)](ResponseWriter& writer) {
+    try {
+      delivery->stream(writer);
+    } catch (const ClientGone&) {
+      return;  // what it waits for is given up with the delivery
+    } catch (...) {
+      writer.write(error_event(error_json(fault_of(std::current_exception()))));
+    }
+  });
+}
+
+}  // namespace bitnet::http

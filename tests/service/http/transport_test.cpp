@@ -1,0 +1,140 @@
+// What clients send that is no proper request, or comes at its own pace.
+#include <gtest/gtest.h>
+#include <poll.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "service/http/client.h"
+
+namespace bitnet::test {
+namespace {
+
+using std::chrono::milliseconds;
+
+http::ServerOptions patient_for(milliseconds time) {
+  http::ServerOptions options;
+  options.listener.receive_time = time;
+  return options;
+}
+
+std::string answer_to(const TestServer& server, std::string_view text) {
+  RawConnection connection(server.port());
+  connection.send(text);
+  return connection.read_all();
+}
+
+// The one that has something to be read before all others.
+RawConnection& first_answered(const std::vector<std::unique_ptr<RawConnection>>& open) {
+  std::vector<pollfd> waits;
+  for (const auto& connection : open) waits.push_back({connection->socket(), POLLIN, 0});
+  EXPECT_GT(::poll(waits.data(), waits.size(), -1), 0);
+  const auto at = std::ranges::find_if(waits, [](const pollfd& one) { return one.revents != 0; });
+  return *open[static_cast<std::size_t>(at - waits.begin())];
+}
+
+TEST(Transport, AnswersOneRequestAfterAnotherOnAConnection) {
+  const TestServer server;
+  RawConnection connection(server.port());
+  for (int i = 0; i < 3; ++i) {
+    connection.send("GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    EXPECT_TRUE(connection.read_until("\"ok\"}\n").starts_with("HTTP/1.1 200"));
+  }
+  // Two at once are answered one after the other.
+  connection.send(
+      "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+      "GET /nothing HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+  const std::string both = connection.read_all();
+  EXPECT_TRUE(both.starts_with("HTTP/1.1 200")) << both;
+  EXPECT_NE(both.find("HTTP/1.1 404"), std::string::npos) << both;
+}
+
+TEST(Transport, RefusesWhatIsNoRequest) {
+  const TestServer server;
+  for (const char* text : {"nonsense\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n"}) {
+    const std::string answer = answer_to(server, text);
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 4")) << text << answer;
+    EXPECT_NE(answer.find("\"error\""), std::string::npos) << answer;
+  }
+}
+
+TEST(Transport, LimitsWhatStandsBeforeTheBody) {
+  const TestServer server;
+  const std::string answer =
+      answer_to(server, "GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: " + std::string(40000, 'a'));
+  EXPECT_TRUE(answer.starts_with("HTTP/1.1 4")) << answer;
+  const std::string many = [] {
+    std::string text = "GET / HTTP/1.1\r\nHost: localhost\r\n";
+    for (int i = 0; i < 10000; ++i) text += "X-" + std::to_string(i) + ": a\r\n";
+    return text;
+  }();
+  EXPECT_TRUE(answer_to(server, many).starts_with("HTTP/1.1 431"));
+}
+
+TEST(Transport, RefusesBodiesOfDoubtfulLength) {
+  const TestServer server;
+  const std::string head =
+      "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
+  EXPECT_TRUE(answer_to(server, head + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
+                  .starts_with("HTTP/1.1 400"));
+  EXPECT_TRUE(answer_to(server, head + "Content-Length: 2\r\nContent-Length: 9\r\n\r\n{}")
+                  .starts_with("HTTP/1.1 400"));
+  for (const char* length : {"-1", "abc", "0x5", "5, 5"}) {
+    EXPECT_TRUE(
+        answer_to(server, head + "Content-Length: " + length + "\r\n\r\n{}").starts_with("HTTP/1.1 400"))
+        << length;
+  }
+  EXPECT_TRUE(answer_to(server, head + "Content-Length: 99999999999999999999999\r\n\r\n{}")
+                  .starts_with("HTTP/1.1 413"));
+}
+
+TEST(Transport, GivesARequestSomeTimeToCome) {
+  const TestServer server(patient_for(milliseconds(300)));
+  EXPECT_TRUE(answer_to(server, "GET / HTTP/1.1\r\nHost: ").starts_with("HTTP/1.1 408"));
+  const std::string late = answer_to(server,
+                                     "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
+                                     "application/json\r\nContent-Length: 20\r\n\r\n{\"prompt\"");
+  EXPECT_TRUE(late.starts_with("HTTP/1.1 408")) << late;
+  EXPECT_EQ(server.get("/health").status, 200);
+}
+
+TEST(Transport, TellsWhoComesToTooManyConnections) {
+  http::ServerOptions options;
+  options.queue = 0;
+  const TestServer server(std::move(options), {.n_sequences = 1});
+  // Each has begun a request, and so cannot be sent away for others.
+  std::vector<std::unique_ptr<RawConnection>> open;
+  for (std::size_t i = 0; i < 66; ++i) {
+    open.push_back(std::make_unique<RawConnection>(server.port()));
+    open.back()->send("GET /health HTTP/1.1\r\nHost: localhost\r\n");
+  }
+  const std::string refused = first_answered(open).read_until("\r\n");
+  EXPECT_TRUE(refused.starts_with("HTTP/1.1 503")) << refused;
+  open.clear();
+  HttpReply reply = server.get("/health");
+  while (reply.status == 503) reply = server.get("/health");
+  EXPECT_EQ(reply.status, 200);
+}
+
+TEST(Transport, ClosesIdleConnectionsForThoseThatCome) {
+  http::ServerOptions options;
+  options.queue = 0;
+  const TestServer server(std::move(options), {.n_sequences = 1});
+  // Idle ones, each of which has been answered, give way.
+  std::vector<std::unique_ptr<RawConnection>> open;
+  for (std::size_t i = 0; i < 150; ++i) {
+    open.push_back(std::make_unique<RawConnection>(server.port()));
+    open.back()->send("GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    const std::string answer = open.back()->read_until("}\n");
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 200") || answer.starts_with("HTTP/1.1 503")) << i << answer;
+  }
+  HttpReply reply = server.get("/health");
+  while (reply.status == 503) reply = server.get("/health");
+  EXPECT_EQ(reply.status, 200);
+}
+
+}  // namespace
+}  // namespace bitnet::test
