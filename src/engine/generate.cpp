@@ -13,17 +13,12 @@
 #include "engine/draft_pace.h"
 #include "engine/session_choices.h"
 #include "engine/session_impl.h"
-#include "engine/stop_strings.h"
-#include "engine/text_stream.h"
+#include "engine/text_ending.h"
 
 namespace bitnet {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-bool contains(std::span<const TokenId> ids, TokenId id) {
-  return std::find(ids.begin(), ids.end(), id) != ids.end();
-}
 
 // Takes back what was run for nothing, also where a caller's function throws.
 class Unkept {
@@ -48,14 +43,12 @@ class Unkept {
 class Generation {
  public:
   Generation(Session& session, Sampler& sampler, std::vector<TokenId>& history,
-             const GenerateOptions& options, std::span<const TokenId> control_stops, TextStream& text,
-             GenerateResult& result)
+             const GenerateOptions& options, TextEnding& ending, GenerateResult& result)
       : session_(session),
         sampler_(sampler),
         history_(history),
         options_(options),
-        control_stops_(control_stops),
-        text_(text),
+        ending_(ending),
         result_(result) {
     if (options.draft.max_tokens == 0 || session.max_pass() == 1) return;
     index_.emplace(history.size() + result.tokens.capacity());
@@ -124,8 +117,7 @@ class Generation {
         query ? sampler_.sample(session_.candidates(*query, n_back), history_)
               : sampler_.sample(logits.empty() ? session_.logits(n_back) : logits, history_);
     if (!id) {
-      throw RuntimeError("the model's output is not finite at position " + std::to_string(history_.size()) +
-                         "; the file is damaged or was converted wrongly");
+      throw RuntimeError(not_finite_at(history_.size()));
     }
     return *id;
   }
@@ -142,24 +134,11 @@ class Generation {
       }
       index_->push(token.id);
     }
-    const std::optional<StopReason> stop = reason_after(token.id, n_back);
+    const std::optional<StopReason> stop =
+        ending_.after(token.id, result_.tokens.size() >= options_.max_tokens,
+                      to_index(session_.position()) - n_back == session_.ctx_size());
     if (options_.on_token) options_.on_token(token);
     return stop;
-  }
-
-  std::optional<StopReason> reason_after(TokenId id, std::size_t n_back) {
-    if (contains(options_.stop_tokens, id) || contains(control_stops_, id)) return StopReason::stop_token;
-    switch (text_.push(id)) {
-      case TextStream::State::stopped:
-        return StopReason::stop_string;
-      case TextStream::State::refused:
-        return StopReason::interrupted;
-      case TextStream::State::open:
-        break;
-    }
-    if (result_.tokens.size() >= options_.max_tokens) return StopReason::max_tokens;
-    if (to_index(session_.position()) - n_back == session_.ctx_size()) return StopReason::context_full;
-    return std::nullopt;
   }
 
   std::optional<StopReason> run_pass() {
@@ -198,8 +177,7 @@ class Generation {
   Sampler& sampler_;
   std::vector<TokenId>& history_;
   const GenerateOptions& options_;
-  std::span<const TokenId> control_stops_;
-  TextStream& text_;
+  TextEnding& ending_;
   GenerateResult& result_;
   std::optional<DraftIndex> index_;  // of the history; none where nothing is drafted
   std::array<TokenId, 1 + DraftOptions::kMostTokens> tokens_{};  // of the last pass
@@ -234,8 +212,7 @@ std::string_view name_of(StopReason reason) {
 GenerateResult generate(const Model& model, Session& session, Sampler& sampler, std::vector<TokenId>& history,
                         std::span<const TokenId> prompt, const GenerateOptions& options,
                         const TextSink& sink) {
-  const std::vector<TokenId> control_stops =
-      control_tokens_of(options.stop_strings, model.tokenizer(), options.show_special);
+  TextEnding ending(model.tokenizer(), options.stop_tokens, options.stop_strings, options.show_special, sink);
   if (options.draft.max_tokens > DraftOptions::kMostTokens) {
     throw OptionError("", "draft.max_tokens",
                       " " + std::to_string(options.draft.max_tokens) + " is too many; at most " +
@@ -246,7 +223,6 @@ GenerateResult generate(const Model& model, Session& session, Sampler& sampler, 
   const std::size_t room = session.ctx_size() - to_index(session.position()) + 1;
   result.tokens.reserve(std::min(options.max_tokens, room));
   history.reserve(history.size() + prompt.size() + result.tokens.capacity());
-  TextStream text(model.tokenizer(), options.show_special, options.stop_strings, sink);
 
   const Clock::time_point prefill_start = Clock::now();
   const std::size_t start = to_index(session.position());
@@ -272,20 +248,8 @@ GenerateResult generate(const Model& model, Session& session, Sampler& sampler, 
     return result;
   }
   if (!sequence.empty()) options.prompt_cache->save(session, sequence);
-  Generation generation(session, sampler, history, options, control_stops, text, result);
-  result.reason = generation.run();
-  if (result.reason != StopReason::stop_string && result.reason != StopReason::interrupted) {
-    switch (text.finish()) {
-      case TextStream::State::stopped:
-        result.reason = StopReason::stop_string;
-        break;
-      case TextStream::State::refused:
-        result.reason = StopReason::interrupted;
-        break;
-      case TextStream::State::open:
-        break;
-    }
-  }
+  Generation generation(session, sampler, history, options, ending, result);
+  result.reason = ending.finish(generation.run());
   result.decode_seconds = seconds_since(generation.decode_start());
   return result;
 }

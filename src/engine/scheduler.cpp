@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cassert>
-#include <string>
 #include <utility>
 
 #include "bitnet/error.h"
@@ -22,13 +20,6 @@ constexpr std::size_t kWorthWaiting = 16;
 constexpr std::size_t kMostHeadTokens = 32;
 
 std::size_t blocks_for(std::size_t n_tokens) { return (n_tokens + kBlock - 1) / kBlock; }
-
-std::size_t in_range(std::size_t value, std::size_t least, std::size_t most, const char* name) {
-  if (value >= least && value <= most) return value;
-  throw OptionError("", name,
-                    " " + std::to_string(value) + " is not between " + std::to_string(least) + " and " +
-                        std::to_string(most));
-}
 
 SchedulerOptions checked(SchedulerOptions options, std::size_t ctx_size) {
   in_range(options.n_sequences, 1, kMostSequences, "n_sequences");
@@ -114,55 +105,44 @@ void Scheduler::Impl::admit() {
   }
 }
 
-// Whether an older sequence is about to run what this one begins with.
-bool Scheduler::Impl::waits_for_another(const Running& r, std::span<const Running> older) {
-  if (!options.share_prefixes || r.sequence->n_run() > 0) return false;
-  const std::span<const TokenId> all = r.sequence->tokens();
-  const std::span<const TokenId> wanted = all.first(all.size() - 1);
-  std::size_t there = 0;
-  std::size_t coming = 0;
-  for (const Running& other : older) {
-    const std::size_t n = common_length(wanted, other.sequence->tokens());
-    coming = std::max(coming, n);
-    there = std::max(there, std::min(n, other.sequence->n_run()));
-  }
-  if (coming < there + kWorthWaiting) return false;
-  return coming >= kv.find(wanted).n_tokens() + kWorthWaiting;
-}
-
-// What others have run of a sequence that begins, or begins again, becomes its own.
-void Scheduler::Impl::take_beginning(Running& r, std::span<const Running> older) {
-  if (!options.share_prefixes || r.sequence->n_run() > 0 || !r.blocks.empty()) return;
+// What there is of a sequence's tokens, and what older sequences are about to run of them.
+Scheduler::Impl::Beginning Scheduler::Impl::find_beginning(const Running& r, std::span<const Running> older) {
   const std::span<const TokenId> all = r.sequence->tokens();
   // The last is run for what follows it.
   const std::span<const TokenId> wanted = all.first(all.size() - 1);
-  const KvBlocks::Beginning found = kv.find(wanted);
-  for (const KvBlocks::Block b : found.blocks) {
+  KvBlocks::Beginning found = kv.find(wanted);
+  Beginning beginning{std::move(found.blocks), found.next, found.n_next, 0};
+  const std::size_t n_whole = beginning.blocks.size() * kBlock;
+  for (const Running& other : older) {
+    const std::size_t n_common = common_length(wanted, other.sequence->tokens());
+    beginning.n_coming = std::max(beginning.n_coming, n_common);
+    const std::size_t n = std::min(n_common, other.sequence->n_run());
+    if (n <= n_whole + beginning.n_copied) continue;
+    beginning.source = other.blocks[beginning.blocks.size()];
+    beginning.n_copied = std::min(n - n_whole, kBlock);
+  }
+  return beginning;
+}
+
+// What others have run of a sequence that begins, or begins again, becomes its own.
+void Scheduler::Impl::take_beginning(Running& r, const Beginning& beginning) {
+  for (const KvBlocks::Block b : beginning.blocks) {
     kv.hold(b);
     r.blocks.push_back(b);
   }
   r.n_remembered = r.blocks.size();
-  std::optional<KvBlocks::Block> source = found.next;
-  std::size_t n_copied = found.n_next;
-  const std::size_t n_whole = r.blocks.size() * kBlock;
-  for (const Running& other : older) {
-    const std::size_t n = common_length(wanted, other.sequence->tokens().first(other.sequence->n_run()));
-    if (n <= n_whole + n_copied) continue;
-    source = other.blocks[r.blocks.size()];
-    n_copied = std::min(n - n_whole, kBlock);
-  }
-  if (source) {
-    kv.hold(*source);
+  std::size_t n_tokens = r.blocks.size() * kBlock;
+  if (beginning.source) {
+    kv.hold(*beginning.source);  // not to be forgotten for the block that it is copied to
     if (const std::optional<KvBlocks::Block> own = kv.take()) {
-      runner.cache.copy(*source, *own, n_copied);
+      runner.cache.copy(*beginning.source, *own, beginning.n_copied);
       r.blocks.push_back(*own);
-    } else {
-      n_copied = 0;
+      n_tokens += beginning.n_copied;
     }
-    kv.release(*source);
+    kv.release(*beginning.source);
   }
-  counts.n_cached_tokens += n_whole + n_copied;
-  r.sequence->cached(n_whole + n_copied);
+  counts.n_cached_tokens += n_tokens;
+  r.sequence->cached(n_tokens);
 }
 
 // Has a sequence that runs hold blocks for its next n tokens. False: older ones need them all.
@@ -217,8 +197,13 @@ void Scheduler::Impl::plan() {
       continue;
     }
     const std::span<const Running> older(running.data(), i);
-    if (room == 0 || waits_for_another(running[i], older)) continue;
-    take_beginning(running[i], older);
+    if (room == 0) continue;
+    if (options.share_prefixes && running[i].sequence->n_run() == 0) {
+      const Beginning beginning = find_beginning(running[i], older);
+      if (beginning.n_coming >= beginning.n_tokens() + kWorthWaiting) continue;
+      // One that already has blocks found nothing when it began.
+      if (running[i].blocks.empty()) take_beginning(running[i], beginning);
+    }
     const std::size_t n = std::min(running[i].sequence->n_left(), room);
     if (!make_room(i, n)) continue;
     running[i].n_planned = n;
@@ -275,12 +260,11 @@ void Scheduler::Impl::choose() {
       work(std::span(all).subspan(i, std::min(most, all.size() - i)));
     }
   };
-  const std::size_t most_searched =
-      std::min(HeadSearch::kMostTogether, runner.act.logits.size() / runner.config.vocab);
-  in_groups(by_search, most_searched, [&](std::span<const Choice> group) { choose_by_search(group); });
+  const std::size_t most = runner.act.logits.size() / runner.config.vocab;
+  in_groups(by_search, std::min(HeadSearch::kMostTogether, most),
+            [&](std::span<const Choice> group) { choose_by_search(group); });
   std::ranges::sort(from_all, {}, &Choice::row);
-  in_groups(from_all, runner.act.logits.size() / runner.config.vocab,
-            [&](std::span<const Choice> group) { choose_from_all(group); });
+  in_groups(from_all, most, [&](std::span<const Choice> group) { choose_from_all(group); });
 }
 
 void Scheduler::Impl::choose_by_search(std::span<const Choice> group) {

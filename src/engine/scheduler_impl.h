@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -29,12 +30,22 @@ struct Scheduler::Impl {
     bool is_over = false;
   };
 
+  // What a sequence that begins need not run: full blocks, and what a further one has of the next.
+  struct Beginning {
+    std::vector<KvBlocks::Block> blocks;
+    std::optional<KvBlocks::Block> source;  // that the rest is copied from
+    std::size_t n_copied = 0;               // tokens of it
+    std::size_t n_coming = 0;               // tokens that older sequences have in common with it, run or not
+
+    std::size_t n_tokens() const { return blocks.size() * KvBlocks::kTokens + n_copied; }
+  };
+
   void end_cancelled();
   void admit();
   std::size_t blocks_wanted(const Running& r) const;
   void plan();
-  bool waits_for_another(const Running& r, std::span<const Running> older);
-  void take_beginning(Running& r, std::span<const Running> older);
+  Beginning find_beginning(const Running& r, std::span<const Running> older);
+  void take_beginning(Running& r, const Beginning& beginning);
   bool make_room(std::size_t index, std::size_t n_tokens);
   void give_up_blocks(Running& r);
   void put_back_youngest();

@@ -9,21 +9,15 @@
 #include "engine/session_choices.h"
 
 namespace bitnet {
-namespace {
-
-bool holds(std::span<const TokenId> ids, TokenId id) { return std::ranges::find(ids, id) != ids.end(); }
-
-}  // namespace
 
 Sequence::Sequence(SequenceId id, const Model& model, SequenceRequest request, std::size_t ctx_size)
     : id_(id),
       request_(std::move(request)),
-      max_tokens_(request_.max_tokens),
       ctx_size_(ctx_size),
       sampler_(request_.sampler, model.info().vocab),
-      control_stops_(control_tokens_of(request_.stop_strings, model.tokenizer(), request_.show_special)),
       history_(std::move(request_.prompt)),
-      text_(model.tokenizer(), request_.show_special, request_.stop_strings, request_.on_text) {
+      ending_(model.tokenizer(), request_.stop_tokens, request_.stop_strings, request_.show_special,
+              request_.on_text) {
   check_tokens(model.impl().config, ctx_size, 0, history_);
   result_.n_prompt = history_.size();
 }
@@ -32,7 +26,7 @@ void Sequence::start() {
   if (started_) return;
   started_ = last_choice_ = Clock::now();
   // What is generated costs no more memory than its tokens, and no allocation between them.
-  const std::size_t room = std::min(max_tokens_, ctx_size_ - history_.size() + 1);
+  const std::size_t room = std::min(request_.max_tokens, ctx_size_ - history_.size() + 1);
   result_.tokens.reserve(room);
   history_.reserve(history_.size() + room);
 }
@@ -59,8 +53,7 @@ bool Sequence::choose(std::span<const Candidate> candidates) {
 bool Sequence::take(std::optional<TokenId> id, std::span<const float> logits) {
   const double seconds = seconds_since(std::exchange(last_choice_, Clock::now()));
   if (!id) {
-    error_ = "the model's output is not finite at position " + std::to_string(history_.size()) +
-             "; the file is damaged or was converted wrongly";
+    error_ = not_finite_at(history_.size());
     reason_ = StopReason::interrupted;
     return true;
   }
@@ -69,7 +62,7 @@ bool Sequence::take(std::optional<TokenId> id, std::span<const float> logits) {
   result_.tokens.push_back(*id);
   history_.push_back(*id);
   try {
-    reason_ = reason_after(*id);
+    reason_ = ending_.after(*id, result_.tokens.size() >= request_.max_tokens, n_run_ == ctx_size_);
     if (request_.on_token) request_.on_token({.id = *id, .logits = logits, .seconds = seconds});
   } catch (const std::exception& e) {
     error_ = e.what();
@@ -78,27 +71,10 @@ bool Sequence::take(std::optional<TokenId> id, std::span<const float> logits) {
   return reason_.has_value();
 }
 
-std::optional<StopReason> Sequence::reason_after(TokenId id) {
-  if (holds(request_.stop_tokens, id) || holds(control_stops_, id)) return StopReason::stop_token;
-  switch (text_.push(id)) {
-    case TextStream::State::stopped:
-      return StopReason::stop_string;
-    case TextStream::State::refused:
-      return StopReason::interrupted;
-    case TextStream::State::open:
-      break;
-  }
-  if (result_.tokens.size() >= max_tokens_) return StopReason::max_tokens;
-  if (n_run_ == ctx_size_) return StopReason::context_full;
-  return std::nullopt;
-}
-
 void Sequence::end() {
-  const StopReason reason = reason_.value_or(StopReason::max_tokens);
   SequenceEnd end;
   try {
-    result_.reason = reason;
-    if (started_ && reason != StopReason::stop_string && reason != StopReason::interrupted) finish_text();
+    result_.reason = ending_.finish(reason_.value_or(StopReason::max_tokens));
   } catch (const std::exception& e) {
     error_ = e.what();
     result_.reason = StopReason::interrupted;
@@ -108,19 +84,6 @@ void Sequence::end() {
   end.result = std::move(result_);
   end.error = std::move(error_);
   request_.on_end(end);
-}
-
-void Sequence::finish_text() {
-  switch (text_.finish()) {
-    case TextStream::State::stopped:
-      result_.reason = StopReason::stop_string;
-      break;
-    case TextStream::State::refused:
-      result_.reason = StopReason::interrupted;
-      break;
-    case TextStream::State::open:
-      break;
-  }
 }
 
 }  // namespace bitnet

@@ -10,7 +10,7 @@
 
 #include "bitnet/candidates.h"
 #include "bitnet/scheduler.h"
-#include "engine/text_stream.h"
+#include "engine/text_ending.h"
 
 namespace bitnet {
 
@@ -29,8 +29,6 @@ class Sequence {
   // Of the tokens, those that no choice has followed yet are to be run: all behind the first n_run.
   std::size_t n_run() const { return n_run_; }
   std::size_t n_left() const { return history_.size() - n_run_; }
-  // Whether it has only the last token chosen to run.
-  bool is_decoding() const { return n_left() == 1 && !result_.tokens.empty(); }
 
   // Its first pass is about to begin.
   void start();
@@ -46,7 +44,7 @@ class Sequence {
   // What the choice is made from, once all tokens are run; nullopt: all logits.
   std::optional<CandidateQuery> query() const;
   // Whether there is no choice to make.
-  bool wants_nothing() const { return max_tokens_ == 0; }
+  bool wants_nothing() const { return request_.max_tokens == 0; }
   // Makes the choice, and passes on what follows from it. True: the sequence has come to its end.
   bool choose(std::span<const float> logits);
   bool choose(std::span<const Candidate> candidates);
@@ -57,19 +55,15 @@ class Sequence {
 
  private:
   bool take(std::optional<TokenId> id, std::span<const float> logits);
-  std::optional<StopReason> reason_after(TokenId id);
-  void finish_text();
 
   SequenceId id_;
   SequenceRequest request_;
-  std::size_t max_tokens_;
   std::size_t ctx_size_;
   Sampler sampler_;
-  std::vector<TokenId> control_stops_;
   std::vector<TokenId> history_;
   std::size_t n_run_ = 0;
   bool was_put_back_ = false;
-  TextStream text_;
+  TextEnding ending_;
   std::optional<StopReason> reason_;
   GenerateResult result_;
   std::string error_;

@@ -8,24 +8,11 @@
 #include <vector>
 
 #include "bitnet/error.h"
-#include "engine/kv_type.h"
 #include "engine/session_choices.h"
 #include "engine/session_impl.h"
 #include "model/model_impl.h"
 
 namespace bitnet {
-namespace {
-
-std::size_t choose_chunk(std::size_t wanted, std::size_t ctx_size) {
-  if (wanted == 0 || wanted > kMostPassTokens) {
-    throw OptionError(
-        "", "prefill_chunk",
-        " " + std::to_string(wanted) + " is not between 1 and " + std::to_string(kMostPassTokens));
-  }
-  return std::min(wanted, ctx_size);
-}
-
-}  // namespace
 
 Session::Impl::Impl(const Model& model, const SessionOptions& options, const kernels::Kernels& table)
     : Impl(model, options, table, choose_ctx_size(model.impl().config, options.ctx_size)) {}
@@ -33,7 +20,9 @@ Session::Impl::Impl(const Model& model, const SessionOptions& options, const ker
 Session::Impl::Impl(const Model& model, const SessionOptions& options, const kernels::Kernels& table,
                     std::size_t n_positions)
     : Runner(model, options, table,
-             {.positions = n_positions, .pass_tokens = choose_chunk(options.prefill_chunk, n_positions)}),
+             {.positions = n_positions,
+              .pass_tokens = std::min(in_range(options.prefill_chunk, 1, kMostPassTokens, "prefill_chunk"),
+                                      n_positions)}),
       ctx_size(n_positions) {}
 
 std::size_t Session::Impl::row_of(std::size_t n_back) const {

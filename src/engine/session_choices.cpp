@@ -14,6 +14,18 @@ constexpr unsigned kMaxThreads = 1024;
 
 }  // namespace
 
+std::size_t in_range(std::size_t value, std::size_t least, std::size_t most, const char* name) {
+  if (value >= least && value <= most) return value;
+  throw OptionError("", name,
+                    " " + std::to_string(value) + " is not between " + std::to_string(least) + " and " +
+                        std::to_string(most));
+}
+
+std::string not_finite_at(std::size_t position) {
+  return "the model's output is not finite at position " + std::to_string(position) +
+         "; the file is damaged or was converted wrongly";
+}
+
 std::size_t choose_ctx_size(const Config& config, std::size_t wanted) {
   if (wanted == 0) return std::min(config.context_length, kDefaultContext);
   if (wanted > config.context_length) {

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "bitnet/types.h"
@@ -22,9 +23,15 @@ std::vector<int> choose_cpus(bool pin_threads, unsigned n_threads);
 ActivationType choose_activations(ActivationType wanted, const Model::Impl& model);
 Rounding rounding_of(ActivationType activations, const Model::Impl& model);
 
+// `value`, if it is in [least, most]; otherwise throws OptionError of that name.
+std::size_t in_range(std::size_t value, std::size_t least, std::size_t most, const char* name);
+
 // Throws UsageError where tokens cannot follow `position` others: there are none, they don't fit, or one is
 // outside the vocabulary.
 void check_tokens(const Config& config, std::size_t ctx_size, std::size_t position,
                   std::span<const TokenId> tokens);
+
+// What is said of logits with a NaN or an infinity among them.
+std::string not_finite_at(std::size_t position);
 
 }  // namespace bitnet
