@@ -16,9 +16,11 @@
 #include "base/seconds_since.h"
 #include "bitnet/error.h"
 #include "bitnet/scheduler.h"
+#include "cli/options/length_options.h"
 #include "cli/options/model_options.h"
 #include "cli/options/number_option.h"
 #include "cli/options/sampling_options.h"
+#include "cli/options/scheduler_options.h"
 #include "cli/options/template_option.h"
 #include "cli/terminal/interrupt.h"
 #include "cli/terminal/log.h"
@@ -47,8 +49,7 @@ struct BatchCommandOptions {
   std::optional<service::LineRange> lines;
   std::optional<Shard> shard;
   std::vector<std::string> merge;
-  std::size_t n_sequences = 16;
-  std::size_t kv_tokens = 0;
+  SchedulerOptions scheduler{.n_sequences = 16};
   std::string system;
   std::string chat_template = "raw";
   std::optional<bool> think;
@@ -113,11 +114,7 @@ void add_request_options(Command& c, BatchCommandOptions& o) {
   auto* think = add_think(c, o.think);
   auto* system = c.add_option("--system", o.system, "System message; needs a template")->type_name("TEXT");
   auto* special = c.add_flag("--special", o.special, "Control tokens: parse in the prompt, show in the text");
-  auto* n = add_number(c, "-n,--max-tokens", o.max_tokens, "Tokens at most; -1: until the text ends");
-  n->type_name("N");
-  auto* stop = c.add_option("--stop", o.stop, "End before this text; may be given several times");
-  stop->type_name("TEXT");
-  auto* ignore_eos = c.add_flag("--ignore-eos", o.ignore_eos, "Go on where the model ends its text");
+  const auto [n, stop, ignore_eos] = add_length_options(c, o.max_tokens, o.stop, o.ignore_eos);
   for (Option* option : {chat_template, think, system, special, n, stop, ignore_eos}) {
     option->group("Requests that say nothing else");
   }
@@ -134,19 +131,6 @@ service::GenerationRequest defaults_of(const BatchCommandOptions& o) {
   r.stop = o.stop;
   r.ignore_eos = o.ignore_eos;
   return r;
-}
-
-SchedulerOptions scheduler_options(const BatchCommandOptions& o) {
-  const SessionOptions& s = o.model.session;
-  return {.ctx_size = s.ctx_size,
-          .n_sequences = o.n_sequences,
-          .kv_tokens = o.kv_tokens,
-          .pass_tokens = s.prefill_chunk,
-          .n_threads = s.n_threads,
-          .pin_threads = s.pin_threads,
-          .kv_type = s.kv_type,
-          .activations = s.activations,
-          .backend = s.backend};
 }
 
 // All that decides an answer beside its request, and nothing else: not the machine, nor where files are.
@@ -176,9 +160,7 @@ std::string origin_of(const BatchCommandOptions& o, const Model& model, const Sc
 void check(const BatchCommandOptions& o) {
   if (o.input.empty())
     throw UsageError("no input: name a file with a JSON object in each line, or - for stdin");
-  if (o.model.session.profile) {
-    throw UsageError("--profile is for one sequence and has no effect here: leave it out");
-  }
+  check_scheduler_options(o.model);
   if (o.resume && !o.output) throw UsageError("--resume needs -o FILE: the records of the earlier run");
   if (o.shard && o.input == "-") {
     throw UsageError("--shard needs a file: the lines of stdin cannot be counted; --lines does without");
@@ -219,21 +201,34 @@ void report(const service::BatchCounts& counts, const Scheduler& scheduler, doub
             to_mib(memory_use().peak_bytes));
 }
 
+// Of the input, where they are wanted and can be known: of a file alone.
+std::optional<std::size_t> count_input(const BatchCommandOptions& o) {
+  std::error_code none;
+  const bool is_file = o.input != "-" && std::filesystem::is_regular_file(o.input, none);
+  // Where a part is asked for of what cannot be counted, that is refused.
+  return is_file || o.shard ? std::optional(service::count_lines(o.input)) : std::nullopt;
+}
+
+std::size_t lines_in(const service::LineRange& range, std::size_t n_lines) {
+  const std::size_t last = std::min(range.last, n_lines);
+  return last < range.first ? 0 : last + 1 - range.first;
+}
+
 ExitCode run(const BatchCommandOptions& o) {
   set_verbosity(o.model.quiet, o.model.verbose);
   if (!o.merge.empty()) return merge(o);
   check(o);
   service::BatchOptions options;
-  std::optional<std::size_t> n_lines;
   if (o.lines) options.range = *o.lines;
-  if (o.shard)
-    options.range = service::shard_of(service::count_lines(o.input), o.shard->index, o.shard->n_parts);
+  const std::optional<std::size_t> n_all = count_input(o);
+  if (o.shard) options.range = service::shard_of(*n_all, o.shard->index, o.shard->n_parts);
+  const std::size_t n_lines = n_all ? lines_in(options.range, *n_all) : 0;
   service::LineReader lines(o.input);
   std::optional<service::BatchFile> file;
   if (o.output) file.emplace(*o.output, o.resume);
   o.sampling.announce();
   const Model model = load_model(o.model, o.sampling.head());
-  Scheduler scheduler(model, scheduler_options(o));
+  Scheduler scheduler = make_scheduler(model, o.scheduler, o.model);
   options.defaults = defaults_of(o);
   options.is_temperature_given = o.sampling.sampler().temperature != 0;
   options.unordered = o.unordered;
@@ -242,21 +237,15 @@ ExitCode run(const BatchCommandOptions& o) {
   if (file) options.is_done = [&](std::size_t line, std::string_view key) { return file->has(line, key); };
   options.write = [&](std::string_view record) { file ? file->write(record) : write_stdout(record); };
 
-  // What there is to do is known of a file alone.
-  std::error_code none;
-  if (o.input != "-" && std::filesystem::is_regular_file(o.input, none)) {
-    const std::size_t last = std::min(options.range.last, service::count_lines(o.input));
-    n_lines = last < options.range.first ? 0 : last + 1 - options.range.first;
-  }
   service::BatchCounts counts;
   const auto start = std::chrono::steady_clock::now();
   ProgressBar bar(o.model.quiet, "batch");
   options.on_pass = [&] {
-    if (!n_lines || *n_lines == 0) return;
+    if (n_lines == 0) return;
     const double seconds = seconds_since(start);
     bar.update(
-        static_cast<double>(counts.n_done) / static_cast<double>(*n_lines),
-        fmt::format("{} of {}, {:.0f} tok/s", counts.n_done, *n_lines,
+        static_cast<double>(counts.n_done) / static_cast<double>(n_lines),
+        fmt::format("{} of {}, {:.0f} tok/s", counts.n_done, n_lines,
                     static_cast<double>(scheduler.counts().n_generated_tokens) / std::max(seconds, 1e-9)));
   };
   service::run_batch(model, scheduler, lines, options, counts);
@@ -284,12 +273,7 @@ std::function<ExitCode()> add_batch_command(Command& app) {
   add_request_options(*command, *options);
   options->sampling.add_to(*command);
   options->model.add_to(*command);
-  add_number(*command, "--sequences", options->n_sequences, "Requests that run at once, at most")
-      ->type_name("N")
-      ->group("Model");
-  add_number(*command, "--kv-tokens", options->kv_tokens, "Tokens in the KV cache, of all; 0: a few contexts")
-      ->type_name("N")
-      ->group("Model");
+  add_scheduler_options(*command, options->scheduler);
   add_help(*command);
   command->example("bitnet batch requests.jsonl -o answers.jsonl -n 200");
   command->example("bitnet batch requests.jsonl -o part2.jsonl --shard 2/8 --resume");

@@ -16,10 +16,13 @@ void add_scheduler_options(Command& command, SchedulerOptions& options) {
   tokens->type_name("N")->default_str("by --sequences")->group("Machine");
 }
 
+void check_scheduler_options(const ModelOptions& of_model) {
+  if (!of_model.session.profile) return;
+  throw UsageError("--profile is of one sequence's run, as `bitnet run` has it; leave it out");
+}
+
 Scheduler make_scheduler(const Model& model, SchedulerOptions options, const ModelOptions& of_model) {
   const SessionOptions& session = of_model.session;
-  if (session.profile)
-    throw UsageError("--profile is of one sequence's run, as `bitnet run` has it; leave it out");
   options.ctx_size = session.ctx_size;
   options.pass_tokens = session.prefill_chunk;
   options.n_threads = session.n_threads;

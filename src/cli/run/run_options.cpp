@@ -7,6 +7,7 @@
 #include "bitnet/error.h"
 #include "cli/options/draft_option.h"
 #include "cli/options/escapes.h"
+#include "cli/options/length_options.h"
 #include "cli/options/number_option.h"
 #include "cli/options/prompt_cache_option.h"
 #include "cli/options/prompt_input.h"
@@ -41,16 +42,6 @@ void add_prompt_options(Command& c, RunOptions& o) {
   for (Option* option : {prompt, file, ids, escape, chat_template, think, system, special}) {
     option->group("Prompt");
   }
-}
-
-void add_length_options(Command& c, RunOptions& o) {
-  auto* n = add_number(c, "-n,--max-tokens", o.max_tokens, "Tokens at most; -1: until the text ends");
-  n->type_name("N");
-  auto* stop = c.add_option("--stop", o.stop, "End before this text; may be given several times");
-  // One value each time. With more allowed CLI11 would take [a,b] for a list.
-  stop->type_name("TEXT");
-  auto* ignore_eos = c.add_flag("--ignore-eos", o.ignore_eos, "Go on where the model ends its text");
-  for (Option* option : {n, stop, ignore_eos}) option->group("Output");
 }
 
 void add_score_options(Command& c, RunOptions& o) {
@@ -112,7 +103,9 @@ void check_score(const RunOptions& o) {
 
 void RunOptions::add_to(Command& command) {
   add_prompt_options(command, *this);
-  add_length_options(command, *this);
+  for (Option* option : add_length_options(command, max_tokens, stop, ignore_eos)) {
+    option->group("Output");
+  }
   add_form_options(command, *this);
   add_score_options(command, *this);
   sampling.add_to(command);

@@ -109,6 +109,7 @@ void check_chat_form(const ServeOptions& o, const Model& model) {
 
 ExitCode serve(ServeOptions& o) {
   set_verbosity(o.model.quiet, o.model.verbose);
+  check_scheduler_options(o.model);
   read_limits(o);
   // Whoever comes may want the best token only.
   const Model model = load_model(o.model);

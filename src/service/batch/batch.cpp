@@ -1,6 +1,5 @@
 #include "service/batch/batch.h"
 
-#include <exception>
 #include <map>
 #include <memory>
 #include <optional>
@@ -68,8 +67,8 @@ class BatchRun {
         // More than can run, so that there is always a next one; few enough to hold their records.
         most_open_(4 * scheduler.n_sequences() + 64) {}
 
-  bool has_room() const { return n_open_ + held_.size() < most_open_; }
-  bool is_idle() const { return n_open_ == 0; }
+  bool has_room() const { return n_open() + held_.size() < most_open_; }
+  bool is_idle() const { return n_open() == 0; }
 
   void begin(const Line& line) {
     ++counts_.n_read;
@@ -87,8 +86,6 @@ class BatchRun {
     try {
       ask(line, key, answer);
       return;
-    } catch (const OptionError& e) {
-      fault = e.what();
     } catch (const UsageError& e) {
       fault = e.what();
     } catch (const ModelError& e) {
@@ -98,9 +95,9 @@ class BatchRun {
     finish_as_error(*answer, *fault);
   }
 
-  bool step() { return scheduler_.step(); }
-
  private:
+  std::size_t n_open() const { return scheduler_.n_running() + scheduler_.n_waiting(); }
+
   void ask(const Line& line, const std::string& key, const std::shared_ptr<Answer>& answer) {
     if (line.is_too_long) {
       throw UsageError("the line has more than " + std::to_string(LineReader::kMostBytes) + " bytes");
@@ -127,7 +124,6 @@ class BatchRun {
                                    {"top", top_json(model_.tokenizer(), *answer->logprobs)}});
     };
     sequence.on_end = [this, answer](const SequenceEnd& end) {
-      --n_open_;
       if (!end.error.empty()) return finish_as_error(*answer, end.error);
       answer->record.update({{"text", answer->text},
                              {"reason", name_of(end.result.reason)},
@@ -138,7 +134,6 @@ class BatchRun {
     };
     answer->record["key"] = key;
     scheduler_.add(std::move(sequence));
-    ++n_open_;
   }
 
   void finish_as_error(Answer& answer, const std::string& message) {
@@ -170,7 +165,6 @@ class BatchRun {
   RequestForm form_;
   std::size_t most_open_;
   std::size_t n_begun_ = 0;
-  std::size_t n_open_ = 0;
   std::size_t n_written_ = 0;
   std::map<std::size_t, std::string> held_;  // records that wait for earlier ones
 };
@@ -197,7 +191,7 @@ void run_batch(const Model& model, Scheduler& scheduler, LineReader& lines, cons
       if (!at_end) run.begin(line);
     }
     if (!options.keep_going()) return;
-    const bool has_more = run.step();
+    const bool has_more = scheduler.step();
     if (options.on_pass) options.on_pass();
     if (at_end && !has_more) return;
   }

@@ -19,6 +19,11 @@ namespace {
 constexpr std::size_t kPiece = std::size_t{1} << 16;
 constexpr int kWaitMilliseconds = 100;  // between two questions whether to go on
 
+[[noreturn]] void fail_to_read(const std::string& path) {
+  const std::string why = std::generic_category().message(errno);
+  throw RuntimeError(printable(path, kMaxPrintedPath) + ": cannot be read: " + why);
+}
+
 Descriptor open_file(const std::string& path) {
   Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   const std::string shown = printable(path, kMaxPrintedPath);
@@ -94,7 +99,7 @@ LineReader::State LineReader::fill(bool wait, const std::function<bool()>& keep_
     pollfd ready{.fd = fd_, .events = POLLIN, .revents = 0};
     const int n = ::poll(&ready, 1, wait ? kWaitMilliseconds : 0);
     if (n > 0) break;
-    if (n < 0 && errno != EINTR) throw RuntimeError(path_ + ": " + std::generic_category().message(errno));
+    if (n < 0 && errno != EINTR) fail_to_read(path_);
     if (!wait || !keep_going()) return State::none_yet;
   }
   buffer_.erase(0, begin_);
@@ -106,10 +111,7 @@ LineReader::State LineReader::fill(bool wait, const std::function<bool()>& keep_
   do n = ::read(fd_, buffer_.data() + size, kPiece);
   while (n < 0 && errno == EINTR);
   buffer_.resize(size + static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
-  if (n < 0) {
-    throw RuntimeError(printable(path_, kMaxPrintedPath) +
-                       ": cannot be read: " + std::generic_category().message(errno));
-  }
+  if (n < 0) fail_to_read(path_);
   at_end_ = n == 0;
   return at_end_ ? State::end : State::line;
 }
@@ -126,10 +128,7 @@ std::size_t count_lines(const std::string& path) {
   char last = '\n';
   for (ssize_t n = 0; (n = ::read(file.get(), piece.data(), kPiece)) != 0;) {
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) {
-      throw RuntimeError(printable(path, kMaxPrintedPath) +
-                         ": cannot be read: " + std::generic_category().message(errno));
-    }
+    if (n < 0) fail_to_read(path);
     n_lines += static_cast<std::size_t>(std::count(piece.begin(), piece.begin() + n, '\n'));
     last = piece[static_cast<std::size_t>(n - 1)];
   }
