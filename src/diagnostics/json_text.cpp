@@ -12,8 +12,6 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::string_view kHexDigits = "0123456789abcdef";
 
-bool is_utf8(std::string_view text) { return well_formed_prefix(text) == text.size(); }
-
 std::string array_in_lines(const Json& array) {
   std::string text = "[";
   for (const Json& element : array) text += (text.size() == 1 ? "\n    " : ",\n    ") + element.dump();

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string_view>
 
+#include "base/ascii.h"
 #include "base/printable.h"
 #include "gguf/load.h"
 
@@ -58,8 +59,7 @@ std::string_view text_of(std::span<const std::byte> bytes) {
 }
 
 bool begins_with_ignoring_case(std::string_view text, std::string_view lower) {
-  const auto to_lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-  return std::ranges::equal(text.substr(0, lower.size()), lower, {}, to_lower);
+  return ascii_lower(text.substr(0, lower.size())) == lower;
 }
 
 // A stand-in of three lines that a repository holds in place of a large file; one says "size N".

@@ -25,4 +25,6 @@ Utf8Unit decode_utf8(std::string_view bytes);
 // The length of the longest well-formed front of `bytes`.
 std::size_t well_formed_prefix(std::string_view bytes);
 
+inline bool is_utf8(std::string_view bytes) { return well_formed_prefix(bytes) == bytes.size(); }
+
 }  // namespace bitnet

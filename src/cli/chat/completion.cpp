@@ -22,7 +22,7 @@ std::string_view common_front(std::string_view a, std::string_view b) {
 
 bool fits_a_line(std::string_view name) {
   const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; };
-  return well_formed_prefix(name) == name.size() && std::ranges::none_of(name, is_control);
+  return is_utf8(name) && std::ranges::none_of(name, is_control);
 }
 
 }  // namespace

@@ -95,7 +95,7 @@ void check_encoding(const std::string& path, std::string& text) {
   if (n_zeros > 0) {
     log_warn("{}: {} of the prompt's {} bytes are zero; is it text? UTF-16 needs iconv -f UTF-16LE -t UTF-8",
              name, n_zeros, text.size());
-  } else if (well_formed_prefix(text) != text.size()) {
+  } else if (!is_utf8(text)) {
     log_warn("{}: the prompt is not valid UTF-8; its bytes are taken as they are", name);
   }
 }

@@ -29,7 +29,7 @@ OrderedJson bytes_json(std::string_view piece) {
 
 // As OpenAI's completions have what is no text of its own: "bytes:\xe2\x80".
 std::string token_name(std::string_view piece) {
-  if (well_formed_prefix(piece) == piece.size()) return std::string(piece);
+  if (is_utf8(piece)) return std::string(piece);
   constexpr std::string_view kDigits = "0123456789abcdef";
   std::string name = "bytes:";
   for (const char c : piece) {

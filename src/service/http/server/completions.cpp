@@ -8,7 +8,7 @@
 #include <optional>
 #include <string_view>
 
-#include "base/printable.h"
+#include "base/ascii.h"
 #include "service/http/api/api_answer.h"
 #include "service/http/api/api_error.h"
 
@@ -29,7 +29,8 @@ std::optional<Clock::time_point> deadline_after(milliseconds time) {
 // One answer, from the engine to its client.
 class Delivery {
  public:
-  Delivery(ApiRequest request, Tickets tickets, const ServedModel& served, milliseconds time)
+  // Hands the request to the engine. Throws what that throws.
+  Delivery(ApiRequest request, EngineLoop& loop, const ServedModel& served, milliseconds time)
       : head_{.kind = request.kind,
               .id = std::move(request.id),
               .model = served.name,
@@ -38,14 +39,9 @@ class Delivery {
         n_each_(request.n_each),
         time_(time),
         deadline_(deadline_after(time)),
-        tickets_(std::move(tickets)),
-        has_ended_(request.jobs.size(), false) {
-    choices_.reserve(request.jobs.size());
-    for (std::size_t i = 0; i < request.jobs.size(); ++i) {
-      choices_.emplace_back(head_, served.model->tokenizer(), i, request.has_logprobs,
-                            std::move(stop_tokens_of(request, i)));
-    }
-  }
+        choices_(choices_of(request, head_, served.model->tokenizer())),
+        has_ended_(choices_.size(), false),
+        tickets_(loop.submit(std::move(request.jobs))) {}
 
   // Until the first part is there, and no longer than that.
   void wait_for_first(milliseconds patience) { first_ = tickets_[0].next(patience); }
@@ -92,8 +88,13 @@ class Delivery {
   }
 
  private:
-  static std::vector<TokenId>&& stop_tokens_of(ApiRequest& request, std::size_t i) {
-    return std::move(request.jobs[i].sequence.stop_tokens);
+  static std::vector<ChoiceJson> choices_of(const ApiRequest& request, const AnswerHead& head,
+                                            const Tokenizer& tokenizer) {
+    std::vector<ChoiceJson> choices;
+    for (const EngineJob& job : request.jobs) {
+      choices.emplace_back(head, tokenizer, choices.size(), request.has_logprobs, job.sequence.stop_tokens);
+    }
+    return choices;
   }
 
   std::optional<AnswerPart> next(std::size_t i, const std::function<bool()>& is_gone) {
@@ -120,9 +121,9 @@ class Delivery {
   std::size_t n_each_;
   milliseconds time_;
   std::optional<Clock::time_point> deadline_;
-  Tickets tickets_;
   std::vector<ChoiceJson> choices_;
   std::vector<bool> has_ended_;
+  Tickets tickets_;
   std::size_t n_ended_ = 0;
   std::optional<AnswerPart> first_{};
   Usage usage_{};
@@ -130,10 +131,8 @@ class Delivery {
 
 bool is_json_type(const std::vector<std::string>& types) {
   if (types.size() != 1) return false;
-  std::string type = types.front().substr(0, types.front().find(';'));
+  std::string type = ascii_lower(types.front().substr(0, types.front().find(';')));
   std::erase_if(type, [](unsigned char c) { return std::isspace(c) != 0; });
-  std::ranges::transform(type, type.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return type == "application/json";
 }
 
@@ -171,9 +170,7 @@ void Completions::answer(ApiKind kind, Exchange& exchange,
                          std::shared_ptr<void> keep) {
   ApiRequest request = read_api_request(kind, read_json_body(exchange, limits_.body_bytes), served_);
   const bool is_stream = request.stream;
-  std::vector<EngineJob> jobs = request.jobs;
-  auto delivery =
-      std::make_shared<Delivery>(std::move(request), loop_.submit(std::move(jobs)), served_, limits_.time);
+  auto delivery = std::make_shared<Delivery>(std::move(request), loop_, served_, limits_.time);
   if (!is_stream) {
     const std::string body = delivery->whole([&] { return exchange.is_gone(); });
     exchange.respond({.content_type = "application/json", .body = body, .headers = std::move(headers)});

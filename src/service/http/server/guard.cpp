@@ -1,20 +1,14 @@
 #include "service/http/server/guard.h"
 
 #include <algorithm>
-#include <cctype>
 #include <cstddef>
 
+#include "base/ascii.h"
 #include "base/printable.h"
 #include "service/http/api/api_error.h"
 
 namespace bitnet::http {
 namespace {
-
-std::string lower(std::string_view text) {
-  std::string small(text);
-  for (char& c : small) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return small;
-}
 
 // "localhost" of "localhost:8080", "[::1]" of "[::1]:8080".
 std::string_view without_port(std::string_view host) {
@@ -46,14 +40,14 @@ bool is_same_secret(std::string_view given, std::string_view wanted) {
 }  // namespace
 
 bool is_loopback(std::string_view host) {
-  const std::string name = lower(without_brackets(host));
+  const std::string name = ascii_lower(without_brackets(host));
   return name == "localhost" || name.ends_with(".localhost") || name == "::1" || name.starts_with("127.");
 }
 
 void Guard::check_key(const Exchange& exchange) const {
   constexpr std::string_view kScheme = "bearer ";
   const std::vector<std::string> given = exchange.headers("Authorization");
-  const bool has_key = given.size() == 1 && lower(given.front()).starts_with(kScheme);
+  const bool has_key = given.size() == 1 && ascii_lower(given.front()).starts_with(kScheme);
   const std::string_view key = has_key ? std::string_view(given.front()).substr(kScheme.size()) : "";
   if (is_same_secret(key, rules_.api_key)) return;
   throw ApiError({.status = 401,
@@ -75,16 +69,16 @@ void Guard::check(const Exchange& exchange, bool needs_key) const {
   }
   const std::vector<std::string> hosts = exchange.headers("Host");
   if (hosts.size() > 1) throw ApiError(fault_of(400));
-  const std::string host = hosts.empty() ? "" : lower(hosts.front());
+  const std::string host = hosts.empty() ? "" : ascii_lower(hosts.front());
   // A name that someone else's DNS points at this machine would make his page one of ours.
   if (is_loopback(rules_.host) && !host.empty() && !is_loopback(without_port(host)) &&
-      without_port(host) != lower(rules_.host)) {
+      without_port(host) != ascii_lower(rules_.host)) {
     refuse("this server listens on " + rules_.host + ", and is not called '" +
                printable(host, kMaxPrintedName) + "'; start it with an API key to be reached by other names",
            "host_not_allowed");
   }
   for (const std::string& origin : exchange.headers("Origin")) {
-    const std::string name = lower(origin);
+    const std::string name = ascii_lower(origin);
     if (name == "http://" + host || name == "https://" + host || is_allowed_origin(origin)) continue;
     refuse("pages of " + printable(origin, kMaxPrintedName) +
                " may not use this server; start it with --cors and that origin to let them",
