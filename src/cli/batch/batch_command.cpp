@@ -2,6 +2,7 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <memory>
@@ -22,6 +23,7 @@
 #include "cli/options/sampling_options.h"
 #include "cli/options/scheduler_options.h"
 #include "cli/options/template_option.h"
+#include "cli/run/run_receipt.h"
 #include "cli/terminal/interrupt.h"
 #include "cli/terminal/log.h"
 #include "cli/terminal/memory_use.h"
@@ -103,8 +105,9 @@ void add_file_options(Command& c, BatchCommandOptions& o) {
       [&o](const std::string& text, const std::string& source) { o.shard = parse_shard(text, source); },
       "Only the I-th of N equal parts of the input");
   shard->type_name("I/N")->excludes(lines);
-  auto* merge = c.add_option("--merge", o.merge, "Join the outputs of parts: once for each, and no input");
-  merge->type_name("FILE")->excludes(input);
+  auto* merge = c.add_option("--merge", o.merge,
+                             "Join the outputs of parts, once for each; all of an input, if one is named");
+  merge->type_name("FILE");
   for (Option* other : {resume, unordered, lines, shard}) merge->excludes(other);
   for (Option* option : {input, output, resume, unordered, lines, shard, merge}) option->group("Files");
 }
@@ -134,11 +137,12 @@ service::GenerationRequest defaults_of(const BatchCommandOptions& o) {
 }
 
 // All that decides an answer beside its request, and nothing else: not the machine, nor where files are.
-std::string origin_of(const BatchCommandOptions& o, const Model& model, const Scheduler& scheduler) {
+std::string describe_settings(const BatchCommandOptions& o, const Model& model, const Scheduler& scheduler,
+                              const std::string& sha256) {
   const ModelInfo& info = model.info();
   const SamplerOptions s = o.sampling.sampler();
   const nlohmann::ordered_json all{
-      {"model", {info.name, info.architecture, info.file_bytes, info.n_layers, info.hidden, info.vocab}},
+      {"model", sha256},
       {"ctx_size", scheduler.ctx_size()},
       {"kv_type", name_of(o.model.session.kv_type)},
       {"activations", name_of(scheduler.activations())},
@@ -173,7 +177,8 @@ void check(const BatchCommandOptions& o) {
 }
 
 ExitCode merge(const BatchCommandOptions& o) {
-  const service::MergedBatches merged = service::merge_batches(o.merge);
+  const service::MergedBatches merged =
+      service::merge_batches(o.merge, o.input.empty() ? std::nullopt : std::optional(o.input));
   if (o.output) {
     OutputFile file(*o.output);
     file.write(merged.text);
@@ -230,13 +235,20 @@ ExitCode run(const BatchCommandOptions& o) {
   const Model model = load_model(o.model, o.sampling.head());
   Scheduler scheduler = make_scheduler(model, o.scheduler, o.model);
   options.defaults = defaults_of(o);
-  options.is_temperature_given = o.sampling.sampler().temperature != 0;
+  const std::vector<std::string> given = o.sampling.given();
+  options.is_temperature_given = std::ranges::any_of(
+      given, [](const std::string& name) { return name == "--temp" || name == "--greedy"; });
   options.unordered = o.unordered;
-  options.origin = origin_of(o, model, scheduler);
+  const std::optional<std::string> sha256 = sha256_of_model(model);
+  if (!sha256) return ExitCode::interrupted;
+  options.settings = service::batch_settings(describe_settings(o, model, scheduler, *sha256));
   options.keep_going = [] { return !interrupted(); };
   if (file) options.is_done = [&](std::size_t line, std::string_view key) { return file->has(line, key); };
   options.write = [&](std::string_view record) { file ? file->write(record) : write_stdout(record); };
 
+  // Of a file it can be known before anything is touched that the records are its answers.
+  if (file && n_all) file->check(o.input, options.range, options.settings);
+  if (file) file->start();
   service::BatchCounts counts;
   const auto start = std::chrono::steady_clock::now();
   ProgressBar bar(o.model.quiet, "batch");
@@ -277,7 +289,7 @@ std::function<ExitCode()> add_batch_command(Command& app) {
   add_help(*command);
   command->example("bitnet batch requests.jsonl -o answers.jsonl -n 200");
   command->example("bitnet batch requests.jsonl -o part2.jsonl --shard 2/8 --resume");
-  command->example("bitnet batch --merge part1.jsonl --merge part2.jsonl -o answers.jsonl");
+  command->example("bitnet batch in.jsonl --merge p1.jsonl --merge p2.jsonl -o out.jsonl");
   command->everyday({"--input", "--output", "--resume", "--shard", "--max-tokens", "--template", "--temp",
                      "--model", "--sequences", "--threads", "--quiet", "--help"});
   command->footer(

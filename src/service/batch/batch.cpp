@@ -19,6 +19,8 @@ using OrderedJson = nlohmann::ordered_json;
 
 constexpr std::size_t kKeyDigits = 16;
 
+std::span<const std::byte> bytes_of(std::string_view text) { return std::as_bytes(std::span(text)); }
+
 RequestForm form_of_lines(const BatchOptions& options) {
   using enum RequestField;
   return {.fields = {{"prompt", prompt},
@@ -72,7 +74,7 @@ class BatchRun {
 
   void begin(const Line& line) {
     ++counts_.n_read;
-    const std::string key = batch_key(options_.origin, line.text);
+    const std::string key = batch_key(options_.settings, line.text);
     if (options_.is_done && options_.is_done(line.number, key)) {
       ++counts_.n_done;
       ++counts_.n_earlier;
@@ -91,7 +93,7 @@ class BatchRun {
     } catch (const ModelError& e) {
       fault = e.what();
     }
-    answer->record["key"] = key;
+    name_record(*answer, key);
     finish_as_error(*answer, *fault);
   }
 
@@ -132,8 +134,13 @@ class BatchRun {
       if (answer->logprobs) answer->record["logprobs"] = std::move(answer->of_tokens);
       finish(*answer);
     };
-    answer->record["key"] = key;
+    name_record(*answer, key);
     scheduler_.add(std::move(sequence));
+  }
+
+  void name_record(Answer& answer, const std::string& key) const {
+    answer.record["settings"] = options_.settings;
+    answer.record["key"] = key;
   }
 
   void finish_as_error(Answer& answer, const std::string& message) {
@@ -171,10 +178,12 @@ class BatchRun {
 
 }  // namespace
 
-std::string batch_key(std::string_view origin, std::string_view line) {
-  const auto bytes = [](std::string_view text) { return std::as_bytes(std::span(text)); };
-  const std::string_view gap("\n", 1);
-  const std::array pieces{bytes(origin), bytes(gap), bytes(line)};
+std::string batch_settings(std::string_view description) {
+  return sha256_of(bytes_of(description))->substr(0, kKeyDigits);
+}
+
+std::string batch_key(std::string_view settings, std::string_view line) {
+  const std::array pieces{bytes_of(settings), bytes_of("\n"), bytes_of(line)};
   return sha256_of(pieces)->substr(0, kKeyDigits);
 }
 

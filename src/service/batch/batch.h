@@ -18,8 +18,8 @@ namespace bitnet::service {
 //   program, commit   that wrote it
 //   line              its request's, counted from 1
 //   id                the request's, if it has one: a text or a whole number
-//   key               16 hexadecimal digits of the request, the options and the model: where they are the
-//                     same, so is all that follows
+//   settings          16 hexadecimal digits of the options and the model's bytes
+//   key               16 of these and the request: where they are the same, so is all that follows
 //   text              what was generated
 //   reason            why it ended, as in bitnet.run
 //   n_prompt          tokens of the prompt
@@ -34,7 +34,7 @@ struct BatchOptions {
   bool is_temperature_given = false;  // the defaults' is what somebody asked for
   bool unordered = false;             // records as they come, not in the order of the requests
   LineRange range{};
-  std::string origin{};  // of the options and the model, for the key
+  std::string settings{};  // as records have them
   std::function<bool()> keep_going = [] { return true; };
   // Whether a line has its record already; it throws where that is another request's.
   std::function<bool(std::size_t line, std::string_view key)> is_done{};
@@ -49,7 +49,9 @@ struct BatchCounts {
   std::size_t n_failed = 0;   // of this run's, that are errors
 };
 
-std::string batch_key(std::string_view origin, std::string_view line);
+// Of all that decides an answer beside its request, and with a request too.
+std::string batch_settings(std::string_view description);
+std::string batch_key(std::string_view settings, std::string_view line);
 
 // Until all lines are answered, or keep_going says no: what isn't finished then has no record. `counts` is
 // kept up to date. Throws what the functions of `options` and the reader throw.

@@ -13,8 +13,10 @@
 #include <system_error>
 #include <utility>
 
+#include "base/joined.h"
 #include "base/printable.h"
 #include "bitnet/error.h"
+#include "service/batch/batch.h"
 #include "service/request/generation_request.h"
 
 namespace bitnet::service {
@@ -22,6 +24,7 @@ namespace {
 
 struct RecordName {
   std::size_t line = 0;
+  std::string settings;
   std::string key;
   bool is_error = false;
 };
@@ -32,8 +35,8 @@ std::optional<RecordName> name_of_record(std::string_view text) {
     const Json record = parse_request(text);
     if (record.at("schema") != "bitnet.batch" || record.at("version") != 1) return std::nullopt;
     if (!record.at("line").is_number_unsigned()) return std::nullopt;
-    return RecordName{record.at("line").get<std::size_t>(), record.at("key").get<std::string>(),
-                      record.contains("error")};
+    return RecordName{record.at("line").get<std::size_t>(), record.at("settings").get<std::string>(),
+                      record.at("key").get<std::string>(), record.contains("error")};
   } catch (const FieldError&) {
   } catch (const Json::exception&) {
   }
@@ -72,7 +75,7 @@ BatchFile::BatchFile(const std::string& path, bool resume)
 void BatchFile::read_records() {
   std::ifstream in(path_, std::ios::binary);
   std::string text;
-  std::size_t n_whole = 0;  // bytes
+  std::size_t n_whole = 0;
   for (std::size_t number = 1; std::getline(in, text); ++number) {
     const bool is_whole = !in.eof();
     std::optional<RecordName> name = name_of_record(text);
@@ -88,7 +91,25 @@ void BatchFile::read_records() {
     n_whole += text.size() + 1;
   }
   if (in.bad()) fail("cannot be read", EIO);
-  if (::ftruncate(file_.get(), static_cast<off_t>(n_whole)) != 0) fail("cannot be cut", errno);
+  n_whole_ = n_whole;
+}
+
+void BatchFile::start() {
+  if (n_whole_ && ::ftruncate(file_.get(), static_cast<off_t>(*n_whole_)) != 0) fail("cannot be cut", errno);
+}
+
+void BatchFile::check(const std::string& input, const LineRange& range, std::string_view settings) const {
+  LineReader lines(input);
+  std::size_t n_left = keys_.size();
+  Line line;
+  while (n_left > 0 &&
+         lines.next(line, range, /*wait=*/true, [] { return true; }) == LineReader::State::line) {
+    if (has(line.number, batch_key(settings, line.text))) --n_left;
+  }
+  if (n_left == 0) return;
+  throw ModelError(printable(path_, kMaxPrintedPath),
+                   "has records of " + std::to_string(n_left) + " lines that are not asked for",
+                   "give the input and the part of it of the earlier run, or another -o");
 }
 
 bool BatchFile::has(std::size_t line, std::string_view key) const {
@@ -120,43 +141,106 @@ void BatchFile::fail(std::string_view action, int error) const {
                      std::generic_category().message(error) + "; --resume goes on once that is mended");
 }
 
-MergedBatches merge_batches(const std::vector<std::string>& parts) {
-  struct Record {
-    std::string text;
-    const std::string* part;
+namespace {
+
+struct MergedRecord {
+  std::string text;
+  RecordName name;
+  const std::string* part;
+};
+using MergedRecords = std::map<std::size_t, MergedRecord>;  // by line
+
+void add_part(const std::string& part, MergedRecords& records) {
+  const std::string shown = printable(part, kMaxPrintedPath);
+  const auto refuse = [&](const std::string& what, const std::string& other) {
+    throw ModelError(shown, what + printable(other, kMaxPrintedPath), "name the parts of one batch");
   };
-  std::map<std::size_t, Record> records;
-  for (const std::string& part : parts) {
-    std::ifstream in(part, std::ios::binary);
-    if (!in) {
-      throw ModelError(printable(part, kMaxPrintedPath),
-                       "cannot be read: " + std::generic_category().message(errno));
+  std::ifstream in(part, std::ios::binary);
+  if (!in) throw ModelError(shown, "cannot be read: " + std::generic_category().message(errno));
+  std::string text;
+  for (std::size_t number = 1; std::getline(in, text); ++number) {
+    const std::optional<RecordName> name = name_of_record(text);
+    if (!name || in.eof()) refuse_record(part, number);
+    const auto [at, is_new] = records.try_emplace(name->line, MergedRecord{text, *name, &part});
+    if (!is_new && at->second.text != text) {
+      refuse("its record of line " + std::to_string(name->line) + " is another than that of ",
+             *at->second.part);
     }
-    std::string text;
-    for (std::size_t number = 1; std::getline(in, text); ++number) {
-      const std::optional<RecordName> name = name_of_record(text);
-      if (!name || in.eof()) refuse_record(part, number);
-      const auto [at, is_new] = records.try_emplace(name->line, Record{text, &part});
-      if (is_new || at->second.text == text) continue;
-      throw ModelError(printable(part, kMaxPrintedPath),
-                       "its record of line " + std::to_string(name->line) + " is another than that of " +
-                           printable(*at->second.part, kMaxPrintedPath),
-                       "name the parts of one batch");
+    const MergedRecord& first = records.begin()->second;
+    if (first.name.settings != name->settings) {
+      refuse("it was made with other options or by another model than ", *first.part);
     }
-    if (in.bad()) throw RuntimeError(printable(part, kMaxPrintedPath) + ": cannot be read");
   }
+  if (in.bad()) throw RuntimeError(shown + ": cannot be read");
+}
+
+// "3, 17-20", of lines that are added in their order.
+class LineList {
+ public:
+  void add(std::size_t first, std::size_t last) {
+    if (!ranges_.empty() && ranges_.back().last + 1 == first) {
+      ranges_.back().last = last;
+    } else {
+      ranges_.push_back({first, last});
+    }
+  }
+  std::string text() const {
+    return joined(ranges_, [](const LineRange& range) {
+      const std::string first = std::to_string(range.first);
+      return range.first == range.last ? first : first + "-" + std::to_string(range.last);
+    });
+  }
+
+ private:
+  std::vector<LineRange> ranges_;
+};
+
+void check_against(const std::string& input, const MergedRecords& records) {
+  LineReader lines(input);
+  LineList missing;
+  Line line;
+  std::size_t n_found = 0;
+  while (lines.next(line, {}, /*wait=*/true, [] { return true; }) == LineReader::State::line) {
+    const auto at = records.find(line.number);
+    if (at == records.end()) {
+      missing.add(line.number, line.number);
+      continue;
+    }
+    ++n_found;
+    const MergedRecord& record = at->second;
+    if (record.name.key == batch_key(record.name.settings, line.text)) continue;
+    throw ModelError(printable(*record.part, kMaxPrintedPath),
+                     "its record of line " + std::to_string(line.number) + " was made from another request",
+                     "name the parts of this input");
+  }
+  const std::string shown = printable(input, kMaxPrintedPath);
+  if (const std::string list = missing.text(); !list.empty()) {
+    throw ModelError(shown, "no part has a record of lines " + list,
+                     "name the part that has them, or finish it with --resume");
+  }
+  if (n_found == records.size()) return;
+  throw ModelError(
+      shown,
+      "the parts have " + std::to_string(records.size() - n_found) + " records of lines that are not there",
+      "name the input that they were made from");
+}
+
+}  // namespace
+
+MergedBatches merge_batches(const std::vector<std::string>& parts, const std::optional<std::string>& input) {
+  MergedRecords records;
+  for (const std::string& part : parts) add_part(part, records);
+  if (input) check_against(*input, records);
   MergedBatches merged;
   merged.n_records = records.size();
+  LineList gaps;
   std::size_t next = 1;
   for (const auto& [line, record] : records) {
-    if (line > next) {
-      if (!merged.gaps.empty()) merged.gaps += ", ";
-      merged.gaps += std::to_string(next);
-      if (line > next + 1) merged.gaps.append("-").append(std::to_string(line - 1));
-    }
+    if (line > next && !input) gaps.add(next, line - 1);
     next = line + 1;
     merged.text.append(record.text).append("\n");
   }
+  merged.gaps = gaps.text();
   return merged;
 }
 

@@ -3,11 +3,13 @@
 
 #include <cstddef>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/descriptor.h"
+#include "service/batch/line_reader.h"
 
 namespace bitnet::service {
 
@@ -15,17 +17,19 @@ namespace bitnet::service {
 // the one that it was writing, and that is cut off when the next run goes on.
 class BatchFile {
  public:
-  // Opens the file, or makes it. With `resume` the records that are there are read and kept, and a last one
-  // that is not whole is cut off; without, a file with anything in it is refused. Throws UsageError for that,
-  // ModelError, the file being as it was, where it holds what is no record of a batch, RuntimeError where it
-  // cannot be opened or another process is writing to it.
+  // Opens the file, or makes it, and leaves it as it is. With `resume` the records that are there are read;
+  // without, a file with anything in it is refused. Throws UsageError for that, ModelError where it holds
+  // what is no record of a batch, RuntimeError where it cannot be opened or another process is writing to it.
   BatchFile(const std::string& path, bool resume);
 
   // Whether the line has its record. Throws ModelError where that was made from another request, with other
   // options or by another model.
   bool has(std::size_t line, std::string_view key) const;
-  std::size_t n_records() const { return keys_.size(); }
+  // Whether all records are of lines of this input that are asked for. Throws ModelError where one isn't.
+  void check(const std::string& input, const LineRange& range, std::string_view settings) const;
   std::size_t n_failed() const { return n_failed_; }  // of them, those that are errors
+  // Once, before the first write(): a last record that is not whole is cut off. Throws RuntimeError.
+  void start();
   // Throws RuntimeError, e.g. when the disk is full.
   void write(std::string_view record);
   // Brings everything to the disk. Throws RuntimeError.
@@ -38,6 +42,7 @@ class BatchFile {
   std::string path_;
   Descriptor file_;
   std::size_t n_failed_ = 0;
+  std::optional<std::size_t> n_whole_;       // bytes of whole records, of a file that has a part of another
   std::map<std::size_t, std::string> keys_;  // of lines that have a record
 };
 
@@ -47,8 +52,9 @@ struct MergedBatches {
   std::string gaps;  // lines before the last that no part has a record of: "3, 17-20"; blank ones have none
 };
 
-// Throws ModelError where a part cannot be read or holds what is no record, and where two parts have
-// different records of a line.
-MergedBatches merge_batches(const std::vector<std::string>& parts);
+// Throws ModelError where a part cannot be read or holds what is no record, where two parts have different
+// records of a line, or were made with different options or models. With an `input` there are no gaps: it is
+// thrown too where the records are not those of its lines, all of them.
+MergedBatches merge_batches(const std::vector<std::string>& parts, const std::optional<std::string>& input);
 
 }  // namespace bitnet::service

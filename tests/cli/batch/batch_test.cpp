@@ -206,6 +206,9 @@ TEST_F(CliBatch, DoesNotGoOnWithAnotherInputOrOtherOptions) {
   EXPECT_PRED2(has, refusal(run_bitnet(again), 3), "line 1");
   EXPECT_PRED2(has, refusal(run_bitnet(batch({input, "-o", output})), 2), "--resume");
   EXPECT_PRED2(has, refusal(run_bitnet(batch({input, "-o", input})), 2), "is the input itself");
+  const Json record = Json::parse(before);
+  EXPECT_EQ(record["key"].get<std::string>().size(), 16U);
+  EXPECT_EQ(record["settings"].get<std::string>().size(), 16U);
   const std::string foreign = write("foreign.txt", "my diary");
   EXPECT_PRED2(has, refusal(run_bitnet(batch({input, "-o", foreign, "--resume"})), 3), "no record");
   EXPECT_EQ(content_of(foreign), "my diary");
@@ -228,9 +231,70 @@ TEST_F(CliBatch, JoinsThePartsToWhatOneProcessGives) {
       whole);
   merge.erase(merge.begin() + 3, merge.begin() + 5);
   EXPECT_PRED2(has, run_bitnet(merge).err, "no record of lines 4, 8-14");
-  const std::string other = write("other", R"({"schema":"bitnet.batch","version":1,"line":1,"key":"x"})"
-                                           "\n");
+  const std::string other =
+      write("other", R"({"schema":"bitnet.batch","version":1,"line":1,"settings":"x","key":"x"})"
+                     "\n");
   EXPECT_PRED2(has, refusal(run_bitnet(with(merge, {"--merge", other})), 3), "record of line 1 is another");
+}
+
+TEST_F(CliBatch, TouchesNoFileWhoseRecordsAreNotOfItsInput) {
+  const std::string input = requests(12);
+  const std::string whole = run_bitnet(batch({input})).out;
+  const std::size_t half = whole.find('\n', whole.size() / 2) + 1;
+  // A line is missing, and the last is torn: there would be something to write and something to cut.
+  const std::string before = whole.substr(whole.find('\n') + 1, half) + R"({"schema":)";
+  const std::string output = write("out.jsonl", before);
+  const auto refused = [&](const Args& more) {
+    return refusal(run_bitnet(with(batch({input, "-o", output, "--resume", "--unordered"}), more)), 3);
+  };
+  EXPECT_PRED2(has, refused({"--lines", "1-3"}), "not asked for");
+  EXPECT_PRED2(has, refused({"-n", "7"}), "other options");
+  std::string changed = content_of(input);
+  changed.replace(changed.rfind("Once"), 4, "What");
+  const std::vector<std::string> records = lines_of(whole);
+  write("requests.jsonl", changed);
+  write("out.jsonl", whole.substr(whole.find('\n') + 1) + R"({"schema":)");
+  EXPECT_PRED2(has, refused({}), "another request");
+  EXPECT_EQ(content_of(output), whole.substr(whole.find('\n') + 1) + R"({"schema":)");
+}
+
+TEST_F(CliBatch, TellsModelsApartByTheirWeights) {
+  const std::string input = write("in.jsonl", R"({"ids": [1, 2], "max_tokens": 1})");
+  const std::string output = file("out.jsonl");
+  for (const char* seed : {"1", "2"}) {
+    text_of({"synth", "-q", "--preset", "tiny", "--seed", seed, "-o", file(std::string("model") + seed)});
+  }
+  text_of(batch({input, "-m", file("model1"), "-o", output}));
+  EXPECT_PRED2(has, refusal(run_bitnet(batch({input, "-m", file("model2"), "-o", output, "--resume"})), 3),
+               "another model");
+}
+
+TEST_F(CliBatch, JoinsOnlyThePartsOfOneInputAndOneWayOfAnsweringIt) {
+  const std::string input = requests(9);
+  const std::string whole = run_bitnet(batch({input})).out;
+  const std::vector<std::string> parts{file("1"), file("2"), file("3")};
+  for (std::size_t i = 0; i < 3; ++i) {
+    run_bitnet(batch({input, "-o", parts[i], "--shard", std::to_string(i + 1) + "/3"}));
+  }
+  const auto merge = [](const Args& named) {
+    Args args{"batch"};
+    for (const std::string& part : named) args.insert(args.end(), {"--merge", part});
+    return args;
+  };
+  EXPECT_EQ(run_bitnet(with(merge(parts), {input})).out, whole);
+  EXPECT_PRED2(has, refusal(run_bitnet(with(merge({parts[0], parts[1]}), {input})), 3),
+               "no part has a record of lines 7-9");
+  run_bitnet(batch({input, "-o", file("other"), "--shard", "3/3", "-c", "64"}));
+  EXPECT_PRED2(has, refusal(run_bitnet(merge({parts[0], parts[1], file("other")})), 3), "other options");
+  const std::string text = content_of(input);
+  write("requests.jsonl", text.substr(0, text.rfind('{')));
+  EXPECT_PRED2(has, refusal(run_bitnet(with(merge(parts), {input})), 3), "1 records of lines");
+  write("requests.jsonl", text + "\n");
+  EXPECT_EQ(run_bitnet(with(merge(parts), {input})).out, whole);
+  std::string changed = text;
+  changed.replace(changed.find("Once"), 4, "What");
+  write("requests.jsonl", changed);
+  EXPECT_PRED2(has, refusal(run_bitnet(with(merge(parts), {input})), 3), "another request");
 }
 
 TEST_F(CliBatch, ReadsStdinAndTellsOfLostOutput) {
