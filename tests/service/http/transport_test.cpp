@@ -74,6 +74,51 @@ TEST(Transport, LimitsWhatStandsBeforeTheBody) {
   EXPECT_TRUE(answer_to(server, many).starts_with("HTTP/1.1 431"));
 }
 
+TEST(Transport, TakesAddressesOfAnyFormAndNotOfAnyLength) {
+  const TestServer server;
+  const auto get = [&](const std::string& address) {
+    return answer_to(server, "GET " + address + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+  };
+  EXPECT_TRUE(get("http://localhost/health").starts_with("HTTP/1.1 200"));
+  EXPECT_TRUE(get("http://localhost").starts_with("HTTP/1.1 200"));
+  EXPECT_TRUE(get("/" + std::string(8000, 'a')).starts_with("HTTP/1.1 404"));
+  EXPECT_TRUE(get("/" + std::string(10000, 'a')).starts_with("HTTP/1.1 414"));
+  const std::string endless = get("/" + std::string(100000, 'a'));
+  EXPECT_TRUE(endless.starts_with("HTTP/1.1 414")) << endless;
+  EXPECT_NE(endless.find("address_too_long"), std::string::npos) << endless;
+}
+
+TEST(Transport, GivesNoPartsOfAnAnswer) {
+  const TestServer server;
+  std::string ranges = "bytes=0-";
+  for (int i = 0; i < 1000; ++i) ranges += ",0-";
+  const HttpReply whole = server.get("/");
+  const HttpReply reply = server.get("/", {{"Range", ranges}});
+  EXPECT_EQ(reply.status, 200);
+  EXPECT_EQ(reply.body, whole.body);
+  EXPECT_EQ(server.get("/health", {{"Range", "bytes=0-2"}}).body, server.get("/health").body);
+}
+
+TEST(Transport, StreamsToClientsThatKnowNoChunks) {
+  const TestServer server;
+  const std::string body = R"({"prompt": "Once", "max_tokens": 4, "stream": true})";
+  std::string text = request_text("/v1/completions", body);
+  text.replace(text.find("HTTP/1.1"), 8, "HTTP/1.0");
+  const std::string answer = answer_to(server, text);  // up to the end of the connection
+  EXPECT_EQ(answer.find("Transfer-Encoding"), std::string::npos) << answer;
+  EXPECT_TRUE(answer.ends_with("data: [DONE]\n\n")) << answer;
+}
+
+TEST(Transport, LimitsWhatABodyTakesToCome) {
+  const TestServer server({.body_bytes = 2000});
+  // The length of a chunk that never ends.
+  const std::string answer = answer_to(server,
+                                       "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
+                                       "application/json\r\nTransfer-Encoding: chunked\r\n\r\n" +
+                                           std::string(300000, '0'));
+  EXPECT_TRUE(answer.starts_with("HTTP/1.1 413")) << answer;
+}
+
 TEST(Transport, RefusesBodiesOfDoubtfulLength) {
   const TestServer server;
   const std::string head =
@@ -94,6 +139,7 @@ TEST(Transport, RefusesBodiesOfDoubtfulLength) {
 TEST(Transport, GivesARequestSomeTimeToCome) {
   const TestServer server(patient_for(milliseconds(300)));
   EXPECT_TRUE(answer_to(server, "GET / HTTP/1.1\r\nHost: ").starts_with("HTTP/1.1 408"));
+  EXPECT_TRUE(answer_to(server, "GE").starts_with("HTTP/1.1 408"));
   const std::string late = answer_to(server,
                                      "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
                                      "application/json\r\nContent-Length: 20\r\n\r\n{\"prompt\"");

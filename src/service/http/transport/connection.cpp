@@ -19,6 +19,10 @@ using std::chrono::milliseconds;
 // How long the other side may take to read what it was told before it is cut off.
 constexpr milliseconds kParting{2000};
 
+// Chunks of a byte each take six, and there may be something around them.
+constexpr std::size_t kTransferPerByte = 8;
+constexpr std::size_t kTransferAround = 65536;
+
 int left_until(std::chrono::steady_clock::time_point deadline) {
   const auto left = std::chrono::ceil<milliseconds>(deadline - std::chrono::steady_clock::now());
   return static_cast<int>(std::clamp<milliseconds::rep>(left.count(), 0, 1 << 30));
@@ -57,7 +61,7 @@ Connection::Connection(socket_t socket, Wakes wakes, const ListenerOptions& opti
 }
 
 Connection::~Connection() {
-  if (is_to_be_closed_ || is_late_ || has_large_head_) {
+  if (is_to_be_closed_ || is_late_ || is_too_large_) {
     // Closing a socket with something unread in it would throw away what the other side has yet to read.
     ::shutdown(socket_, SHUT_WR);
     const auto deadline = Clock::now() + kParting;
@@ -77,12 +81,14 @@ bool Connection::wait_for_request() {
   is_first_ = false;
   deadline_ = Clock::now() + options_.receive_time;
   in_head_ = true;
-  n_head_bytes_ = 0;
+  is_unanswered_ = true;
+  n_bytes_ = 0;
   return true;
 }
 
 void Connection::begin_body() {
   in_head_ = false;
+  n_bytes_ = 0;
   deadline_ = Clock::now() + options_.receive_time;
 }
 
@@ -115,20 +121,20 @@ bool Connection::fill(Clock::time_point deadline) {
 }
 
 ssize_t Connection::read(char* bytes, std::size_t size) {
-  if (is_late_ || has_large_head_) return -1;
+  if (is_late_ || is_too_large_) return -1;
   if (begin_ == end_ && !fill(deadline_)) return is_late_ ? -1 : 0;
   const std::size_t n = std::min(size, end_ - begin_);
-  if (in_head_) {
-    n_head_bytes_ += n;
-    has_large_head_ = n_head_bytes_ > options_.most_header_bytes;
-    if (has_large_head_) return -1;
-  }
+  n_bytes_ += n;
+  is_too_large_ = n_bytes_ > (in_head_ ? options_.most_header_bytes
+                                       : kTransferAround + kTransferPerByte * options_.most_body_bytes);
+  if (is_too_large_) return -1;
   std::memcpy(bytes, buffer_.data() + begin_, n);
   begin_ += n;
   return static_cast<ssize_t>(n);
 }
 
 ssize_t Connection::write(const char* bytes, std::size_t size) {
+  is_unanswered_ = false;
   const auto deadline = Clock::now() + options_.stall_time;
   for (;;) {
     const ssize_t n = ::send(socket_, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL);

@@ -32,25 +32,34 @@ class Connection final : public httplib::Stream {
   void begin_body();
   // The time that a request may take to arrive is over.
   bool is_late() const { return is_late_; }
-  // The head is larger than it may be.
-  bool has_large_head() const { return has_large_head_; }
+  // The head is larger than it may be, or so much has come as no body's transfer takes.
+  bool is_too_large() const { return is_too_large_; }
   bool is_gone() const;
+  bool is_unanswered() const { return is_unanswered_; }  // the request that came last
   // What follows in the stream is no request: a body that nobody read.
   void close_after_this() { is_to_be_closed_ = true; }
   bool is_to_be_closed() const { return is_to_be_closed_; }
 
-  // As httplib wants them. Which of these are virtual depends on its version.
-  bool is_readable() const;
+  // As httplib wants them.
+  bool is_readable() const override;
+  ssize_t read(char* bytes, std::size_t size) override;
+  ssize_t write(const char* bytes, std::size_t size) override;
+  void get_remote_ip_and_port(std::string& ip, int& port) const override;
+  void get_local_ip_and_port(std::string& ip, int& port) const override;
+  socket_t socket() const override;
+  // Those that only some of its versions know.
+#ifdef __clang__
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Winconsistent-missing-override"
+#endif
   bool is_writable() const;
   bool wait_readable() const;
   bool wait_writable() const;
   bool is_peer_alive() const { return !is_gone(); }
-  ssize_t read(char* bytes, std::size_t size);
-  ssize_t write(const char* bytes, std::size_t size);
-  void get_remote_ip_and_port(std::string& ip, int& port) const;
-  void get_local_ip_and_port(std::string& ip, int& port) const;
-  socket_t socket() const;
   time_t duration() const { return 0; }
+#ifdef __clang__
+#pragma clang diagnostic pop
+#endif
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -65,11 +74,12 @@ class Connection final : public httplib::Stream {
   std::array<char, 16384> buffer_{};
   std::size_t begin_ = 0;  // in the buffer, of what was received and not read
   std::size_t end_ = 0;
-  std::size_t n_head_bytes_ = 0;
+  std::size_t n_bytes_ = 0;  // of the head, or of the body as it is transferred
   bool in_head_ = false;
   bool is_first_ = true;
+  bool is_unanswered_ = true;
   bool is_late_ = false;
-  bool has_large_head_ = false;
+  bool is_too_large_ = false;
   bool is_to_be_closed_ = false;
 };
 

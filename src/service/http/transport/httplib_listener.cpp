@@ -18,6 +18,7 @@
 #include <new>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "base/descriptor.h"
@@ -34,6 +35,21 @@ constexpr std::size_t kRefusers = 4;         // threads that tell those that are
 constexpr int kBacklog = 128;                // connections that the system holds until they are accepted
 
 thread_local Connection* t_connection = nullptr;  // that this thread answers
+thread_local std::string t_path;                  // of the request that it answers
+
+// Called before a request is handled. One path for all: the expressions that httplib finds its handlers by
+// would be matched in as many calls within calls as a path is long. And no ranges, which it would cut out of
+// every answer as often as they are asked for.
+void prepare(httplib::Request& request) {
+  t_path = std::exchange(request.path, "/");
+  // The form in which proxies are asked, and which others may be: http://HOST/PATH.
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (!t_path.starts_with(scheme)) continue;
+    const std::size_t slash = t_path.find('/', scheme.size());
+    t_path = slash == std::string::npos ? "/" : t_path.substr(slash);
+  }
+  request.ranges.clear();
+}
 
 void fill_in(httplib::Response& to, HttpResponse& from) {
   to.status = from.status;
@@ -62,7 +78,7 @@ class HttplibExchange final : public Exchange {
       : request_(request), response_(response), reader_(reader) {}
 
   const std::string& method() const override { return request_.method; }
-  const std::string& path() const override { return request_.path; }
+  const std::string& path() const override { return t_path; }
   std::vector<std::string> headers(const std::string& name) const override {
     std::vector<std::string> values;
     const auto [begin, end] = request_.headers.equal_range(name);
@@ -127,7 +143,7 @@ class HttplibExchange final : public Exchange {
       if (!is_too_large) body.append(part, size);
       return !is_too_large;
     });
-    if (is_too_large) return BodyState::too_large;
+    if (is_too_large || t_connection->is_too_large()) return BodyState::too_large;
     if (t_connection->is_late()) return BodyState::late;
     if (is_read) return BodyState::whole;
     return t_connection->is_gone() ? BodyState::broken : BodyState::unreadable;
@@ -165,7 +181,7 @@ class HttplibListener final : public Listener, private httplib::Server {
                                   const httplib::ContentReader& reader) {
       answer(request, response, &reader);
     };
-    const char* const all = R"([\s\S]*)";
+    const char* const all = "/";
     Get(all, plain).Options(all, plain).Delete(all, plain);
     Post(all, with_body).Put(all, with_body).Patch(all, with_body).Delete(all, with_body);
   }
@@ -269,7 +285,12 @@ class HttplibListener final : public Listener, private httplib::Server {
     for (std::size_t i = 1; i <= kMostRequests && connection.wait_for_request(); ++i) {
       bool is_closed = false;
       const bool is_last = i == kMostRequests || is_stopping();
-      if (!process_one(*this, connection, is_last, is_closed)) break;
+      if (!process_one(*this, connection, is_last, is_closed)) {
+        // Of a first line that came to no end httplib says nothing.
+        if (connection.is_unanswered() && connection.is_too_large()) tell(connection, 414);
+        if (connection.is_unanswered() && connection.is_late()) tell(connection, 408);
+        break;
+      }
       if (is_closed || is_last || connection.is_to_be_closed()) break;
     }
   }
@@ -277,22 +298,22 @@ class HttplibListener final : public Listener, private httplib::Server {
   // As httplib has it, which depends on its version.
   template <typename Server>
   static bool process_one(Server& server, Connection& connection, bool is_last, bool& is_closed) {
-    if constexpr (requires { server.process_request(connection, is_last, is_closed, nullptr); }) {
-      return server.process_request(connection, is_last, is_closed, nullptr);
+    if constexpr (requires { server.process_request(connection, is_last, is_closed, prepare); }) {
+      return server.process_request(connection, is_last, is_closed, prepare);
     } else {
       std::string remote, local;
       int remote_port = 0, local_port = 0;
       connection.get_remote_ip_and_port(remote, remote_port);
       connection.get_local_ip_and_port(local, local_port);
       if constexpr (requires {
-                      server.process_request(connection, remote, 0, local, 0, is_last, is_closed, nullptr);
+                      server.process_request(connection, remote, 0, local, 0, is_last, is_closed, prepare);
                     }) {
         return server.process_request(connection, remote, remote_port, local, local_port, is_last, is_closed,
-                                      nullptr);
+                                      prepare);
       } else {
         bool is_websocket = false;
         return server.process_request(connection, remote, remote_port, local, local_port, is_last, is_closed,
-                                      nullptr, &is_websocket);
+                                      prepare, &is_websocket);
       }
     }
   }
@@ -307,7 +328,7 @@ class HttplibListener final : public Listener, private httplib::Server {
   void describe(httplib::Response& response) {
     if (!response.body.empty()) return;
     int status = response.status;
-    if (t_connection->has_large_head()) status = 431;
+    if (t_connection->is_too_large()) status = 431;
     if (t_connection->is_late()) status = 408;
     HttpResponse described = callbacks_.refuse(status);
     described.close = true;  // who knows what follows
