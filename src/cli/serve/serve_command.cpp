@@ -76,6 +76,15 @@ std::string check_origin(const std::string& origin, const std::string& source) {
                    "': give an origin such as https://example.org, or * for all");
 }
 
+// It stands in JSON, in addresses and in messages.
+std::string check_name(const std::string& name, const std::string& source) {
+  const auto is_fit = [](char c) { return (c > 0x20 && c < 0x7F && c != '"' && c != '\\'); };
+  if (name.size() <= kMaxPrintedName && std::ranges::all_of(name, is_fit)) return name;
+  throw UsageError(source + " '" + printable(name, kMaxPrintedName) + "': give up to " +
+                   std::to_string(kMaxPrintedName) +
+                   " letters, digits and signs of ASCII, without spaces and quotes");
+}
+
 void read_limits(ServeOptions& o) {
   if (o.max_tokens == 0 || o.max_tokens < -1) {
     throw UsageError("--max-tokens: give a count, or -1 for as many as the context holds");
@@ -143,7 +152,7 @@ ExitCode serve(ServeOptions& o) {
 }
 
 void add_network(Command& c, ServeOptions& o) {
-  Option* host = c.add_option("--host", o.server.host, "Address or name to listen on; 0.0.0.0 and ::: all");
+  Option* host = c.add_option("--host", o.server.host, "Address or name to listen on; 0.0.0.0 or :: is all");
   host->type_name("HOST")->default_str(o.server.host);
   Option* port = add_number(c, "--port", o.port, "Port to listen on; 0: one that is free");
   port->type_name("N");
@@ -163,7 +172,12 @@ void add_network(Command& c, ServeOptions& o) {
 }
 
 void add_answers(Command& c, ServeOptions& o) {
-  Option* name = c.add_option("--name", o.server.model_name, "What requests call the model");
+  Option* name = c.add_option(
+      "--name",
+      [&o](const std::string& given, const std::string& source) {
+        o.server.model_name = check_name(given, source);
+      },
+      "What requests call the model");
   name->type_name("NAME")->default_str("by its file");
   Option* chat_template = add_template(c, o.server.chat_template);
   Option* think = add_think(c, o.server.think);

@@ -101,6 +101,8 @@ Message FieldReader::message() const {
   if (!value_.is_object()) refuse("give {\"role\": ..., \"content\": ...}");
   for (const auto& [key, value] : value_.items()) {
     if (key == "role" || key == "content") continue;
+    // Whose message it is, where several share a role: templates have no place for it.
+    if (key == "name" && value.is_string()) continue;
     // Clients send answers back with all the fields that they came with.
     if (value.is_null() || (value.is_array() && value.empty())) continue;
     const std::string name = name_ + "." + printable(key, kMaxPrintedName);

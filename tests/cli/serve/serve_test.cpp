@@ -47,6 +47,8 @@ TEST(Serve, RefusesWhatCannotBeBeforeAModelIsLoaded) {
       {{"--api-key", "with space"}, "API key"},
       {{"--api-key", "a", "--api-key-file", "/dev/null"}, "give one of them"},
       {{"--api-key-file", "/dev/null"}, "is empty"},
+      {{"--name", "a\nb"}, "--name 'a\\nb'"},
+      {{"--name", "two words"}, "--name 'two words'"},
       {{"--host", ""}, "--host"}};
   for (const auto& [args, message] : all) {
     EXPECT_PRED2(has, refusal(run_bitnet(with({"serve", "-m", "/nonexistent"}, args)), 2), message);

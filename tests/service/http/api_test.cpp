@@ -8,6 +8,8 @@
 #include "bitnet/generate.h"
 #include "service/http/client.h"
 #include "support/canary.h"
+#include "support/small_model.h"
+#include "support/thinking_model.h"
 
 namespace bitnet::test {
 namespace {
@@ -235,14 +237,41 @@ TEST_F(Api, RefusesWhatIsNoJson) {
     EXPECT_EQ(reply.status, 400) << body;
     EXPECT_TRUE(reply.json()["error"]["param"].is_null()) << reply.body;
   }
+  const auto message_of = [](const std::string& body) -> std::string {
+    return server().post("/v1/completions", body).json()["error"]["message"];
+  };
+  EXPECT_EQ(message_of(""), "the body is empty; send a JSON object");
+  EXPECT_EQ(message_of("[]"), "the body is no JSON object");
+  EXPECT_EQ(message_of(R"({"n": 1, "n": 2})"), "the body: the key 'n' stands twice in one object");
   const std::string deep = "{\"prompt\":" + std::string(100000, '[') + std::string(100000, ']') + "}";
   EXPECT_EQ(server().post("/v1/completions", deep).status, 400);
 }
 
+// What the template put before an answer is told with it, so that its end means something.
+TEST(ThinkingApi, BeginsAnswersWithTheThinkingThatTheTemplateBegan) {
+  const LoadedModel loaded(thinking_model(kBeginsToThink));
+  const TestServer server(loaded.model, {});
+  Json body{{"messages", talk("Hi")}, {"max_tokens", 4}};
+  const std::string whole = server.chat(body).json()["choices"][0]["message"]["content"];
+  EXPECT_TRUE(whole.starts_with("<think>\n")) << whole;
+  body["think"] = false;
+  const std::string without = server.chat(body).json()["choices"][0]["message"]["content"];
+  EXPECT_FALSE(without.starts_with("<think>")) << without;
+  body["think"] = true;
+  body["stream"] = true;
+  EXPECT_EQ(streamed_text(events_of(server.chat(body)), 0), whole);
+}
+
 TEST_F(Api, TakesFieldsThatAskForNothing) {
-  const HttpReply reply = server().chat({{"messages", talk("Hi")},
+  Json messages = talk("Hi");
+  messages[0]["name"] = "Ann";
+  const HttpReply reply = server().chat({{"messages", messages},
                                          {"max_completion_tokens", 2},
                                          {"user", "somebody"},
+                                         {"tool_choice", "none"},
+                                         {"service_tier", "auto"},
+                                         {"metadata", {{"a", "b"}}},
+                                         {"store", false},
                                          {"frequency_penalty", 0},
                                          {"tools", Json::array()},
                                          {"logit_bias", Json::object()},

@@ -40,9 +40,12 @@ std::string HttpReply::header(const std::string& name) const {
 }
 
 TestServer::TestServer(http::ServerOptions options, const SchedulerOptions& scheduler)
-    : scheduler_(std::make_unique<Scheduler>(canary(), scheduler)) {
+    : TestServer(canary(), std::move(options), scheduler) {}
+
+TestServer::TestServer(const Model& model, http::ServerOptions options, const SchedulerOptions& scheduler)
+    : scheduler_(std::make_unique<Scheduler>(model, scheduler)) {
   options.port = 0;
-  server_ = std::make_unique<http::Server>(canary(), *scheduler_, std::move(options));
+  server_ = std::make_unique<http::Server>(model, *scheduler_, std::move(options));
   server_->start();
 }
 

@@ -31,7 +31,8 @@ struct HttpReply {
 // One that listens while it lives.
 class TestServer {
  public:
-  explicit TestServer(http::ServerOptions options = {}, const SchedulerOptions& scheduler = {});
+  explicit TestServer(http::ServerOptions options = {}, const SchedulerOptions& scheduler = {});  // canary
+  TestServer(const Model& model, http::ServerOptions options, const SchedulerOptions& scheduler = {});
 
   http::Server& server() { return *server_; }
   int port() const { return server_->port(); }

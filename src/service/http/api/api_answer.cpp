@@ -77,6 +77,7 @@ ChoiceJson::ChoiceJson(const AnswerHead& head, const Tokenizer& tokenizer, std::
       index_(index),
       has_logprobs_(has_logprobs),
       stop_tokens_(std::move(stop_tokens)),
+      text_(head.opening),
       logprobs_(empty_logprobs()) {}
 
 OrderedJson ChoiceJson::empty_logprobs() const {
@@ -116,7 +117,7 @@ void ChoiceJson::add_token(const AnswerToken& token, OrderedJson& logprobs) {
 OrderedJson ChoiceJson::first_event() const {
   if (head_.kind == ApiKind::completion) return nullptr;
   return {{"index", index_},
-          {"delta", {{"role", "assistant"}, {"content", ""}}},
+          {"delta", {{"role", "assistant"}, {"content", head_.opening}}},
           {"logprobs", nullptr},
           {"finish_reason", nullptr}};
 }

@@ -20,6 +20,7 @@ struct AnswerHead {
   std::string model;
   std::int64_t created = 0;  // Unix time
   bool include_usage = false;
+  std::string opening{};  // of each choice's text
 };
 
 struct Usage {

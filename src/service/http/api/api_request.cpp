@@ -188,11 +188,13 @@ std::string id_of(ApiKind kind, std::string_view body, const ServedModel& served
 }  // namespace
 
 ApiRequest read_api_request(ApiKind kind, std::string_view body, const ServedModel& served) {
+  if (body.empty()) throw FieldError("", "the body is empty; send a JSON object");
   Json object;
   try {
     object = service::parse_request(body);
   } catch (const FieldError& e) {
-    throw FieldError("", "the body " + std::string(e.what()));
+    const std::string_view why = e.what();
+    throw FieldError("", (why.starts_with("is ") ? "the body " : "the body: ") + std::string(why));
   }
   check_others(object, served);
   ApiRequest request{.kind = kind, .id = id_of(kind, body, served)};
@@ -209,8 +211,9 @@ ApiRequest read_api_request(ApiKind kind, std::string_view body, const ServedMod
   for (const Json& one : prompts) {
     service::GenerationRequest asked = service::read_request(one, form);
     limit_tokens(asked, object, served);
-    SequenceRequest sequence =
-        service::to_sequence(asked, service::form_of(asked, *served.model), *served.model);
+    const ChatForm chat_form = service::form_of(asked, *served.model);
+    if (chat_form.thinking == Thinking::begun) request.opening = "<think>\n";
+    SequenceRequest sequence = service::to_sequence(asked, chat_form, *served.model);
     check_room(sequence, kind, served);
     request.has_logprobs = asked.logprobs.has_value();
     for (std::size_t i = 0; i < request.n_each; ++i) {

@@ -31,7 +31,8 @@ struct ApiRequest {
   bool stream = false;
   bool include_usage = false;  // at the end of the stream
   bool has_logprobs = false;
-  std::size_t n_each = 1;         // choices for a prompt
+  std::string opening{};   // of each answer, where the template put it there: "<think>" and a line break
+  std::size_t n_each = 1;  // choices for a prompt
   std::vector<EngineJob> jobs{};  // one for each choice, those of a prompt together
 };
 

@@ -1,7 +1,9 @@
 #include "service/http/server/completions.h"
 
 #include <algorithm>
+#include <array>
 #include <cctype>
+#include <charconv>
 #include <ctime>
 #include <exception>
 #include <memory>
@@ -26,6 +28,13 @@ std::optional<Clock::time_point> deadline_after(milliseconds time) {
   return time.count() == 0 ? std::nullopt : std::optional(Clock::now() + time);
 }
 
+// "0.5"
+std::string seconds_text(milliseconds time) {
+  std::array<char, 32> digits{};
+  const double seconds = static_cast<double>(time.count()) / 1000;
+  return {digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), seconds).ptr};
+}
+
 // One answer, from the engine to its client.
 class Delivery {
  public:
@@ -35,7 +44,8 @@ class Delivery {
               .id = std::move(request.id),
               .model = served.name,
               .created = static_cast<std::int64_t>(std::time(nullptr)),
-              .include_usage = request.include_usage},
+              .include_usage = request.include_usage,
+              .opening = std::move(request.opening)},
         n_each_(request.n_each),
         time_(time),
         deadline_(deadline_after(time)),
@@ -101,7 +111,7 @@ class Delivery {
     if (i == 0 && first_) return std::exchange(first_, std::nullopt);
     if (deadline_ && Clock::now() > *deadline_) {
       throw ApiError({.status = 504,
-                      .message = "the answer took longer than the " + std::to_string(time_.count() / 1000) +
+                      .message = "the answer took longer than the " + seconds_text(time_) +
                                  " s that this server gives it; ask for fewer tokens",
                       .type = "timeout_error",
                       .code = "time_limit"});
