@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <fstream>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -116,16 +117,29 @@ void check_chat_form(const ServeOptions& o, const Model& model) {
   }
 }
 
+void announce(const ServeOptions& o, const http::Server& server) {
+  const std::string where = server.model_name() + " is served at " + server.url();
+  if (o.port == 0) {
+    tell(where);  // nobody could guess it
+  } else {
+    log_info("{}", where);
+  }
+  if (o.server.api_key.empty() && !http::is_loopback(o.server.host)) {
+    log_warn("anybody who reaches this machine may use it: there is no --api-key");
+  }
+}
+
 ExitCode serve(ServeOptions& o) {
   set_verbosity(o.model.quiet, o.model.verbose);
   check_scheduler_options(o.model);
   read_limits(o);
-  // Whoever comes may want the best token only.
   const Model model = load_model(o.model);
   check_chat_form(o, model);
   Scheduler scheduler = make_scheduler(model, o.scheduler, o.model);
   if (interrupted()) return ExitCode::interrupted;
-  o.server.on_request = [](std::string_view method, std::string_view path, int status) {
+  std::mutex logging;  // requests are answered on many threads, and messages are one thread's affair
+  o.server.on_request = [&logging](std::string_view method, std::string_view path, int status) {
+    const std::lock_guard lock(logging);
     log_debug("{} {} {}", printable(std::string(method), kMaxPrintedName),
               printable(std::string(path), kMaxPrintedName), status);
   };
@@ -134,19 +148,17 @@ ExitCode serve(ServeOptions& o) {
     // Held, signals find this thread, which waits for them.
     const HeldSignals held;
     server.start();
-    const std::string where = server.model_name() + " is served at " + server.url();
-    if (o.port == 0) {
-      tell(where);  // nobody could guess it
-    } else {
-      log_info("{}", where);
-    }
-    if (o.server.api_key.empty() && !http::is_loopback(o.server.host)) {
-      log_warn("anybody who reaches this machine may use it: there is no --api-key");
+    {
+      const std::lock_guard lock(logging);
+      announce(o, server);
     }
     while (!interrupted() && server.failure().empty()) held.wait_for_signal(kLook);
   }
   if (const std::string why = server.failure(); !why.empty()) throw RuntimeError(why);
-  log_info("stopping: answers that have begun are finished; once more ends them");
+  {
+    const std::lock_guard lock(logging);
+    log_info("stopping: answers that have begun are finished; once more ends them");
+  }
   server.drain();
   return ExitCode::done;
 }

@@ -207,6 +207,8 @@ TEST_F(Api, SaysWhatItRefusesAndWhy) {
        400,
        "stream_options",
        "invalid_value"},
+      {text, {{"prompt", std::vector<std::string>(25, "a")}}, 400, "prompt", "invalid_value"},
+      {text, {{"prompt", {"a", "b"}}, {"n", 13}}, 400, "prompt", "invalid_value"},
       {text, {{"prompt", std::string(4000, '\n')}}, 400, "prompt", "context_length_exceeded"},
       {text, {{"prompt", "a"}, {"logprobs", 1000000}}, 400, "logprobs", "invalid_value"},
       {chat, {{"messages", talk("a")}, {"tools", {{{"type", "function"}}}}}, 400, "tools", "invalid_value"},
@@ -215,6 +217,7 @@ TEST_F(Api, SaysWhatItRefusesAndWhy) {
        400,
        "response_format",
        "invalid_value"},
+      {chat, {{"messages", talk("a")}, {"tool_choice", "required"}}, 400, "tool_choice", "invalid_value"},
       {chat, {{"messages", "a"}}, 400, "messages", "invalid_value"},
       {chat, {{"messages", talk("a")}, {"top_logprobs", 2}}, 400, "top_logprobs", "invalid_value"},
       {chat, {{"messages", talk("a")}, {"think", true}}, 400, "think", "invalid_value"}};
@@ -260,6 +263,12 @@ TEST(ThinkingApi, BeginsAnswersWithTheThinkingThatTheTemplateBegan) {
   body["think"] = true;
   body["stream"] = true;
   EXPECT_EQ(streamed_text(events_of(server.chat(body)), 0), whole);
+}
+
+// Each prompt comes with a copy of what else the request says.
+TEST_F(Api, RefusesManyPromptsBeforeTheyAreLookedAt) {
+  const std::vector<std::string> many(100000, "a");
+  EXPECT_EQ(server().complete({{"prompt", many}, {"stop", many}}).json()["error"]["param"], "prompt");
 }
 
 TEST_F(Api, TakesFieldsThatAskForNothing) {

@@ -129,6 +129,8 @@ std::string RawConnection::read_until(std::string_view part) {
   return all;
 }
 
+void RawConnection::end() const { ::shutdown(socket_, SHUT_WR); }
+
 void RawConnection::close() {
   if (socket_ >= 0) ::close(socket_);
   socket_ = -1;

@@ -67,6 +67,7 @@ class RawConnection {
   // Reads until this has come, or the end; what there was.
   std::string read_until(std::string_view part);
   std::string read_all() { return read_until({}); }
+  void end() const;  // of what is sent
   void close();
   int socket() const { return socket_; }
 

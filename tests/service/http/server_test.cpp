@@ -165,6 +165,31 @@ TEST(Server, FreesTheSequencesOfAClientThatLeaves) {
   EXPECT_TRUE(server.becomes("bitnet_connections", 1));  // the one that asks
 }
 
+TEST(Answer, IsGivenUpWhereItsReaderIsTooSlow) {
+  http::Answer answer(2000);
+  std::size_t n = 0;
+  while (n < 1000 && answer.push({.text = std::string(500, 'a'), .token = {}, .end = {}})) ++n;
+  EXPECT_GE(n, 2U);
+  EXPECT_LE(n, 4U);
+  EXPECT_TRUE(answer.is_abandoned());
+  // Its end comes all the same, after what there was.
+  EXPECT_TRUE(answer.push({.text = {}, .token = {}, .end = SequenceEnd{}}));
+  for (std::size_t i = 0; i < n; ++i) EXPECT_FALSE(answer.next(milliseconds(0))->end);
+  EXPECT_TRUE(answer.next(milliseconds(0))->end);
+  EXPECT_FALSE(answer.next(milliseconds(0)));
+}
+
+// A choice isn't read before the one that goes first has a part: nobody is slow for that.
+TEST(Server, StreamsChoicesThatRunOneAfterAnother) {
+  http::ServerOptions options;
+  options.queue = 3;
+  const TestServer server(std::move(options), kOneAtATime);
+  const std::vector<Json> events = events_of(server.complete(long_request(4, true)));
+  std::size_t n_ended = 0;
+  for (const Json& event : events) n_ended += event["choices"][0]["finish_reason"] == "length" ? 1 : 0;
+  EXPECT_EQ(n_ended, 4U);
+}
+
 TEST(Server, FinishesWhatHasBegunBeforeItStops) {
   TestServer server({}, {.n_sequences = 4});
   RawConnection client(server.port());

@@ -3,6 +3,7 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <chrono>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -145,6 +146,29 @@ TEST(Transport, GivesARequestSomeTimeToCome) {
                                      "application/json\r\nContent-Length: 20\r\n\r\n{\"prompt\"");
   EXPECT_TRUE(late.starts_with("HTTP/1.1 408")) << late;
   EXPECT_EQ(server.get("/health").status, 200);
+}
+
+// Connections of which nothing comes hold no place that others want.
+TEST(Transport, ClosesConnectionsThatNeverSayAnything) {
+  http::ServerOptions options = patient_for(std::chrono::minutes(10));
+  options.queue = 0;
+  const TestServer server(std::move(options), {.n_sequences = 1});
+  std::vector<std::unique_ptr<RawConnection>> open;
+  for (std::size_t i = 0; i < 65; ++i) open.push_back(std::make_unique<RawConnection>(server.port()));
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+  HttpReply reply = server.get("/health");
+  while (reply.status == 503 && std::chrono::steady_clock::now() < deadline) reply = server.get("/health");
+  EXPECT_EQ(reply.status, 200);
+}
+
+// One that closes its half of the connection before the answer is there is taken for one that has gone.
+TEST(Transport, SaysNothingToAClientThatHasGone) {
+  const TestServer server;
+  RawConnection connection(server.port());
+  connection.send(request_text("/v1/completions", R"({"prompt": "Once", "n": 8, "ignore_eos": true})"));
+  connection.end();
+  EXPECT_EQ(connection.read_all(), "");
+  EXPECT_TRUE(server.becomes(R"(bitnet_requests_total{route="/v1/completions",status="499"})", 1));
 }
 
 TEST(Transport, TellsWhoComesToTooManyConnections) {

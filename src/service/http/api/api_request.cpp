@@ -24,15 +24,13 @@ using service::RequestForm;
 constexpr std::size_t kIdDigits = 24;
 
 // What clients send along that says no more than what is done anyway.
-constexpr std::array<std::string_view, 9> kIdle{"user",
+constexpr std::array<std::string_view, 7> kIdle{"user",
                                                 "metadata",
                                                 "service_tier",
                                                 "prompt_cache_key",
                                                 "prompt_cache_retention",
                                                 "safety_identifier",
-                                                "tool_choice",
-                                                "parallel_tool_calls",
-                                                "function_call"};
+                                                "parallel_tool_calls"};
 
 bool is_zero(const Json& value) { return value.is_number() && value == 0; }
 bool is_one(const Json& value) { return value.is_number() && value == 1; }
@@ -41,6 +39,7 @@ bool is_empty(const Json& value) {
   return (value.is_string() || value.is_array() || value.is_object()) && (value.empty() || value == "");
 }
 bool is_text_form(const Json& value) { return value == Json{{"type", "text"}}; }
+bool is_no_choice(const Json& value) { return value == "none" || value == "auto"; }
 bool is_text_alone(const Json& value) { return value == Json::array({"text"}); }
 
 // What a field may say that asks for nothing which is not done.
@@ -50,18 +49,21 @@ struct Harmless {
   std::string_view wanted;  // "it can only be ..."
 };
 
-constexpr std::array<Harmless, 12> kHarmless{{{"presence_penalty", is_zero, "0; there is repeat_penalty"},
-                                              {"frequency_penalty", is_zero, "0; there is repeat_penalty"},
-                                              {"logit_bias", is_empty, "empty"},
-                                              {"response_format", is_text_form, "{\"type\": \"text\"}"},
-                                              {"tools", is_empty, "empty: the model is given none"},
-                                              {"functions", is_empty, "empty: the model is given none"},
-                                              {"modalities", is_text_alone, "[\"text\"]"},
-                                              {"store", is_false, "false: nothing is kept"},
-                                              {"echo", is_false, "false: put the prompt before it yourself"},
-                                              {"best_of", is_one, "1; there is n"},
-                                              {"suffix", is_empty, "empty: text is not filled in"},
-                                              {"audio", is_empty, "empty"}}};
+constexpr std::array<Harmless, 14> kHarmless{
+    {{"presence_penalty", is_zero, "0; there is repeat_penalty"},
+     {"frequency_penalty", is_zero, "0; there is repeat_penalty"},
+     {"logit_bias", is_empty, "empty"},
+     {"response_format", is_text_form, "{\"type\": \"text\"}"},
+     {"tools", is_empty, "empty: the model is given none"},
+     {"functions", is_empty, "empty: the model is given none"},
+     {"tool_choice", is_no_choice, "none or auto: there are no tools"},
+     {"function_call", is_no_choice, "none or auto: there are none"},
+     {"modalities", is_text_alone, "[\"text\"]"},
+     {"store", is_false, "false: nothing is kept"},
+     {"echo", is_false, "false: put the prompt before it yourself"},
+     {"best_of", is_one, "1; there is n"},
+     {"suffix", is_empty, "empty: text is not filled in"},
+     {"audio", is_empty, "empty"}}};
 
 RequestForm common_form() {
   RequestForm form;
@@ -143,18 +145,21 @@ void read_stream(const Json& object, ApiRequest& request) {
   }
 }
 
-// A text or token ids each. OpenAI's completions take several, of either kind.
-std::vector<Json> prompts_of(const Json& object) {
+// A text or token ids each, in a request of its own. OpenAI's completions take several, of either kind.
+std::vector<Json> prompts_of(const Json& object, std::size_t most) {
   const Json* const prompt = given(object, "prompt");
   const bool is_list = prompt != nullptr && prompt->is_array() && !prompt->empty() &&
                        (prompt->front().is_string() || prompt->front().is_array());
   if (!is_list) return {object};
-  std::vector<Json> each;
-  Json one = object;
-  for (const Json& p : *prompt) {
-    one["prompt"] = p;
-    each.push_back(one);
+  // Each comes with a copy of all other fields.
+  if (prompt->size() > most) {
+    throw FieldError("prompt", "prompt: this server takes at most " + std::to_string(most) +
+                                   " here, each of them being answered n times");
   }
+  Json one = object;
+  one.erase("prompt");
+  std::vector<Json> each(prompt->size(), one);
+  for (std::size_t i = 0; i < each.size(); ++i) each[i]["prompt"] = (*prompt)[i];
   return each;
 }
 
@@ -202,12 +207,9 @@ ApiRequest read_api_request(ApiKind kind, std::string_view body, const ServedMod
   const Json* const n = given(object, "n");
   if (n != nullptr) request.n_each = FieldReader("n", *n).whole<std::size_t>(1, served.most_choices);
   const RequestForm form = form_for(kind, served);
-  const std::vector<Json> prompts =
-      kind == ApiKind::completion ? prompts_of(object) : std::vector<Json>{object};
-  if (prompts.size() > served.most_choices / request.n_each) {
-    throw FieldError("prompt", "prompt: this server answers at most " + std::to_string(served.most_choices) +
-                                   " at once, each prompt n times");
-  }
+  const std::vector<Json> prompts = kind == ApiKind::completion
+                                        ? prompts_of(object, served.most_choices / request.n_each)
+                                        : std::vector<Json>{object};
   for (const Json& one : prompts) {
     service::GenerationRequest asked = service::read_request(one, form);
     limit_tokens(asked, object, served);

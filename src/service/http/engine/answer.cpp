@@ -5,9 +5,6 @@
 namespace bitnet::http {
 namespace {
 
-// More than a context's worth of words: of a reader that has stopped reading.
-constexpr std::size_t kMostUnreadBytes = std::size_t{1} << 20;
-
 std::size_t bytes_of(const AnswerPart& part) {
   return sizeof part + part.text.size() + (part.token ? part.token->top.size() * sizeof(TokenLogprob) : 0);
 }
@@ -17,7 +14,7 @@ std::size_t bytes_of(const AnswerPart& part) {
 bool Answer::push(AnswerPart part) {
   {
     const std::lock_guard lock(mutex_);
-    if (is_abandoned_ || n_bytes_ > kMostUnreadBytes) {
+    if (is_abandoned_ || n_bytes_ > most_unread_bytes_) {
       is_abandoned_ = true;
       if (!part.end) return false;
     }

@@ -32,6 +32,9 @@ struct AnswerPart {
 
 class Answer {
  public:
+  // Beyond so many bytes that nobody has read the reader is taken for one who has stopped reading.
+  explicit Answer(std::size_t most_unread_bytes) : most_unread_bytes_(most_unread_bytes) {}
+
   // Of the engine. False: nobody wants the rest, or too much of it is yet to be read.
   bool push(AnswerPart part);
   // No more comes, for this reason.
@@ -43,6 +46,7 @@ class Answer {
   bool is_abandoned() const;
 
  private:
+  const std::size_t most_unread_bytes_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<AnswerPart> parts_;

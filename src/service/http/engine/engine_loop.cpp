@@ -60,7 +60,7 @@ Tickets EngineLoop::submit(std::vector<EngineJob> jobs) {
     }
     const auto now = Clock::now();
     for (EngineJob& job : jobs) {
-      answers.push_back(std::make_shared<Answer>());
+      answers.push_back(std::make_shared<Answer>(job.most_unread_bytes));
       auto open = std::make_shared<Open>();
       open->job = std::move(job);
       open->answer = answers.back();

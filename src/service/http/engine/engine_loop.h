@@ -35,6 +35,8 @@ class QueueFull : public RuntimeError {
 struct EngineJob {
   SequenceRequest sequence{};               // its functions are the loop's to set
   std::optional<std::size_t> n_logprobs{};  // alternatives to each token
+  // Of its answer, that the reader may leave unread: one who is slower is given up.
+  std::size_t most_unread_bytes = static_cast<std::size_t>(-1);
 };
 
 class EngineLoop;

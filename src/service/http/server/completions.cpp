@@ -5,6 +5,7 @@
 #include <cctype>
 #include <charconv>
 #include <ctime>
+#include <deque>
 #include <exception>
 #include <memory>
 #include <optional>
@@ -20,7 +21,9 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-constexpr milliseconds kLook{200};        // how often it is looked whether the client is still there
+constexpr milliseconds kLook{200};         // how often it is looked whether the client is still there
+constexpr milliseconds kLookAtOthers{20};  // and whether other choices have something
+constexpr std::size_t kTakesBetween = 32;  // parts of one choice
 constexpr milliseconds kUntilHead{1000};  // that an error has to come in to be one of HTTP, not of the stream
 constexpr milliseconds kUntilSign{15000};  // of life, where nothing is said: proxies close what is silent
 
@@ -51,6 +54,7 @@ class Delivery {
         deadline_(deadline_after(time)),
         choices_(choices_of(request, head_, served.model->tokenizer())),
         has_ended_(choices_.size(), false),
+        pending_(choices_.size()),
         tickets_(loop.submit(std::move(request.jobs))) {}
 
   // Until the first part is there, and no longer than that.
@@ -117,11 +121,38 @@ class Delivery {
                       .code = "time_limit"});
     }
     if (is_gone()) throw ClientGone();
-    return tickets_[i].next(kLook);
+    if (!pending_[i].empty()) {
+      std::optional<AnswerPart> part = std::move(pending_[i].front());
+      pending_[i].pop_front();
+      return part;
+    }
+    const bool has_others = choices_.size() > 1;
+    std::optional<AnswerPart> part = tickets_[i].next(has_others ? kLookAtOthers : kLook);
+    if (has_others && (!part || ++n_taken_ % kTakesBetween == 0)) take_from_others(i);
+    return part;
+  }
+
+  // What the others have for a choice that it is not yet the turn of: that they aren't read is no slow
+  // client's fault.
+  void take_from_others(std::size_t i) {
+    for (std::size_t j = 0; j < choices_.size(); ++j) {
+      if (j == i || has_ended_[j]) continue;
+      while (std::optional<AnswerPart> part = tickets_[j].next(milliseconds(0))) {
+        const bool is_last = part->end.has_value();
+        pending_[j].push_back(std::move(*part));
+        if (is_last) break;
+      }
+    }
   }
 
   void note_end(std::size_t i, const AnswerPart& part) {
     if (!part.end) return;
+    if (part.end->result.reason == StopReason::interrupted) {
+      throw ApiError({.status = 500,
+                      .message = "the answer was given up: its client read too slowly",
+                      .type = "server_error",
+                      .code = "too_slow"});
+    }
     has_ended_[i] = true;
     ++n_ended_;
     usage_.add(part.end->result, i % n_each_ == 0);
@@ -133,6 +164,8 @@ class Delivery {
   std::optional<Clock::time_point> deadline_;
   std::vector<ChoiceJson> choices_;
   std::vector<bool> has_ended_;
+  std::vector<std::deque<AnswerPart>> pending_;  // of each choice, before those that its ticket has
+  std::size_t n_taken_ = 0;
   Tickets tickets_;
   std::size_t n_ended_ = 0;
   std::optional<AnswerPart> first_{};
@@ -180,6 +213,9 @@ void Completions::answer(ApiKind kind, Exchange& exchange,
                          std::shared_ptr<void> keep) {
   ApiRequest request = read_api_request(kind, read_json_body(exchange, limits_.body_bytes), served_);
   const bool is_stream = request.stream;
+  if (is_stream) {
+    for (EngineJob& job : request.jobs) job.most_unread_bytes = limits_.unread_bytes;
+  }
   auto delivery = std::make_shared<Delivery>(std::move(request), loop_, served_, limits_.time);
   if (!is_stream) {
     const std::string body = delivery->whole([&] { return exchange.is_gone(); });

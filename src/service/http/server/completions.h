@@ -17,6 +17,7 @@ namespace bitnet::http {
 
 struct CompletionLimits {
   std::size_t body_bytes = 0;
+  std::size_t unread_bytes = 0;  // of a stream, that its client leaves unread beyond what the system holds
   std::chrono::milliseconds time{0};  // from the request to the end of its answer; 0: none
 };
 

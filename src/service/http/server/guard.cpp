@@ -1,5 +1,8 @@
 #include "service/http/server/guard.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
 #include <algorithm>
 #include <cstddef>
 
@@ -33,6 +36,13 @@ bool is_same_secret(std::string_view given, std::string_view wanted) {
   return different == 0;
 }
 
+constexpr std::size_t kMostHeaderNames = 4096;  // bytes
+
+// A list of names of headers.
+bool is_of_names(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_' || c == ',' || c == ' ';
+}
+
 [[noreturn]] void refuse(std::string message, std::string code) {
   throw ApiError({.status = 403, .message = std::move(message), .code = std::move(code)});
 }
@@ -41,7 +51,12 @@ bool is_same_secret(std::string_view given, std::string_view wanted) {
 
 bool is_loopback(std::string_view host) {
   const std::string name = ascii_lower(without_brackets(host));
-  return name == "localhost" || name.ends_with(".localhost") || name == "::1" || name.starts_with("127.");
+  if (name == "localhost" || name.ends_with(".localhost")) return true;
+  in6_addr v6{};
+  if (::inet_pton(AF_INET6, name.c_str(), &v6) == 1) return IN6_IS_ADDR_LOOPBACK(&v6) != 0;
+  // An address, and no name that begins like one.
+  in_addr v4{};
+  return ::inet_pton(AF_INET, name.c_str(), &v4) == 1 && name.starts_with("127.");
 }
 
 void Guard::check_key(const Exchange& exchange) const {
@@ -96,8 +111,12 @@ std::vector<std::pair<std::string, std::string>> Guard::cors_headers(const Excha
   headers.emplace_back("Access-Control-Expose-Headers", "Retry-After");
   if (exchange.method() == "OPTIONS") {
     headers.emplace_back("Access-Control-Allow-Methods", "GET, POST");
-    // "*" does not cover Authorization.
-    headers.emplace_back("Access-Control-Allow-Headers", "Authorization, Content-Type");
+    // Clients add headers of their own, to which nothing here pays heed; "*" does not cover Authorization.
+    const std::vector<std::string> wanted = exchange.headers("Access-Control-Request-Headers");
+    const bool is_fit = wanted.size() == 1 && wanted.front().size() <= kMostHeaderNames &&
+                        std::ranges::all_of(wanted.front(), is_of_names);
+    headers.emplace_back("Access-Control-Allow-Headers",
+                         is_fit ? wanted.front() : "Authorization, Content-Type");
     headers.emplace_back("Access-Control-Max-Age", "600");
   }
   return headers;

@@ -104,7 +104,10 @@ Server::Server(const Model& model, Scheduler& scheduler, ServerOptions options)
                                      return response_of(fault_of(status));
                                    }})),
       loop_(model, scheduler, options_.queue, metrics_, [] {}),
-      completions_(served_, loop_, {.body_bytes = options_.body_bytes, .time = options_.time}) {}
+      completions_(
+          served_, loop_,
+          {.body_bytes = options_.body_bytes, .unread_bytes = options_.unread_bytes, .time = options_.time}) {
+}
 
 Server::~Server() {
   is_draining_ = true;
@@ -230,7 +233,7 @@ void Server::handle(Exchange& exchange) {
     }
   } catch (const ClientGone&) {
     status = 499;  // as nginx counts it
-    exchange.respond({.status = 400, .close = true});
+    exchange.drop();
   } catch (...) {
     const ApiFault fault = fault_of(std::current_exception());
     status = fault.status;

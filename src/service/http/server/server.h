@@ -36,9 +36,10 @@ struct ServerOptions {
   std::optional<bool> think{};
   std::size_t queue = 64;  // sequences that may wait, beside those that run
   std::size_t body_bytes = std::size_t{4} << 20;
-  std::optional<std::size_t> max_tokens{};  // of an answer
-  std::chrono::milliseconds time{0};        // from a request to the end of its answer; 0: no limit
-  ListenerOptions listener{};               // times and sizes; the rest of it is set by what stands above
+  std::optional<std::size_t> max_tokens{};          // of an answer
+  std::size_t unread_bytes = std::size_t{4} << 20;  // of a stream, beyond what the system holds
+  std::chrono::milliseconds time{0};                // from a request to the end of its answer; 0: no limit
+  ListenerOptions listener{};  // times and sizes; the rest of it is set by what stands above
   // Told of each request that was answered, on any thread; may be empty.
   std::function<void(std::string_view method, std::string_view path, int status)> on_request{};
 };

@@ -19,6 +19,9 @@ using std::chrono::milliseconds;
 // How long the other side may take to read what it was told before it is cut off.
 constexpr milliseconds kParting{2000};
 
+// How long a connection that was just opened need not give way to others.
+constexpr milliseconds kFirstBytes{1000};
+
 // Chunks of a byte each take six, and there may be something around them.
 constexpr std::size_t kTransferPerByte = 8;
 constexpr std::size_t kTransferAround = 65536;
@@ -76,7 +79,8 @@ Connection::~Connection() {
 bool Connection::wait_for_request() {
   const auto deadline = Clock::now() + (is_first_ ? options_.receive_time : options_.idle_time);
   // One that has just been opened is not yet idle.
-  if (begin_ == end_ && !can_read(is_first_ ? wakes_.stop : wakes_.hurry, deadline)) return false;
+  if (begin_ == end_ && is_first_) can_read(wakes_.stop, std::min(deadline, Clock::now() + kFirstBytes));
+  if (begin_ == end_ && !can_read(wakes_.hurry, deadline)) return false;
   if (begin_ == end_ && !fill(deadline)) return false;
   is_first_ = false;
   deadline_ = Clock::now() + options_.receive_time;
@@ -135,6 +139,7 @@ ssize_t Connection::read(char* bytes, std::size_t size) {
 
 ssize_t Connection::write(const char* bytes, std::size_t size) {
   is_unanswered_ = false;
+  if (is_muted_) return -1;
   const auto deadline = Clock::now() + options_.stall_time;
   for (;;) {
     const ssize_t n = ::send(socket_, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL);

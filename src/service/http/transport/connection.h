@@ -36,6 +36,8 @@ class Connection final : public httplib::Stream {
   bool is_too_large() const { return is_too_large_; }
   bool is_gone() const;
   bool is_unanswered() const { return is_unanswered_; }  // the request that came last
+  // Nothing more is written.
+  void mute() { is_muted_ = is_to_be_closed_ = true; }
   // What follows in the stream is no request: a body that nobody read.
   void close_after_this() { is_to_be_closed_ = true; }
   bool is_to_be_closed() const { return is_to_be_closed_; }
@@ -81,6 +83,7 @@ class Connection final : public httplib::Stream {
   bool is_late_ = false;
   bool is_too_large_ = false;
   bool is_to_be_closed_ = false;
+  bool is_muted_ = false;
 };
 
 }  // namespace bitnet::http

@@ -96,7 +96,12 @@ class HttplibExchange final : public Exchange {
     // A body that was not read would be taken for the next request.
     response.close = response.close || (has_body() && !has_read_body_);
     fill_in(response_, response);
-    response_.set_content(response.body, response.content_type);
+    if (!response.content_type.empty()) response_.set_content(response.body, response.content_type);
+  }
+  void drop() override {
+    t_connection->mute();
+    response_.status = 400;  // which nobody sees
+    response_.set_header("Connection", "close");
   }
   void stream(HttpResponse head, std::function<void(ResponseWriter&)> produce) override {
     const bool is_chunked = request_.version == "HTTP/1.1";

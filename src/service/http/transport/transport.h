@@ -55,8 +55,10 @@ class Exchange {
   // The client has closed the connection, and will read no answer.
   virtual bool is_gone() const = 0;
 
-  // One of the two, once.
+  // One of the three, once.
   virtual void respond(HttpResponse response) = 0;
+  // No answer: there is nobody to read it.
+  virtual void drop() = 0;
   // The head of the response at once; `produce` is called when the handler has returned, and writes the body.
   virtual void stream(HttpResponse head, std::function<void(ResponseWriter&)> produce) = 0;
 };
