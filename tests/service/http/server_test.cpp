@@ -179,7 +179,6 @@ TEST(Answer, IsGivenUpWhereItsReaderIsTooSlow) {
   EXPECT_FALSE(answer.next(milliseconds(0)));
 }
 
-// A choice isn't read before the one that goes first has a part: nobody is slow for that.
 TEST(Server, StreamsChoicesThatRunOneAfterAnother) {
   http::ServerOptions options;
   options.queue = 3;

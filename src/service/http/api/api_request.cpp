@@ -145,22 +145,18 @@ void read_stream(const Json& object, ApiRequest& request) {
   }
 }
 
-// A text or token ids each, in a request of its own. OpenAI's completions take several, of either kind.
-std::vector<Json> prompts_of(const Json& object, std::size_t most) {
-  const Json* const prompt = given(object, "prompt");
-  const bool is_list = prompt != nullptr && prompt->is_array() && !prompt->empty() &&
+// Takes them out of the object where there are several, as OpenAI's completions may have: texts, or token ids
+// each.
+std::vector<Json> take_prompts(Json& object, std::size_t most) {
+  const auto prompt = object.find("prompt");
+  const bool is_list = prompt != object.end() && prompt->is_array() && !prompt->empty() &&
                        (prompt->front().is_string() || prompt->front().is_array());
-  if (!is_list) return {object};
-  // Each comes with a copy of all other fields.
+  if (!is_list) return {};
   if (prompt->size() > most) {
     throw FieldError("prompt", "prompt: this server takes at most " + std::to_string(most) +
                                    " here, each of them being answered n times");
   }
-  Json one = object;
-  one.erase("prompt");
-  std::vector<Json> each(prompt->size(), one);
-  for (std::size_t i = 0; i < each.size(); ++i) each[i]["prompt"] = (*prompt)[i];
-  return each;
+  return std::move(prompt->get_ref<Json::array_t&>());
 }
 
 void check_room(const SequenceRequest& sequence, ApiKind kind, const ServedModel& served) {
@@ -207,11 +203,8 @@ ApiRequest read_api_request(ApiKind kind, std::string_view body, const ServedMod
   const Json* const n = given(object, "n");
   if (n != nullptr) request.n_each = FieldReader("n", *n).whole<std::size_t>(1, served.most_choices);
   const RequestForm form = form_for(kind, served);
-  const std::vector<Json> prompts = kind == ApiKind::completion
-                                        ? prompts_of(object, served.most_choices / request.n_each)
-                                        : std::vector<Json>{object};
-  for (const Json& one : prompts) {
-    service::GenerationRequest asked = service::read_request(one, form);
+  const auto add_jobs = [&] {
+    service::GenerationRequest asked = service::read_request(object, form);
     limit_tokens(asked, object, served);
     const ChatForm chat_form = service::form_of(asked, *served.model);
     if (chat_form.thinking == Thinking::begun) request.opening = "<think>\n";
@@ -222,6 +215,14 @@ ApiRequest read_api_request(ApiKind kind, std::string_view body, const ServedMod
       request.jobs.push_back({.sequence = sequence, .n_logprobs = asked.logprobs});
       ++sequence.sampler.seed;
     }
+  };
+  std::vector<Json> prompts = kind == ApiKind::completion
+                                  ? take_prompts(object, served.most_choices / request.n_each)
+                                  : std::vector<Json>{};
+  if (prompts.empty()) add_jobs();
+  for (Json& prompt : prompts) {
+    object["prompt"] = std::move(prompt);
+    add_jobs();
   }
   return request;
 }
