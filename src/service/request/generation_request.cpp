@@ -26,12 +26,11 @@ class GivenFields {
  public:
   GivenFields(const Json& object, const RequestForm& form) : form_(form) {
     for (const auto& [key, value] : object.items()) {
-      if (std::ranges::count(form.others, key) != 0) continue;
+      if (value.is_null() || std::ranges::count(form.others, key) != 0) continue;
       const auto known = std::ranges::find(form.fields, key, &FieldName::name);
       if (known == form.fields.end()) refuse_unknown(key);
-      if (value.is_null()) continue;
       const auto [at, is_first] = given_.try_emplace(known->field, key, &value);
-      if (!is_first) {
+      if (!is_first && *at->second.second != value) {
         throw FieldError(key,
                          key + " stands beside " + at->second.first + ", which means the same; give one");
       }

@@ -71,7 +71,8 @@ inline constexpr std::size_t kMostStops = 64;
 
 // How requests look in one place.
 struct RequestForm {
-  // Several names may stand for one field, of which a request has one. A field that is null isn't there.
+  // Several names may stand for one field: a request has one of them, or the same in all. A field that is
+  // null isn't there.
   std::vector<FieldName> fields{};
   std::vector<std::string_view> others{};  // fields that are the caller's affair
   GenerationRequest defaults{};            // of what a request doesn't say; their prompt means nothing

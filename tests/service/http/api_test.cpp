@@ -1,6 +1,8 @@
 // Answers in OpenAI's forms: the text that `bitnet run` gives, whole, streamed, several and with logprobs.
 #include <gtest/gtest.h>
 
+#include <cstdint>
+#include <limits>
 #include <set>
 #include <string>
 #include <vector>
@@ -200,6 +202,7 @@ TEST_F(Api, SaysWhatItRefusesAndWhy) {
       {text, {{"prompt", "a"}, {"model", "gpt-4"}}, 404, "model", "model_not_found"},
       {text, {{"prompt", "a"}, {"presence_penalty", 0.5}}, 400, "presence_penalty", "invalid_value"},
       {text, {{"prompt", "a"}, {"echo", true}}, 400, "echo", "invalid_value"},
+      {text, {{"prompt", "a"}, {"n", 2}, {"best_of", 3}}, 400, "best_of", "invalid_value"},
       {text, {{"prompt", {1, 2, 1 << 30}}}, 400, nullptr, "invalid_value"},
       {text, {{"prompt", "a"}, {"stream", 1}}, 400, "stream", "invalid_value"},
       {text,
@@ -218,6 +221,21 @@ TEST_F(Api, SaysWhatItRefusesAndWhy) {
        "response_format",
        "invalid_value"},
       {chat, {{"messages", talk("a")}, {"tool_choice", "required"}}, 400, "tool_choice", "invalid_value"},
+      {chat,
+       {{"messages", talk("a")}, {"max_tokens", 2}, {"max_completion_tokens", 3}},
+       400,
+       "max_tokens",
+       "invalid_value"},
+      {chat,
+       {{"messages", talk("a")}, {"reasoning_effort", "none"}},
+       400,
+       "reasoning_effort",
+       "invalid_value"},
+      {chat,
+       {{"messages", talk("a")}, {"chat_template_kwargs", {{"x", 1}}}},
+       400,
+       "chat_template_kwargs",
+       "invalid_value"},
       {chat, {{"messages", "a"}}, 400, "messages", "invalid_value"},
       {chat, {{"messages", talk("a")}, {"top_logprobs", 2}}, 400, "top_logprobs", "invalid_value"},
       {chat, {{"messages", talk("a")}, {"think", true}}, 400, "think", "invalid_value"}};
@@ -230,6 +248,17 @@ TEST_F(Api, SaysWhatItRefusesAndWhy) {
     EXPECT_EQ(error["type"], "invalid_request_error") << reply.body;
     EXPECT_FALSE(error["message"].get<std::string>().empty());
   }
+}
+
+TEST_F(Api, TakesOneLimitUnderTwoNamesAndSeedsWithASign) {
+  const auto text_of = [](Json body) {
+    body.update(
+        {{"messages", talk("Hi")}, {"max_tokens", 12}, {"max_completion_tokens", 12}, {"temperature", 1}});
+    const HttpReply reply = server().chat(body);
+    EXPECT_EQ(reply.status, 200) << reply.body;
+    return reply.json()["choices"][0]["message"]["content"];
+  };
+  EXPECT_EQ(text_of({{"seed", -1}}), text_of({{"seed", std::numeric_limits<std::uint64_t>::max()}}));
 }
 
 TEST_F(Api, RefusesWhatIsNoJson) {
@@ -260,6 +289,10 @@ TEST(ThinkingApi, BeginsAnswersWithTheThinkingThatTheTemplateBegan) {
   body["think"] = false;
   const std::string without = server.chat(body).json()["choices"][0]["message"]["content"];
   EXPECT_FALSE(without.starts_with("<think>")) << without;
+  Json of_others = body;
+  of_others.erase("think");
+  of_others["chat_template_kwargs"] = {{"enable_thinking", false}};
+  EXPECT_EQ(server.chat(of_others).json()["choices"][0]["message"]["content"], without);
   body["think"] = true;
   body["stream"] = true;
   EXPECT_EQ(streamed_text(events_of(server.chat(body)), 0), whole);
@@ -281,6 +314,10 @@ TEST_F(Api, TakesFieldsThatAskForNothing) {
                                          {"metadata", {{"a", "b"}}},
                                          {"store", false},
                                          {"frequency_penalty", 0},
+                                         {"reasoning_effort", "low"},
+                                         {"best_of", 1},
+                                         {"top_k", -1},
+                                         {"something_of_tomorrow", nullptr},
                                          {"tools", Json::array()},
                                          {"logit_bias", Json::object()},
                                          {"response_format", {{"type", "text"}}},

@@ -106,7 +106,8 @@ void ChoiceJson::add_token(const AnswerToken& token, OrderedJson& logprobs) {
     return;
   }
   OrderedJson top = token.top.empty() ? OrderedJson() : OrderedJson::object();
-  for (const TokenLogprob& t : token.top) top[token_name(piece_of(t.id))] = t.logprob;
+  // Of several that read alike the first is the likeliest.
+  for (const TokenLogprob& t : token.top) top.emplace(token_name(piece_of(t.id)), t.logprob);
   logprobs["text_offset"].push_back(token_offset_);
   logprobs["token_logprobs"].push_back(*token.logprob);
   logprobs["tokens"].push_back(token_name(piece));

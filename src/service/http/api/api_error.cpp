@@ -48,7 +48,9 @@ ApiFault fault_of(const std::exception_ptr& failure) {
 ApiFault fault_of(int status) {
   switch (status) {
     case 404:
-      return {.status = 404, .message = "there is nothing at this address", .code = "not_found"};
+      return {.status = 404,
+              .message = "there is nothing at this address; those of the API begin with /v1/",
+              .code = "not_found"};
     case 408:
       return {.status = 408, .message = "the request did not come in time", .code = "request_timeout"};
     case 413:

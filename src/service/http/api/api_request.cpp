@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <utility>
@@ -24,12 +25,14 @@ using service::RequestForm;
 constexpr std::size_t kIdDigits = 24;
 
 // What clients send along that says no more than what is done anyway.
-constexpr std::array<std::string_view, 7> kIdle{"user",
+constexpr std::array<std::string_view, 9> kIdle{"user",
                                                 "metadata",
                                                 "service_tier",
                                                 "prompt_cache_key",
                                                 "prompt_cache_retention",
                                                 "safety_identifier",
+                                                "prediction",
+                                                "verbosity",
                                                 "parallel_tool_calls"};
 
 bool is_zero(const Json& value) { return value.is_number() && value == 0; }
@@ -40,6 +43,7 @@ bool is_empty(const Json& value) {
 }
 bool is_text_form(const Json& value) { return value == Json{{"type", "text"}}; }
 bool is_no_choice(const Json& value) { return value == "none" || value == "auto"; }
+bool is_degree(const Json& value) { return value.is_string() && value != "none"; }
 bool is_text_alone(const Json& value) { return value == Json::array({"text"}); }
 
 // What a field may say that asks for nothing which is not done.
@@ -49,7 +53,7 @@ struct Harmless {
   std::string_view wanted;  // "it can only be ..."
 };
 
-constexpr std::array<Harmless, 14> kHarmless{
+constexpr std::array<Harmless, 16> kHarmless{
     {{"presence_penalty", is_zero, "0; there is repeat_penalty"},
      {"frequency_penalty", is_zero, "0; there is repeat_penalty"},
      {"logit_bias", is_empty, "empty"},
@@ -61,7 +65,9 @@ constexpr std::array<Harmless, 14> kHarmless{
      {"modalities", is_text_alone, "[\"text\"]"},
      {"store", is_false, "false: nothing is kept"},
      {"echo", is_false, "false: put the prompt before it yourself"},
-     {"best_of", is_one, "1; there is n"},
+     {"reasoning_effort", is_degree, "low, medium or high, which are all one; for none there is think"},
+     {"chat_template_kwargs", is_empty, "{\"enable_thinking\": ...}, without think"},
+     {"repetition_penalty", is_one, "1; there is repeat_penalty"},
      {"suffix", is_empty, "empty: text is not filled in"},
      {"audio", is_empty, "empty"}}};
 
@@ -77,7 +83,7 @@ RequestForm common_form() {
                  {"seed", RequestField::seed},
                  {"stop", RequestField::stop},
                  {"ignore_eos", RequestField::ignore_eos}};
-  form.others = {"model", "stream", "stream_options", "n"};
+  form.others = {"model", "stream", "stream_options", "n", "best_of"};
   form.others.insert(form.others.end(), kIdle.begin(), kIdle.end());
   for (const Harmless& field : kHarmless) form.others.push_back(field.name);
   return form;
@@ -106,6 +112,24 @@ RequestForm form_for(ApiKind kind, const ServedModel& served) {
 const Json* given(const Json& object, const char* name) {
   const auto at = object.find(name);
   return at == object.end() || at->is_null() ? nullptr : &*at;
+}
+
+// What clients of other servers say in words of those.
+void translate(Json& object) {
+  if (const auto k = object.find("top_k"); k != object.end() && *k == -1) *k = 0;
+  // OpenAI's seeds have a sign, which is a bit like others here.
+  const auto seed = object.find("seed");
+  if (seed != object.end() && seed->is_number_integer() && !seed->is_number_unsigned()) {
+    *seed = static_cast<std::uint64_t>(seed->get<std::int64_t>());
+  }
+  const auto kwargs = object.find("chat_template_kwargs");
+  const bool is_about_thinking = kwargs != object.end() && kwargs->is_object() && kwargs->size() == 1 &&
+                                 kwargs->contains("enable_thinking");
+  if (is_about_thinking && !object.contains("think")) {
+    Json think = std::move((*kwargs)["enable_thinking"]);
+    object.erase(kwargs);
+    object["think"] = std::move(think);
+  }
 }
 
 void check_others(const Json& object, const ServedModel& served) {
@@ -197,11 +221,16 @@ ApiRequest read_api_request(ApiKind kind, std::string_view body, const ServedMod
     const std::string_view why = e.what();
     throw FieldError("", (why.starts_with("is ") ? "the body " : "the body: ") + std::string(why));
   }
+  translate(object);
   check_others(object, served);
   ApiRequest request{.kind = kind, .id = id_of(kind, body, served)};
   read_stream(object, request);
   const Json* const n = given(object, "n");
   if (n != nullptr) request.n_each = FieldReader("n", *n).whole<std::size_t>(1, served.most_choices);
+  if (const Json* const best_of = given(object, "best_of");
+      best_of != nullptr && *best_of != request.n_each) {
+    throw FieldError("best_of", "best_of: it can only be n: all answers are given");
+  }
   const RequestForm form = form_for(kind, served);
   const auto add_jobs = [&] {
     service::GenerationRequest asked = service::read_request(object, form);
