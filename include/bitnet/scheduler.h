@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -58,9 +59,15 @@ struct SequenceRequest {
   std::vector<std::string> stop_strings{};
   bool show_special = false;
   bool all_logits = false;
-  // Called by Scheduler::step(), in this order for each token: on_text for what became certain with it, if
-  // anything did, then on_token. on_text returning false ends the sequence. on_end comes last, once, whatever
-  // happens; what it throws passes through step(). Each may be empty.
+  // All are called by Scheduler::step(), and each may be empty.
+  //
+  // For each token of the prompt but the first, in order and once, before anything else: with the logits
+  // [vocab] that it might have been chosen from, during the call. Nothing of the prompt is then taken from
+  // other sequences.
+  std::function<void(TokenId id, std::span<const float> logits)> on_prompt_token{};
+  // For each token in this order: on_text for what became certain with it, if anything did, then on_token.
+  // on_text returning false ends the sequence. on_end comes last, once, whatever happens; what it throws
+  // passes through step().
   TextSink on_text{};
   std::function<void(const TokenStep&)> on_token{};
   std::function<void(const SequenceEnd&)> on_end{};

@@ -88,11 +88,11 @@ void Scheduler::Impl::admit() {
   while (!waiting.empty() && running.size() < options.n_sequences) {
     Running next;
     next.sequence = std::move(waiting.front());
-    const std::span<const TokenId> all = next.sequence->tokens();
+    const std::span<const TokenId> takeable = next.sequence->tokens().first(next.sequence->n_takeable());
     std::size_t wanted = blocks_wanted(next);
     if (options.share_prefixes && wanted > kv.n_available()) {
       // Blocks that somebody holds anyway cost nothing.
-      for (const KvBlocks::Block b : kv.find(all.first(all.size() - 1)).blocks) wanted -= kv.is_held(b);
+      for (const KvBlocks::Block b : kv.find(takeable).blocks) wanted -= kv.is_held(b);
     }
     if (!running.empty() && promised + wanted > kv.n_available()) {
       waiting.front() = std::move(next.sequence);
@@ -107,9 +107,7 @@ void Scheduler::Impl::admit() {
 
 // What there is of a sequence's tokens, and what older sequences are about to run of them.
 Scheduler::Impl::Beginning Scheduler::Impl::find_beginning(const Running& r, std::span<const Running> older) {
-  const std::span<const TokenId> all = r.sequence->tokens();
-  // The last is run for what follows it.
-  const std::span<const TokenId> wanted = all.first(all.size() - 1);
+  const std::span<const TokenId> wanted = r.sequence->tokens().first(r.sequence->n_takeable());
   KvBlocks::Beginning found = kv.find(wanted);
   Beginning beginning{std::move(found.blocks), found.next, found.n_next, 0};
   const std::size_t n_whole = beginning.blocks.size() * kBlock;
@@ -221,6 +219,10 @@ void Scheduler::Impl::run_pass() {
     Sequence& s = *r.sequence;
     const std::span<const TokenId> of_pass = s.tokens().subspan(s.n_run(), r.n_planned);
     parts.push_back({.n_tokens = r.n_planned, .first_position = s.n_run(), .blocks = r.blocks.data()});
+    for (std::size_t i = 0; i < r.n_planned; ++i) {
+      if (s.is_told_of(s.n_run() + i))
+        from_all.push_back({&r, static_cast<std::uint32_t>(tokens.size() + i), true});
+    }
     tokens.insert(tokens.end(), of_pass.begin(), of_pass.end());
     if (r.n_planned < s.n_left()) continue;
     if (s.wants_nothing()) {
@@ -293,7 +295,13 @@ void Scheduler::Impl::choose_from_all(std::span<const Choice> group) {
   std::ranges::transform(group, rows.begin(), &Choice::row);
   runner.forward.logits(std::span<const std::uint32_t>(rows).first(group.size()));
   for (std::size_t i = 0; i < group.size(); ++i) {
-    took(*group[i].of, group[i].of->sequence->choose(runner.logits_row(i)));
+    Running& r = *group[i].of;
+    if (r.sequence->has_failed()) continue;
+    if (!group[i].is_of_prompt) {
+      took(r, r.sequence->choose(runner.logits_row(i)));
+    } else if (r.sequence->tell(runner.logits_row(i))) {
+      r.is_over = true;
+    }
   }
 }
 

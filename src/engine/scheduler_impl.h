@@ -53,7 +53,8 @@ struct Scheduler::Impl {
   void remember_full_blocks(Running& r);
   struct Choice {
     Running* of;
-    std::uint32_t row;  // of the activations
+    std::uint32_t row;          // of the activations
+    bool is_of_prompt = false;  // nothing is chosen: a token of the prompt follows
   };
   void choose();
   void choose_by_search(std::span<const Choice> group);

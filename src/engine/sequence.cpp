@@ -1,6 +1,7 @@
 #include "engine/sequence.h"
 
 #include <algorithm>
+#include <cmath>
 #include <exception>
 #include <utility>
 
@@ -37,8 +38,24 @@ void Sequence::cached(std::size_t n) {
   if (!was_put_back_) result_.n_cached += n;
 }
 
+bool Sequence::tell(std::span<const float> logits) {
+  if (!std::ranges::all_of(logits, [](float x) { return std::isfinite(x); })) {
+    error_ = not_finite_at(n_told_);
+  } else {
+    ++n_told_;
+    try {
+      request_.on_prompt_token(history_[n_told_], logits);
+    } catch (const std::exception& e) {
+      error_ = e.what();
+    }
+  }
+  if (has_failed()) reason_ = StopReason::interrupted;
+  return has_failed();
+}
+
 std::optional<CandidateQuery> Sequence::query() const {
-  if (request_.all_logits) return std::nullopt;
+  // Those of the prompt's tokens come first, all in their order.
+  if (request_.all_logits || request_.on_prompt_token) return std::nullopt;
   return sampler_.query(history_);
 }
 

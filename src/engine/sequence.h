@@ -41,6 +41,15 @@ class Sequence {
     was_put_back_ = true;
   }
 
+  // Of its tokens, how many at the front need not be run where others have: not the last, which is run for
+  // what follows it, nor those whose logits are still to be told.
+  std::size_t n_takeable() const { return has_told_all() ? history_.size() - 1 : n_told_; }
+  // Whether the logits of the token at that place are to be told, which tell() then does, in order.
+  bool is_told_of(std::size_t i) const { return !has_told_all() && i >= n_told_ && i + 1 < n_prompt(); }
+  // True: the sequence has come to its end, as has_failed() says from then on.
+  bool tell(std::span<const float> logits);
+  bool has_failed() const { return !error_.empty(); }
+
   // What the choice is made from, once all tokens are run; nullopt: all logits.
   std::optional<CandidateQuery> query() const;
   // Whether there is no choice to make.
@@ -55,6 +64,7 @@ class Sequence {
 
  private:
   bool take(std::optional<TokenId> id, std::span<const float> logits);
+  bool has_told_all() const { return !request_.on_prompt_token || n_told_ + 1 >= n_prompt(); }
 
   SequenceId id_;
   SequenceRequest request_;
@@ -62,6 +72,7 @@ class Sequence {
   Sampler sampler_;
   std::vector<TokenId> history_;
   std::size_t n_run_ = 0;
+  std::size_t n_told_ = 0;  // of the prompt's tokens, those whose logits on_prompt_token got
   bool was_put_back_ = false;
   TextEnding ending_;
   std::optional<StopReason> reason_;

@@ -5,12 +5,14 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "bitnet/error.h"
 #include "bitnet/scheduler.h"
+#include "bitnet/score.h"
 #include "engine/same_bits.h"
 #include "support/canary.h"
 
@@ -19,6 +21,8 @@ namespace {
 
 // All that a request's functions see.
 struct Heard {
+  std::vector<TokenId> prompt;  // but its first token
+  std::vector<float> prompt_logits;
   std::vector<TokenId> tokens;
   std::vector<float> logits;
   std::string text;
@@ -26,7 +30,8 @@ struct Heard {
   std::optional<SequenceEnd> end;
 
   friend bool operator==(const Heard& a, const Heard& b) {
-    return a.tokens == b.tokens && same_bits(a.logits, b.logits) && a.text == b.text &&
+    return a.prompt == b.prompt && same_bits(a.prompt_logits, b.prompt_logits) && a.tokens == b.tokens &&
+           same_bits(a.logits, b.logits) && a.text == b.text &&
            a.end->result.reason == b.end->result.reason && a.end->result.tokens == b.end->result.tokens &&
            a.end->result.n_prompt == b.end->result.n_prompt && a.end->error == b.end->error;
   }
@@ -37,6 +42,13 @@ SequenceRequest heard_by(Heard& heard, SequenceRequest request) {
     heard.text += text;
     return true;
   };
+  if (request.on_prompt_token) {
+    request.on_prompt_token = [&heard](TokenId id, std::span<const float> logits) {
+      EXPECT_TRUE(heard.tokens.empty());
+      heard.prompt.push_back(id);
+      heard.prompt_logits.insert(heard.prompt_logits.end(), logits.begin(), logits.end());
+    };
+  }
   request.on_token = [&heard](const TokenStep& token) {
     heard.tokens.push_back(token.id);
     heard.logits.insert(heard.logits.end(), token.logits.begin(), token.logits.end());
@@ -45,7 +57,11 @@ SequenceRequest heard_by(Heard& heard, SequenceRequest request) {
   return request;
 }
 
-// What one asks for alone gets, from generate().
+void want_logits_of_prompt(SequenceRequest& request) {
+  request.on_prompt_token = [](TokenId, std::span<const float>) {};
+}
+
+// What one asks for alone gets, from generate() and score().
 Heard alone(const Model& model, SequenceRequest request, std::size_t ctx_size = 0) {
   Heard heard;
   Session session(model, {.ctx_size = ctx_size, .n_threads = 1});
@@ -62,6 +78,13 @@ Heard alone(const Model& model, SequenceRequest request, std::size_t ctx_size = 
                                                           token.logits.end());
                                     },
                                 .all_logits = request.all_logits};
+  if (request.on_prompt_token) {
+    Session scored(model, {.ctx_size = ctx_size, .n_threads = 1});
+    score(model, scored, request.prompt, {.on_token = [&](const ScoredToken& token) {
+            heard.prompt.push_back(token.id);
+            heard.prompt_logits.insert(heard.prompt_logits.end(), token.logits.begin(), token.logits.end());
+          }});
+  }
   heard.end.emplace();
   heard.end->result =
       generate(model, session, sampler, history, request.prompt, options, [&](std::string_view text) {
@@ -91,6 +114,7 @@ std::vector<SequenceRequest> mixed_requests(const Model& model, std::size_t n) {
     if (i % 5 == 2) r.sampler.repeat_penalty = 1.2F;
     if (i % 6 == 4) r.stop_strings = {"e "};
     if (i % 3 == 1) r.all_logits = true;
+    if (i % 5 == 3) want_logits_of_prompt(r);
     if (i % 4 != 0) {
       r.stop_tokens.assign(model.tokenizer().end_tokens().begin(), model.tokenizer().end_tokens().end());
     }
@@ -229,6 +253,24 @@ TEST(Scheduler, RunsOfANextTurnOnlyWhatIsNew) {
   EXPECT_EQ(after.end->result.n_cached, 90 + 19);
 }
 
+TEST(Scheduler, TellsTheLogitsOfAPromptThatOthersHaveRunBefore) {
+  const Model& model = test::canary();
+  SequenceRequest request{.prompt = some_ids(150, model.info().vocab), .max_tokens = 5};
+  Scheduler scheduler(model, {.ctx_size = 256, .n_sequences = 2, .pass_tokens = 40, .n_threads = 2});
+  std::deque<Heard> heard;
+  scheduler.add(heard_by(heard.emplace_back(), request));
+  want_logits_of_prompt(request);
+  for (const std::size_t max_tokens : {0, 5, 5}) {
+    request.max_tokens = max_tokens;
+    scheduler.add(heard_by(heard.emplace_back(), request));
+    while (scheduler.step()) {
+    }
+    EXPECT_EQ(heard.back().prompt.size(), 149);
+    EXPECT_TRUE(heard.back() == alone(model, request, 256)) << max_tokens;
+    EXPECT_EQ(heard.back().end->result.n_cached, 0);
+  }
+}
+
 TEST(Scheduler, EndsTheSequenceWhoseFunctionThrowsAndNoOther) {
   const Model& model = test::canary();
   const std::vector<SequenceRequest> requests = mixed_requests(model, 3);
@@ -245,6 +287,18 @@ TEST(Scheduler, EndsTheSequenceWhoseFunctionThrowsAndNoOther) {
   ASSERT_TRUE(broken.end);
   EXPECT_EQ(broken.end->error, "no paper left");
   EXPECT_EQ(broken.end->result.reason, StopReason::interrupted);
+  Heard silent;
+  SequenceRequest ends_in_prompt = heard_by(silent, requests[0]);
+  ends_in_prompt.on_prompt_token = [](TokenId, std::span<const float>) {
+    throw std::runtime_error("no paper left");
+  };
+  scheduler.add(ends_in_prompt);
+  while (scheduler.step()) {
+  }
+  ASSERT_TRUE(silent.end);
+  EXPECT_EQ(silent.end->error, "no paper left");
+  EXPECT_EQ(silent.end->result.reason, StopReason::interrupted);
+  EXPECT_TRUE(silent.tokens.empty());
 }
 
 TEST(Scheduler, LetsFunctionsOfARequestAddAndCancel) {
