@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "bitnet/generate.h"
+#include "bitnet/score.h"
 #include "service/http/client.h"
 #include "support/canary.h"
 #include "support/small_model.h"
@@ -163,6 +164,62 @@ TEST_F(Api, TellsHowLikelyTokensWere) {
   EXPECT_EQ(text, choice["text"]);
 }
 
+// As those who score texts ask: what counts is what a prompt's own tokens say.
+TEST_F(Api, TellsHowLikelyThePromptWas) {
+  const std::vector<TokenId> ids = canary().tokenizer().encode(kPrompt, {.add_bos = true});
+  std::vector<Json> expected{nullptr};
+  Session session(canary());
+  score(canary(), session, ids, {.on_token = [&](const ScoredToken& t) { expected.push_back(t.logprob); }});
+  Json prompt = Json::array();
+  for (const TokenId id : ids) prompt.push_back(to_int(id));
+  server().complete({{"prompt", kPrompt}, {"max_tokens", 1}});  // what is there of it by now is no matter
+  const Json body{
+      {"prompt", {prompt, prompt}}, {"max_tokens", 1}, {"logprobs", 1}, {"echo", true}, {"ignore_eos", true}};
+  const HttpReply reply = server().complete(body);
+  ASSERT_EQ(reply.status, 200) << reply.body;
+  for (const Json& choice : reply.json()["choices"]) {
+    const Json& logprobs = choice["logprobs"];
+    ASSERT_EQ(logprobs["token_logprobs"].size(), ids.size() + 1);
+    std::string text;
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      EXPECT_EQ(logprobs["token_logprobs"][i], expected[i]) << i;
+      EXPECT_EQ(logprobs["text_offset"][i], text.size()) << i;
+      text += canary().tokenizer().bytes_of(ids[i]);
+      if (i == 0) continue;
+      // The likeliest, which is it or likelier than it.
+      EXPECT_GE(logprobs["top_logprobs"][i].front(), expected[i]) << i;
+    }
+    EXPECT_TRUE(logprobs["top_logprobs"][0].is_null());
+    EXPECT_EQ(text, kPrompt);
+    EXPECT_EQ(choice["text"], kPrompt + logprobs["tokens"].back().get<std::string>());
+  }
+}
+
+TEST_F(Api, PutsThePromptBeforeTheAnswerWhereItIsAskedTo) {
+  Json body{{"prompt", kPrompt}, {"max_tokens", 8}};
+  const std::string answer = server().complete(body).json()["choices"][0]["text"];
+  body["echo"] = true;
+  EXPECT_EQ(server().complete(body).json()["choices"][0]["text"], kPrompt + answer);
+  body["logprobs"] = 2;
+  const Json whole = server().complete(body).json()["choices"][0];
+  EXPECT_EQ(whole["text"], kPrompt + answer);
+  body["stream"] = true;
+  const std::vector<Json> events = events_of(server().complete(body));
+  EXPECT_EQ(streamed_text(events, 0), kPrompt + answer);
+  Json streamed = Json::array();
+  for (const Json& event : events) {
+    const Json& logprobs = event["choices"][0]["logprobs"];
+    if (!logprobs.is_null())
+      streamed.insert(streamed.end(), logprobs["token_logprobs"].begin(), logprobs["token_logprobs"].end());
+  }
+  EXPECT_EQ(streamed, whole["logprobs"]["token_logprobs"]);
+  const Json alone =
+      server().complete({{"prompt", kPrompt}, {"max_tokens", 0}, {"echo", true}, {"logprobs", 0}}).json();
+  EXPECT_EQ(alone["choices"][0]["text"], kPrompt);
+  EXPECT_EQ(alone["choices"][0]["logprobs"]["tokens"].size(), alone["usage"]["prompt_tokens"]);
+  EXPECT_EQ(alone["usage"]["completion_tokens"], 0);
+}
+
 TEST_F(Api, TellsThemOfChatsWholeAndInEvents) {
   Json body{
       {"messages", talk("Hi")}, {"max_tokens", 6}, {"logprobs", true}, {"top_logprobs", 3}, {"seed", 1}};
@@ -201,7 +258,7 @@ TEST_F(Api, SaysWhatItRefusesAndWhy) {
       {text, {{"prompt", "a"}, {"n", 1.5}}, 400, "n", "invalid_value"},
       {text, {{"prompt", "a"}, {"model", "gpt-4"}}, 404, "model", "model_not_found"},
       {text, {{"prompt", "a"}, {"presence_penalty", 0.5}}, 400, "presence_penalty", "invalid_value"},
-      {text, {{"prompt", "a"}, {"echo", true}}, 400, "echo", "invalid_value"},
+      {text, {{"prompt", "a"}, {"echo", 1}}, 400, "echo", "invalid_value"},
       {text, {{"prompt", "a"}, {"n", 2}, {"best_of", 3}}, 400, "best_of", "invalid_value"},
       {text, {{"prompt", {1, 2, 1 << 30}}}, 400, nullptr, "invalid_value"},
       {text, {{"prompt", "a"}, {"stream", 1}}, 400, "stream", "invalid_value"},
@@ -221,6 +278,7 @@ TEST_F(Api, SaysWhatItRefusesAndWhy) {
        "response_format",
        "invalid_value"},
       {chat, {{"messages", talk("a")}, {"tool_choice", "required"}}, 400, "tool_choice", "invalid_value"},
+      {chat, {{"messages", talk("a")}, {"echo", true}}, 400, "echo", "invalid_value"},
       {chat,
        {{"messages", talk("a")}, {"max_tokens", 2}, {"max_completion_tokens", 3}},
        400,

@@ -16,9 +16,8 @@ std::string dump(const OrderedJson& json) {
   return json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
 }
 
-std::size_t n_characters(std::string_view text) {
-  return static_cast<std::size_t>(
-      std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+std::int64_t n_characters(std::string_view text) {
+  return std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
 }
 
 OrderedJson bytes_json(std::string_view piece) {
@@ -70,15 +69,23 @@ void Usage::add(const GenerateResult& result, bool is_first_of_prompt) {
   n_cached += result.n_cached;
 }
 
-ChoiceJson::ChoiceJson(const AnswerHead& head, const Tokenizer& tokenizer, std::size_t index,
-                       bool has_logprobs, std::vector<TokenId> stop_tokens)
+ChoiceJson::ChoiceJson(const AnswerHead& head, const Tokenizer& tokenizer, const ApiRequest& request,
+                       std::size_t index)
     : head_(head),
       tokenizer_(tokenizer),
       index_(index),
-      has_logprobs_(has_logprobs),
-      stop_tokens_(std::move(stop_tokens)),
-      text_(head.opening),
-      logprobs_(empty_logprobs()) {}
+      has_logprobs_(request.has_logprobs),
+      shows_special_(request.jobs[index].sequence.show_special),
+      stop_tokens_(request.jobs[index].sequence.stop_tokens),
+      opening_(request.openings[index]),
+      text_(opening_),
+      logprobs_(empty_logprobs()) {
+  if (!request.jobs[index].tells_prompt) return;
+  token_offset_ = n_characters(opening_);
+  for (const TokenId id : request.jobs[index].sequence.prompt) {
+    token_offset_ -= n_characters(tokenizer_.bytes_of(id, shows_special_));
+  }
+}
 
 OrderedJson ChoiceJson::empty_logprobs() const {
   if (!has_logprobs_) return nullptr;
@@ -89,9 +96,12 @@ OrderedJson ChoiceJson::empty_logprobs() const {
           {"top_logprobs", OrderedJson::array()}};
 }
 
+// What ends the text is no part of it.
+bool ChoiceJson::is_listed(const AnswerToken& token) const {
+  return has_logprobs_ && (token.is_of_prompt || std::ranges::count(stop_tokens_, token.id) == 0);
+}
+
 void ChoiceJson::add_token(const AnswerToken& token, OrderedJson& logprobs) {
-  // What ends the text is no part of it.
-  if (!token.logprob || std::ranges::count(stop_tokens_, token.id) != 0) return;
   const auto piece_of = [this](TokenId id) { return tokenizer_.bytes_of(id, /*with_special=*/true); };
   const std::string_view piece = piece_of(token.id);
   if (head_.kind == ApiKind::chat) {
@@ -108,28 +118,31 @@ void ChoiceJson::add_token(const AnswerToken& token, OrderedJson& logprobs) {
   OrderedJson top = token.top.empty() ? OrderedJson() : OrderedJson::object();
   // Of several that read alike the first is the likeliest.
   for (const TokenLogprob& t : token.top) top.emplace(token_name(piece_of(t.id)), t.logprob);
-  logprobs["text_offset"].push_back(token_offset_);
-  logprobs["token_logprobs"].push_back(*token.logprob);
+  logprobs["text_offset"].push_back(std::max<std::int64_t>(token_offset_, 0));
+  logprobs["token_logprobs"].push_back(token.logprob ? OrderedJson(*token.logprob) : OrderedJson());
   logprobs["tokens"].push_back(token_name(piece));
   logprobs["top_logprobs"].push_back(std::move(top));
-  token_offset_ += n_characters(tokenizer_.bytes_of(token.id));
+  token_offset_ += n_characters(tokenizer_.bytes_of(token.id, shows_special_));
 }
 
 OrderedJson ChoiceJson::first_event() const {
-  if (head_.kind == ApiKind::completion) return nullptr;
-  return {{"index", index_},
-          {"delta", {{"role", "assistant"}, {"content", head_.opening}}},
-          {"logprobs", nullptr},
-          {"finish_reason", nullptr}};
+  const bool is_chat = head_.kind == ApiKind::chat;
+  if (!is_chat && opening_.empty()) return nullptr;
+  OrderedJson choice{{"index", index_}};
+  if (is_chat) {
+    choice["delta"] = {{"role", "assistant"}, {"content", opening_}};
+  } else {
+    choice["text"] = opening_;
+  }
+  choice["logprobs"] = nullptr;
+  choice["finish_reason"] = nullptr;
+  return choice;
 }
 
 OrderedJson ChoiceJson::event(const AnswerPart& part) {
   OrderedJson logprobs = empty_logprobs();
-  bool has_token = false;
-  if (part.token) {
-    add_token(*part.token, logprobs);
-    has_token = has_logprobs_ && std::ranges::count(stop_tokens_, part.token->id) == 0;
-  }
+  const bool has_token = part.token && is_listed(*part.token);
+  if (has_token) add_token(*part.token, logprobs);
   if (part.text.empty() && !has_token && !part.end) return nullptr;
   OrderedJson choice{{"index", index_}};
   if (head_.kind == ApiKind::completion) {
@@ -145,7 +158,7 @@ OrderedJson ChoiceJson::event(const AnswerPart& part) {
 
 void ChoiceJson::add(const AnswerPart& part) {
   text_ += part.text;
-  if (part.token) add_token(*part.token, logprobs_);
+  if (part.token && is_listed(*part.token)) add_token(*part.token, logprobs_);
   if (part.end) finish_reason_ = finish_reason_of(part.end->result.reason);
 }
 

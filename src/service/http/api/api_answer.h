@@ -20,7 +20,6 @@ struct AnswerHead {
   std::string model;
   std::int64_t created = 0;  // Unix time
   bool include_usage = false;
-  std::string opening{};  // of each choice's text
 };
 
 struct Usage {
@@ -35,8 +34,9 @@ struct Usage {
 // One choice, as its parts come.
 class ChoiceJson {
  public:
-  ChoiceJson(const AnswerHead& head, const Tokenizer& tokenizer, std::size_t index, bool has_logprobs,
-             std::vector<TokenId> stop_tokens);
+  // The index'th of the request.
+  ChoiceJson(const AnswerHead& head, const Tokenizer& tokenizer, const ApiRequest& request,
+             std::size_t index);
 
   // What the part adds, as an event's choice; null if it adds nothing.
   nlohmann::ordered_json event(const AnswerPart& part);
@@ -47,17 +47,22 @@ class ChoiceJson {
 
  private:
   nlohmann::ordered_json empty_logprobs() const;
+  bool is_listed(const AnswerToken& token) const;
   void add_token(const AnswerToken& token, nlohmann::ordered_json& logprobs);
 
   const AnswerHead& head_;
   const Tokenizer& tokenizer_;
   std::size_t index_;
   bool has_logprobs_;
+  bool shows_special_;
   std::vector<TokenId> stop_tokens_;
+  std::string opening_;
   std::string text_;
   nlohmann::ordered_json logprobs_;
   nlohmann::ordered_json finish_reason_;  // null before the end
-  std::size_t token_offset_ = 0;          // in the text, in characters
+  // Of the next token in the text, in characters. Less than 0: a prompt was given a space that it begins
+  // with.
+  std::int64_t token_offset_ = 0;
 };
 
 std::string whole_json(const AnswerHead& head, std::vector<ChoiceJson>& choices, const Usage& usage);

@@ -53,7 +53,7 @@ struct Harmless {
   std::string_view wanted;  // "it can only be ..."
 };
 
-constexpr std::array<Harmless, 16> kHarmless{
+constexpr std::array<Harmless, 15> kHarmless{
     {{"presence_penalty", is_zero, "0; there is repeat_penalty"},
      {"frequency_penalty", is_zero, "0; there is repeat_penalty"},
      {"logit_bias", is_empty, "empty"},
@@ -64,7 +64,6 @@ constexpr std::array<Harmless, 16> kHarmless{
      {"function_call", is_no_choice, "none or auto: there are none"},
      {"modalities", is_text_alone, "[\"text\"]"},
      {"store", is_false, "false: nothing is kept"},
-     {"echo", is_false, "false: put the prompt before it yourself"},
      {"reasoning_effort", is_degree, "low, medium or high, which are all one; for none there is think"},
      {"chat_template_kwargs", is_empty, "{\"enable_thinking\": ...}, without think"},
      {"repetition_penalty", is_one, "1; there is repeat_penalty"},
@@ -95,6 +94,7 @@ RequestForm form_for(ApiKind kind, const ServedModel& served) {
     form.fields.insert(form.fields.begin(), {"prompt", RequestField::prompt_or_ids});
     form.fields.push_back({"logprobs", RequestField::logprobs});
     form.fields.push_back({"special", RequestField::special});
+    form.others.push_back("echo");
     return form;
   }
   form.fields.insert(form.fields.begin(), {"messages", RequestField::messages});
@@ -183,6 +183,12 @@ std::vector<Json> take_prompts(Json& object, std::size_t most) {
   return std::move(prompt->get_ref<Json::array_t&>());
 }
 
+std::string echo_of(const service::GenerationRequest& asked, const Tokenizer& tokenizer) {
+  const auto* const text = std::get_if<std::string>(&asked.prompt);
+  if (text != nullptr) return *text;
+  return tokenizer.decode(std::get<std::vector<TokenId>>(asked.prompt), asked.special);
+}
+
 void check_room(const SequenceRequest& sequence, ApiKind kind, const ServedModel& served) {
   if (sequence.prompt.size() <= served.ctx_size) return;
   throw ApiError({.status = 400,
@@ -232,16 +238,23 @@ ApiRequest read_api_request(ApiKind kind, std::string_view body, const ServedMod
     throw FieldError("best_of", "best_of: it can only be n: all answers are given");
   }
   const RequestForm form = form_for(kind, served);
+  const Json* const echo = kind == ApiKind::completion ? given(object, "echo") : nullptr;
+  const bool has_echo = echo != nullptr && FieldReader("echo", *echo).yes_or_no();
   const auto add_jobs = [&] {
     service::GenerationRequest asked = service::read_request(object, form);
     limit_tokens(asked, object, served);
     const ChatForm chat_form = service::form_of(asked, *served.model);
-    if (chat_form.thinking == Thinking::begun) request.opening = "<think>\n";
+    const std::string opening = has_echo ? echo_of(asked, served.model->tokenizer())
+                                : chat_form.thinking == Thinking::begun ? "<think>\n"
+                                                                        : "";
     SequenceRequest sequence = service::to_sequence(asked, chat_form, *served.model);
     check_room(sequence, kind, served);
     request.has_logprobs = asked.logprobs.has_value();
     for (std::size_t i = 0; i < request.n_each; ++i) {
-      request.jobs.push_back({.sequence = sequence, .n_logprobs = asked.logprobs});
+      request.openings.push_back(opening);
+      request.jobs.push_back({.sequence = sequence,
+                              .n_logprobs = asked.logprobs,
+                              .tells_prompt = has_echo && request.has_logprobs});
       ++sequence.sampler.seed;
     }
   };

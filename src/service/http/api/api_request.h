@@ -31,9 +31,12 @@ struct ApiRequest {
   bool stream = false;
   bool include_usage = false;  // at the end of the stream
   bool has_logprobs = false;
-  std::string opening{};   // of each answer, where the template put it there: "<think>" and a line break
   std::size_t n_each = 1;  // choices for a prompt
-  std::vector<EngineJob> jobs{};  // one for each choice, those of a prompt together
+  // One for each choice, those of a prompt together: what the text begins with before the first token is
+  // there (the prompt, where it is echoed; "<think>" and a line break, where the template put them there),
+  // and what it comes from.
+  std::vector<std::string> openings{};
+  std::vector<EngineJob> jobs{};
 };
 
 // Throws ApiError and UsageError.

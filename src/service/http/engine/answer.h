@@ -19,11 +19,13 @@ namespace bitnet::http {
 
 struct AnswerToken {
   TokenId id{};
-  std::optional<double> logprob{};  // where it was asked for, and `top` with it
+  std::optional<double> logprob{};  // where it was asked for, and `top` with it; the prompt's first has none
   std::vector<TokenLogprob> top{};
+  bool is_of_prompt = false;
 };
 
-// A token and the text that became certain with it, or the end with the text that did so then.
+// A token and the text that became certain with it, or the end with the text that did so then. A token of the
+// prompt has no text.
 struct AnswerPart {
   std::string text{};
   std::optional<AnswerToken> token{};

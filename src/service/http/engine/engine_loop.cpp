@@ -144,6 +144,12 @@ void EngineLoop::add(const std::shared_ptr<Open>& open) {
   };
   request.on_token = [this, it](const TokenStep& step) { push_token(*it, step); };
   request.on_end = [this, it](const SequenceEnd& how) { end(*it, how); };
+  const TokenId first = request.prompt.empty() ? TokenId{} : request.prompt.front();
+  if (open->job.tells_prompt) {
+    request.on_prompt_token = [this, it](TokenId id, std::span<const float> logits) {
+      push_token(*it, {.id = id, .is_of_prompt = true}, logits);
+    };
+  }
   try {
     if (open->answer->is_abandoned()) throw RuntimeError("nobody waits for it");
     if (open->job.n_logprobs) open->logprobs.emplace(*open->job.n_logprobs, model_.info().vocab);
@@ -151,10 +157,12 @@ void EngineLoop::add(const std::shared_ptr<Open>& open) {
   } catch (...) {
     open->answer->fail(std::current_exception());
     forget(*open);
+    return;
   }
+  if (open->job.tells_prompt) push_token(*open, {.id = first, .is_of_prompt = true}, {});
 }
 
-bool EngineLoop::push_token(Open& open, const TokenStep& step) {
+void EngineLoop::push_token(Open& open, const TokenStep& step) {
   const auto now = Clock::now();
   if (open.n_tokens++ == 0) {
     metrics_.add_first_token(std::chrono::duration<double>(now - open.arrival).count());
@@ -162,16 +170,18 @@ bool EngineLoop::push_token(Open& open, const TokenStep& step) {
     metrics_.add_token(std::chrono::duration<double>(now - open.last_token).count());
   }
   open.last_token = now;
-  AnswerToken token{.id = step.id};
-  if (open.logprobs) {
-    open.logprobs->set(step.logits);
-    token.logprob = open.logprobs->of(step.id);
+  push_token(open, {.id = step.id}, step.logits);
+}
+
+void EngineLoop::push_token(Open& open, AnswerToken token, std::span<const float> logits) {
+  if (open.logprobs && !logits.empty()) {
+    open.logprobs->set(logits);
+    token.logprob = open.logprobs->of(token.id);
     token.top.assign(open.logprobs->top().begin(), open.logprobs->top().end());
   }
   const bool is_wanted =
       open.answer->push({.text = std::exchange(open.text, {}), .token = std::move(token), .end = {}});
   if (!is_wanted) scheduler_.cancel(*open.id);
-  return is_wanted;
 }
 
 void EngineLoop::end(Open& open, const SequenceEnd& how) {

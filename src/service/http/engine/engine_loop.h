@@ -35,6 +35,7 @@ class QueueFull : public RuntimeError {
 struct EngineJob {
   SequenceRequest sequence{};               // its functions are the loop's to set
   std::optional<std::size_t> n_logprobs{};  // alternatives to each token
+  bool tells_prompt = false;                // its answer begins with the prompt's tokens, with logprobs
   // Of its answer, that the reader may leave unread: one who is slower is given up.
   std::size_t most_unread_bytes = static_cast<std::size_t>(-1);
 };
@@ -102,7 +103,8 @@ class EngineLoop {
   void work();
   void take_inbox();
   void add(const std::shared_ptr<Open>& open);
-  bool push_token(Open& open, const TokenStep& step);
+  void push_token(Open& open, const TokenStep& step);
+  void push_token(Open& open, AnswerToken token, std::span<const float> logits);
   void end(Open& open, const SequenceEnd& how);
   void forget(const Open& open);
   void publish(double step_seconds);

@@ -47,8 +47,7 @@ class Delivery {
               .id = std::move(request.id),
               .model = served.name,
               .created = static_cast<std::int64_t>(std::time(nullptr)),
-              .include_usage = request.include_usage,
-              .opening = std::move(request.opening)},
+              .include_usage = request.include_usage},
         n_each_(request.n_each),
         time_(time),
         deadline_(deadline_after(time)),
@@ -105,9 +104,7 @@ class Delivery {
   static std::vector<ChoiceJson> choices_of(const ApiRequest& request, const AnswerHead& head,
                                             const Tokenizer& tokenizer) {
     std::vector<ChoiceJson> choices;
-    for (const EngineJob& job : request.jobs) {
-      choices.emplace_back(head, tokenizer, choices.size(), request.has_logprobs, job.sequence.stop_tokens);
-    }
+    for (std::size_t i = 0; i < request.jobs.size(); ++i) choices.emplace_back(head, tokenizer, request, i);
     return choices;
   }
 
