@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <string_view>
 
 #include "base/printable.h"
@@ -14,10 +15,11 @@ namespace bitnet {
 namespace {
 
 // Keys under the architecture's prefix that are read for every family, or have no bearing on any graph.
-constexpr std::array<std::string_view, 13> kSharedKeys{
+constexpr std::array<std::string_view, 14> kSharedKeys{
     "vocab_size", "context_length", "embedding_length", "block_count", "feed_forward_length",
     "hidden_activation", "attention.head_count", "attention.head_count_kv",
     "attention.layer_norm_rms_epsilon", "attention.key_length", "attention.value_length", "attention.causal",
+    "attention.scale",
     // of norms that subtract the mean
     "attention.layer_norm_epsilon"};
 
@@ -28,24 +30,31 @@ constexpr std::array<std::string_view, 2> kRotationKeys{"hadamard", "rotation"};
 // What keys under the architecture's prefix begin with that ask for another attention or other positions ...
 constexpr std::array<std::string_view, 2> kGraphPrefixes{"attention.", "rope."};
 // ... and parts of keys there that ask for another graph in other ways.
-constexpr std::array<std::string_view, 25> kGraphKeys{"expert",
+constexpr std::array<std::string_view, 32> kGraphKeys{"expert",
                                                       "moe",
                                                       "sliding_window",
                                                       "clamp",
-                                                      "logit_scale",
-                                                      "residual_scal",
-                                                      "embedding_sca",
-                                                      "scale_multiplier",
+                                                      "scal",
+                                                      "multiplier",
                                                       "softcap",
                                                       "alibi",
                                                       "ssm",
+                                                      "kda",
+                                                      "wkv",
+                                                      "time_mix",
+                                                      "time_decay",
+                                                      "token_shift",
                                                       "shortconv",
+                                                      "convnext",
+                                                      "posnet",
                                                       "lora",
                                                       "full_attention_interval",
                                                       "layer_types",
+                                                      "hash_layer",
                                                       "nextn",
                                                       "leading_dense",
                                                       "parallel_residual",
+                                                      "norm_before_residual",
                                                       "deepstack",
                                                       "altup",
                                                       "per_layer",
@@ -53,6 +62,12 @@ constexpr std::array<std::string_view, 25> kGraphKeys{"expert",
                                                       "decoder_block_count",
                                                       "hyper_connection",
                                                       "swin_norm"};
+
+// Of factors, those whose 1 changes nothing; what attention scales its products by is compared later.
+constexpr std::array<std::string_view, 9> kPlainFactors{
+    "logit_scale",           "residual_scale",       "embedding_scale",    "attention.output_scale",
+    "attention.value_scale", "expert_weights_scale", "expert_group_scale", "rope.scaling.alpha",
+    "scale_multiplier"};
 
 // Unknown keys that are noted by name; a file can have any number of them.
 constexpr std::size_t kMaxNotedKeys = 8;
@@ -97,7 +112,7 @@ void check_keys(const KeyReader& read, const Family& family, std::vector<std::st
       continue;
     }
     if (asks_for_another_graph(suffix)) {
-      if (read.is_off(suffix)) continue;
+      if (read.is_off(suffix) || (is_one_of(suffix, kPlainFactors) && read.is_one(suffix))) continue;
       read.refuse(suffix, "asks for a computation that is not implemented", "this model cannot be run here");
     }
     if (++n_unknown > kMaxNotedKeys) continue;
@@ -137,6 +152,15 @@ void read_attention(const KeyReader& read, const Family& family, Config& c, std:
   c.head_dim = read_head_dim(read, c);
   if (read.optional_count("attention.value_length", limits::kHeadDim).value_or(c.head_dim) != c.head_dim) {
     read.refuse("attention.value_length", "differs from the keys' length, which is not implemented");
+  }
+  // Of 0 it is not set.
+  const double scale = 1 / std::sqrt(static_cast<double>(c.head_dim));
+  if (const double asked = read.number("attention.scale").value_or(0);
+      asked != 0 && !(std::fabs(asked / scale - 1) < 1e-4)) {
+    read.refuse("attention.scale",
+                digits_of(asked) + " asks for a computation that is not implemented: " + digits_of(scale) +
+                    " is that of heads of " + std::to_string(c.head_dim),
+                "this model cannot be run here");
   }
   c.rope = read_rope(read, c.head_dim, c.context_length, notes);
   c.rope.layout = family.rope_layout;

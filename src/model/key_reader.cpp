@@ -86,6 +86,11 @@ bool KeyReader::is_off(std::string_view suffix) const {
   }
 }
 
+bool KeyReader::is_one(std::string_view suffix) const {
+  const auto value = file_.find(key(suffix));
+  return value && value->as_number() == 1;
+}
+
 void KeyReader::check_arrays(std::size_t n_layers) const {
   for (const std::string_view suffix : kPerLayerKeys) {
     const auto array = array_at(suffix, gguf::is_number);

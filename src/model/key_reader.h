@@ -47,6 +47,8 @@ class KeyReader {
 
   // A zero, a false or an array of nothing else: the feature is off.
   bool is_off(std::string_view suffix) const;
+  // A number, and 1.
+  bool is_one(std::string_view suffix) const;
 
   // Arrays must have a value for each layer; that they are all the same is seen when they are read.
   void check_arrays(std::size_t n_layers) const;

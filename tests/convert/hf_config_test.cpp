@@ -47,6 +47,7 @@ convert::Json llama() {
 
 struct Converted {
   HfConfig config;
+  std::vector<std::string> notes;
   std::vector<std::byte> header;  // a GGUF file without tensors
   gguf::File file;
 };
@@ -54,17 +55,18 @@ struct Converted {
 Converted convert(const convert::Json& json, bool takes_dense = false) {
   gguf::KeyValues keys;
   keys.set("general.architecture", "");
-  const HfConfig config = convert::read_hf_config(json, "config.json", takes_dense, keys);
+  std::vector<std::string> notes;
+  const HfConfig config = convert::read_hf_config(json, "config.json", takes_dense, keys, notes);
   const std::vector<std::string> tokens(static_cast<std::size_t>(json["vocab_size"]), "t");
   keys.set_array("tokenizer.ggml.tokens", std::span<const std::string>(tokens));
   std::vector<std::byte> header = gguf::Writer(std::move(keys), 32).header();
   gguf::File file = gguf::File::from_bytes(header, "x");
-  return {config, std::move(header), std::move(file)};
+  return {config, std::move(notes), std::move(header), std::move(file)};
 }
 
 Config engine_config(const convert::Json& json) {
   const Converted converted = convert(json);
-  std::vector<std::string> notes;
+  std::vector<std::string> notes = converted.notes;
   Config config = read_config(converted.file, notes);
   EXPECT_TRUE(notes.empty()) << notes.front();
   return config;
@@ -169,6 +171,69 @@ TEST(HfConfig, RefusesWhatAsksForAnotherGraph) {
   EXPECT_PRED2(says, config_error(with(llama(), "partial_rotary_factor", 0.5)), "partial_rotary_factor");
   EXPECT_PRED2(says, config_error(with(llama(), "hidden_act", "gelu")), "'gelu' is not implemented");
   EXPECT_PRED2(says, config_error(with(qwen3(), "hidden_act", "relu2")), "'relu2' is not implemented");
+}
+
+TEST(HfConfig, RefusesWhatMultipliesCapsOrAddsToWhatTheGraphComputes) {
+  // Granite's, MiniCPM's, Cohere's, Gemma's, OLMo's, and what no class is known for.
+  const std::vector<std::pair<const char*, convert::Json>> all = {{"embedding_multiplier", 12.0},
+                                                                  {"residual_multiplier", 0.22},
+                                                                  {"residual_multiplier", 0},
+                                                                  {"attention_multiplier", 1.0},
+                                                                  {"logits_scaling", 8.0},
+                                                                  {"logits_scaling", "8"},
+                                                                  {"logit_scale", 0.0625},
+                                                                  {"scale_emb", 12},
+                                                                  {"scale_depth", 1.4},
+                                                                  {"dim_model_base", 256},
+                                                                  {"query_pre_attn_scalar", 256},
+                                                                  {"final_logit_softcapping", 30.0},
+                                                                  {"attn_logit_softcapping", 50.0},
+                                                                  {"mlp_bias", true},
+                                                                  {"qkv_bias", true},
+                                                                  {"clip_qkv", 8},
+                                                                  {"use_qk_norm", true},
+                                                                  {"parallel_attn", true},
+                                                                  {"alibi", true},
+                                                                  {"no_rope_layers", {1, 1, 1, 0}},
+                                                                  {"attention_chunk_size", 8192},
+                                                                  {"rope_interleaved", true},
+                                                                  {"rotary_dim", 64},
+                                                                  {"moe_layer_freq", 2},
+                                                                  {"num_shared_experts", 1},
+                                                                  {"value_multiplier", 2}};
+  for (const auto& [field, value] : all) {
+    EXPECT_PRED2(says, config_error(with(llama(), field, value)), std::string(field) + ": ");
+  }
+  EXPECT_PRED2(says, config_error(with(llama(), "hidden_activation", "gelu")), "but hidden_act is 'silu'");
+}
+
+TEST(HfConfig, TakesSuchFieldsWhenTheySayThatNothingIsAsked) {
+  convert::Json json = qwen3();
+  for (const char* field : {"embedding_multiplier", "residual_multiplier", "logits_scaling", "scale_emb"}) {
+    json[field] = 1.0;
+  }
+  json["attention_multiplier"] = 0.08838834764831845;
+  json["query_pre_attn_scalar"] = 128;
+  json["final_logit_softcapping"] = nullptr;
+  json["attn_logit_softcapping"] = 0.0;
+  json["logit_scale"] = nullptr;
+  json["mlp_bias"] = false;
+  json["no_rope_layers"] = convert::Json::array();
+  json["use_qk_norm"] = true;  // as the family has it
+  json["hidden_activation"] = "silu";
+  engine_config(json);  // says nothing of them
+}
+
+TEST(HfConfig, NamesFieldsThatItDoesNotKnow) {
+  convert::Json json = llama();
+  json["wavelet_order"] = 3;
+  json["old_feature"] = false;
+  json["torch_dtype"] = "bfloat16";
+  EXPECT_EQ(
+      convert(json).notes,
+      std::vector<std::string>{"config.json has fields that are unknown and were ignored: wavelet_order"});
+  for (int i = 0; i < 9; ++i) json["field_" + std::to_string(i)] = i + 1;
+  EXPECT_PRED2(says, convert(json).notes.at(0), "and 2 more");
 }
 
 TEST(HfConfig, RefusesValuesWithoutSense) {

@@ -1,6 +1,7 @@
 // What a model's keys must say to be run: everything else is refused by the key's name, never guessed.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <string>
@@ -171,7 +172,7 @@ TEST(Metadata, RefusesKeysThatAskForAnotherGraph) {
       {"rope.scaling.type", "YARN"},
       {"rope.scaling.type", ""},
       {"rope.scaling.yarn_log_multiplier", 0.1},
-      {"rope.scaling.alpha", 1.0},
+      {"rope.scaling.alpha", 1000.0},
       {"rope.dimension_sections", std::int64_t{16}},
       {"rope.dimension_count_swa", std::int64_t{16}},
       {"rope.freq_base_swa", 10000.0},
@@ -190,6 +191,12 @@ TEST(Metadata, RefusesKeysThatAskForAnotherGraph) {
       {"residual_scale", 1.4},
       {"embedding_scale", 12.0},
       {"embedding_scale", "12"},
+      {"attention.scale", 1.0},
+      {"attention.output_scale", 0.5},
+      {"attention.value_scale", 2.0},
+      {"rescale_every_n_layers", std::int64_t{6}},
+      {"norm_before_residual", true},
+      {"embedding_multiplier", 12.0},
       {"expert_count", std::int64_t{8}},
       {"expert_used_count", std::int64_t{2}},
       {"ssm.conv_kernel", std::int64_t{4}},
@@ -215,6 +222,14 @@ TEST(Metadata, TakesSuchKeysWhenTheySayThatNothingIsAsked) {
                                                      {"attention.causal", true},
                                                      {"attention.sliding_window", std::int64_t{0}},
                                                      {"attention.clamp_kqv", 0.0},
+                                                     {"attention.scale", 1 / std::sqrt(32.0)},
+                                                     {"attention.output_scale", 1.0},
+                                                     {"attention.value_scale", 0.0},
+                                                     {"logit_scale", 1.0},
+                                                     {"residual_scale", 1.0},
+                                                     {"embedding_scale", 1.0},
+                                                     {"rope.scaling.alpha", 1.0},
+                                                     {"final_logit_softcapping", 0.0},
                                                      {"expert_count", std::int64_t{0}},
                                                      {"attention.key_length", std::int64_t{32}},
                                                      {"attention.value_length", std::int64_t{32}}}) {

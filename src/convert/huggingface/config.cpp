@@ -5,6 +5,7 @@
 #include "base/printable.h"
 #include "bitnet/error.h"
 #include "convert/huggingface/field_reader.h"
+#include "convert/huggingface/other_fields.h"
 #include "convert/huggingface/rope_scaling.h"
 #include "model/config.h"
 #include "model/families/family.h"
@@ -17,7 +18,7 @@ class ConfigReader {
   ConfigReader(const Json& json, const std::string& shown, gguf::KeyValues& keys)
       : field_(json, shown), keys_(keys) {}
 
-  HfConfig read(bool takes_dense);
+  HfConfig read(bool takes_dense, std::vector<std::string>& notes);
 
  private:
   template <typename T>
@@ -44,11 +45,12 @@ class ConfigReader {
   std::string prefix_;
 };
 
-HfConfig ConfigReader::read(bool takes_dense) {
+HfConfig ConfigReader::read(bool takes_dense, std::vector<std::string>& notes) {
   read_family();
   check_graph();
   read_shape();
   read_heads();
+  check_other_fields(field_, *result_.family, result_.shape, notes);
   read_activation();
   read_rope();
   if (result_.family->experts) read_experts();
@@ -71,12 +73,9 @@ void ConfigReader::read_family() {
   prefix_ = std::string(result_.family->architecture) + ".";
 }
 
-// What would make another graph of the same tensors.
+// What makes another graph of the same tensors in some families, and not in others.
 void ConfigReader::check_graph() const {
-  for (const char* field : {"attention_bias", "mlp_bias", "use_sliding_window", "use_rms_norm",
-                            "final_logit_softcapping", "attn_logit_softcapping", "num_shared_experts"}) {
-    field_.check_off(field);
-  }
+  field_.check_off("use_sliding_window");
   const bool experts = result_.family->experts;
   if (!experts) {
     for (const char* field : {"num_experts", "num_local_experts", "n_routed_experts"})
@@ -148,6 +147,12 @@ void ConfigReader::read_activation() {
     field_.refuse("hidden_act",
                   "'" + printable(name, kMaxPrintedName) + "' is not implemented for this architecture",
                   "this model cannot be run here");
+  }
+  for (const char* other : {"hidden_activation", "activation_function", "mlp_hidden_act"}) {
+    if (const std::string text = field_.text(other); !text.empty() && text != name) {
+      field_.refuse(other, "'" + printable(text, kMaxPrintedName) + "', but hidden_act is '" + name + "'",
+                    "config.json contradicts itself: leave the right one");
+    }
   }
   // Elsewhere the architecture says it all.
   if (result_.family->sub_norms) put("hidden_activation", std::string_view(silu ? "silu" : "relu2"));
@@ -285,8 +290,9 @@ bool HfConfig::is_converted(std::string_view module) const {
       not_converted, [&](const std::string& part) { return module.find(part) != std::string_view::npos; });
 }
 
-HfConfig read_hf_config(const Json& json, const std::string& shown, bool takes_dense, gguf::KeyValues& keys) {
-  return ConfigReader(json, shown, keys).read(takes_dense);
+HfConfig read_hf_config(const Json& json, const std::string& shown, bool takes_dense, gguf::KeyValues& keys,
+                        std::vector<std::string>& notes) {
+  return ConfigReader(json, shown, keys).read(takes_dense, notes);
 }
 
 }  // namespace bitnet::convert

@@ -35,7 +35,8 @@ struct HfConfig {
 // Reads and checks it, and sets the keys that a GGUF file of the model has but for those of the tokenizer.
 // `takes_dense`: a BitNet model without quantization_config is taken, its weights as floats, instead of
 // refused. Throws ModelError, which names the field, for a model of an unknown class, a missing or senseless
-// value, or one that asks for another graph.
-HfConfig read_hf_config(const Json& json, const std::string& shown, bool takes_dense, gguf::KeyValues& keys);
+// value, or one that asks for another graph. Fields that are merely unknown are named in `notes`.
+HfConfig read_hf_config(const Json& json, const std::string& shown, bool takes_dense, gguf::KeyValues& keys,
+                        std::vector<std::string>& notes);
 
 }  // namespace bitnet::convert

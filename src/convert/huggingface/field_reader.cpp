@@ -75,12 +75,20 @@ std::optional<FieldReader> FieldReader::object(std::string_view field) const {
   return FieldReader(*value, shown_, prefix_ + std::string(field) + ".");
 }
 
-void FieldReader::check_off(std::string_view field) const {
+bool FieldReader::is_off(std::string_view field) const {
   const Json* value = find(field);
-  if (value == nullptr || *value == false || *value == 0) return;
-  if ((value->is_array() || value->is_object()) && value->empty()) return;
-  if (value->is_string() && value->get_ref<const std::string&>().empty()) return;
-  refuse(field, shown_value(*value) + " asks for a computation that is not implemented",
+  if (value == nullptr || *value == false || *value == 0) return true;
+  if (value->is_array() || value->is_object()) return value->empty();
+  return value->is_string() && value->get_ref<const std::string&>().empty();
+}
+
+void FieldReader::check_off(std::string_view field) const {
+  if (!is_off(field)) refuse_graph(field);
+}
+
+void FieldReader::refuse_graph(std::string_view field) const {
+  refuse(field,
+         shown_value(object_.at(std::string(field))) + " asks for a computation that is not implemented",
          "this model cannot be run here");
 }
 

@@ -20,6 +20,8 @@ class FieldReader {
 
   [[noreturn]] void refuse(std::string_view field, std::string_view what, std::string_view hint = {}) const;
 
+  // What it reads.
+  const Json& fields() const { return object_; }
   bool has(std::string_view field) const { return find(field) != nullptr; }
   const Json* find(std::string_view field) const;
   // From 1 to max.
@@ -31,8 +33,12 @@ class FieldReader {
   std::string text(std::string_view field) const;  // empty where it is missing
   // nullopt where it is missing.
   std::optional<FieldReader> object(std::string_view field) const;
-  // Throws unless it is missing, false, zero, or an empty list or text.
+  // Whether it is missing, false, zero, or an empty list or text.
+  bool is_off(std::string_view field) const;
+  // Throws unless it is off.
   void check_off(std::string_view field) const;
+  // Says that it asks for what is not implemented, and with which value.
+  [[noreturn]] void refuse_graph(std::string_view field) const;
 
  private:
   const Json& object_;

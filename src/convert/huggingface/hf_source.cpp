@@ -44,7 +44,7 @@ class HfSource : public Source {
     const std::string path = (fs::path(folder) / kConfig).string();
     const Json json = read_object(path);
     put_general();
-    config_ = read_hf_config(json, printable(path, kMaxPrintedPath), options.takes_dense, keys_);
+    config_ = read_hf_config(json, printable(path, kMaxPrintedPath), options.takes_dense, keys_, notes);
     if (options.hidden_act) {
       keys_.set(std::string(config_.family->architecture) + ".hidden_activation",
                 name_of(*options.hidden_act));
