@@ -1,11 +1,11 @@
 #include "convert/convert.h"
 
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <filesystem>
+#include <optional>
 #include <system_error>
 
+#include "base/file_node.h"
 #include "base/printable.h"
 #include "bitnet/error.h"
 #include "convert/output_parts.h"
@@ -120,16 +120,15 @@ void check_outputs(const std::vector<std::string>& outputs, const std::vector<st
                    bool force) {
   for (const std::string& output : outputs) {
     const std::string shown = printable(output, kMaxPrintedPath);
-    struct stat status {};
-    if (::stat(output.c_str(), &status) != 0) continue;
-    if (!S_ISREG(status.st_mode)) {
+    const std::optional<FileNode> node = file_node(output);
+    std::error_code none;
+    if (!node && !std::filesystem::exists(output, none)) continue;
+    if (!node) {
       throw UsageError(shown +
                        ": is no regular file, and the result has to be read back: choose another name");
     }
     for (const std::string& input : inputs) {
-      struct stat of_input {};
-      if (::stat(input.c_str(), &of_input) == 0 && of_input.st_dev == status.st_dev &&
-          of_input.st_ino == status.st_ino) {
+      if (file_node(input) == node) {
         throw UsageError(shown + ": is what is converted, which is never written over: choose another name");
       }
     }

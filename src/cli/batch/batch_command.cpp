@@ -17,12 +17,9 @@
 #include "base/seconds_since.h"
 #include "bitnet/error.h"
 #include "bitnet/scheduler.h"
-#include "cli/options/length_options.h"
+#include "cli/batch/batch_options.h"
 #include "cli/options/model_options.h"
-#include "cli/options/number_option.h"
-#include "cli/options/sampling_options.h"
 #include "cli/options/scheduler_options.h"
-#include "cli/options/template_option.h"
 #include "cli/run/run_receipt.h"
 #include "cli/terminal/interrupt.h"
 #include "cli/terminal/log.h"
@@ -35,93 +32,6 @@
 
 namespace bitnet::cli {
 namespace {
-
-struct Shard {
-  std::size_t index = 1;
-  std::size_t n_parts = 1;
-};
-
-struct BatchCommandOptions {
-  ModelOptions model;
-  SamplingOptions sampling;
-  std::string input;
-  std::optional<std::string> output;
-  bool resume = false;
-  bool unordered = false;
-  std::optional<service::LineRange> lines;
-  std::optional<Shard> shard;
-  std::vector<std::string> merge;
-  SchedulerOptions scheduler{.n_sequences = 16};
-  std::string system;
-  std::string chat_template = "raw";
-  std::optional<bool> think;
-  bool special = false;
-  std::int64_t max_tokens = -1;
-  std::vector<std::string> stop;
-  bool ignore_eos = false;
-};
-
-// "A-B", or one line's number.
-service::LineRange parse_lines(const std::string& text, const std::string& source) {
-  const std::size_t dash = text.find('-');
-  service::LineRange range;
-  range.first = parse_number<std::size_t>(std::string_view(text).substr(0, dash), source);
-  range.last = range.first;
-  if (dash != std::string::npos)
-    range.last = parse_number<std::size_t>(std::string_view(text).substr(dash + 1), source);
-  if (range.first == 0 || range.last < range.first) {
-    throw UsageError(source + " " + text + ": give two lines' numbers, from 1, such as 1-100");
-  }
-  return range;
-}
-
-Shard parse_shard(const std::string& text, const std::string& source) {
-  const std::size_t slash = text.find('/');
-  if (slash == std::string::npos) throw UsageError(source + " '" + text + "': give I/N, such as 2/8");
-  Shard shard;
-  shard.index = parse_number<std::size_t>(std::string_view(text).substr(0, slash), source);
-  shard.n_parts = parse_number<std::size_t>(std::string_view(text).substr(slash + 1), source);
-  if (shard.index == 0 || shard.index > shard.n_parts) {
-    throw UsageError(source + " " + text + ": there is no such part; they are counted from 1");
-  }
-  return shard;
-}
-
-void add_file_options(Command& c, BatchCommandOptions& o) {
-  auto* input = c.add_option("-i,--input,input", o.input, "Requests, a JSON object in each line; - is stdin");
-  input->type_name("FILE")->file_ending(".jsonl");
-  auto* output = c.add_option("-o,--output", o.output, "Where the records go, in place of stdout");
-  output->type_name("FILE")->file_ending(".jsonl");
-  auto* resume = c.add_flag("--resume", o.resume, "Keep what the output has, and do what it lacks");
-  auto* unordered =
-      c.add_flag("--unordered", o.unordered, "Records as they come, not as their requests stand");
-  auto* lines = c.add_option(
-      "--lines",
-      [&o](const std::string& text, const std::string& source) { o.lines = parse_lines(text, source); },
-      "Only these lines of the input");
-  lines->type_name("A-B");
-  auto* shard = c.add_option(
-      "--shard",
-      [&o](const std::string& text, const std::string& source) { o.shard = parse_shard(text, source); },
-      "Only the I-th of N equal parts of the input");
-  shard->type_name("I/N")->excludes(lines);
-  auto* merge = c.add_option("--merge", o.merge,
-                             "Join the outputs of parts, once for each; all of an input, if one is named");
-  merge->type_name("FILE");
-  for (Option* other : {resume, unordered, lines, shard}) merge->excludes(other);
-  for (Option* option : {input, output, resume, unordered, lines, shard, merge}) option->group("Files");
-}
-
-void add_request_options(Command& c, BatchCommandOptions& o) {
-  auto* chat_template = add_template(c, o.chat_template);
-  auto* think = add_think(c, o.think);
-  auto* system = c.add_option("--system", o.system, "System message; needs a template")->type_name("TEXT");
-  auto* special = c.add_flag("--special", o.special, "Control tokens: parse in the prompt, show in the text");
-  const auto [n, stop, ignore_eos] = add_length_options(c, o.max_tokens, o.stop, o.ignore_eos);
-  for (Option* option : {chat_template, think, system, special, n, stop, ignore_eos}) {
-    option->group("Requests that say nothing else");
-  }
-}
 
 service::GenerationRequest defaults_of(const BatchCommandOptions& o) {
   service::GenerationRequest r;
@@ -155,28 +65,15 @@ std::string describe_settings(const BatchCommandOptions& o, const Model& model, 
       {"special", o.special},
       {"max_tokens", o.max_tokens},
       {"ignore_eos", o.ignore_eos},
+      {"temperature_given", o.sampling.is_temperature_given()},
       {"sampler", {s.temperature, s.top_k, s.top_p, s.min_p, s.repeat_penalty, s.repeat_window, s.seed}}};
   std::string text = all.dump();
   for (const std::string& stop : o.stop) text.append("\n").append(hex_of(stop));
   return text;
 }
 
-void check(const BatchCommandOptions& o) {
-  if (o.input.empty())
-    throw UsageError("no input: name a file with a JSON object in each line, or - for stdin");
-  check_scheduler_options(o.model);
-  if (o.resume && !o.output) throw UsageError("--resume needs -o FILE: the records of the earlier run");
-  if (o.shard && o.input == "-") {
-    throw UsageError("--shard needs a file: the lines of stdin cannot be counted; --lines does without");
-  }
-  std::error_code none;
-  if (o.output && o.input != "-" && std::filesystem::equivalent(*o.output, o.input, none)) {
-    throw UsageError("-o is the input itself: name another file");
-  }
-  o.sampling.check();
-}
-
 ExitCode merge(const BatchCommandOptions& o) {
+  check_merge(o);
   const service::MergedBatches merged =
       service::merge_batches(o.merge, o.input.empty() ? std::nullopt : std::optional(o.input));
   if (o.output) {
@@ -206,6 +103,19 @@ void report(const service::BatchCounts& counts, const Scheduler& scheduler, doub
             to_mib(memory_use().peak_bytes));
 }
 
+// Options for lines that have a temperature, where none had one.
+void warn_of_idle(const BatchCommandOptions& o, const service::BatchCounts& counts) {
+  if (counts.n_read == 0 || counts.n_earlier > 0 || counts.n_sampled > 0) return;
+  for (const std::string& name : o.sampling.idle_if_greedy()) {
+    log_warn("{} had no effect: no request has a temperature; --temp gives one to all", name);
+  }
+}
+
+service::BatchFile::Use use_of_file(const BatchCommandOptions& o) {
+  using enum service::BatchFile::Use;
+  return o.resume ? resume : o.force ? replace : begin;
+}
+
 // Of the input, where they are wanted and can be known: of a file alone.
 std::optional<std::size_t> count_input(const BatchCommandOptions& o) {
   std::error_code none;
@@ -222,7 +132,7 @@ std::size_t lines_in(const service::LineRange& range, std::size_t n_lines) {
 ExitCode run(const BatchCommandOptions& o) {
   set_verbosity(o.model.quiet, o.model.verbose);
   if (!o.merge.empty()) return merge(o);
-  check(o);
+  check_run(o);
   service::BatchOptions options;
   if (o.lines) options.range = *o.lines;
   const std::optional<std::size_t> n_all = count_input(o);
@@ -230,14 +140,12 @@ ExitCode run(const BatchCommandOptions& o) {
   const std::size_t n_lines = n_all ? lines_in(options.range, *n_all) : 0;
   service::LineReader lines(o.input);
   std::optional<service::BatchFile> file;
-  if (o.output) file.emplace(*o.output, o.resume);
+  if (o.output) file.emplace(*o.output, use_of_file(o));
   o.sampling.announce();
   const Model model = load_model(o.model, o.sampling.head());
   Scheduler scheduler = make_scheduler(model, o.scheduler, o.model);
   options.defaults = defaults_of(o);
-  const std::vector<std::string> given = o.sampling.given();
-  options.is_temperature_given = std::ranges::any_of(
-      given, [](const std::string& name) { return name == "--temp" || name == "--greedy"; });
+  options.is_temperature_given = o.sampling.is_temperature_given();
   options.unordered = o.unordered;
   const std::optional<std::string> sha256 = sha256_of_model(model);
   if (!sha256) return ExitCode::interrupted;
@@ -268,6 +176,7 @@ ExitCode run(const BatchCommandOptions& o) {
     if (file) log_warn("interrupted: the same command with --resume goes on");
     return ExitCode::interrupted;
   }
+  warn_of_idle(o, counts);
   const std::size_t n_failed = counts.n_failed + (file ? file->n_failed() : 0);
   if (n_failed > 0) {
     log_error("{} of {} requests failed: their records say why", n_failed, counts.n_read);
@@ -281,12 +190,7 @@ ExitCode run(const BatchCommandOptions& o) {
 std::function<ExitCode()> add_batch_command(Command& app) {
   auto options = std::make_shared<BatchCommandOptions>();
   Command* command = app.add_subcommand("batch", "Answer a file of requests, many at once");
-  add_file_options(*command, *options);
-  add_request_options(*command, *options);
-  options->sampling.add_to(*command);
-  options->model.add_to(*command);
-  add_scheduler_options(*command, options->scheduler);
-  add_help(*command);
+  add_batch_options(*command, *options);
   command->example("bitnet batch requests.jsonl -o answers.jsonl -n 200");
   command->example("bitnet batch requests.jsonl -o part2.jsonl --shard 2/8 --resume");
   command->example("bitnet batch in.jsonl --merge p1.jsonl --merge p2.jsonl -o out.jsonl");

@@ -59,13 +59,19 @@ void SamplingOptions::check() const {
   if (given_.repeat_window != defaults_.repeat_window && given_.repeat_penalty == 1) {
     throw UsageError("--repeat-last-n has no effect without --repeat-penalty: give both, or neither");
   }
+  if (const std::vector<std::string> idle = idle_if_greedy(); sampler().temperature == 0 && !idle.empty()) {
+    throw UsageError(idle.front() +
+                     " has no effect in greedy mode, which is the default: pass --temp T to sample");
+  }
+}
+
+std::vector<std::string> SamplingOptions::idle_if_greedy() const {
   // Where temperature 0 was asked for by name the others keep what they promise: the best is always among
   // what they leave.
-  if (sampler().temperature != 0 || temperature_given_ || greedy_) return;
-  for (const std::string& name : given()) {
-    if (name == "--repeat-penalty" || name == "--repeat-last-n") continue;
-    throw UsageError(name + " has no effect in greedy mode, which is the default: pass --temp T to sample");
-  }
+  if (is_temperature_given()) return {};
+  std::vector<std::string> names = given();
+  std::erase_if(names, [](const std::string& name) { return name.starts_with("--repeat"); });
+  return names;
 }
 
 void SamplingOptions::announce() const {

@@ -19,6 +19,10 @@ class SamplingOptions {
   void add_to(Command& command);
   // Throws UsageError for an option that could have no effect beside the others: whoever gave it expects one.
   void check() const;
+  // Whether it was, be it 0.
+  bool is_temperature_given() const { return temperature_given_ || greedy_; }
+  // Of the given ones those that have no effect on what is greedy without having been asked for.
+  std::vector<std::string> idle_if_greedy() const;
   // Says which seed was drawn, if a random one was asked for.
   void announce() const;
 

@@ -112,6 +112,7 @@ class BatchRun {
       answer->record["id"] = *id;
     }
     const GenerationRequest request = read_request(object, form_);
+    counts_.n_sampled += request.sampler.temperature != 0;
     SequenceRequest sequence = to_sequence(request, form_of(request, model_), model_);
     if (request.logprobs) answer->logprobs.emplace(*request.logprobs, model_.info().vocab);
     sequence.on_text = [answer](std::string_view text) {

@@ -47,6 +47,7 @@ struct BatchCounts {
   std::size_t n_done = 0;     // of them, that have a record, an earlier run's included
   std::size_t n_earlier = 0;  // of these, an earlier run's
   std::size_t n_failed = 0;   // of this run's, that are errors
+  std::size_t n_sampled = 0;  // of this run's, that have a temperature
 };
 
 // Of all that decides an answer beside its request, and with a request too.

@@ -50,13 +50,13 @@ std::optional<RecordName> name_of_record(std::string_view text) {
 
 }  // namespace
 
-BatchFile::BatchFile(const std::string& path, bool resume)
+BatchFile::BatchFile(const std::string& path, Use use)
     : path_(path), file_(::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666)) {
   if (file_.get() < 0) fail("cannot be written", errno);
   struct stat status {};
   if (::fstat(file_.get(), &status) != 0) fail("cannot be looked at", errno);
   if (!S_ISREG(status.st_mode)) {
-    if (resume)
+    if (use == Use::resume)
       throw UsageError("--resume: " + printable(path, kMaxPrintedPath) + " is no file that keeps records");
     return;
   }
@@ -65,11 +65,14 @@ BatchFile::BatchFile(const std::string& path, bool resume)
                        ": another process is writing to it; wait for that, or give another -o");
   }
   if (status.st_size == 0) return;
-  if (!resume) {
-    throw UsageError(printable(path, kMaxPrintedPath) +
-                     " has something in it already: pass --resume to go on with it, or another -o");
+  if (use == Use::begin) {
+    throw UsageError(
+        printable(path, kMaxPrintedPath) +
+        " has something in it already: pass --resume to go on with it, --force to replace it, or "
+        "another -o");
   }
-  read_records();
+  if (use == Use::resume) read_records();
+  if (use == Use::replace) n_kept_ = 0;
 }
 
 void BatchFile::read_records() {
@@ -91,11 +94,11 @@ void BatchFile::read_records() {
     n_whole += text.size() + 1;
   }
   if (in.bad()) fail("cannot be read", EIO);
-  n_whole_ = n_whole;
+  n_kept_ = n_whole;
 }
 
 void BatchFile::start() {
-  if (n_whole_ && ::ftruncate(file_.get(), static_cast<off_t>(*n_whole_)) != 0) fail("cannot be cut", errno);
+  if (n_kept_ && ::ftruncate(file_.get(), static_cast<off_t>(*n_kept_)) != 0) fail("cannot be cut", errno);
 }
 
 void BatchFile::check(const std::string& input, const LineRange& range, std::string_view settings) const {

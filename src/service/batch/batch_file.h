@@ -17,10 +17,12 @@ namespace bitnet::service {
 // the one that it was writing, and that is cut off when the next run goes on.
 class BatchFile {
  public:
-  // Opens the file, or makes it, and leaves it as it is. With `resume` the records that are there are read;
-  // without, a file with anything in it is refused. Throws UsageError for that, ModelError where it holds
-  // what is no record of a batch, RuntimeError where it cannot be opened or another process is writing to it.
-  BatchFile(const std::string& path, bool resume);
+  // What becomes of what is there: begin() takes a file with nothing in it.
+  enum class Use { begin, resume, replace };
+  // Opens the file, or makes it, and leaves it as it is; to resume, the records that are there are read.
+  // Throws UsageError where this use of it cannot be, ModelError where it holds what is no record of a batch,
+  // RuntimeError where it cannot be opened or another process is writing to it.
+  BatchFile(const std::string& path, Use use);
 
   // Whether the line has its record. Throws ModelError where that was made from another request, with other
   // options or by another model.
@@ -28,7 +30,7 @@ class BatchFile {
   // Whether all records are of lines of this input that are asked for. Throws ModelError where one isn't.
   void check(const std::string& input, const LineRange& range, std::string_view settings) const;
   std::size_t n_failed() const { return n_failed_; }  // of them, those that are errors
-  // Once, before the first write(): a last record that is not whole is cut off. Throws RuntimeError.
+  // Once, before the first write(): what isn't kept is cut off. Throws RuntimeError.
   void start();
   // Throws RuntimeError, e.g. when the disk is full.
   void write(std::string_view record);
@@ -42,7 +44,7 @@ class BatchFile {
   std::string path_;
   Descriptor file_;
   std::size_t n_failed_ = 0;
-  std::optional<std::size_t> n_whole_;       // bytes of whole records, of a file that has a part of another
+  std::optional<std::size_t> n_kept_;        // bytes, of a file with more in it
   std::map<std::size_t, std::string> keys_;  // of lines that have a record
 };
 

@@ -1,56 +1,19 @@
-// bitnet batch: the same records whatever runs beside what, however often it was stopped.
+// bitnet batch: the same records whatever runs beside what, and an error for each request that cannot be had.
 #include <gtest/gtest.h>
 
-#include <unistd.h>
-
-#include <csignal>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "cli/runner.h"
-#include "support/temp_directory.h"
+#include "cli/batch/batch_fixture.h"
 
 namespace bitnet::test {
 namespace {
 
 using Json = nlohmann::json;
-using Args = std::vector<std::string>;
 
-class CliBatch : public ::testing::Test {
- protected:
-  std::string file(const std::string& name) const { return directory_.file(name); }
-  std::string write(const std::string& name, const std::string& text) const {
-    std::ofstream(file(name), std::ios::binary) << text;
-    return file(name);
-  }
-  // Of mixed lengths and options, some of them wrong and one of them blank.
-  std::string requests(std::size_t n) const {
-    std::string all;
-    for (std::size_t i = 0; i < n; ++i) {
-      Json request{{"prompt", i % 3 == 0 ? "Once upon a time" : "The capital of France is"}, {"id", i}};
-      request["max_tokens"] = 2 + i * 5 % 40;
-      if (i % 4 == 1) request.update({{"temperature", 0.9}, {"seed", i}});
-      if (i % 9 == 5) request["max_tokens"] = -7;
-      all += i == 3 ? " \n" : request.dump() + "\n";
-    }
-    return write("requests.jsonl", all);
-  }
-
-  TempDirectory directory_;
-};
-
-Args batch(Args args) { return with({"batch", "-q"}, args); }
-
-ChildOptions options_of(Args args, std::string stdin_text = "") {
-  ChildOptions options;
-  options.args = std::move(args);
-  options.stdin_text = std::move(stdin_text);
-  return options;
-}
+std::string text_in(const std::string& record) { return Json::parse(record).at("text"); }
 
 TEST_F(CliBatch, AnswersInTheOrderOfTheRequestsWhateverRunsAtOnce) {
   const std::string input = requests(24);
@@ -111,6 +74,58 @@ TEST_F(CliBatch, TakesFromTheCommandLineWhatARequestDoesNotSay) {
   EXPECT_EQ(Json::parse(lines.at(1))["tokens"].size(), 3);
 }
 
+// As in `run`, where greedy that was asked for by name stands beside other sampling options.
+TEST_F(CliBatch, LetsALinesSamplingStandBesideGreedyOnTheCommandLine) {
+  const std::string input =
+      write("in.jsonl",
+            R"({"prompt": "Once upon a time", "max_tokens": 20, "top_k": 4, "seed": 3})"
+            "\n"
+            R"({"prompt": "Once upon a time", "max_tokens": 20, "top_k": 4, "seed": 3, "temperature": 2})");
+  const Args alone{"run", "-q", "-p", "Once upon a time", "-n", "20", "--top-k", "4", "--seed", "3"};
+  const std::string greedy = text_of(with(alone, {"--greedy"}));
+  const std::string sampled = text_of(with(alone, {"--temp", "2"}));
+  ASSERT_NE(greedy, sampled);
+  for (const Args& args : {Args{"--greedy"}, Args{"--temp", "0"}}) {
+    const auto lines = lines_of(text_of(with(batch({input}), args)));
+    EXPECT_EQ(text_in(lines.at(0)), greedy);
+    EXPECT_EQ(text_in(lines.at(1)), sampled);
+  }
+  // Where nobody asked for greedy, the first line's options can only be a mistake.
+  const std::string output = file("out.jsonl");
+  EXPECT_EQ(run_bitnet(batch({input, "-o", output})).exit_code, 1);
+  const auto lines = lines_of(content_of(output));
+  EXPECT_PRED2(has, Json::parse(lines.at(0)).at("error").at("message").get<std::string>(), "greedy");
+  EXPECT_EQ(text_in(lines.at(1)), sampled);
+  EXPECT_PRED2(has, refusal(run_bitnet(batch({input, "-o", output, "--resume", "--greedy"})), 3),
+               "other options");
+}
+
+TEST_F(CliBatch, TakesSamplingOptionsForTheLinesThatSample) {
+  const std::string input =
+      write("in.jsonl", R"({"prompt": "Once upon a time", "max_tokens": 20, "temperature": 2})"
+                        "\n"
+                        R"({"prompt": "Once upon a time", "max_tokens": 20})");
+  const auto lines = lines_of(text_of(batch({input, "--seed", "3", "--top-k", "4"})));
+  const Args alone{"run", "-q", "-p", "Once upon a time", "-n", "20"};
+  EXPECT_EQ(text_in(lines.at(0)), text_of(with(alone, {"--temp", "2", "--seed", "3", "--top-k", "4"})));
+  EXPECT_EQ(text_in(lines.at(1)), text_of(alone));
+  const std::string greedy = write("greedy.jsonl", R"({"prompt": "Once upon a time", "max_tokens": 2})");
+  EXPECT_PRED2(has, run_bitnet({"batch", greedy, "--seed", "3"}).err, "--seed had no effect");
+  EXPECT_PRED2(lacks, run_bitnet({"batch", input, "--seed", "3"}).err, "no effect");
+}
+
+TEST_F(CliBatch, AnswersAfterALineThatIsTooLong) {
+  const std::string input = write("in.jsonl", R"({"prompt": ")" + std::string(16 << 20, 'a') + "\"}\n" +
+                                                  R"({"prompt": "2 + 2 =", "max_tokens": 2})");
+  const ChildResult result = run_bitnet(batch({input}));
+  EXPECT_EQ(result.exit_code, 1);
+  const auto lines = lines_of(result.out);
+  ASSERT_EQ(lines.size(), 2);
+  EXPECT_PRED2(has, Json::parse(lines[0]).at("error").at("message").get<std::string>(),
+               "more than 16777216 bytes");
+  EXPECT_EQ(Json::parse(lines[1]).at("text"), "4.");
+}
+
 TEST_F(CliBatch, GivesLogprobsAsRunDoes) {
   const std::string input = write("in.jsonl", R"({"prompt": "2 + 2 =", "max_tokens": 2, "logprobs": 3})");
   const Json record = Json::parse(text_of(batch({input})));
@@ -158,145 +173,6 @@ TEST_F(CliBatch, SaysOfEachBadLineWhatIsWrongWithItAndGoesOn) {
   EXPECT_EQ(Json::parse(lines.back())["text"], "4.");
 }
 
-TEST_F(CliBatch, GoesOnAfterBeingKilledWithoutLosingOrRepeatingALine) {
-  const std::string input = requests(60);
-  const std::string whole = run_bitnet(batch({input})).out;
-  const std::string output = file("out.jsonl");
-  int n_killed = 0;
-  for (int i = 0; i < 40; ++i) {
-    ChildProcess child(executable(), options_of(batch({input, "-o", output, "--resume", "-t", "1"})));
-    // Until it has written some more: it is stopped somewhere in the middle of its work.
-    const std::size_t before = std::filesystem::exists(output) ? std::filesystem::file_size(output) : 0;
-    for (int wait = 0; wait < 100'000; ++wait) {
-      if (std::filesystem::exists(output) && std::filesystem::file_size(output) > before) break;
-      if (before >= whole.size()) break;
-      ::usleep(200);
-    }
-    if (before >= whole.size()) break;
-    child.send(SIGKILL);
-    n_killed += child.wait().exit_code == 128 + SIGKILL;
-    const std::string so_far = content_of(output);
-    EXPECT_TRUE(whole.starts_with(so_far.substr(0, so_far.rfind('\n') + 1)));
-  }
-  EXPECT_GT(n_killed, 0);
-  run_bitnet(batch({input, "-o", output, "--resume"}));
-  EXPECT_EQ(content_of(output), whole);
-}
-
-TEST_F(CliBatch, CutsOffARecordThatWasNotWrittenWhole) {
-  const std::string input = requests(12);
-  const std::string whole = run_bitnet(batch({input})).out;
-  for (const std::size_t size : {std::size_t{40}, whole.size() / 2, whole.size() - 1}) {
-    const std::string output = write("out.jsonl", whole.substr(0, size));
-    EXPECT_EQ(run_bitnet(batch({input, "-o", output, "--resume"})).exit_code, 1);
-    EXPECT_EQ(content_of(output), whole);
-  }
-}
-
-TEST_F(CliBatch, DoesNotGoOnWithAnotherInputOrOtherOptions) {
-  const std::string input = write("in.jsonl", R"({"prompt": "2 + 2 =", "max_tokens": 2})");
-  const std::string output = file("out.jsonl");
-  text_of(batch({input, "-o", output}));
-  const std::string before = content_of(output);
-  const Args again = batch({input, "-o", output, "--resume"});
-  EXPECT_EQ(run_bitnet(again).exit_code, 0);
-  EXPECT_PRED2(has, refusal(run_bitnet(with(again, {"--ignore-eos"})), 3), "other options");
-  EXPECT_PRED2(has, refusal(run_bitnet(with(again, {"-m", kRandom})), 3), "another model");
-  write("in.jsonl", R"({"prompt": "2 + 3 =", "max_tokens": 2})");
-  EXPECT_PRED2(has, refusal(run_bitnet(again), 3), "line 1");
-  EXPECT_PRED2(has, refusal(run_bitnet(batch({input, "-o", output})), 2), "--resume");
-  EXPECT_PRED2(has, refusal(run_bitnet(batch({input, "-o", input})), 2), "is the input itself");
-  const Json record = Json::parse(before);
-  EXPECT_EQ(record["key"].get<std::string>().size(), 16U);
-  EXPECT_EQ(record["settings"].get<std::string>().size(), 16U);
-  const std::string foreign = write("foreign.txt", "my diary");
-  EXPECT_PRED2(has, refusal(run_bitnet(batch({input, "-o", foreign, "--resume"})), 3), "no record");
-  EXPECT_EQ(content_of(foreign), "my diary");
-  EXPECT_EQ(content_of(output), before);
-}
-
-TEST_F(CliBatch, JoinsThePartsToWhatOneProcessGives) {
-  const std::string input = requests(20);
-  const std::string whole = run_bitnet(batch({input})).out;
-  Args merge{"batch"};
-  std::string in_order;
-  for (const char* part : {"1", "2", "3"}) {
-    const std::string output = file(std::string("part") + part);
-    run_bitnet(batch({input, "-o", output, "--shard", std::string(part) + "/3", "--unordered"}));
-    merge.insert(merge.begin() + 1, {"--merge", output});
-  }
-  EXPECT_EQ(run_bitnet(merge).out, whole);
-  EXPECT_EQ(
-      run_bitnet(batch({input, "--lines", "1-10"})).out + run_bitnet(batch({input, "--lines", "11-99"})).out,
-      whole);
-  merge.erase(merge.begin() + 3, merge.begin() + 5);
-  EXPECT_PRED2(has, run_bitnet(merge).err, "no record of lines 4, 8-14");
-  const std::string other =
-      write("other", R"({"schema":"bitnet.batch","version":1,"line":1,"settings":"x","key":"x"})"
-                     "\n");
-  EXPECT_PRED2(has, refusal(run_bitnet(with(merge, {"--merge", other})), 3), "record of line 1 is another");
-}
-
-TEST_F(CliBatch, TouchesNoFileWhoseRecordsAreNotOfItsInput) {
-  const std::string input = requests(12);
-  const std::string whole = run_bitnet(batch({input})).out;
-  const std::size_t half = whole.find('\n', whole.size() / 2) + 1;
-  // A line is missing, and the last is torn: there would be something to write and something to cut.
-  const std::string before = whole.substr(whole.find('\n') + 1, half) + R"({"schema":)";
-  const std::string output = write("out.jsonl", before);
-  const auto refused = [&](const Args& more) {
-    return refusal(run_bitnet(with(batch({input, "-o", output, "--resume", "--unordered"}), more)), 3);
-  };
-  EXPECT_PRED2(has, refused({"--lines", "1-3"}), "not asked for");
-  EXPECT_PRED2(has, refused({"-n", "7"}), "other options");
-  std::string changed = content_of(input);
-  changed.replace(changed.rfind("Once"), 4, "What");
-  const std::vector<std::string> records = lines_of(whole);
-  write("requests.jsonl", changed);
-  write("out.jsonl", whole.substr(whole.find('\n') + 1) + R"({"schema":)");
-  EXPECT_PRED2(has, refused({}), "another request");
-  EXPECT_EQ(content_of(output), whole.substr(whole.find('\n') + 1) + R"({"schema":)");
-}
-
-TEST_F(CliBatch, TellsModelsApartByTheirWeights) {
-  const std::string input = write("in.jsonl", R"({"ids": [1, 2], "max_tokens": 1})");
-  const std::string output = file("out.jsonl");
-  for (const char* seed : {"1", "2"}) {
-    text_of({"synth", "-q", "--preset", "tiny", "--seed", seed, "-o", file(std::string("model") + seed)});
-  }
-  text_of(batch({input, "-m", file("model1"), "-o", output}));
-  EXPECT_PRED2(has, refusal(run_bitnet(batch({input, "-m", file("model2"), "-o", output, "--resume"})), 3),
-               "another model");
-}
-
-TEST_F(CliBatch, JoinsOnlyThePartsOfOneInputAndOneWayOfAnsweringIt) {
-  const std::string input = requests(9);
-  const std::string whole = run_bitnet(batch({input})).out;
-  const std::vector<std::string> parts{file("1"), file("2"), file("3")};
-  for (std::size_t i = 0; i < 3; ++i) {
-    run_bitnet(batch({input, "-o", parts[i], "--shard", std::to_string(i + 1) + "/3"}));
-  }
-  const auto merge = [](const Args& named) {
-    Args args{"batch"};
-    for (const std::string& part : named) args.insert(args.end(), {"--merge", part});
-    return args;
-  };
-  EXPECT_EQ(run_bitnet(with(merge(parts), {input})).out, whole);
-  EXPECT_PRED2(has, refusal(run_bitnet(with(merge({parts[0], parts[1]}), {input})), 3),
-               "no part has a record of lines 7-9");
-  run_bitnet(batch({input, "-o", file("other"), "--shard", "3/3", "-c", "64"}));
-  EXPECT_PRED2(has, refusal(run_bitnet(merge({parts[0], parts[1], file("other")})), 3), "other options");
-  const std::string text = content_of(input);
-  write("requests.jsonl", text.substr(0, text.rfind('{')));
-  EXPECT_PRED2(has, refusal(run_bitnet(with(merge(parts), {input})), 3), "1 records of lines");
-  write("requests.jsonl", text + "\n");
-  EXPECT_EQ(run_bitnet(with(merge(parts), {input})).out, whole);
-  std::string changed = text;
-  changed.replace(changed.find("Once"), 4, "What");
-  write("requests.jsonl", changed);
-  EXPECT_PRED2(has, refusal(run_bitnet(with(merge(parts), {input})), 3), "another request");
-}
-
 TEST_F(CliBatch, ReadsStdinAndTellsOfLostOutput) {
   const std::string input = requests(5);
   const ChildResult piped = run_bitnet(options_of(batch({"-"}), content_of(input)));
@@ -318,7 +194,7 @@ TEST_F(CliBatch, RefusesWhatItCannotDo) {
                                                  {{input, "--profile"}, "--profile"},
                                                  {{input, "--sequences", "0"}, "--sequences"},
                                                  {{input, "--kv-tokens", "5"}, "--kv-tokens"},
-                                                 {{input, "--top-k", "5"}, "--top-k"}}) {
+                                                 {{input, "--temp", "-1"}, "--temp"}}) {
     EXPECT_PRED2(has, refusal(run_bitnet(batch(args)), 2), part);
   }
   EXPECT_PRED2(has, refusal(run_bitnet(batch({file("none")})), 3), "cannot be read");

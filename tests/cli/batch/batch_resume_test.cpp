@@ -1,0 +1,190 @@
+// bitnet batch -o: what is in a file, however often a run was stopped, and whose files are left alone.
+#include <gtest/gtest.h>
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "base/descriptor.h"
+#include "cli/batch/batch_fixture.h"
+
+namespace bitnet::test {
+namespace {
+
+using Json = nlohmann::json;
+
+std::size_t size_of(const std::string& path) {
+  return std::filesystem::exists(path) ? std::filesystem::file_size(path) : 0;
+}
+
+// Until the file is larger, or that cannot be hoped for any more.
+void wait_for_growth(const std::string& path, std::size_t size) {
+  for (int wait = 0; wait < 100'000 && size_of(path) <= size; ++wait) ::usleep(200);
+}
+
+TEST_F(CliBatch, GoesOnAfterBeingKilledWithoutLosingOrRepeatingALine) {
+  const std::string input = requests(60);
+  const std::string whole = run_bitnet(batch({input})).out;
+  const std::string output = file("out.jsonl");
+  int n_killed = 0;
+  for (int i = 0; i < 40; ++i) {
+    ChildProcess child(executable(), options_of(batch({input, "-o", output, "--resume", "-t", "1"})));
+    // Until it has written some more: it is stopped somewhere in the middle of its work.
+    const std::size_t before = size_of(output);
+    if (before >= whole.size()) break;
+    wait_for_growth(output, before);
+    child.send(SIGKILL);
+    n_killed += child.wait().exit_code == 128 + SIGKILL;
+    const std::string so_far = content_of(output);
+    EXPECT_TRUE(whole.starts_with(so_far.substr(0, so_far.rfind('\n') + 1)));
+  }
+  EXPECT_GT(n_killed, 0);
+  run_bitnet(batch({input, "-o", output, "--resume"}));
+  EXPECT_EQ(content_of(output), whole);
+}
+
+TEST_F(CliBatch, CutsOffARecordThatWasNotWrittenWhole) {
+  const std::string input = requests(12);
+  const std::string whole = run_bitnet(batch({input})).out;
+  for (const std::size_t size : {std::size_t{40}, whole.size() / 2, whole.size() - 1}) {
+    const std::string output = write("out.jsonl", whole.substr(0, size));
+    EXPECT_EQ(run_bitnet(batch({input, "-o", output, "--resume"})).exit_code, 1);
+    EXPECT_EQ(content_of(output), whole);
+  }
+}
+
+TEST_F(CliBatch, DoesNotGoOnWithAnotherInputOrOtherOptions) {
+  const std::string input = write("in.jsonl", R"({"prompt": "2 + 2 =", "max_tokens": 2})");
+  const std::string output = file("out.jsonl");
+  text_of(batch({input, "-o", output}));
+  const std::string before = content_of(output);
+  const Args again = batch({input, "-o", output, "--resume"});
+  EXPECT_EQ(run_bitnet(again).exit_code, 0);
+  EXPECT_PRED2(has, refusal(run_bitnet(with(again, {"--ignore-eos"})), 3), "other options");
+  EXPECT_PRED2(has, refusal(run_bitnet(with(again, {"-m", kRandom})), 3), "another model");
+  write("in.jsonl", R"({"prompt": "2 + 3 =", "max_tokens": 2})");
+  EXPECT_PRED2(has, refusal(run_bitnet(again), 3), "line 1");
+  EXPECT_PRED2(has, refusal(run_bitnet(batch({input, "-o", output})), 2), "--resume");
+  EXPECT_PRED2(has, refusal(run_bitnet(batch({input, "-o", input})), 2), "is the input itself");
+  const Json record = Json::parse(before);
+  EXPECT_EQ(record["key"].get<std::string>().size(), 16U);
+  EXPECT_EQ(record["settings"].get<std::string>().size(), 16U);
+  const std::string foreign = write("foreign.txt", "my diary");
+  EXPECT_PRED2(has, refusal(run_bitnet(batch({input, "-o", foreign, "--resume"})), 3), "no record");
+  EXPECT_EQ(content_of(foreign), "my diary");
+  EXPECT_EQ(content_of(output), before);
+}
+
+TEST_F(CliBatch, TouchesNoFileWhoseRecordsAreNotOfItsInput) {
+  const std::string input = requests(12);
+  const std::string whole = run_bitnet(batch({input})).out;
+  const std::size_t half = whole.find('\n', whole.size() / 2) + 1;
+  // A line is missing, and the last is torn: there would be something to write and something to cut.
+  const std::string before = whole.substr(whole.find('\n') + 1, half) + R"({"schema":)";
+  const std::string output = write("out.jsonl", before);
+  const auto refused = [&](const Args& more) {
+    return refusal(run_bitnet(with(batch({input, "-o", output, "--resume", "--unordered"}), more)), 3);
+  };
+  EXPECT_PRED2(has, refused({"--lines", "1-3"}), "not asked for");
+  EXPECT_PRED2(has, refused({"-n", "7"}), "other options");
+  std::string changed = content_of(input);
+  changed.replace(changed.rfind("Once"), 4, "What");
+  const std::vector<std::string> records = lines_of(whole);
+  write("requests.jsonl", changed);
+  write("out.jsonl", whole.substr(whole.find('\n') + 1) + R"({"schema":)");
+  EXPECT_PRED2(has, refused({}), "another request");
+  EXPECT_EQ(content_of(output), whole.substr(whole.find('\n') + 1) + R"({"schema":)");
+}
+
+TEST_F(CliBatch, ReplacesWhatIsThereOnlyIfTold) {
+  const std::string input = write("in.jsonl", R"({"prompt": "2 + 2 =", "max_tokens": 2})");
+  const std::string output = write("out.jsonl", "my diary\n");
+  EXPECT_PRED2(has, refusal(run_bitnet(batch({input, "-o", output})), 2), "--force");
+  EXPECT_PRED2(has, refusal(run_bitnet(batch({input, "--force"})), 2), "-o FILE");
+  EXPECT_PRED2(has, refusal(run_bitnet(batch({input, "-o", output, "--force", "--resume"})), 2), "excludes");
+  // What cannot begin has replaced nothing.
+  EXPECT_PRED2(has, refusal(run_bitnet(batch({input, "-o", output, "--force", "-m", file("none")})), 3),
+               "none");
+  EXPECT_EQ(content_of(output), "my diary\n");
+  text_of(batch({input, "-o", output, "--force"}));
+  EXPECT_EQ(content_of(output), text_of(batch({input})));
+}
+
+TEST_F(CliBatch, DoesNotWriteToItsInputThroughTheShell) {
+  const std::string input = write("in.jsonl", R"({"prompt": "2 + 2 =", "max_tokens": 2})");
+  const std::size_t before = size_of(input);
+  const Descriptor in(::open(input.c_str(), O_RDONLY | O_CLOEXEC));
+  const Descriptor out(::open(input.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC));
+  ChildOptions options = options_of(batch({input}));
+  options.stdout_fd = out.get();
+  EXPECT_PRED2(has, refusal(run_bitnet(options), 2), "stdout is the input itself");
+  options = options_of(batch({"-"}));
+  options.stdin_fd = in.get();
+  options.stdout_fd = out.get();
+  EXPECT_PRED2(has, refusal(run_bitnet(options), 2), "stdout is the input itself");
+  options = options_of(batch({"-", "-o", input, "--force"}));
+  options.stdin_fd = in.get();
+  EXPECT_PRED2(has, refusal(run_bitnet(options), 2), "-o is the input itself");
+  std::filesystem::create_hard_link(input, file("other_name"));
+  EXPECT_PRED2(has, refusal(run_bitnet(batch({input, "-o", file("other_name"), "--force"})), 2),
+               "-o is the input itself");
+  EXPECT_EQ(size_of(input), before);
+}
+
+TEST_F(CliBatch, GoesOnAfterTheDiskWasFull) {
+  const std::string input = requests(12);
+  const std::string whole = run_bitnet(batch({input})).out;
+  const std::string output = file("out.jsonl");
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  rlimit limit = before;
+  limit.rlim_cur = whole.size() / 2;  // inherited by the program
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
+  const ChildResult result = run_bitnet(batch({input, "-o", output}));
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+  EXPECT_PRED2(has, refusal(result, 1), "--resume goes on");
+  EXPECT_EQ(content_of(output), whole.substr(0, whole.size() / 2));
+  run_bitnet(batch({input, "-o", output, "--resume"}));
+  EXPECT_EQ(content_of(output), whole);
+}
+
+TEST_F(CliBatch, EndsInOrderWhenItIsInterrupted) {
+  const std::string input = requests(60);
+  const std::string whole = run_bitnet(batch({input})).out;
+  const std::string output = file("out.jsonl");
+  for (const int signal : {SIGINT, SIGTERM}) {
+    std::filesystem::remove(output);
+    ChildProcess child(executable(), options_of({"batch", input, "-o", output, "-t", "1"}));
+    wait_for_growth(output, 0);
+    child.send(signal);
+    const ChildResult result = child.wait();
+    EXPECT_EQ(result.exit_code, 130);
+    EXPECT_PRED2(has, result.err, "--resume goes on");
+    const std::string so_far = content_of(output);
+    EXPECT_TRUE(so_far.ends_with("\n"));
+    EXPECT_TRUE(whole.starts_with(so_far));
+    EXPECT_LT(so_far.size(), whole.size());
+  }
+  run_bitnet(batch({input, "-o", output, "--resume"}));
+  EXPECT_EQ(content_of(output), whole);
+}
+
+TEST_F(CliBatch, TellsModelsApartByTheirWeights) {
+  const std::string input = write("in.jsonl", R"({"ids": [1, 2], "max_tokens": 1})");
+  const std::string output = file("out.jsonl");
+  for (const char* seed : {"1", "2"}) {
+    text_of({"synth", "-q", "--preset", "tiny", "--seed", seed, "-o", file(std::string("model") + seed)});
+  }
+  text_of(batch({input, "-m", file("model1"), "-o", output}));
+  EXPECT_PRED2(has, refusal(run_bitnet(batch({input, "-m", file("model2"), "-o", output, "--resume"})), 3),
+               "another model");
+}
+
+}  // namespace
+}  // namespace bitnet::test
