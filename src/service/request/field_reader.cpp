@@ -121,8 +121,8 @@ std::vector<Message> FieldReader::messages() const {
   if (!value_.is_array() || value_.empty()) refuse("give an array of one message or more");
   std::vector<Message> messages;
   for (std::size_t i = 0; i < value_.size(); ++i) messages.push_back(element(i).message());
-  if (messages.back().role != Role::user) {
-    throw FieldError(name_, name_ + ": the last one must be the user's: that is what is answered");
+  if (messages.back().role == Role::assistant) {
+    throw FieldError(name_, name_ + ": the last one is the assistant's; give one that it is to answer");
   }
   return messages;
 }

@@ -133,8 +133,10 @@ void read_ending(const GivenFields& given, GenerationRequest& request) {
   if (given.has(RequestField::ignore_eos)) request.ignore_eos = given[RequestField::ignore_eos].yes_or_no();
 }
 
-void read_logprobs(const GivenFields& given, GenerationRequest& request) {
-  const auto count = [&](RequestField field) { return given[field].whole<std::size_t>(0, kMostLogprobs); };
+void read_logprobs(const GivenFields& given, const RequestForm& form, GenerationRequest& request) {
+  const auto count = [&](RequestField field) {
+    return given[field].whole<std::size_t>(0, form.most_logprobs);
+  };
   if (given.has(RequestField::logprobs)) request.logprobs = count(RequestField::logprobs);
   if (given.has(RequestField::wants_logprobs)) {
     request.logprobs.reset();
@@ -236,7 +238,7 @@ GenerationRequest read_request(const Json& object, const RequestForm& form) {
   read_prompt(given, request);
   read_form(given, request);
   read_ending(given, request);
-  read_logprobs(given, request);
+  read_logprobs(given, form, request);
   read_sampler(given, form, request.sampler);
   return request;
 }

@@ -41,7 +41,7 @@ enum class RequestField {
   prompt,         // a text
   prompt_or_ids,  // a text, or an array of token ids
   ids,            // an array of token ids
-  messages,       // [{role, content}], the last of them the user's
+  messages,       // [{role, content}], the last of them not the assistant's
   system,         // a text
   chat_template,  // a name
   think,          // true or false, "on" or "off"
@@ -75,8 +75,9 @@ struct RequestForm {
   // null isn't there.
   std::vector<FieldName> fields{};
   std::vector<std::string_view> others{};  // fields that are the caller's affair
-  GenerationRequest defaults{};            // of what a request doesn't say; their prompt means nothing
-  bool is_temperature_given = false;       // the defaults' is what somebody asked for
+  std::size_t most_logprobs = kMostLogprobs;
+  GenerationRequest defaults{};       // of what a request doesn't say; their prompt means nothing
+  bool is_temperature_given = false;  // the defaults' is what somebody asked for
   // Sampling options that can have no effect are refused: whoever gave them expects one.
   bool refuses_idle = false;
 };

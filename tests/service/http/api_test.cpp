@@ -270,7 +270,7 @@ TEST_F(Api, SaysWhatItRefusesAndWhy) {
       {text, {{"prompt", std::vector<std::string>(25, "a")}}, 400, "prompt", "invalid_value"},
       {text, {{"prompt", {"a", "b"}}, {"n", 13}}, 400, "prompt", "invalid_value"},
       {text, {{"prompt", std::string(4000, '\n')}}, 400, "prompt", "context_length_exceeded"},
-      {text, {{"prompt", "a"}, {"logprobs", 1000000}}, 400, "logprobs", "invalid_value"},
+      {text, {{"prompt", "a"}, {"logprobs", 21}}, 400, "logprobs", "invalid_value"},
       {chat, {{"messages", talk("a")}, {"tools", {{{"type", "function"}}}}}, 400, "tools", "invalid_value"},
       {chat,
        {{"messages", talk("a")}, {"response_format", {{"type", "json_object"}}}},
@@ -306,6 +306,17 @@ TEST_F(Api, SaysWhatItRefusesAndWhy) {
     EXPECT_EQ(error["type"], "invalid_request_error") << reply.body;
     EXPECT_FALSE(error["message"].get<std::string>().empty());
   }
+}
+
+// As chains and groups of agents ask.
+TEST_F(Api, AnswersTheSystemToo) {
+  const Json system{{"role", "system"}, {"content", "Say hello."}};
+  const Json alone = server().chat({{"messages", {system}}, {"max_tokens", 4}}).json();
+  EXPECT_EQ(alone["choices"].size(), 1U) << alone;
+  Json messages = talk("Hi");
+  messages.push_back(system);
+  const Json last = server().chat({{"messages", messages}, {"max_tokens", 4}}).json();
+  EXPECT_GT(last["usage"]["prompt_tokens"], alone["usage"]["prompt_tokens"]) << last;
 }
 
 TEST_F(Api, TakesOneLimitUnderTwoNamesAndSeedsWithASign) {

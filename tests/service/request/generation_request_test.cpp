@@ -163,7 +163,7 @@ TEST(GenerationRequest, NamesTheFieldThatIsWrongAndWhatItMayBe) {
       {R"({"messages":[{"role":"tool","content":"a"}]})",
        "messages[0].role|messages[0].role 'tool': choose from system, user, assistant"},
       {R"({"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]})",
-       "messages|messages: the last one must be the user's"},
+       "messages|messages: the last one is the assistant's"},
       {R"({"messages":[{"role":"user","content":"a","tool_calls":[1]}]})",
        "messages[0].tool_calls|messages[0].tool_calls: a message has no such field"},
       {R"({"messages":[{"role":"user","content":[{"type":"image_url","image_url":"x"}]}]})",

@@ -78,8 +78,7 @@ ChoiceJson::ChoiceJson(const AnswerHead& head, const Tokenizer& tokenizer, const
       shows_special_(request.jobs[index].sequence.show_special),
       stop_tokens_(request.jobs[index].sequence.stop_tokens),
       opening_(request.openings[index]),
-      text_(opening_),
-      logprobs_(empty_logprobs()) {
+      text_(opening_) {
   if (!request.jobs[index].tells_prompt) return;
   token_offset_ = n_characters(opening_);
   for (const TokenId id : request.jobs[index].sequence.prompt) {
@@ -87,42 +86,52 @@ ChoiceJson::ChoiceJson(const AnswerHead& head, const Tokenizer& tokenizer, const
   }
 }
 
-OrderedJson ChoiceJson::empty_logprobs() const {
-  if (!has_logprobs_) return nullptr;
-  if (head_.kind == ApiKind::chat) return {{"content", OrderedJson::array()}, {"refusal", nullptr}};
-  return {{"text_offset", OrderedJson::array()},
-          {"token_logprobs", OrderedJson::array()},
-          {"tokens", OrderedJson::array()},
-          {"top_logprobs", OrderedJson::array()}};
-}
-
 // What ends the text is no part of it.
 bool ChoiceJson::is_listed(const AnswerToken& token) const {
   return has_logprobs_ && (token.is_of_prompt || std::ranges::count(stop_tokens_, token.id) == 0);
 }
 
-void ChoiceJson::add_token(const AnswerToken& token, OrderedJson& logprobs) {
-  const auto piece_of = [this](TokenId id) { return tokenizer_.bytes_of(id, /*with_special=*/true); };
-  const std::string_view piece = piece_of(token.id);
-  if (head_.kind == ApiKind::chat) {
-    const auto entry = [&](TokenId id, double logprob) {
-      const std::string_view of_id = piece_of(id);
-      return OrderedJson{{"token", std::string(of_id)}, {"logprob", logprob}, {"bytes", bytes_json(of_id)}};
-    };
-    OrderedJson one = entry(token.id, *token.logprob);
+std::int64_t ChoiceJson::length_of(const AnswerToken& token) const {
+  return n_characters(tokenizer_.bytes_of(token.id, shows_special_));
+}
+
+OrderedJson ChoiceJson::logprobs_json(std::span<const AnswerToken> tokens, std::int64_t first_offset) const {
+  if (!has_logprobs_) return nullptr;
+  if (head_.kind == ApiKind::chat) return chat_logprobs_json(tokens);
+  const auto name_of = [this](TokenId id) {
+    return token_name(tokenizer_.bytes_of(id, /*with_special=*/true));
+  };
+  OrderedJson offsets = OrderedJson::array();
+  OrderedJson logprobs = OrderedJson::array();
+  OrderedJson names = OrderedJson::array();
+  OrderedJson tops = OrderedJson::array();
+  for (const AnswerToken& token : tokens) {
+    offsets.push_back(std::max<std::int64_t>(first_offset, 0));
+    first_offset += length_of(token);
+    logprobs.push_back(token.logprob ? OrderedJson(*token.logprob) : OrderedJson());
+    names.push_back(name_of(token.id));
+    OrderedJson& top = tops.emplace_back(token.top.empty() ? OrderedJson() : OrderedJson::object());
+    // Of several that read alike the first is the likeliest.
+    for (const TokenLogprob& t : token.top) top.emplace(name_of(t.id), t.logprob);
+  }
+  return {{"text_offset", std::move(offsets)},
+          {"token_logprobs", std::move(logprobs)},
+          {"tokens", std::move(names)},
+          {"top_logprobs", std::move(tops)}};
+}
+
+OrderedJson ChoiceJson::chat_logprobs_json(std::span<const AnswerToken> tokens) const {
+  const auto entry = [this](TokenId id, double logprob) {
+    const std::string_view piece = tokenizer_.bytes_of(id, /*with_special=*/true);
+    return OrderedJson{{"token", std::string(piece)}, {"logprob", logprob}, {"bytes", bytes_json(piece)}};
+  };
+  OrderedJson content = OrderedJson::array();
+  for (const AnswerToken& token : tokens) {
+    OrderedJson& one = content.emplace_back(entry(token.id, *token.logprob));
     one["top_logprobs"] = OrderedJson::array();
     for (const TokenLogprob& t : token.top) one["top_logprobs"].push_back(entry(t.id, t.logprob));
-    logprobs["content"].push_back(std::move(one));
-    return;
   }
-  OrderedJson top = token.top.empty() ? OrderedJson() : OrderedJson::object();
-  // Of several that read alike the first is the likeliest.
-  for (const TokenLogprob& t : token.top) top.emplace(token_name(piece_of(t.id)), t.logprob);
-  logprobs["text_offset"].push_back(std::max<std::int64_t>(token_offset_, 0));
-  logprobs["token_logprobs"].push_back(token.logprob ? OrderedJson(*token.logprob) : OrderedJson());
-  logprobs["tokens"].push_back(token_name(piece));
-  logprobs["top_logprobs"].push_back(std::move(top));
-  token_offset_ += n_characters(tokenizer_.bytes_of(token.id, shows_special_));
+  return {{"content", std::move(content)}, {"refusal", nullptr}};
 }
 
 OrderedJson ChoiceJson::first_event() const {
@@ -140,9 +149,7 @@ OrderedJson ChoiceJson::first_event() const {
 }
 
 OrderedJson ChoiceJson::event(const AnswerPart& part) {
-  OrderedJson logprobs = empty_logprobs();
   const bool has_token = part.token && is_listed(*part.token);
-  if (has_token) add_token(*part.token, logprobs);
   if (part.text.empty() && !has_token && !part.end) return nullptr;
   OrderedJson choice{{"index", index_}};
   if (head_.kind == ApiKind::completion) {
@@ -151,14 +158,18 @@ OrderedJson ChoiceJson::event(const AnswerPart& part) {
     choice["delta"] =
         part.text.empty() && part.end ? OrderedJson::object() : OrderedJson{{"content", part.text}};
   }
-  choice["logprobs"] = has_token ? std::move(logprobs) : OrderedJson();
+  choice["logprobs"] = nullptr;
+  if (has_token) {
+    choice["logprobs"] = logprobs_json(std::span(&*part.token, 1), token_offset_);
+    token_offset_ += length_of(*part.token);
+  }
   choice["finish_reason"] = part.end ? OrderedJson(finish_reason_of(part.end->result.reason)) : OrderedJson();
   return choice;
 }
 
-void ChoiceJson::add(const AnswerPart& part) {
+void ChoiceJson::add(AnswerPart part) {
   text_ += part.text;
-  if (part.token && is_listed(*part.token)) add_token(*part.token, logprobs_);
+  if (part.token && is_listed(*part.token)) tokens_.push_back(std::move(*part.token));
   if (part.end) finish_reason_ = finish_reason_of(part.end->result.reason);
 }
 
@@ -169,17 +180,19 @@ OrderedJson ChoiceJson::whole() const {
   } else {
     choice["message"] = {{"role", "assistant"}, {"content", text_}, {"refusal", nullptr}};
   }
-  choice["logprobs"] = logprobs_;
+  choice["logprobs"] = logprobs_json(tokens_, token_offset_);
   choice["finish_reason"] = finish_reason_;
   return choice;
 }
 
-std::string whole_json(const AnswerHead& head, std::vector<ChoiceJson>& choices, const Usage& usage) {
-  OrderedJson json = head_json(head, /*is_event=*/false);
-  json["choices"] = OrderedJson::array();
-  for (const ChoiceJson& choice : choices) json["choices"].push_back(choice.whole());
-  json["usage"] = usage_json(usage);
-  return dump(json) + "\n";
+std::string whole_json(const AnswerHead& head, std::span<const ChoiceJson> choices, const Usage& usage) {
+  std::string text = dump(head_json(head, /*is_event=*/false));
+  text.back() = ',';
+  text += "\"choices\":[";
+  // One after the other: their text is small beside what it is made from.
+  for (const ChoiceJson& choice : choices) (text += dump(choice.whole())) += ',';
+  text.back() = ']';
+  return text + ",\"usage\":" + dump(usage_json(usage)) + "}\n";
 }
 
 std::string event_of(const AnswerHead& head, OrderedJson choice) {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -42,13 +43,15 @@ class ChoiceJson {
   nlohmann::ordered_json event(const AnswerPart& part);
   // The event that goes before all others, if there is one.
   nlohmann::ordered_json first_event() const;
-  void add(const AnswerPart& part);  // to whole()
+  void add(AnswerPart part);  // to whole()
   nlohmann::ordered_json whole() const;
 
  private:
-  nlohmann::ordered_json empty_logprobs() const;
   bool is_listed(const AnswerToken& token) const;
-  void add_token(const AnswerToken& token, nlohmann::ordered_json& logprobs);
+  // As an event or the whole answer has it; null where nobody asked.
+  nlohmann::ordered_json logprobs_json(std::span<const AnswerToken> tokens, std::int64_t first_offset) const;
+  nlohmann::ordered_json chat_logprobs_json(std::span<const AnswerToken> tokens) const;
+  std::int64_t length_of(const AnswerToken& token) const;
 
   const AnswerHead& head_;
   const Tokenizer& tokenizer_;
@@ -58,14 +61,15 @@ class ChoiceJson {
   std::vector<TokenId> stop_tokens_;
   std::string opening_;
   std::string text_;
-  nlohmann::ordered_json logprobs_;
+  std::vector<AnswerToken>
+      tokens_;  // those that logprobs were asked of, which as JSON are many times as large
   nlohmann::ordered_json finish_reason_;  // null before the end
-  // Of the next token in the text, in characters. Less than 0: a prompt was given a space that it begins
-  // with.
+  // Of the next event's token, or the answer's first, in the text, in characters. Less than 0: a prompt was
+  // given a space that it begins with.
   std::int64_t token_offset_ = 0;
 };
 
-std::string whole_json(const AnswerHead& head, std::vector<ChoiceJson>& choices, const Usage& usage);
+std::string whole_json(const AnswerHead& head, std::span<const ChoiceJson> choices, const Usage& usage);
 
 // "data: ...\n\n"
 std::string event_of(const AnswerHead& head, nlohmann::ordered_json choice);

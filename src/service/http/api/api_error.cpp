@@ -49,7 +49,9 @@ ApiFault fault_of(int status) {
   switch (status) {
     case 404:
       return {.status = 404,
-              .message = "there is nothing at this address; those of the API begin with /v1/",
+              .message =
+                  "there is nothing at this address; there are /v1/chat/completions, /v1/completions and "
+                  "/v1/models",
               .code = "not_found"};
     case 408:
       return {.status = 408, .message = "the request did not come in time", .code = "request_timeout"};

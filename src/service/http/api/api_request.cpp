@@ -23,6 +23,7 @@ using service::RequestField;
 using service::RequestForm;
 
 constexpr std::size_t kIdDigits = 24;
+constexpr std::size_t kMostTopLogprobs = 20;  // of a token, as OpenAI has it
 
 // What clients send along that says no more than what is done anyway.
 constexpr std::array<std::string_view, 9> kIdle{"user",
@@ -72,6 +73,7 @@ constexpr std::array<Harmless, 15> kHarmless{
 
 RequestForm common_form() {
   RequestForm form;
+  form.most_logprobs = kMostTopLogprobs;
   form.fields = {{"max_tokens", RequestField::max_tokens},
                  {"temperature", RequestField::temperature},
                  {"top_p", RequestField::top_p},

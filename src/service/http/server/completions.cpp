@@ -62,10 +62,10 @@ class Delivery {
   std::string whole(const std::function<bool()>& is_gone) {
     for (std::size_t i = 0; i < choices_.size(); ++i) {
       while (!has_ended_[i]) {
-        const std::optional<AnswerPart> part = next(i, is_gone);
+        std::optional<AnswerPart> part = next(i, is_gone);
         if (!part) continue;
-        choices_[i].add(*part);
         note_end(i, *part);
+        choices_[i].add(std::move(*part));
       }
     }
     return whole_json(head_, choices_, usage_);
