@@ -8,12 +8,15 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <system_error>
 #include <vector>
 
+#include "base/joined.h"
 #include "base/output_file.h"
+#include "base/printable.h"
 #include "base/seconds_since.h"
 #include "bitnet/error.h"
 #include "bitnet/scheduler.h"
@@ -29,6 +32,8 @@
 #include "diagnostics/json_text.h"
 #include "service/batch/batch.h"
 #include "service/batch/batch_file.h"
+#include "service/batch/batch_merge.h"
+#include "service/batch/batch_record.h"
 
 namespace bitnet::cli {
 namespace {
@@ -74,19 +79,22 @@ std::string describe_settings(const BatchCommandOptions& o, const Model& model, 
 
 ExitCode merge(const BatchCommandOptions& o) {
   check_merge(o);
-  const service::MergedBatches merged =
-      service::merge_batches(o.merge, o.input.empty() ? std::nullopt : std::optional(o.input));
+  const service::BatchMerge merge(o.merge, o.input.empty() ? std::nullopt : std::optional(o.input));
   if (o.output) {
     OutputFile file(*o.output);
-    file.write(merged.text);
+    merge.write([&](std::string_view record) { file.write(record); });
     file.commit();
   } else {
-    write_stdout(merged.text);
+    merge.write(write_stdout);
   }
-  if (!merged.gaps.empty()) {
-    log_warn("no record of lines {}: they are blank, or a part is missing or not finished", merged.gaps);
+  if (!merge.gaps().is_empty()) {
+    log_warn("no record of lines {}: they are blank, or a part is missing or not finished",
+             merge.gaps().text());
   }
-  log_info("{} records of {} parts", merged.n_records, o.merge.size());
+  if (merge.builds().size() > 1) {
+    log_warn("the parts were written by {}: each record says by which", joined(merge.builds()));
+  }
+  log_info("{} records of {} parts", merge.n_records(), o.merge.size());
   return ExitCode::done;
 }
 
@@ -114,6 +122,14 @@ void warn_of_idle(const BatchCommandOptions& o, const service::BatchCounts& coun
 service::BatchFile::Use use_of_file(const BatchCommandOptions& o) {
   using enum service::BatchFile::Use;
   return o.resume ? resume : o.force ? replace : begin;
+}
+
+void warn_of_builds(const std::string& path, const service::BatchFile& file) {
+  std::set<std::string> others = file.builds();
+  others.erase(service::this_build());
+  if (others.empty()) return;
+  log_warn("{} has records that {} wrote: each says what wrote it", printable(path, kMaxPrintedPath),
+           joined(others));
 }
 
 // Of the input, where they are wanted and can be known: of a file alone.
@@ -156,6 +172,7 @@ ExitCode run(const BatchCommandOptions& o) {
 
   // Of a file it can be known before anything is touched that the records are its answers.
   if (file && n_all) file->check(o.input, options.range, options.settings);
+  if (file) warn_of_builds(*o.output, *file);
   if (file) file->start();
   service::BatchCounts counts;
   const auto start = std::chrono::steady_clock::now();

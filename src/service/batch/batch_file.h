@@ -4,9 +4,9 @@
 #include <cstddef>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/descriptor.h"
 #include "service/batch/line_reader.h"
@@ -29,7 +29,8 @@ class BatchFile {
   bool has(std::size_t line, std::string_view key) const;
   // Whether all records are of lines of this input that are asked for. Throws ModelError where one isn't.
   void check(const std::string& input, const LineRange& range, std::string_view settings) const;
-  std::size_t n_failed() const { return n_failed_; }  // of them, those that are errors
+  const std::set<std::string>& builds() const { return builds_; }  // that wrote the records that were read
+  std::size_t n_failed() const { return n_failed_; }               // of them, those that are errors
   // Once, before the first write(): what isn't kept is cut off. Throws RuntimeError.
   void start();
   // Throws RuntimeError, e.g. when the disk is full.
@@ -44,19 +45,9 @@ class BatchFile {
   std::string path_;
   Descriptor file_;
   std::size_t n_failed_ = 0;
-  std::optional<std::size_t> n_kept_;        // bytes, of a file with more in it
+  std::optional<std::size_t> n_kept_;  // bytes, of a file with more in it
+  std::set<std::string> builds_;
   std::map<std::size_t, std::string> keys_;  // of lines that have a record
 };
-
-struct MergedBatches {
-  std::string text;  // all records, in the order of their lines
-  std::size_t n_records = 0;
-  std::string gaps;  // lines before the last that no part has a record of: "3, 17-20"; blank ones have none
-};
-
-// Throws ModelError where a part cannot be read or holds what is no record, where two parts have different
-// records of a line, or were made with different options or models. With an `input` there are no gaps: it is
-// thrown too where the records are not those of its lines, all of them.
-MergedBatches merge_batches(const std::vector<std::string>& parts, const std::optional<std::string>& input);
 
 }  // namespace bitnet::service

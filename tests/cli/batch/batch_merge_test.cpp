@@ -53,7 +53,8 @@ TEST_F(CliBatch, JoinsOnlyThePartsOfOneInputAndOneWayOfAnsweringIt) {
   EXPECT_PRED2(has, refusal(run_bitnet(merge({parts[0], parts[1], file("other")})), 3), "other options");
   const std::string text = content_of(input);
   write("requests.jsonl", text.substr(0, text.rfind('{')));
-  EXPECT_PRED2(has, refusal(run_bitnet(with(merge(parts), {input})), 3), "1 records of lines");
+  EXPECT_PRED2(has, refusal(run_bitnet(with(merge(parts), {input})), 3),
+               "has no request in lines 9, of which there are records");
   write("requests.jsonl", text + "\n");
   EXPECT_EQ(run_bitnet(with(merge(parts), {input})).out, whole);
   std::string changed = text;

@@ -175,6 +175,24 @@ TEST_F(CliBatch, EndsInOrderWhenItIsInterrupted) {
   EXPECT_EQ(content_of(output), whole);
 }
 
+TEST_F(CliBatch, GoesOnWithTheRecordsOfAnotherBuildAndSaysSo) {
+  const std::string input = requests(6);
+  const std::string output = file("out.jsonl");
+  run_bitnet(batch({input, "--lines", "1-3", "-o", output}));
+  const Args again{"batch", input, "-o", output, "--resume"};
+  EXPECT_PRED2(lacks, run_bitnet(with(again, {"--lines", "1-3"})).err, "of commit");
+  const std::string commit = Json::parse(lines_of(content_of(output)).at(0)).at("commit");
+  std::string text = content_of(output);
+  text.replace(text.find(commit), commit.size(), "0ld");
+  write("out.jsonl", text);
+  EXPECT_PRED2(has, run_bitnet(again).err, "of commit 0ld wrote");
+  EXPECT_TRUE(content_of(output).starts_with(text));
+  EXPECT_EQ(lines_of(content_of(output)).size(), 5);
+  const ChildResult merged = run_bitnet({"batch", "--merge", output});
+  EXPECT_EQ(merged.out, content_of(output));
+  EXPECT_PRED2(has, merged.err, "of commit 0ld, bitnet");
+}
+
 TEST_F(CliBatch, TellsModelsApartByTheirWeights) {
   const std::string input = write("in.jsonl", R"({"ids": [1, 2], "max_tokens": 1})");
   const std::string output = file("out.jsonl");
