@@ -195,6 +195,19 @@ TEST_F(Api, TellsHowLikelyThePromptWas) {
   }
 }
 
+// These vocabularies have a space before every text, which is none of the prompt's.
+TEST(SentencePieceApi, SaysWhereTokensStandInThePromptThatWasGiven) {
+  const LoadedModel loaded(SmallModel("llama", {.sentence_piece = true}));
+  const TestServer server(loaded.model, {});
+  const HttpReply reply = server.complete(
+      {{"prompt", "ab"}, {"max_tokens", 1}, {"ignore_eos", true}, {"echo", true}, {"logprobs", 1}});
+  ASSERT_EQ(reply.status, 200) << reply.body;
+  const Json choice = reply.json()["choices"][0];
+  EXPECT_TRUE(choice["text"].get<std::string>().starts_with("ab")) << choice;
+  // The beginning, the space, the prompt, and what follows it.
+  EXPECT_EQ(choice["logprobs"]["text_offset"], Json::array({0, 0, 0, 2})) << choice;
+}
+
 TEST_F(Api, PutsThePromptBeforeTheAnswerWhereItIsAskedTo) {
   Json body{{"prompt", kPrompt}, {"max_tokens", 8}};
   const std::string answer = server().complete(body).json()["choices"][0]["text"];

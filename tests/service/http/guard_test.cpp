@@ -4,6 +4,7 @@
 #include <string>
 
 #include "service/http/client.h"
+#include "service/http/server/guard.h"
 
 namespace bitnet::test {
 namespace {
@@ -56,6 +57,16 @@ TEST(Guard, RefusesNamesThatOthersGaveThisMachine) {
   }
   for (const char* own : {"localhost", "LOCALHOST:99", "127.0.0.1:8", "[::1]:8"}) {
     EXPECT_EQ(server.get("/v1/models", {{"Host", own}}).status, 200) << own;
+  }
+}
+
+TEST(Guard, KnowsTheAddressesThatThisMachineAloneCanReach) {
+  for (const char* own : {"localhost", "a.localhost", "127.0.0.1", "127.9.8.7", "127.1", "::1", "[::1]"}) {
+    EXPECT_TRUE(http::is_loopback(own)) << own;
+  }
+  for (const char* other :
+       {"", "0.0.0.0", "::", "10.0.0.1", "1270.0.0.1", "128.0.0.1", "127.x", "::2", "localhosts"}) {
+    EXPECT_FALSE(http::is_loopback(other)) << other;
   }
 }
 

@@ -55,9 +55,9 @@ bool is_loopback(std::string_view host) {
   if (name == "localhost" || name.ends_with(".localhost")) return true;
   in6_addr v6{};
   if (::inet_pton(AF_INET6, name.c_str(), &v6) == 1) return IN6_IS_ADDR_LOOPBACK(&v6) != 0;
-  // An address, and no name that begins like one.
+  // An address in any of its spellings, such as 127.1, and no name that begins like one.
   in_addr v4{};
-  return ::inet_pton(AF_INET, name.c_str(), &v4) == 1 && name.starts_with("127.");
+  return ::inet_aton(name.c_str(), &v4) != 0 && ntohl(v4.s_addr) >> 24 == IN_LOOPBACKNET;
 }
 
 void Guard::check_key(const Exchange& exchange) const {
