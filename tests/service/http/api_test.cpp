@@ -177,7 +177,8 @@ TEST_F(Api, TellsHowLikelyThePromptWas) {
       {"prompt", {prompt, prompt}}, {"max_tokens", 1}, {"logprobs", 1}, {"echo", true}, {"ignore_eos", true}};
   const HttpReply reply = server().complete(body);
   ASSERT_EQ(reply.status, 200) << reply.body;
-  for (const Json& choice : reply.json()["choices"]) {
+  const Json choices = reply.json()["choices"];
+  for (const Json& choice : choices) {
     const Json& logprobs = choice["logprobs"];
     ASSERT_EQ(logprobs["token_logprobs"].size(), ids.size() + 1);
     std::string text;

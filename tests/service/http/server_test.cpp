@@ -33,6 +33,11 @@ http::ServerOptions with_queue() {
   return options;
 }
 
+// Those that wait first: none of them runs afterwards.
+bool has_nothing_to_do(const TestServer& server) {
+  return server.becomes(kWaiting, 0) && server.becomes(kRunning, 0);
+}
+
 TEST(Server, ServesThePageAsItIs) {
   const TestServer server;
   const HttpReply page = server.get("/");
@@ -127,7 +132,7 @@ TEST(Server, LimitsTheTimeOfAnAnswer) {
   const HttpReply whole = server.complete(long_request(kAll, false));
   EXPECT_EQ(whole.status, 504) << whole.body;
   EXPECT_EQ(whole.json()["error"]["code"], "time_limit");
-  EXPECT_TRUE(server.becomes(kRunning, 0));
+  EXPECT_TRUE(has_nothing_to_do(server));
   const HttpReply stream = server.complete(long_request(kAll, true));
   EXPECT_EQ(stream.status, 200);
   EXPECT_NE(stream.body.find("time_limit"), std::string::npos) << stream.body;
@@ -146,8 +151,7 @@ TEST(Server, SaysWhenToComeBackWhereItsQueueIsFull) {
   EXPECT_EQ(server.metric("bitnet_requests_refused_total"), 1);
   EXPECT_EQ(server.metric(kWaiting), static_cast<double>(kAll - 1));
   all.close();
-  EXPECT_TRUE(server.becomes(kRunning, 0));
-  EXPECT_TRUE(server.becomes(kWaiting, 0));
+  EXPECT_TRUE(has_nothing_to_do(server));
   EXPECT_EQ(server.complete({{"prompt", "a"}, {"max_tokens", 1}}).status, 200);
 }
 
@@ -158,8 +162,7 @@ TEST(Server, FreesTheSequencesOfAClientThatLeaves) {
     client.send(request_text(kText, long_request(kAll, stream).dump()));
     EXPECT_TRUE(server.becomes(kRunning, 1));
     client.close();
-    EXPECT_TRUE(server.becomes(kRunning, 0));
-    EXPECT_TRUE(server.becomes(kWaiting, 0));
+    EXPECT_TRUE(has_nothing_to_do(server));
   }
   EXPECT_GE(server.metric("bitnet_clients_gone_total"), 2);
   EXPECT_TRUE(server.becomes("bitnet_connections", 1));  // the one that asks
