@@ -33,7 +33,7 @@ Understood understand(const gguf::File& file, ThreadPool& pool) {
   std::vector<std::string> ignored;  // keys of which the engine knows nothing are copied
   Understood model{.config = read_config(file, ignored), .weights = {}};
   // The data is looked through when it is converted.
-  model.weights = read_weights(file, model.config, std::vector<bool>(file.n_parts(), true), pool);
+  model.weights = read_weights(file, model.config, std::vector<bool>(file.n_parts(), true), {}, pool);
   return model;
 }
 

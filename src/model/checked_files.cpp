@@ -33,7 +33,7 @@ struct CheckedFiles::Record {
 
 namespace {
 
-constexpr std::uint64_t kCheckVersion = 2;  // of what is looked for in the data, and of this format
+constexpr std::uint64_t kCheckVersion = 3;  // of what is looked for in the data, and of this format
 constexpr std::string_view kFirstLine = "bitnet: model files that were checked\n";
 constexpr std::string_view kAdvice = "the check is not remembered";
 

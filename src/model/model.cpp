@@ -87,7 +87,8 @@ void arrange_i2s(Weights& weights, const gguf::File& file, const LayoutChoice& c
 
 // Reading every code takes as long as the rest of loading, and telling their layout some more; of files that
 // have not changed since it needs to be done once.
-Weights read_checked_weights(const gguf::File& file, const Config& config, ThreadPool& pool,
+Weights read_checked_weights(const gguf::File& file, const Config& config,
+                             std::span<const std::span<const std::byte>> rare, ThreadPool& pool,
                              const LoadOptions& options, ModelInfo& info) {
   CheckedFiles::Known known;
   std::optional<CheckedFiles> checked;
@@ -96,7 +97,7 @@ Weights read_checked_weights(const gguf::File& file, const Config& config, Threa
   } else if (!options.checked_list.empty()) {
     known = checked.emplace(options.checked_list, options.checked_min_age).find(file);
   }
-  Weights weights = read_weights(file, config, known.is_sound, pool);
+  Weights weights = read_weights(file, config, known.is_sound, rare, pool);
   const LayoutChoice choice = choose_i2s_layout(file, weights, options.i2s_layout, known.layout, pool);
   const bool is_news =
       std::ranges::find(known.is_sound, false) != known.is_sound.end() || choice.verdict != known.layout;
@@ -105,12 +106,12 @@ Weights read_checked_weights(const gguf::File& file, const Config& config, Threa
   return weights;
 }
 
-// The check of their data, where their type has one, brought these in.
-void give_back_checked(const Weights& weights, const gguf::File& file,
-                       std::span<const std::span<const std::byte>> rare) {
+// Telling the layout of I2_S brought these in.
+void give_back_judged(const Weights& weights, const gguf::File& file,
+                      std::span<const std::span<const std::byte>> rare) {
   for (const quant::Matrix* w : {&weights.token_embd, &weights.output}) {
-    if (quant::info(w->type).check.find_fault == nullptr) continue;
-    const auto at = std::ranges::find(rare, w->data, [](const auto& bytes) { return bytes.data(); });
+    if (w->type != quant::TensorType::i2_s) continue;
+    const auto at = std::ranges::find(rare, w->data, &std::span<const std::byte>::data);
     if (at != rare.end()) file.give_back(*at);
   }
 }
@@ -121,8 +122,8 @@ Weights read_weights_with(const gguf::File& file, const Config& config, const Lo
   ThreadPool pool(options.n_threads);
   const auto rare = rare_matrices(file, options.head);
   populate(file, without(file, rare), pool, options);
-  Weights weights = read_checked_weights(file, config, pool, options, info);
-  give_back_checked(weights, file, rare);
+  Weights weights = read_checked_weights(file, config, rare, pool, options, info);
+  give_back_judged(weights, file, rare);
   copy_to_lanes(weights, file, pool, [&] { return !options.on_progress || options.on_progress(1); });
   if (options.weights == WeightMemory::repack) {
     repack(weights, file, rare, pool);

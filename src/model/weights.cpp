@@ -36,39 +36,65 @@ RopeTable read_rope_table(TensorReader& read, const Config& c) {
   return make_rope_table(c.rope, factors);
 }
 
-// Names the first ternary code without meaning, or scale of a block that is not finite. Reading them all also
-// brings the file's pages in, in parallel.
-void check_data(const TensorReader& read, const gguf::File& file, const std::vector<bool>& is_sound,
-                ThreadPool& pool) {
-  for (const gguf::Tensor& t : file.tensors()) {
-    if (t.part < is_sound.size() && is_sound[t.part]) continue;
-    const TensorLayout layout = read.layout(t);
+bool is_plain_float(const quant::TypeInfo& type) {
+  using enum quant::TensorType;
+  return type.type == f32 || type.type == f16 || type.type == bf16;
+}
+
+// Reads all that the file holds through, and so brings its pages in, in parallel.
+class DataReader {
+ public:
+  DataReader(const TensorReader& read, const gguf::File& file,
+             std::span<const std::span<const std::byte>> rare, ThreadPool& pool)
+      : read_(read), file_(file), rare_(rare), pool_(pool) {}
+
+  // Names the first ternary code without meaning, or scale of a block or value that is not finite.
+  void check(const gguf::Tensor& t) const {
+    const TensorLayout layout = read_.layout(t);
     const quant::TypeInfo& type = *layout.type;
-    if (type.check.find_fault == nullptr) continue;
+    if (type.check.find_fault == nullptr) return;
     const quant::Matrix w{type.type, layout.rows(), layout.cols(), t.extent.data(), 1.0F};
+    const bool is_rare =
+        std::ranges::find(rare_, t.extent.data(), &std::span<const std::byte>::data) != rare_.end();
     constexpr std::size_t kNone = static_cast<std::size_t>(-1);
     std::atomic<std::size_t> first{kNone};
-    pool.parallel_for(w.rows, std::max<std::size_t>(1, (1U << 20) / w.cols),
-                      [&](std::size_t begin, std::size_t end) {
-                        const std::optional<std::size_t> bad = type.check.find_fault(w, begin, end);
-                        if (!bad) return;
-                        std::size_t seen = first.load();
-                        while (*bad < seen && !first.compare_exchange_weak(seen, *bad)) {
-                        }
-                      });
+    pool_.parallel_for(w.rows, std::max<std::size_t>(1, (1U << 20) / w.cols),
+                       [&](std::size_t begin, std::size_t end) {
+                         const auto bytes = rows_of(w, begin, end);
+                         if (is_rare) file_.populate(bytes);
+                         const std::optional<std::size_t> bad = type.check.find_fault(w, begin, end);
+                         if (is_rare) file_.give_back(bytes);
+                         if (!bad) return;
+                         std::size_t seen = first.load();
+                         while (*bad < seen && !first.compare_exchange_weak(seen, *bad)) {
+                         }
+                       });
     if (first != kNone) {
-      read.refuse(
+      read_.refuse(
           t.name,
           std::string(type.check.unit) + " " + std::to_string(first) + " " + std::string(type.check.fault),
           type.check.hint);
     }
   }
-}
+
+ private:
+  // Without the scale that some types have behind all rows.
+  static std::span<const std::byte> rows_of(const quant::Matrix& w, std::size_t begin, std::size_t end) {
+    const quant::TypeInfo& type = quant::info(w.type);
+    const std::size_t row = type.n_bytes(1, w.cols) - type.n_bytes(0, w.cols);
+    return {w.data + begin * row, (end - begin) * row};
+  }
+
+  const TensorReader& read_;
+  const gguf::File& file_;
+  std::span<const std::span<const std::byte>> rare_;
+  ThreadPool& pool_;
+};
 
 }  // namespace
 
 Weights read_weights(const gguf::File& file, const Config& c, const std::vector<bool>& is_sound,
-                     ThreadPool& pool) {
+                     std::span<const std::span<const std::byte>> rare, ThreadPool& pool) {
   TensorReader read(file);
   Weights w;
   w.token_embd = read.matrix("token_embd.weight", c.vocab, c.hidden);
@@ -78,7 +104,12 @@ Weights read_weights(const gguf::File& file, const Config& c, const std::vector<
   w.output = w.tied_output ? w.token_embd : read.linear("output", c.vocab, c.hidden);
   w.rope = read_rope_table(read, c);
   read.refuse_leftovers();
-  check_data(read, file, is_sound, pool);
+  const DataReader data(read, file, rare, pool);
+  for (const gguf::Tensor& t : file.tensors()) {
+    if (t.part < is_sound.size() && is_sound[t.part]) continue;
+    const bool is_looked_up = t.extent.data() == w.token_embd.data && !w.tied_output;
+    if (!is_looked_up || !is_plain_float(quant::info(w.token_embd.type))) data.check(t);
+  }
   w.converted = std::move(read.converted);
   return w;
 }

@@ -59,11 +59,12 @@ void for_each_matrix(AnyWeights& weights, Visit visit) {
 }
 
 // Finds every tensor of the graph in the file, checks its shape and type, and refuses what is missing or left
-// over, each by name (ModelError). Ternary codes and the scales of blocks are read through once, in parallel:
-// a code without meaning or a scale that is not finite is refused too. `is_sound` says of which parts of the
-// file it is known already that they have none of these; those are not read. The file must outlive the
-// result.
+// over, each by name (ModelError). Ternary codes, the scales of blocks and floats are read through once, in
+// parallel: a code without meaning, or a scale or value that is not finite, is refused too. `is_sound` says
+// of which parts of the file it is known already that they have none of these; those are not read, and
+// neither is an embedding of floats that is not the head: of its values, those that are not finite are found
+// when they come out. `rare`: matrices whose pages need not stay. The file must outlive the result.
 Weights read_weights(const gguf::File& file, const Config& config, const std::vector<bool>& is_sound,
-                     ThreadPool& pool);
+                     std::span<const std::span<const std::byte>> rare, ThreadPool& pool);
 
 }  // namespace bitnet

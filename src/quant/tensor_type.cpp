@@ -22,6 +22,7 @@ namespace {
 
 constexpr std::string_view kDamaged = "the file is damaged: download it again";
 constexpr std::string_view kBadScale = "has a scale that is not a finite number";
+constexpr std::string_view kNotFinite = "is not a finite number";
 constexpr DataCheck kTernaryCodes{i2_s::find_bad_code, "element",
                                   "holds the code 3, which stands for nothing",
                                   "the file is damaged, or holds another format: bitnet inspect says more"};
@@ -80,7 +81,7 @@ constexpr std::array kTypes{
              f32::n_bytes,
              no_tensor_scale,
              f32::decode_row,
-             {},
+             {f32::find_non_finite, "value", kNotFinite, kDamaged},
              nullptr,
              f32::encode_row},
     TypeInfo{TensorType::f16,
@@ -92,7 +93,7 @@ constexpr std::array kTypes{
              f16::n_bytes,
              no_tensor_scale,
              f16::decode_row,
-             {},
+             {f16::find_non_finite, "value", kNotFinite, kDamaged},
              nullptr,
              f16::encode_row},
     TypeInfo{TensorType::bf16,
@@ -104,7 +105,7 @@ constexpr std::array kTypes{
              bf16::n_bytes,
              no_tensor_scale,
              bf16::decode_row,
-             {},
+             {bf16::find_non_finite, "value", kNotFinite, kDamaged},
              nullptr,
              bf16::encode_row},
     block_type<q8_0::Block>(TensorType::q8_0, 8, "Q8_0", q8_0::decode_row, q8_0::encode_row),

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -294,6 +295,27 @@ TEST(Conversions, RefuseTheCodeThatStandsForNothing) {
         refusal_of(from, directory.file("to"), {.plan = {.type = type_named(type)}, .split = {}});
     EXPECT_NE(refused.find("blk.0.attn_v.weight"), std::string::npos) << type << refused;
     EXPECT_NE(refused.find("code 3"), std::string::npos) << type << refused;
+  }
+  EXPECT_EQ(directory.n_files(), 1);
+}
+
+// Of an embedding too that is only looked up, which the engine does not read through.
+TEST(Conversions, RefuseValuesThatAreNotFinite) {
+  const TempDirectory directory;
+  for (const char* name : {"token_embd.weight", "output.weight", "blk.0.ffn_norm.weight"}) {
+    SmallModel model("llama");
+    SmallTensor head = model.tensor("token_embd.weight");
+    head.name = "output.weight";
+    model.add(head);
+    SmallTensor& tensor = model.tensor(name);
+    std::vector<float> values(tensor.n_elements(), 0.5F);
+    values[77] = std::numeric_limits<float>::quiet_NaN();
+    tensor.set_f32(values);
+    const std::string from = directory.file("from.gguf");
+    write_bytes(from, model.to_gguf().build());
+    const std::string refused = refusal_of(from, directory.file("to"), {.plan = {}, .split = {}});
+    EXPECT_NE(refused.find(name), std::string::npos) << refused;
+    EXPECT_NE(refused.find("value 77 is not a finite number"), std::string::npos) << refused;
   }
   EXPECT_EQ(directory.n_files(), 1);
 }

@@ -8,7 +8,6 @@
 #include <string>
 
 #include "bitnet/error.h"
-#include "convert/huggingface/float_rows.h"
 #include "convert/huggingface/json_file.h"
 #include "convert/huggingface/packed_rows.h"
 #include "support/hf_folder.h"
@@ -248,23 +247,6 @@ TEST(PackedRows, FourRowsShareABytesBits) {
   bytes[17] |= std::byte{0x0C};
   EXPECT_EQ(convert::find_code_3(bytes, 1), 17U);
   EXPECT_EQ(convert::find_code_3(bytes, 0), std::nullopt);
-}
-
-TEST(FloatRows, FindsInfinitiesAndWhatIsNoNumber) {
-  using enum quant::TensorType;
-  std::vector<std::uint16_t> halves(21, 0x7BFF);  // the largest f16, an ordinary bf16
-  const auto bytes = std::as_bytes(std::span(halves));
-  EXPECT_EQ(convert::find_non_finite(f16, bytes), std::nullopt);
-  EXPECT_EQ(convert::find_non_finite(bf16, bytes), std::nullopt);
-  halves[20] = 0xFC00;
-  EXPECT_EQ(convert::find_non_finite(f16, bytes), 20U);
-  EXPECT_EQ(convert::find_non_finite(bf16, bytes), std::nullopt);
-  halves[3] = 0x7FC0;
-  EXPECT_EQ(convert::find_non_finite(bf16, bytes), 3U);
-  std::vector<float> floats(5, 1e38F);
-  EXPECT_EQ(convert::find_non_finite(f32, std::as_bytes(std::span(floats))), std::nullopt);
-  floats[4] = -HUGE_VALF;
-  EXPECT_EQ(convert::find_non_finite(f32, std::as_bytes(std::span(floats))), 4U);
 }
 
 }  // namespace

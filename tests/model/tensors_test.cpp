@@ -162,6 +162,28 @@ TEST(Tensors, ScalesThatAreNotFiniteAreRefused) {
   EXPECT_TRUE(is_refused(m.add(f32_tensor("blk.0.attn_q.scale", 1e30F)), {"blk.0.attn_q.scale", "finite"}));
 }
 
+TEST(Tensors, HeadsAndMatricesOfFloatsThatAreNotFiniteAreRefused) {
+  const auto is_refused_with = [](SmallModel m, const char* name) {
+    SmallTensor& t = m.tensor(name);
+    std::vector<float> values(t.n_elements(), 0.5F);
+    const std::size_t at = values.size() - 3;
+    for (const float bad : {kNan, kInf, -kInf}) {
+      values[at] = bad;
+      t.set_f16(values);
+      const std::string part = "value " + std::to_string(at) + " is not a finite number";
+      EXPECT_TRUE(is_refused(m, {std::string("tensor ") + name, part}));
+      t.set_f32(values);
+      EXPECT_TRUE(is_refused(m, {std::string("tensor ") + name, part}));
+    }
+  };
+  is_refused_with(SmallModel("bitnet-b1.58"), "token_embd.weight");  // the head too
+  SmallModel two("bitnet-b1.58");
+  SmallTensor head = two.tensor("token_embd.weight");
+  head.name = "output.weight";
+  is_refused_with(two.add(head), "output.weight");
+  is_refused_with(SmallModel("llama"), "blk.1.ffn_down.weight");
+}
+
 TEST(Tensors, ScaleTensorsHoldOneValue) {
   const std::vector<float> two(2, 1.0F);
   SmallModel m("llama");

@@ -84,6 +84,34 @@ TEST(I2S, TheFirstCodeThreeIsFoundWhereverItIs) {
   }
 }
 
+// At any place of a row, and behind as many rows as a loop over whole vectors takes.
+TEST(FloatTypes, TheFirstValueThatIsNotFiniteIsFoundWhereverItIs) {
+  const std::size_t rows = 7;
+  const std::size_t cols = 311;
+  const auto check = [&](TensorType type, auto largest, std::initializer_list<decltype(largest)> all_bad) {
+    std::vector<decltype(largest)> values(rows * cols, largest);
+    const auto matrix = [&] {
+      const auto bytes = std::as_bytes(std::span(values));
+      return Matrix{type, rows, cols, bytes.data()};
+    };
+    EXPECT_FALSE(info(type).check.find_fault(matrix(), 0, rows).has_value());
+    for (const auto bad : all_bad) {
+      for (const std::size_t at : {std::size_t{0}, std::size_t{310}, std::size_t{311}, std::size_t{1023},
+                                   std::size_t{1024}, std::size_t{1500}, rows * cols - 1}) {
+        values[at] = values.back() = bad;
+        EXPECT_EQ(info(type).check.find_fault(matrix(), 0, rows), at);
+        EXPECT_EQ(info(type).check.find_fault(matrix(), at / cols, at / cols + 1), at);
+        EXPECT_FALSE(info(type).check.find_fault(matrix(), 0, at / cols).has_value());
+        values[at] = values.back() = largest;
+      }
+    }
+  };
+  // The largest value, infinities, and what is no number.
+  check(TensorType::f16, std::uint16_t{0x7BFF}, {0x7C00, 0xFC00, 0x7E00});
+  check(TensorType::bf16, std::uint16_t{0xFF7F}, {0x7F80, 0xFF80, 0x7FC0});
+  check(TensorType::f32, std::uint32_t{0x7F7FFFFF}, {0x7F800000, 0xFF800000, 0x7FC00000, 0xFFFFFFFF});
+}
+
 TEST(FloatTypes, EveryElementDecodesByTheIeeeDefinition) {
   const std::size_t rows = 3;
   const std::size_t cols = 5;

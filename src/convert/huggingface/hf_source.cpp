@@ -8,7 +8,6 @@
 #include "bitnet/error.h"
 #include "convert/huggingface/config.h"
 #include "convert/huggingface/families.h"
-#include "convert/huggingface/float_rows.h"
 #include "convert/huggingface/packed_rows.h"
 #include "convert/huggingface/safetensors.h"
 #include "convert/huggingface/stored_parts.h"
@@ -34,6 +33,10 @@ struct Origin {
   std::uint64_t interleaved_heads = 0;  // 0: rows are in their order
   std::vector<float> computed{};        // instead of parts
 };
+
+std::optional<std::size_t> find_non_finite(const quant::Matrix& row) {
+  return quant::info(row.type).check.find_fault(row, 0, 1);
+}
 
 class HfSource : public Source {
  public:
@@ -80,6 +83,10 @@ class HfSource : public Source {
   void add_tensors(std::vector<std::string>& notes);
   void add(const HfTensor& wanted, StoredParts& parts);
   Row row_of(std::size_t tensor, std::uint64_t row) const;
+  // Of floats, which may lie at any address.
+  quant::Matrix matrix_of(std::size_t tensor, const Row& row) const {
+    return {.type = row.part->floats, .rows = 1, .cols = tensors_[tensor].cols(), .data = row.bytes.data()};
+  }
   template <typename Advise>
   void for_ranges(std::size_t tensor, std::uint64_t begin, std::uint64_t end, Advise advise) const;
 
@@ -224,7 +231,7 @@ std::optional<std::string> HfSource::check(std::size_t tensor, std::uint64_t beg
     const Row found = row_of(tensor, row);
     const bool packed = found.part->is_packed;
     const auto bad =
-        packed ? find_code_3(found.bytes, found.which) : find_non_finite(found.part->floats, found.bytes);
+        packed ? find_code_3(found.bytes, found.which) : find_non_finite(matrix_of(tensor, found));
     if (!bad) continue;
     return "row " + std::to_string(row) + " of " + printable(found.part->stored->name, kMaxPrintedName) +
            (packed ? " holds the code 3, which stands for nothing,"
@@ -268,8 +275,7 @@ void HfSource::read_values(std::size_t tensor, std::uint64_t row, float* out) co
     }
     return;
   }
-  const quant::Matrix one{
-      .type = found.part->floats, .rows = 1, .cols = tensors_[tensor].cols(), .data = found.bytes.data()};
+  const quant::Matrix one = matrix_of(tensor, found);
   quant::info(one.type).decode_row(one, 0, out);
 }
 
