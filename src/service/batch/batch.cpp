@@ -75,7 +75,9 @@ class BatchRun {
   void begin(const Line& line) {
     ++counts_.n_read;
     const std::string key = batch_key(options_.settings, line.text);
-    if (options_.is_done && options_.is_done(line.number, key)) {
+    const Earlier earlier = options_.earlier ? options_.earlier(line.number, key) : Earlier::nothing;
+    if (earlier != Earlier::nothing) {
+      counts_.n_failed += earlier == Earlier::error;
       ++counts_.n_done;
       ++counts_.n_earlier;
       return;

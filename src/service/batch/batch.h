@@ -13,6 +13,9 @@
 
 namespace bitnet::service {
 
+// What a line has from an earlier run.
+enum class Earlier { nothing, answer, error };
+
 // A line of what comes out, an object:
 //   schema, version   "bitnet.batch", 1
 //   program, commit   that wrote it
@@ -36,8 +39,8 @@ struct BatchOptions {
   LineRange range{};
   std::string settings{};  // as records have them
   std::function<bool()> keep_going = [] { return true; };
-  // Whether a line has its record already; it throws where that is another request's.
-  std::function<bool(std::size_t line, std::string_view key)> is_done{};
+  // Throws where the line's record is another request's.
+  std::function<Earlier(std::size_t line, std::string_view key)> earlier{};
   std::function<void(std::string_view record)> write{};  // with its newline
   std::function<void()> on_pass{};
 };
@@ -46,7 +49,7 @@ struct BatchCounts {
   std::size_t n_read = 0;     // lines with requests
   std::size_t n_done = 0;     // of them, that have a record, an earlier run's included
   std::size_t n_earlier = 0;  // of these, an earlier run's
-  std::size_t n_failed = 0;   // of this run's, that are errors
+  std::size_t n_failed = 0;   // of them, that are errors
   std::size_t n_sampled = 0;  // of this run's, that have a temperature
 };
 

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <system_error>
 
+#include "base/output_file.h"
 #include "base/printable.h"
 #include "bitnet/error.h"
 #include "service/batch/batch.h"
@@ -15,11 +16,20 @@
 #include "service/batch/line_list.h"
 
 namespace bitnet::service {
+namespace {
+
+[[noreturn]] void refuse_to_write(const std::string& path, int error) {
+  throw RuntimeError(printable(path, kMaxPrintedPath) + ": cannot be written: " +
+                     std::generic_category().message(error) + "; choose another place for it");
+}
+
+}  // namespace
 BatchFile::BatchFile(const std::string& path, Use use)
-    : path_(path), file_(::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666)) {
+    : path_(path), file_(::open(path.c_str(), O_RDWR | O_APPEND | O_CLOEXEC)) {
   if (file_.get() < 0) {
-    throw RuntimeError(printable(path, kMaxPrintedPath) + ": cannot be written: " +
-                       std::generic_category().message(errno) + "; choose another place for it");
+    if (errno != ENOENT) refuse_to_write(path, errno);
+    OutputFile::check(path);
+    return;
   }
   struct stat status {};
   if (::fstat(file_.get(), &status) != 0) fail("cannot be looked at", errno);
@@ -28,11 +38,7 @@ BatchFile::BatchFile(const std::string& path, Use use)
       throw UsageError("--resume: " + printable(path, kMaxPrintedPath) + " is no file that keeps records");
     return;
   }
-  // Some file systems of clusters know no locks: there it is up to who starts the processes.
-  if (::flock(file_.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-    throw RuntimeError(printable(path, kMaxPrintedPath) +
-                       ": another process is writing to it; wait for that, or give another -o");
-  }
+  lock();
   if (status.st_size == 0) return;
   if (use == Use::begin) {
     throw UsageError(
@@ -44,17 +50,35 @@ BatchFile::BatchFile(const std::string& path, Use use)
   if (use == Use::replace) n_kept_ = 0;
 }
 
+void BatchFile::lock() const {
+  // Some file systems of clusters know no locks: there it is up to who starts the processes.
+  if (::flock(file_.get(), LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return;
+  throw RuntimeError(printable(path_, kMaxPrintedPath) +
+                     ": another process is writing to it; wait for that, or give another -o");
+}
+
 void BatchFile::read_records() {
   RecordReader records(path_);
   while (records.next()) {
-    n_failed_ += records.name().is_error;
-    builds_.insert(records.name().build());
-    keys_[records.name().line] = records.name().key;
+    const RecordName& name = records.name();
+    builds_.insert(name.build());
+    records_[name.line] = {.key = name.key, .is_error = name.is_error};
   }
   n_kept_ = records.end();
 }
 
 void BatchFile::start() {
+  if (file_.get() < 0) {
+    file_ = Descriptor(::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
+    if (file_.get() < 0) refuse_to_write(path_, errno);
+    lock();
+    struct stat status {};
+    if (::fstat(file_.get(), &status) != 0) fail("cannot be looked at", errno);
+    if (status.st_size != 0) {
+      throw RuntimeError(printable(path_, kMaxPrintedPath) +
+                         ": another process has written to it meanwhile; give another -o");
+    }
+  }
   if (n_kept_ && ::ftruncate(file_.get(), static_cast<off_t>(*n_kept_)) != 0) fail("cannot be cut", errno);
 }
 
@@ -62,12 +86,12 @@ void BatchFile::check(const std::string& input, const LineRange& range, std::str
   LineReader lines(input);
   std::set<std::size_t> found;
   Line line;
-  while (found.size() < keys_.size() &&
+  while (found.size() < records_.size() &&
          lines.next(line, range, /*wait=*/true, [] { return true; }) == LineReader::State::line) {
-    if (has(line.number, batch_key(settings, line.text))) found.insert(line.number);
+    if (earlier(line.number, batch_key(settings, line.text)) != Earlier::nothing) found.insert(line.number);
   }
   LineList others;
-  for (const auto& [number, key] : keys_) {
+  for (const auto& [number, record] : records_) {
     if (!found.contains(number)) others.add(number);
   }
   if (others.is_empty()) return;
@@ -76,10 +100,10 @@ void BatchFile::check(const std::string& input, const LineRange& range, std::str
                    "give the input and the part of it of the earlier run, or another -o");
 }
 
-bool BatchFile::has(std::size_t line, std::string_view key) const {
-  const auto known = keys_.find(line);
-  if (known == keys_.end()) return false;
-  if (known->second == key) return true;
+Earlier BatchFile::earlier(std::size_t line, std::string_view key) const {
+  const auto known = records_.find(line);
+  if (known == records_.end()) return Earlier::nothing;
+  if (known->second.key == key) return known->second.is_error ? Earlier::error : Earlier::answer;
   throw ModelError(printable(path_, kMaxPrintedPath),
                    "its record of line " + std::to_string(line) +
                        " was made from another request, with other options or by another model",

@@ -193,6 +193,24 @@ TEST_F(CliBatch, GoesOnWithTheRecordsOfAnotherBuildAndSaysSo) {
   EXPECT_PRED2(has, merged.err, "of commit 0ld, bitnet");
 }
 
+TEST_F(CliBatch, GoesOnWithWhatComesThroughAPipe) {
+  const std::string input = requests(12);
+  const std::string whole = run_bitnet(batch({input})).out;
+  const std::string output = file("out.jsonl");
+  run_bitnet(batch({input, "--lines", "1-8", "-o", output}));
+  const auto piped = [&](const Args& more) {
+    return run_bitnet(options_of(with({"batch", "-", "-o", output, "--resume"}, more), content_of(input)));
+  };
+  // Of the lines that were asked for, and not of all in the file.
+  const ChildResult some = piped({"--lines", "1-5"});
+  EXPECT_EQ(some.exit_code, 0) << some.err;
+  EXPECT_PRED2(has, some.err, "4 of 4 requests answered, 4 of them by an earlier run");
+  EXPECT_PRED2(has, piped({}).err, "1 of 11 requests failed");
+  EXPECT_EQ(content_of(output), whole);
+  EXPECT_PRED2(has, refusal(piped({"-n", "3"}), 3), "other options");
+  EXPECT_EQ(content_of(output), whole);
+}
+
 TEST_F(CliBatch, TellsModelsApartByTheirWeights) {
   const std::string input = write("in.jsonl", R"({"ids": [1, 2], "max_tokens": 1})");
   const std::string output = file("out.jsonl");

@@ -22,6 +22,7 @@ namespace {
 
 using service::BatchFile;
 using service::BatchMerge;
+using service::Earlier;
 
 std::string record(std::size_t line, const std::string& rest = R"("text":"")") {
   return R"({"schema":"bitnet.batch","version":1,"program":"bitnet","commit":"c","line":)" +
@@ -59,9 +60,9 @@ TEST_F(BatchFiles, AreReadBackHoweverManyValuesARecordHas) {
   const std::string text = record(2, R"("logprobs":[[)" + numbers + "]]") + record(1);
   const std::string path = write("out", text);
   const BatchFile file(path, BatchFile::Use::resume);
-  EXPECT_TRUE(file.has(2, "k"));
-  EXPECT_TRUE(file.has(1, "k"));
-  EXPECT_FALSE(file.has(3, "k"));
+  EXPECT_EQ(file.earlier(2, "k"), Earlier::answer);
+  EXPECT_EQ(file.earlier(1, "k"), Earlier::answer);
+  EXPECT_EQ(file.earlier(3, "k"), Earlier::nothing);
 }
 
 TEST_F(BatchFiles, AreOfOneProcessWhereTheFileSystemHasLocks) {
@@ -78,6 +79,18 @@ TEST_F(BatchFiles, AreOfOneProcessWhereTheFileSystemHasLocks) {
     EXPECT_EQ(refusal([&] { const BatchFile file(path, BatchFile::Use::resume); }), "");
     EXPECT_EQ(merged(BatchMerge({path}, {})), record(1));
   }
+}
+
+TEST_F(BatchFiles, AreMadeWhenTheWorkBegins) {
+  const std::string path = directory_.file("out");
+  BatchFile file(path, BatchFile::Use::begin);
+  EXPECT_TRUE(directory_.is_empty());
+  EXPECT_NE(refusal([&] { const BatchFile other(directory_.file("no/out"), BatchFile::Use::begin); }), "");
+  BatchFile late(path, BatchFile::Use::begin);
+  file.start();
+  file.write(record(1));
+  EXPECT_NE(refusal([&] { late.start(); }).find("another process"), std::string::npos);
+  EXPECT_EQ(content_of(path), record(1));
 }
 
 TEST_F(BatchFiles, AreJoinedWhenTheyAreWhole) {
