@@ -1,8 +1,9 @@
-// JSON that anyone may have written, looked through before anything is built of it.
+// JSON that anyone may have written: what is built of it stays within limits.
 #pragma once
 
 #include <cstddef>
-#include <string>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
 #include <string_view>
 
 namespace bitnet {
@@ -13,8 +14,14 @@ struct JsonLimits {
   std::size_t depth = 32;
 };
 
-// Why `text` is no sound JSON object, as half a sentence: "is no JSON object". It is larger than the limits
-// or nested deeper, no JSON, no object, or has a key twice in one object. Empty for one that is sound.
-std::string json_object_fault(std::string_view text, const JsonLimits& limits = {});
+// Why a text is no sound JSON object, as half a sentence: "is no JSON object".
+class JsonFault : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// The object in `text`. Throws JsonFault where that is larger than the limits or nested deeper, no JSON, no
+// object, or has a key twice in one object.
+nlohmann::json parse_json_object(std::string_view text, const JsonLimits& limits = {});
 
 }  // namespace bitnet

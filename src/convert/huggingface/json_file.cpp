@@ -7,9 +7,11 @@
 namespace bitnet::convert {
 
 Json parse_object(std::string_view text, const std::string& shown, const JsonLimits& limits) {
-  const std::string fault = json_object_fault(text, limits);
-  if (!fault.empty()) throw ModelError(shown, fault, "it is damaged: download it again");
-  return Json::parse(text);
+  try {
+    return parse_json_object(text, limits);
+  } catch (const JsonFault& fault) {
+    throw ModelError(shown, fault.what(), "it is damaged: download it again");
+  }
 }
 
 Json read_object(const std::string& path, const JsonLimits& limits) {

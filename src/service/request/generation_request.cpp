@@ -227,9 +227,11 @@ Json parse_request(std::string_view text) {
   if (const std::size_t sound = well_formed_prefix(text); sound != text.size()) {
     throw FieldError("", "is no valid UTF-8: byte " + std::to_string(sound + 1) + " is wrong");
   }
-  const std::string fault = json_object_fault(text, kRequestLimits);
-  if (!fault.empty()) throw FieldError("", fault);
-  return Json::parse(text);
+  try {
+    return parse_json_object(text, kRequestLimits);
+  } catch (const JsonFault& fault) {
+    throw FieldError("", fault.what());
+  }
 }
 
 GenerationRequest read_request(const Json& object, const RequestForm& form) {
