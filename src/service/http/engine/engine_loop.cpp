@@ -223,7 +223,7 @@ void EngineLoop::publish(double step_seconds) {
             .kv_tokens_used = scheduler_.kv_tokens_used()};
 }
 
-void EngineLoop::fail_all(std::exception_ptr reason) {
+void EngineLoop::fail_all(const std::exception_ptr& reason) {
   std::vector<std::shared_ptr<Open>> all = std::move(open_);
   {
     const std::lock_guard lock(mutex_);

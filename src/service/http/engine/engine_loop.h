@@ -108,7 +108,7 @@ class EngineLoop {
   void end(Open& open, const SequenceEnd& how);
   void forget(const Open& open);
   void publish(double step_seconds);
-  void fail_all(std::exception_ptr reason);
+  void fail_all(const std::exception_ptr& reason);
 
   const Model& model_;
   Scheduler& scheduler_;
