@@ -17,23 +17,22 @@ class JsonInspector {
   explicit JsonInspector(const JsonLimits& limits) : limits_(limits), n_left_(limits.values) {}
 
   void see(JsonEvent event, const nlohmann::json& seen) {
-    using enum JsonEvent;
     switch (event) {
-      case object_start:
-      case array_start:
+      case JsonEvent::object_start:
+      case JsonEvent::array_start:
         if (open_.size() == limits_.depth) {
           throw JsonFault("is nested deeper than " + std::to_string(limits_.depth) + " levels");
         }
         open_.emplace_back();
         break;
-      case object_end:
-      case array_end:
+      case JsonEvent::object_end:
+      case JsonEvent::array_end:
         open_.pop_back();
         return;
-      case key:
+      case JsonEvent::key:
         see_key(seen.get_ref<const std::string&>());
         break;
-      case value:
+      case JsonEvent::value:
         break;
     }
     if (n_left_ == 0) throw JsonFault("holds more than " + std::to_string(limits_.values) + " values");

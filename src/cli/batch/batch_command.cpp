@@ -102,8 +102,10 @@ void report(const service::BatchCounts& counts, const Scheduler& scheduler, doub
   const SchedulerCounts& done = scheduler.counts();
   const std::string earlier =
       counts.n_earlier == 0 ? "" : fmt::format(", {} of them by an earlier run", counts.n_earlier);
-  log_info("{} of {} requests answered{}; {} tokens in {:.1f} s ({:.1f}/s)", counts.n_done, counts.n_read,
-           earlier, done.n_generated_tokens, seconds,
+  // Of those that would have come nobody knows the number.
+  const std::string of_all = interrupted() ? "" : fmt::format(" of {}", counts.n_read);
+  log_info("{}{} requests answered{}; {} tokens in {:.1f} s ({:.1f}/s)", counts.n_done, of_all, earlier,
+           done.n_generated_tokens, seconds,
            static_cast<double>(done.n_generated_tokens) / std::max(seconds, 1e-9));
   log_debug("{} passes; {} tokens of prompts run, {} taken from others; {} sequences put back for a while",
             done.n_passes, done.n_prompt_tokens, done.n_cached_tokens, done.n_put_back);

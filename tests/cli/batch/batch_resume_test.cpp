@@ -168,6 +168,7 @@ TEST_F(CliBatch, EndsInOrderWhenItIsInterrupted) {
     EXPECT_PRED2(has, result.err, "--resume goes on");
     const std::string so_far = content_of(output);
     EXPECT_TRUE(so_far.ends_with("\n"));
+    EXPECT_PRED2(has, result.err, std::to_string(lines_of(so_far).size()) + " requests answered");
     EXPECT_TRUE(whole.starts_with(so_far));
     EXPECT_LT(so_far.size(), whole.size());
   }
