@@ -35,8 +35,15 @@ constexpr std::array<std::string_view, 12> kKeys{"rope.dimension_count",
 
 // A factor of 0 stands for one that is not set.
 double read_factor(const KeyReader& read) {
-  const std::string_view key = read.has("rope.scaling.factor") ? "rope.scaling.factor" : "rope.scale_linear";
-  if (read.number(key).value_or(0) == 0) return 1;
+  const double factor = read.number("rope.scaling.factor").value_or(0);
+  const double linear = read.number("rope.scale_linear").value_or(0);
+  if (factor != 0 && linear != 0 && factor != linear) {
+    read.refuse("rope.scaling.factor",
+                digits_of(factor) + ", but " + read.key("rope.scale_linear") + " is " + digits_of(linear),
+                "the file contradicts itself: convert the model again");
+  }
+  if (factor == 0 && linear == 0) return 1;
+  const std::string_view key = factor != 0 ? "rope.scaling.factor" : "rope.scale_linear";
   return read.number_between(key, 1, kMaxFactor, 1);
 }
 

@@ -169,6 +169,8 @@ TEST(HfConfig, RefusesWhatAsksForAnotherGraph) {
   EXPECT_PRED2(says, config_error(with(qwen3(), "layer_types", {"full_attention", "sliding_attention"})),
                "layer_types");
   EXPECT_PRED2(says, config_error(with(llama(), "partial_rotary_factor", 0.5)), "partial_rotary_factor");
+  EXPECT_PRED2(says, config_error(with(llama(), "rope_parameters", {{"partial_rotary_factor", 0.5}})),
+               "partial_rotary_factor");
   EXPECT_PRED2(says, config_error(with(llama(), "hidden_act", "gelu")), "'gelu' is not implemented");
   EXPECT_PRED2(says, config_error(with(qwen3(), "hidden_act", "relu2")), "'relu2' is not implemented");
 }
@@ -307,6 +309,49 @@ TEST(HfConfig, Llama3ScalingDividesLongWavelengths) {
   }
   EXPECT_PRED2(says, config_error(with(qwen3(), "rope_scaling", scaling)),
                "'llama3' is not implemented for this architecture");
+}
+
+TEST(HfConfig, RefusesPositionsThatAreSaidInTwoWays) {
+  const auto refusal = [](const char* field, const convert::Json& value, const convert::Json& parameters) {
+    convert::Json json = with(llama(), "rope_parameters", parameters);
+    return config_error(with(json, field, value));
+  };
+  const convert::Json linear = {{"rope_type", "linear"}, {"factor", 2.0}};
+  EXPECT_PRED2(says, refusal("rope_theta", 500000.0, {{"rope_theta", 10000.0}}),
+               "rope_theta: 500000.0, but rope_parameters.rope_theta is 10000.0");
+  EXPECT_PRED2(says, config_error(with(llama(), "rope_scaling", {{"rope_theta", 10000.0}})),
+               "rope_theta: 500000.0, but rope_scaling.rope_theta is 10000.0");
+  EXPECT_PRED2(says, refusal("rope_scaling", {{"type", "yarn"}, {"factor", 2.0}}, linear),
+               "rope_parameters.rope_type: \"linear\", but rope_scaling.type is \"yarn\"");
+  EXPECT_PRED2(says, refusal("rope_scaling", linear, {{"rope_theta", 500000.0}}),
+               "rope_parameters: {\"rope_theta\":500000.0}, but rope_scaling is {");
+  EXPECT_PRED2(says, refusal("rope_scaling", {{"type", "linear"}, {"factor", 4.0}}, linear),
+               "rope_parameters.factor: 2.0, but rope_scaling.factor is 4.0");
+  EXPECT_PRED2(says,
+               config_error(with(llama(), "rope_scaling",
+                                 {{"type", "linear"}, {"rope_type", "yarn"}, {"factor", 2.0}})),
+               "rope_scaling.rope_type: \"yarn\", but rope_scaling.type is \"linear\"");
+  EXPECT_PRED2(says, config_error(with(llama(), "rope_scaling", {{"factor", 2.0}})),
+               "rope_scaling.rope_type: missing, and there is 'factor'");
+  EXPECT_PRED2(says, refusal("partial_rotary_factor", 1.0, {{"partial_rotary_factor", 0.5}}),
+               "partial_rotary_factor: 1.0, but rope_parameters.partial_rotary_factor is 0.5");
+  EXPECT_PRED2(says,
+               refusal("original_max_position_embeddings", 4096,
+                       {{"rope_type", "yarn"}, {"factor", 2.0}, {"original_max_position_embeddings", 2048}}),
+               "original_max_position_embeddings: 4096, but rope_parameters.");
+}
+
+TEST(HfConfig, TakesPositionsThatAreSaidTwiceInTheSameWay) {
+  convert::Json json = llama();
+  json["rope_parameters"] = {{"rope_type", "linear"}, {"factor", 2.0}, {"rope_theta", 500000.0}};
+  json["rope_scaling"] = {{"type", "linear"}, {"rope_type", "linear"}, {"factor", 2}};
+  json["partial_rotary_factor"] = 1.0;
+  const Rope rope = engine_config(json).rope;
+  EXPECT_EQ(rope.theta, 500000);
+  EXPECT_EQ(rope.factor, 2);
+  json["rope_parameters"] = {{"rope_theta", 500000.0}};
+  json.erase("rope_scaling");
+  EXPECT_EQ(engine_config(json).rope.factor, 1);
 }
 
 TEST(HfConfig, RefusesScalingThatIsNotKnown) {

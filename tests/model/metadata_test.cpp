@@ -213,6 +213,15 @@ TEST(Metadata, RefusesKeysThatAskForAnotherGraph) {
   EXPECT_TRUE(is_refused(m.set("quantize.hadamard_block", std::uint32_t{128}), {"quantize.hadamard_block"}));
 }
 
+TEST(Metadata, RefusesAFactorOfPositionsThatIsSaidInTwoWays) {
+  SmallModel m("llama");
+  m.set(m.key("rope.scaling.factor"), 2.0F).set(m.key("rope.scale_linear"), 4.0F);
+  EXPECT_TRUE(is_refused(m, {"llama.rope.scaling.factor: 2, but llama.rope.scale_linear is 4"}));
+  m.set(m.key("rope.scaling.factor"), 0.0F);  // is not set
+  SmallModel older("llama");
+  EXPECT_EQ(logits(m), logits(older.set(older.key("rope.scale_linear"), 4.0F)));
+}
+
 TEST(Metadata, TakesSuchKeysWhenTheySayThatNothingIsAsked) {
   SmallModel m("llama");
   const auto want = logits(m);

@@ -82,10 +82,6 @@ void ConfigReader::check_graph() const {
       field_.check_off(field);
     // A window that use_sliding_window switches off is named all the same.
     if (!field_.has("use_sliding_window")) field_.check_off("sliding_window");
-    if (field_.optional_number("partial_rotary_factor", 0, 1).value_or(1) != 1) {
-      field_.refuse("partial_rotary_factor",
-                    "rotating a part of a head is not implemented for this architecture");
-    }
     if (const Json* types = field_.find("layer_types")) {
       const bool full = types->is_array() && std::ranges::all_of(*types, [](const Json& type) {
                           return type == "full_attention";
@@ -161,28 +157,23 @@ void ConfigReader::read_activation() {
 void ConfigReader::read_rope() {
   constexpr double kMaxTheta = 1e12;
   const HfShape& s = result_.shape;
-  // Since version 5 transformers writes all of it into one object.
-  const auto parameters = field_.object("rope_parameters");
-  const auto scaling = parameters ? parameters : field_.object("rope_scaling");
-  for (const char* kind : {"full_attention", "sliding_attention"}) {
-    if (parameters && parameters->has(kind)) {
-      parameters->refuse(kind, "positions that differ from layer to layer are not implemented");
+  for (const char* name : {"rope_parameters", "rope_scaling"}) {
+    for (const char* kind : {"full_attention", "sliding_attention"}) {
+      if (const auto object = field_.object(name); object && object->has(kind)) {
+        object->refuse(kind, "positions that differ from layer to layer are not implemented");
+      }
     }
   }
-  auto theta = field_.optional_number("rope_theta", 1, kMaxTheta);
-  if (!theta && parameters) theta = parameters->optional_number("rope_theta", 1, kMaxTheta);
+  const auto scaling = find_rope_scaling(field_);
+  find_rope_number(field_, "original_max_position_embeddings", 1, 1e9);
+  auto theta = find_rope_number(field_, "rope_theta", 1, kMaxTheta);
   if (!theta && result_.family->rope_theta != 0) theta = result_.family->rope_theta;
   if (!theta) field_.refuse("rope_theta", "missing", "config.json is incomplete: download it again");
   put("rope.freq_base", static_cast<float>(*theta));
-  double part = 1;
-  if (result_.family->experts) {
-    const auto factor = field_.optional_number("partial_rotary_factor", 0, 1);
-    const auto in_parameters =
-        parameters ? parameters->optional_number("partial_rotary_factor", 0, 1) : factor;
-    part = factor.value_or(in_parameters.value_or(1));
-  } else if (parameters && parameters->optional_number("partial_rotary_factor", 0, 1).value_or(1) != 1) {
-    parameters->refuse("partial_rotary_factor",
-                       "rotating a part of a head is not implemented for this architecture");
+  const double part = find_rope_number(field_, "partial_rotary_factor", 0, 1).value_or(1);
+  if (part != 1 && !result_.family->experts) {
+    field_.refuse("partial_rotary_factor",
+                  "rotating a part of a head is not implemented for this architecture");
   }
   const auto rotated = static_cast<std::uint64_t>(static_cast<double>(s.head_dim) * part);
   if (rotated == 0 || rotated % 2 != 0) {

@@ -86,6 +86,14 @@ void FieldReader::check_off(std::string_view field) const {
   if (!is_off(field)) refuse_graph(field);
 }
 
+void FieldReader::refuse_contradiction(std::string_view field, const FieldReader& other,
+                                       std::string_view other_field) const {
+  refuse(field,
+         shown_value(*find(field)) + ", but " + other.prefix_ + std::string(other_field) + " is " +
+             shown_value(*other.find(other_field)),
+         "config.json contradicts itself: leave the right one");
+}
+
 void FieldReader::refuse_graph(std::string_view field) const {
   refuse(field,
          shown_value(object_.at(std::string(field))) + " asks for a computation that is not implemented",

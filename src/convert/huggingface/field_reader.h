@@ -37,6 +37,9 @@ class FieldReader {
   bool is_off(std::string_view field) const;
   // Throws unless it is off.
   void check_off(std::string_view field) const;
+  // Says that it is not what another place says.
+  [[noreturn]] void refuse_contradiction(std::string_view field, const FieldReader& other,
+                                         std::string_view other_field) const;
   // Says that it asks for what is not implemented, and with which value.
   [[noreturn]] void refuse_graph(std::string_view field) const;
 

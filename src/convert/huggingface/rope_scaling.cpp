@@ -1,5 +1,7 @@
 #include "convert/huggingface/rope_scaling.h"
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <numbers>
 
@@ -10,6 +12,28 @@ namespace {
 
 constexpr double kMaxFactor = 1e6;
 constexpr std::uint64_t kMaxContext = std::uint64_t{1} << 30;
+
+constexpr std::array<const char*, 2> kObjects{"rope_parameters", "rope_scaling"};
+// What stands there of positions that are not stretched.
+constexpr std::array<std::string_view, 3> kUnscaled{"rope_theta", "partial_rotary_factor",
+                                                    "original_max_position_embeddings"};
+
+// What names the kind: rope_type or, in older files, type.
+const char* kind_field(const FieldReader& scaling) { return scaling.has("rope_type") ? "rope_type" : "type"; }
+
+// "default" where positions are not stretched.
+std::string kind_of(const FieldReader& scaling) {
+  const std::string kind = scaling.text(kind_field(scaling));
+  if (scaling.has("type") && scaling.text("type") != kind)
+    scaling.refuse_contradiction("rope_type", scaling, "type");
+  if (!kind.empty()) return kind;
+  for (const auto& [name, value] : scaling.fields().items()) {
+    if (scaling.is_off(name) || std::ranges::find(kUnscaled, name) != kUnscaled.end()) continue;
+    scaling.refuse("rope_type", "missing, and there is '" + printable(name, kMaxPrintedName) + "'",
+                   "config.json is incomplete: download it again");
+  }
+  return "default";
+}
 
 // Llama 3.1's: long wavelengths are stretched by the factor, short ones are not, and those between by a
 // mixture. Source: _compute_llama3_parameters in transformers' modeling_rope_utils.py.
@@ -62,11 +86,42 @@ void put_yarn(const FieldReader& scaling, const HfRope& rope, const std::string&
 
 }  // namespace
 
+std::optional<double> find_rope_number(const FieldReader& config, std::string_view field, double low,
+                                       double high) {
+  std::optional<double> found = config.optional_number(field, low, high);
+  std::optional<FieldReader> where;
+  if (found) where.emplace(config);
+  for (const char* name : kObjects) {
+    const auto object = config.object(name);
+    const auto here = object ? object->optional_number(field, low, high) : std::nullopt;
+    if (!here) continue;
+    if (found && *found != *here) where->refuse_contradiction(field, *object, field);
+    if (!found) where.emplace(*object);
+    found = here;
+  }
+  return found;
+}
+
+std::optional<FieldReader> find_rope_scaling(const FieldReader& config) {
+  const auto parameters = config.object("rope_parameters");
+  const auto scaling = config.object("rope_scaling");
+  if (!parameters || !scaling) return parameters ? parameters : scaling;
+  if (kind_of(*parameters) != kind_of(*scaling)) {
+    const bool says_kind = parameters->has(kind_field(*parameters)) && scaling->has(kind_field(*scaling));
+    if (says_kind) parameters->refuse_contradiction(kind_field(*parameters), *scaling, kind_field(*scaling));
+    config.refuse_contradiction("rope_parameters", config, "rope_scaling");
+  }
+  for (const auto& [name, value] : scaling->fields().items()) {
+    const Json* other = parameters->find(name);
+    if (other != nullptr && *other != value) parameters->refuse_contradiction(name, *scaling, name);
+  }
+  return parameters;
+}
+
 std::vector<float> put_rope_scaling(const FieldReader& scaling, const HfRope& rope, const std::string& prefix,
                                     gguf::KeyValues& keys) {
-  const char* const field = scaling.has("rope_type") ? "rope_type" : "type";
-  const std::string type = scaling.text(field);
-  if (type.empty() || type == "default") return {};
+  const std::string type = kind_of(scaling);
+  if (type == "default") return {};
   if (type == "linear") {
     keys.set(prefix + "rope.scaling.type", "linear");
     keys.set(prefix + "rope.scaling.factor", static_cast<float>(scaling.number("factor", 1, kMaxFactor)));
@@ -77,7 +132,8 @@ std::vector<float> put_rope_scaling(const FieldReader& scaling, const HfRope& ro
     return {};
   }
   if (type == "llama3" && rope.takes_factors) return llama3_factors(scaling, rope);
-  scaling.refuse(field, "'" + printable(type, kMaxPrintedName) + "' is not implemented for this architecture",
+  scaling.refuse(kind_field(scaling),
+                 "'" + printable(type, kMaxPrintedName) + "' is not implemented for this architecture",
                  rope.takes_factors ? "linear, yarn and llama3 are" : "linear and yarn are");
 }
 
