@@ -1,6 +1,7 @@
 // Tokenizers of folders: each kind is recognised by what it does, and what is not known is refused.
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include "bitnet/error.h"
 #include "bitnet/tokenizer.h"
 #include "convert/huggingface/sentencepiece_file.h"
@@ -103,19 +104,48 @@ TEST_F(Tokenizers, TokensHaveTheirTypesAndRowsWithoutOneAreFilled) {
   EXPECT_EQ(v.types, (std::vector{TokenType::normal, TokenType::normal, TokenType::normal, TokenType::control,
                                   TokenType::user_defined, TokenType::unused}));
   EXPECT_EQ(v.merges, std::vector<std::string>{"a b"});
-  EXPECT_TRUE(notes.empty());
+  EXPECT_EQ(notes, std::vector<std::string>{"the tokenizer has no token for the last 1 of 6 rows of the "
+                                            "embedding: they are filled in as [PAD5]"});
+}
+
+TEST_F(Tokenizers, RowsWithoutATokenBetweenOthersAreCountedToo) {
+  json["model"]["vocab"] = {{"a", 0}, {"b", 1}};
+  json["model"]["merges"] = Json::array();
+  const HfVocabulary v = read(7);
+  EXPECT_EQ(v.tokens[2], "[PAD2]");
+  EXPECT_EQ(notes, std::vector<std::string>{"the tokenizer has no token for 3 of 7 rows of the embedding, "
+                                            "the first of them 2: they are filled in as [PAD2], ..."});
+}
+
+// Padding would hide that a text never ends.
+TEST_F(Tokenizers, BeginningAndEndOfTextsMustBeTokens) {
+  for (const std::uint64_t id : {5U, 8U, 9U, 100U}) {  // filled in, and beyond the last row
+    for (const char* field : {"bos_token_id", "eos_token_id"}) {
+      config = {{field, id}};
+      EXPECT_PRED2(says, error(),
+                   std::string("config.json: ") + field + " " + std::to_string(id) + " is no token");
+    }
+    config = convert::Json::object();
+    write_file(directory.file("generation_config.json"),
+               R"({"eos_token_id":[2,)" + std::to_string(id) + "]}");
+    EXPECT_PRED2(says, error(),
+                 "generation_config.json: eos_token_id " + std::to_string(id) + " is no token");
+    std::filesystem::remove(directory.file("generation_config.json"));
+  }
+  config = {{"pad_token_id", 7U}};  // is often one of those
+  EXPECT_EQ(read().pad, 7U);
 }
 
 TEST_F(Tokenizers, ThePreTokenizerIsRecognisedByItsExpression) {
-  EXPECT_EQ(read().pre, "llama-bpe");
+  EXPECT_EQ(read(5).pre, "llama-bpe");
   json["model"]["ignore_merges"] = false;
   json["pre_tokenizer"] = byte_level(true);
-  EXPECT_EQ(read().pre, "gpt-2");
+  EXPECT_EQ(read(5).pre, "gpt-2");
   json["normalizer"] = {{"type", "NFC"}};
   json["pre_tokenizer"] = split_by(kQwen2);
-  EXPECT_EQ(read().pre, "qwen2");
+  EXPECT_EQ(read(5).pre, "qwen2");
   json["pre_tokenizer"] = split_by(kQwen35);
-  EXPECT_EQ(read().pre, "qwen35");
+  EXPECT_EQ(read(5).pre, "qwen35");
   EXPECT_TRUE(notes.empty());
 }
 
@@ -147,11 +177,11 @@ TEST_F(Tokenizers, ANormalizerThatThePreTokenizerDoesNotGoWithIsRefused) {
 
 TEST_F(Tokenizers, WholeWordsThatAreNotTakenAreNotedWhereMergesDoNotMakeThem) {
   json["model"]["ignore_merges"] = false;
-  read();
+  read(5);
   EXPECT_TRUE(notes.empty()) << notes.front();  // "ab" is merged
   json["model"]["vocab"] = {{"a", 0}, {"b", 1}, {"ab", 2}, {"aba", 5}, {"bb", 6}};
   json["model"]["merges"] = {"b b", "a b", "a ba"};
-  read();
+  read(7);
   ASSERT_EQ(notes.size(), 1U);
   EXPECT_PRED2(says, notes[0], "ignore_merges is not set");
   EXPECT_PRED2(says, notes[0], "the 1 tokens");  // "a b a" becomes "ab a", and stays so

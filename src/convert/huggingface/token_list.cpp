@@ -40,12 +40,14 @@ void TokenList::add_or_mark(std::uint64_t id, std::string_view spelling, TokenTy
 
 void TokenList::take(std::vector<std::string>& tokens, std::vector<TokenType>& types) {
   for (std::size_t id = 0; id < tokens_.size(); ++id) {
-    if (tokens_[id].empty()) tokens_[id] = "[PAD" + std::to_string(id) + "]";
+    if (tokens_[id].empty()) tokens_[id] = filled_spelling(id);
   }
   tokens = std::move(tokens_);
   types = std::move(types_);
   ids_.clear();
 }
+
+std::string filled_spelling(std::uint64_t id) { return "[PAD" + std::to_string(id) + "]"; }
 
 TokenType type_of_added(std::string_view spelling, bool special) {
   const bool looks_special =

@@ -25,7 +25,7 @@ class TokenList {
   bool contains(std::string_view spelling) const { return ids_.contains(std::string(spelling)); }
   std::size_t size() const { return ids_.size(); }
 
-  // Rows that have no token are given one that no text has. The list is empty afterwards.
+  // Rows that have no token are given one that no text has, filled_spelling(). The list is empty afterwards.
   void take(std::vector<std::string>& tokens, std::vector<TokenType>& types);
 
  private:
@@ -36,6 +36,8 @@ class TokenList {
   std::vector<TokenType> types_;
   std::unordered_map<std::string, std::uint64_t> ids_;
 };
+
+std::string filled_spelling(std::uint64_t id);
 
 // What an added token is: one that stands for nothing in the text, or one that is found in it as it is
 // spelled. Many that are control tokens by their spelling are not marked as such.

@@ -78,6 +78,7 @@ class VocabularyReader {
 
   HfVocabulary read() {
     read_tokens();
+    note_filled();
     read_special();
     read_added_automatically();
     read_template();
@@ -87,6 +88,12 @@ class VocabularyReader {
  private:
   void read_tokens();
   void read_sentencepiece_model();
+  // Whether the tokenizer has no token of this id: it would end or begin texts in silence.
+  bool is_filled(std::uint64_t id) const {
+    return v_.types[id] == TokenType::unused && v_.tokens[id] == filled_spelling(id);
+  }
+  void note_filled();
+  void require_token(const std::string& file, const char* field, std::uint64_t id) const;
   std::optional<std::uint32_t> special(const char* name, const std::string& fallback = {});
   void read_special();
   void read_added_automatically();
@@ -164,6 +171,28 @@ void VocabularyReader::read_sentencepiece_model() {
   v_.add_space_prefix = model.add_space_prefix;
 }
 
+void VocabularyReader::note_filled() {
+  std::vector<std::uint64_t> filled;
+  for (std::uint64_t id = 0; id < v_.tokens.size(); ++id) {
+    if (is_filled(id)) filled.push_back(id);
+  }
+  if (filled.empty()) return;
+  const bool at_the_end = filled.front() + filled.size() == v_.tokens.size();
+  notes_.push_back(
+      "the tokenizer has no token for " + std::string(at_the_end ? "the last " : "") +
+      std::to_string(filled.size()) + " of " + std::to_string(v_.tokens.size()) + " rows of the embedding" +
+      (at_the_end ? "" : ", the first of them " + std::to_string(filled.front())) +
+      ": they are filled in as " + filled_spelling(filled.front()) + (filled.size() > 1 ? ", ..." : ""));
+}
+
+void VocabularyReader::require_token(const std::string& file, const char* field, std::uint64_t id) const {
+  if (id < v_.tokens.size() && !is_filled(id)) return;
+  throw ModelError(
+      shown_path(folder_ / file),
+      std::string(field) + " " + std::to_string(id) + " is no token of the tokenizer's",
+      "tokenizer and model do not belong together, or the tokenizer is incomplete: download it again");
+}
+
 // By tokenizer_config.json's word or, where it has none, config.json's.
 std::optional<std::uint32_t> VocabularyReader::special(const char* name, const std::string& fallback) {
   std::string spelling = spelling_of(tokenizer_config_, (std::string(name) + "_token").c_str());
@@ -173,8 +202,12 @@ std::optional<std::uint32_t> VocabularyReader::special(const char* name, const s
     notes_.push_back(std::string(name) + "_token '" + printable(spelling, kMaxPrintedName) +
                      "' is no token of the vocabulary");
   }
-  const auto ids = ids_of(config_, (std::string(name) + "_token_id").c_str());
-  if (ids.empty() || ids.front() >= v_.tokens.size()) return std::nullopt;
+  const std::string field = std::string(name) + "_token_id";
+  const auto ids = ids_of(config_, field.c_str());
+  if (ids.empty()) return std::nullopt;
+  const bool is_end_of_text = field == "bos_token_id" || field == "eos_token_id";
+  if (is_end_of_text) require_token("config.json", field.c_str(), ids.front());
+  if (ids.front() >= v_.tokens.size()) return std::nullopt;
   return static_cast<std::uint32_t>(ids.front());
 }
 
@@ -186,11 +219,7 @@ void VocabularyReader::read_special() {
   // What ends a generation beside the end of text: the end of a turn, and of a message.
   std::vector<std::uint32_t> ends;
   for (const std::uint64_t id : ids_of(generation_config_, "eos_token_id")) {
-    if (id >= v_.tokens.size()) {
-      throw ModelError(shown_path(folder_ / "generation_config.json"), "eos_token_id " + std::to_string(id) +
-                                                                           " is no token: there are " +
-                                                                           std::to_string(v_.tokens.size()));
-    }
+    require_token("generation_config.json", "eos_token_id", id);
     const auto end = static_cast<std::uint32_t>(id);
     if (!v_.eos) v_.eos = end;
     if (end != *v_.eos && std::ranges::find(ends, end) == ends.end()) ends.push_back(end);
