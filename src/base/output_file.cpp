@@ -56,6 +56,11 @@ void unlist_temporary(ListedTemporary* place) {
 
 }  // namespace
 
+bool is_something_else(const std::string& path) {
+  struct stat status {};
+  return ::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode);
+}
+
 void OutputFile::remove_all_temporaries() noexcept {
   for (const ListedTemporary* place = g_temporaries; place != nullptr; place = place->next) {
     if (place->is_there) ::unlink(place->path.data());

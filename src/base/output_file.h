@@ -11,6 +11,10 @@ namespace bitnet {
 
 struct ListedTemporary;
 
+// Whether what stands under a name is anything but a regular file: opening a pipe may wait for ever, and a
+// device is not to be overwritten by what is kept beside a model.
+bool is_something_else(const std::string& path);
+
 // Written under a temporary name beside its own and renamed by commit(): whoever looks at the name sees the
 // old file or all of the new one. A link is followed; a pipe or device is written to directly.
 class OutputFile {

@@ -1,7 +1,9 @@
 #include "convert/convert.h"
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <system_error>
 
@@ -40,6 +42,24 @@ std::vector<TensorReport> report_tensors(const Source& source, const Plan& plan,
   return reports;
 }
 
+// What was no GGUF file cannot be run beside it.
+void run_result(const ConvertOptions& options, const std::string& result, LoadOptions load,
+                const std::function<bool()>& keep_going, ConvertReport& report) {
+  load.hidden_act.reset();
+  load.i2s_layout.reset();
+  try {
+    const PromptRun run =
+        run_prompt(Model::load(result, load), *options.verify_prompt, options.n_threads, keep_going);
+    if (!std::ranges::all_of(run.logits, [](float logit) { return std::isfinite(logit); })) {
+      report.failure = "the logits of the new file are not finite";
+    }
+    report.no_runs =
+        "only GGUF files are run; the new file ran its " + std::to_string(run.ids.size()) + " tokens";
+  } catch (const ModelError& e) {
+    report.failure = std::string("the engine refuses the new file: ") + e.what();
+  }
+}
+
 void run_both(const ConvertOptions& options, const Source& source, const std::string& result,
               const PhaseProgress& on_progress, ConvertReport& report) {
   const auto keep_going = [&] { return !on_progress || on_progress(kProved, "running"); };
@@ -49,7 +69,7 @@ void run_both(const ConvertOptions& options, const Source& source, const std::st
   const std::string file = source.runnable_file();
   std::optional<PromptRun> before;
   if (file.empty()) {
-    report.no_runs = "only GGUF files are run";
+    run_result(options, result, load, keep_going, report);
     return;
   }
   try {

@@ -20,12 +20,13 @@ namespace bitnet::convert {
 struct ConvertOptions {
   PlanOptions plan;
   SplitOptions split;
-  bool force = false;                          // files that are there are replaced
-  bool dry_run = false;                        // nothing is written, but all is tried
-  std::optional<std::string> report{};         // a file that is written too, and must be another
-  std::optional<std::string> verify_prompt{};  // run through both, if the source is a file that runs
-  LoadOptions source_load{};                   // with what it is run
-  unsigned n_threads = 1;                      // of those runs
+  bool force = false;                   // files that are there are replaced
+  bool dry_run = false;                 // nothing is written, but all is tried
+  std::optional<std::string> report{};  // a file that is written too, and must be another
+  std::optional<std::string>
+      verify_prompt{};        // run through both, or the result alone if the source is a folder
+  LoadOptions source_load{};  // with what it is run
+  unsigned n_threads = 1;     // of those runs
 };
 
 struct TensorReport {

@@ -72,30 +72,21 @@ std::optional<HeadEffect> measure_int8_head(const Model& model, unsigned n_threa
 }
 
 Finding finding_of(const HeadEffect& e) {
-  Finding f{.level = FindingLevel::note, .topic = "int8 head", .what = {}, .meaning = {}, .advice = {}};
-  const LogitsDifference& d = e.difference;
+  const std::string topic = "int8 head";
   if (e.is_ternary()) {
-    f.level = FindingLevel::ok;
-    f.what = "the head is ternary (" + e.stored_type + ")";
-    f.meaning = "it is used as it is, with --head int8 too: the logits stay the same bits";
-    return f;
+    return {.level = FindingLevel::ok,
+            .topic = topic,
+            .what = "the head is ternary (" + e.stored_type + ")",
+            .meaning = "it is used as it is, with --head int8 too: the logits stay the same bits",
+            .advice = {}};
   }
-  if (d.n_positions == 0) {
-    f.what = "the logits of the sample are not finite";
-    f.meaning = kNothingToCompare;
-    return f;
-  }
-  if (d.same_best == d.n_positions) f.level = FindingLevel::ok;
-  f.what = same_best(d, e.n_best);
-  f.meaning = "with --head int8 " + describe(d) + "; ";
-  f.meaning += d.same_best == d.n_positions
-                   ? "greedy text changes only where two tokens are nearly tied"
-                   : "greedy text goes another way where the best tokens are closer together than that";
+  Finding f = finding_of(topic, "--head int8", e.difference, e.n_best);
+  if (e.difference.n_positions == 0) return f;
   const double saved = 1 - static_cast<double>(e.copy_bytes) / static_cast<double>(e.stored_bytes);
   if (saved < 0.1) {
     f.advice = text("leave --head int8 off: the copy has %.2f times the bytes of the stored %s head",
                     1 - saved, e.stored_type.c_str());
-  } else if (d.same_best != d.n_positions) {
+  } else if (e.difference.same_best != e.difference.n_positions) {
     f.advice =
         "if the text must be that of the stored head, use --head screened or exact, which give the same bits";
   }

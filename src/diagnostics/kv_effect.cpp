@@ -41,22 +41,9 @@ std::optional<KvEffect> measure_q8_cache(const Model& model, unsigned n_threads,
 }
 
 Finding finding_of(const KvEffect& e) {
-  Finding f{.level = FindingLevel::note, .topic = "q8 cache", .what = {}, .meaning = {}, .advice = {}};
-  const LogitsDifference& d = e.difference;
-  if (d.n_positions == 0) {
-    f.what = "the logits of the sample are not finite";
-    f.meaning = kNothingToCompare;
-    return f;
-  }
-  f.what = same_best(d, e.n_best);
-  f.meaning = "with --kv-type q8 " + describe(d) + "; ";
-  if (d.same_best == d.n_positions) {
-    f.level = FindingLevel::ok;
-    f.meaning += "greedy text changes only where two tokens are nearly tied";
-  } else {
-    f.meaning += "greedy text goes another way where the best tokens are closer together than that";
-    f.advice = "if the text must be that of the f16 cache, leave --kv-type q8 off";
-  }
+  Finding f = finding_of("q8 cache", "--kv-type q8", e.difference, e.n_best);
+  const bool is_worse = e.difference.same_best != e.difference.n_positions;
+  if (is_worse) f.advice = "if the text must be that of the f16 cache, leave --kv-type q8 off";
   return f;
 }
 

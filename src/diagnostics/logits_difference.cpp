@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <numeric>
 #include <string_view>
+#include <utility>
 
 #include "bitnet/error.h"
 
@@ -90,6 +91,25 @@ std::string same_best(const LogitsDifference& d, std::size_t n_best) {
   return "the best token is the same at " + std::to_string(d.same_best) + " of " +
          std::to_string(d.n_positions) + (d.n_positions == 1 ? " position" : " positions") +
          ", the set of the best " + std::to_string(n_best) + " at " + std::to_string(d.same_best_set);
+}
+
+Finding finding_of(std::string topic, std::string_view option, const LogitsDifference& d,
+                   std::size_t n_best) {
+  Finding f{.level = FindingLevel::note, .topic = std::move(topic), .what = {}, .meaning = {}, .advice = {}};
+  if (d.n_positions == 0) {
+    f.what = "the logits of the sample are not finite";
+    f.meaning = kNothingToCompare;
+    return f;
+  }
+  f.what = same_best(d, n_best);
+  f.meaning = "with " + std::string(option) + " " + describe(d) + "; ";
+  if (d.same_best == d.n_positions) {
+    f.level = FindingLevel::ok;
+    f.meaning += "greedy text changes only where two tokens are nearly tied";
+  } else {
+    f.meaning += "greedy text goes another way where the best tokens are closer together than that";
+  }
+  return f;
 }
 
 LogitsSample take_sample(const Model& model, std::size_t most) {

@@ -5,10 +5,12 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "bitnet/model.h"
 #include "bitnet/types.h"
+#include "model/inspect/inspection.h"
 
 namespace bitnet {
 
@@ -47,6 +49,9 @@ std::string same_best(const LogitsDifference& d, std::size_t n_best);
 // Where there is none.
 inline constexpr const char* kNothingToCompare =
     "there is nothing to compare: weights of this model, or what they add up to, are NaN or too large";
+// What it means for greedy text that a way which `option` asks for gave these: ok where no best token is
+// another, else a note, to which there may be an advice.
+Finding finding_of(std::string topic, std::string_view option, const LogitsDifference& d, std::size_t n_best);
 
 struct LogitsSample {
   bool is_text = false;        // else ids spread over the vocabulary

@@ -50,12 +50,6 @@ std::string content_of(const std::string& path, std::size_t most) {
   return content;
 }
 
-// Anything but a regular file: opening a pipe may wait for ever, and a device is not to be written to.
-bool is_something_else(const std::string& path) {
-  struct stat status {};
-  return ::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode);
-}
-
 std::int64_t nanoseconds_now() {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   return std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();

@@ -41,7 +41,13 @@ _Log = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
 class Library:
     def __init__(self, folder):
         def open_(pattern):
-            return ctypes.CDLL(glob.glob(os.path.join(folder, pattern))[0], mode=ctypes.RTLD_GLOBAL)
+            found = glob.glob(os.path.join(glob.escape(folder), pattern))
+            if not found:
+                raise LlamaError(f"{folder} has no {pattern}: name a folder that holds llama.cpp's libraries")
+            try:
+                return ctypes.CDLL(found[0], mode=ctypes.RTLD_GLOBAL)
+            except OSError as error:
+                raise LlamaError(f"{found[0]} cannot be loaded: {error}") from error
 
         self.base = open_("libggml-base.so")
         self.base.ggml_row_size.restype = ctypes.c_size_t

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -158,7 +159,12 @@ void add_options(Command& c, ConvertCommandOptions& o) {
 }
 
 void check(const ConvertCommandOptions& o) {
-  if (o.input.empty()) throw UsageError("nothing to convert: pass its name");
+  if (o.input.empty()) {
+    // What every other command runs may be far from what is to be written anew.
+    const bool has_default = std::getenv("BITNET_MODEL") != nullptr;
+    throw UsageError(std::string("nothing to convert: pass its name") +
+                     (has_default ? "; BITNET_MODEL is not taken for it" : ""));
+  }
   if (!o.output && !o.dry_run) throw UsageError("no file to write: pass -o FILE");
   if (o.output == "-") throw UsageError("-o -: the result is read back, and needs a file: name one");
   if (o.report == "-") throw UsageError("--report -: name a file, or /dev/stderr");

@@ -110,7 +110,7 @@ An error is one line on stderr: what, where, and what to do.
 .SH ENVIRONMENT
 .TP
 .B BITNET_MODEL
-The model file; stands in for \fB\-m\fR.
+The model file; stands in for \fB\-m\fR, but not for what \fBconvert\fR reads.
 .TP
 .B BITNET_THREADS
 Stands in for \fB\-t\fR.

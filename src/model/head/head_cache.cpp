@@ -98,13 +98,6 @@ std::string_view fault_of(const Header& got, const Header& wanted) {
   return {};
 }
 
-// Anything but a regular file: opening a pipe may wait for ever, and a device is not to be overwritten.
-bool is_something_else(const std::string& path) {
-  std::error_code error;
-  const fs::file_status status = fs::status(path, error);
-  return fs::exists(status) && !fs::is_regular_file(status);
-}
-
 }  // namespace
 
 HeadCache::HeadCache(std::string path, HeadKind kind, const HeadOrigin& origin, const quant::Matrix& head)

@@ -129,6 +129,8 @@ TEST_F(Convert, RefusesWhatCannotBe) {
   };
   for (const auto& [args, says] : usage) EXPECT_PRED2(has, refusal(convert(args), 2), says);
   EXPECT_PRED2(has, refusal(run_bitnet({"convert"}), 2), "nothing to convert");
+  EXPECT_PRED2(has, refusal(run_bitnet({"convert", "-o", path_}, {{"BITNET_MODEL", kCanary}}), 2),
+               "BITNET_MODEL is not taken for it");
   EXPECT_PRED2(has, refusal(run_bitnet({"convert", kCanary}), 2), "pass -o FILE");
   EXPECT_PRED2(has, refusal(run_bitnet({"convert", directory_.file("absent"), "-o", path_}), 3), "absent");
   EXPECT_PRED2(has, refusal(convert({"--report", path_}), 2), "give the report another name");

@@ -51,6 +51,21 @@ TEST_F(ConvertFolder, GivesAFileThatRunsAsTheModelItWasMadeOf) {
   EXPECT_EQ(tokens(text_of(with(run, {path_}))), tokens(text_of(with(run, {original}))));
 }
 
+// There is no engine for the folder itself, but what it became must run.
+TEST_F(ConvertFolder, WithAPromptToVerifyRunsWhatItBecame) {
+  HfFolder folder = folder_of("random-llama", HfForm::autobitlinear);
+  const ChildResult good = convert(folder, {"--verify-run", "hi"});
+  EXPECT_EQ(good.exit_code, 0) << good.err;
+  EXPECT_PRED2(has, good.err, "only GGUF files are run; the new file ran its ");
+  std::filesystem::remove(path_);
+  folder.tensor("model.norm.weight").data.assign(folder.tensor("model.norm.weight").data.size(), '\x7F');
+  EXPECT_EQ(convert(folder).exit_code, 0);  // large values, but finite
+  std::filesystem::remove(path_);
+  const ChildResult bad = convert(folder, {"--verify-run", "hi"});
+  EXPECT_PRED2(has, refusal(bad, 4), "the logits of the new file are not finite");
+  EXPECT_FALSE(std::filesystem::exists(path_));
+}
+
 TEST_F(ConvertFolder, ThatIsRefusedIsNamedWithItsTensor) {
   HfFolder folder = folder_of("random-llama", HfForm::bitlinear);
   const std::string name = "model.layers.1.mlp.up_proj.weight";
