@@ -23,7 +23,7 @@ const char* kind_field(const FieldReader& scaling) { return scaling.has("rope_ty
 
 // "default" where positions are not stretched.
 std::string kind_of(const FieldReader& scaling) {
-  const std::string kind = scaling.text(kind_field(scaling));
+  std::string kind = scaling.text(kind_field(scaling));
   if (scaling.has("type") && scaling.text("type") != kind)
     scaling.refuse_contradiction("rope_type", scaling, "type");
   if (!kind.empty()) return kind;
@@ -103,8 +103,8 @@ std::optional<double> find_rope_number(const FieldReader& config, std::string_vi
 }
 
 std::optional<FieldReader> find_rope_scaling(const FieldReader& config) {
-  const auto parameters = config.object("rope_parameters");
-  const auto scaling = config.object("rope_scaling");
+  auto parameters = config.object("rope_parameters");
+  auto scaling = config.object("rope_scaling");
   if (!parameters || !scaling) return parameters ? parameters : scaling;
   if (kind_of(*parameters) != kind_of(*scaling)) {
     const bool says_kind = parameters->has(kind_field(*parameters)) && scaling->has(kind_field(*scaling));
