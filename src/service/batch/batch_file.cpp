@@ -24,8 +24,9 @@ namespace {
 }
 
 }  // namespace
+
 BatchFile::BatchFile(const std::string& path, Use use)
-    : path_(path), file_(::open(path.c_str(), O_RDWR | O_APPEND | O_CLOEXEC)) {
+    : path_(path), file_(::open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC)) {
   if (file_.get() < 0) {
     if (errno != ENOENT) refuse_to_write(path, errno);
     OutputFile::check(path);
@@ -33,7 +34,8 @@ BatchFile::BatchFile(const std::string& path, Use use)
   }
   struct stat status {};
   if (::fstat(file_.get(), &status) != 0) fail("cannot be looked at", errno);
-  if (!S_ISREG(status.st_mode)) {
+  keeps_records_ = S_ISREG(status.st_mode);
+  if (!keeps_records_) {
     if (use == Use::resume)
       throw UsageError("--resume: " + printable(path, kMaxPrintedPath) + " is no file that keeps records");
     return;
@@ -69,7 +71,7 @@ void BatchFile::read_records() {
 
 void BatchFile::start() {
   if (file_.get() < 0) {
-    file_ = Descriptor(::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
+    file_ = Descriptor(::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
     if (file_.get() < 0) refuse_to_write(path_, errno);
     lock();
     struct stat status {};
@@ -113,7 +115,8 @@ Earlier BatchFile::earlier(std::size_t line, std::string_view key) const {
 void BatchFile::write(std::string_view record) {
   while (!record.empty()) {
     const ssize_t n = ::write(file_.get(), record.data(), record.size());
-    if (n < 0 && errno == EINTR) continue;
+    // A signal while a pipe's reader keeps it waiting is the end of that.
+    if (n < 0 && errno == EINTR && keeps_records_) continue;
     if (n < 0) fail("cannot be written", errno);
     record.remove_prefix(static_cast<std::size_t>(n));
   }
@@ -126,7 +129,8 @@ void BatchFile::finish() {
 
 void BatchFile::fail(std::string_view action, int error) const {
   throw RuntimeError(printable(path_, kMaxPrintedPath) + ": " + std::string(action) + ": " +
-                     std::generic_category().message(error) + "; --resume goes on once that is mended");
+                     std::generic_category().message(error) +
+                     (keeps_records_ ? "; --resume goes on once that is mended" : ""));
 }
 
 }  // namespace bitnet::service

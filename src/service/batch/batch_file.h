@@ -50,6 +50,7 @@ class BatchFile {
 
   std::string path_;
   Descriptor file_;
+  bool keeps_records_ = true;          // it is no pipe or device
   std::optional<std::size_t> n_kept_;  // bytes, of a file with more in it
   std::set<std::string> builds_;
   std::map<std::size_t, Record> records_;  // by line

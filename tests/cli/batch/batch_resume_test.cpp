@@ -2,7 +2,9 @@
 #include <gtest/gtest.h>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -152,6 +154,21 @@ TEST_F(CliBatch, GoesOnAfterTheDiskWasFull) {
   EXPECT_EQ(content_of(output), whole.substr(0, whole.size() / 2));
   run_bitnet(batch({input, "-o", output, "--resume"}));
   EXPECT_EQ(content_of(output), whole);
+}
+
+TEST_F(CliBatch, EndsWhenNobodyReadsThePipeThatItWritesTo) {
+  const std::string pipe = file("pipe");
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  Descriptor reader(::open(pipe.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  // More than a pipe holds.
+  ChildProcess child(executable(), options_of(batch({requests(600), "-o", pipe})));
+  pollfd first{.fd = reader.get(), .events = POLLIN, .revents = 0};
+  ASSERT_EQ(::poll(&first, 1, -1), 1);
+  reader = Descriptor();
+  const ChildResult result = child.wait();
+  EXPECT_FALSE(result.timed_out);
+  EXPECT_PRED2(has, refusal(result, 1), "Broken pipe");
+  EXPECT_PRED2(lacks, result.err, "--resume");
 }
 
 TEST_F(CliBatch, EndsInOrderWhenItIsInterrupted) {
