@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "base/descriptor.h"
+#include "base/mapping_list.h"
 #include "base/printable.h"
 #include "bitnet/error.h"
 
@@ -88,6 +89,7 @@ MappedFile::MappedFile(const std::string& path, const ReadHook& on_read) {
   void* const address = ::mmap(nullptr, identity_.size, PROT_READ, MAP_PRIVATE, file_.get(), 0);
   if (address != MAP_FAILED) {
     data_ = static_cast<const std::byte*>(address);
+    list_mapping(address, identity_.size, path);
     return;
   }
   if (!may_be_read_instead(errno)) refuse_errno(path, "cannot map the file", errno);
@@ -154,9 +156,14 @@ void MappedFile::advise(std::span<const std::byte> bytes, int advice) const {
 }
 
 MappedFile::~MappedFile() {
-  if (data_ != nullptr && memory_.data() == nullptr) {
-    ::munmap(const_cast<std::byte*>(data_), identity_.size);
-  }
+  if (data_ == nullptr || memory_.data() != nullptr) return;
+  // A new name or owner changes nothing of what was read.
+  struct stat status {};
+  const bool has_changed =
+      ::fstat(file_.get(), &status) == 0 &&
+      (identity_of(status).modified != identity_.modified || identity_of(status).size != identity_.size);
+  unlist_mapping(data_, has_changed);
+  ::munmap(const_cast<std::byte*>(data_), identity_.size);
 }
 
 }  // namespace bitnet

@@ -5,9 +5,11 @@
 #include <functional>
 #include <map>
 #include <new>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "base/mapping_list.h"
 #include "bitnet/error.h"
 #include "cli/batch/batch_command.h"
 #include "cli/bench/bench_command.h"
@@ -25,6 +27,7 @@
 #include "cli/synth_command.h"
 #include "cli/terminal/error_text.h"
 #include "cli/terminal/exit_code.h"
+#include "cli/terminal/file_faults.h"
 #include "cli/terminal/interrupt.h"
 #include "cli/terminal/log.h"
 #include "cli/terminal/output.h"
@@ -73,6 +76,7 @@ ExitCode guarded(const std::function<ExitCode()>& action) {
 ExitCode run_main(int argc, char** argv) {
   start_logging();
   catch_interrupts();
+  catch_file_faults();
   Command program("bitnet", "Runs ternary (1.58-bit) language models on CPUs");
   add_help(program, "Options");
   bool version = false;
@@ -96,7 +100,7 @@ ExitCode run_main(int argc, char** argv) {
   commands["completions"] = add_completions_command(program);
   commands["help"] = add_help_command(program);
   commands["version"] = add_version_command(program);
-  return guarded([&] {
+  const ExitCode code = guarded([&] {
     const std::vector<const char*> words(argv + std::min(argc, 1), argv + argc);
     const ParsedLine line = parse_line(program, words);
     if (line.version) {
@@ -111,6 +115,13 @@ ExitCode run_main(int argc, char** argv) {
     }
     return ExitCode::done;
   });
+  const std::optional<std::string> changed = file_changed_while_mapped();
+  if (!changed || code == ExitCode::interrupted) return code;
+  log_error(
+      "{}: was written to while it was in use, and what came of it may be wrong; leave it alone and run "
+      "again",
+      *changed);
+  return code == ExitCode::done ? ExitCode::failed : code;
 }
 
 }  // namespace
