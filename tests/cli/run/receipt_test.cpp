@@ -191,7 +191,9 @@ TEST_F(Receipt, CanBeRunAgain) {
   fails([](Json& r) { r.at("model").at("sha256") = "00"; }, 4, "is another model");
   fails([](Json& r) { r.at("schema") = "bitnet.run"; }, 3, "is no saved receipt");
   fails([](Json& r) { r.at("options").erase("seed"); }, 3, "lacks a field");
-  fails([](Json& r) { r.at("options").at("stop") = {{{"bytes", "xy"}}}; }, 3, "no hexadecimal digits");
+  for (const char* bytes : {"xy", "+f", "c", "ff0", "0x"}) {
+    fails([&](Json& r) { r.at("options").at("stop") = {{{"bytes", bytes}}}; }, 3, "no hexadecimal digits");
+  }
   fails([](Json& r) { r.at("options").at("seed") = -1; }, 3, "number -1 is no whole one");
   fails([](Json& r) { r.at("options").at("max_tokens") = 1e300; }, 3, "number 1e+300 is no whole one");
   fails([](Json& r) { r.at("output").at("ids").at(3) = 1.5; }, 3, "number 1.5 is no whole one");
