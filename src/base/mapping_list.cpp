@@ -48,7 +48,7 @@ void list_mapping(const void* begin, std::size_t n_bytes, const std::string& pat
     if (!m.begin.compare_exchange_strong(free, 1)) continue;
     const std::string name = printable(path, kMaxPrintedPath);
     const std::size_t n = std::min(name.size(), kMaxPrintedPath);
-    m.name[std::copy_n(name.begin(), n, m.name.begin()) - m.name.begin()] = '\0';
+    *std::copy_n(name.begin(), n, m.name.begin()) = '\0';
     m.end = number_of(begin) + n_bytes;
     m.begin.store(number_of(begin), std::memory_order_release);
     return;

@@ -12,7 +12,7 @@
 namespace bitnet {
 namespace {
 
-using test::canary;
+using test::canary_tokenizer;
 using test::ints;
 using test::VocabularyBuilder;
 using Ids = std::vector<std::int32_t>;
@@ -236,7 +236,7 @@ TEST_F(Chat, AddsNoBosThatTheFileDoesNotWant) {
 TEST_F(Chat, NamesTheTokenThatATemplateLacks) {
   const std::vector<Message> messages = {{Role::user, "x"}};
   try {
-    encode_chat(ChatTemplate::llama3, canary(), messages);
+    encode_chat(ChatTemplate::llama3, canary_tokenizer(), messages);
     FAIL() << "encoded";
   } catch (const UsageError& e) {
     EXPECT_NE(std::string(e.what()).find("<|start_header_id|>"), std::string::npos) << e.what();
@@ -244,25 +244,25 @@ TEST_F(Chat, NamesTheTokenThatATemplateLacks) {
 }
 
 TEST_F(Chat, StopsAtTheEndOfATurn) {
-  EXPECT_EQ(ints(stops_of(ChatTemplate::bitnet, canary()).tokens), Ids{1018});
+  EXPECT_EQ(ints(stops_of(ChatTemplate::bitnet, canary_tokenizer()).tokens), Ids{1018});
   EXPECT_EQ(ints(stops_of(ChatTemplate::llama3, tokenizer_).tokens), Ids{257});
   EXPECT_EQ(ints(stops_of(ChatTemplate::chatml, tokenizer_).tokens), Ids{261});
   EXPECT_TRUE(stops_of(ChatTemplate::raw, tokenizer_).tokens.empty());
-  EXPECT_TRUE(stops_of(ChatTemplate::bitnet, canary()).strings.empty());
+  EXPECT_TRUE(stops_of(ChatTemplate::bitnet, canary_tokenizer()).strings.empty());
 }
 
 TEST(ChatTemplates, GiveTheCanaryTheIdsItWasTrainedOn) {
   const std::vector<Message> question = {{Role::user, "What color is the sky?"}};
-  EXPECT_EQ(ints(encode_chat(ChatTemplate::bitnet, canary(), question)),
+  EXPECT_EQ(ints(encode_chat(ChatTemplate::bitnet, canary_tokenizer(), question)),
             (Ids{1016, 351, 25, 367, 855, 286, 262, 264, 74, 88, 30, 1018, 352, 25, 220}));
 }
 
 // The canary would merge the space of the header with the answer's first word.
 TEST(ChatTemplates, KeepTheTokensOfAConversationWhenItsAnswerIsAdded) {
   std::vector<Message> messages = {{Role::user, "What color is the sky?"}};
-  const auto before = encode_chat(ChatTemplate::bitnet, canary(), messages);
+  const auto before = encode_chat(ChatTemplate::bitnet, canary_tokenizer(), messages);
   messages.push_back({Role::assistant, "the sky is blue."});
-  const auto after = encode_chat(ChatTemplate::bitnet, canary(), messages);
+  const auto after = encode_chat(ChatTemplate::bitnet, canary_tokenizer(), messages);
   ASSERT_GT(after.size(), before.size());
   EXPECT_TRUE(std::equal(before.begin(), before.end(), after.begin()));
 }
@@ -356,16 +356,16 @@ TEST(ChatTemplates, KnowThinkingByTheFilesTextAndWithoutOneByTheVocabulary) {
 // One place decides: what is chosen can be used, and what cannot be used says why.
 TEST(ChatTemplates, AreChosenOnlyWithTheControlTokensThatTheyNeed) {
   const auto obstacle = [](std::string_view jinja) {
-    const ChatChoice choice = choose_chat_template({"bitnet-b1.58", jinja}, canary());
+    const ChatChoice choice = choose_chat_template({"bitnet-b1.58", jinja}, canary_tokenizer());
     EXPECT_EQ(choice.chosen, std::nullopt);
     return choice.obstacle;
   };
   EXPECT_EQ(obstacle("{{'<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>'}}"),
             "its chat template is chatml, but the vocabulary has no token <|im_start|>");
   EXPECT_EQ(obstacle("{{ '[INST] ' + content }}"), "its chat template is none that this program knows");
-  EXPECT_EQ(usable_chat_templates(canary()), "bitnet, falcon3, minicpm, instruct");
-  EXPECT_EQ(obstacle_to(ChatTemplate::bitnet, canary()), "");
-  EXPECT_EQ(obstacle_to(ChatTemplate::raw, canary()), "");
+  EXPECT_EQ(usable_chat_templates(canary_tokenizer()), "bitnet, falcon3, minicpm, instruct");
+  EXPECT_EQ(obstacle_to(ChatTemplate::bitnet, canary_tokenizer()), "");
+  EXPECT_EQ(obstacle_to(ChatTemplate::raw, canary_tokenizer()), "");
 }
 
 // Every control token's name with the begin of text before it, as one converter wrote them.

@@ -9,7 +9,7 @@
 namespace bitnet {
 namespace {
 
-using test::canary;
+using test::canary_tokenizer;
 using test::VocabularyBuilder;
 
 // One token a byte, and multi-byte ones to cut across characters.
@@ -114,9 +114,10 @@ TEST(Detokenizer, StartsAnewAfterAFlush) {
 
 TEST(Detokenizer, ShowsControlTokensOnlyOnRequest) {
   const auto show = [](bool with_special) {
-    Detokenizer d(canary(), with_special);
+    Detokenizer d(canary_tokenizer(), with_special);
     std::string out;
-    for (const TokenId id : canary().encode("What is<|eot_id|>", {.add_bos = true, .parse_special = true})) {
+    for (const TokenId id :
+         canary_tokenizer().encode("What is<|eot_id|>", {.add_bos = true, .parse_special = true})) {
       d.push(id, out);
     }
     d.push(TokenId{-5}, out);

@@ -41,13 +41,15 @@ std::vector<TokenId> ids_of(const std::vector<TokenSpan>& spans) {
 }
 
 TEST(TokenSpans, AreTheBytesThatATokenStandsFor) {
-  const std::vector<TokenSpan> spans = test::canary().encode_spans("What is 2+2?", {.add_bos = true});
-  EXPECT_EQ(ids_of(spans), test::canary().encode("What is 2+2?", {.add_bos = true}));
+  const std::vector<TokenSpan> spans =
+      test::canary_tokenizer().encode_spans("What is 2+2?", {.add_bos = true});
+  EXPECT_EQ(ids_of(spans), test::canary_tokenizer().encode("What is 2+2?", {.add_bos = true}));
   EXPECT_EQ(places(spans), "0-0 0-4 4-7 7-8 8-9 9-10 10-11 11-12 ");
 }
 
 TEST(TokenSpans, CoverControlTokensThatAreRecognised) {
-  EXPECT_EQ(places(test::canary().encode_spans("2<|eot_id|>2", {.parse_special = true})), "0-1 1-11 11-12 ");
+  EXPECT_EQ(places(test::canary_tokenizer().encode_spans("2<|eot_id|>2", {.parse_special = true})),
+            "0-1 1-11 11-12 ");
 }
 
 TEST(TokenSpans, AreEmptyForASpaceThatSentencePiecePutThere) {
@@ -99,7 +101,7 @@ TEST(TokenSpans, FollowOneAnotherWithoutAGapAndReachTheEnd) {
   const std::string alphabet = "ab <user>\xE2\x96\x81\xE6\x97\xA5\xFF\n";
   for (int round = 0; round < 300; ++round) {
     const std::string text = test::random_text(random, alphabet, 1 + random() % 40);
-    for (const Tokenizer* t : {&test::canary(), &sentencepiece}) {
+    for (const Tokenizer* t : {&test::canary_tokenizer(), &sentencepiece}) {
       const std::vector<TokenSpan> spans = t->encode_spans(text);
       EXPECT_EQ(ids_of(spans), t->encode(text));
       std::size_t at = 0;
@@ -123,7 +125,7 @@ TEST(Decode, BringsBackEveryByteOfATextWithSpecialTokensInIt) {
       text += test::random_text(random, "ab  \n\xE6\x97\xA5\xFF\x01", random() % 6);
       text += std::vector<std::string>{"<user>", "</s>", "<|eot_id|>", ""}[random() % 4];
     }
-    for (const Tokenizer* t : {&test::canary(), &sentencepiece}) {
+    for (const Tokenizer* t : {&test::canary_tokenizer(), &sentencepiece}) {
       EXPECT_EQ(t->decode(t->encode(text)), text);
       EXPECT_EQ(t->decode(t->encode(text, {.parse_special = true}), /*with_special=*/true), text);
     }
@@ -138,7 +140,7 @@ TEST(Decode, BringsBackTheSentencePieceEscapeOfASpaceAsASpace) {
 }
 
 TEST(Decode, LeavesOutControlTokensUnlessAskedForThem) {
-  const Tokenizer& t = test::canary();
+  const Tokenizer& t = test::canary_tokenizer();
   const std::vector<TokenId> ids = t.encode("2<|eot_id|>2", {.add_bos = true, .parse_special = true});
   EXPECT_EQ(t.decode(ids), "22");
   EXPECT_EQ(t.decode(ids, /*with_special=*/true), "<|begin_of_text|>2<|eot_id|>2");

@@ -13,7 +13,7 @@
 namespace bitnet {
 namespace {
 
-using test::canary;
+using test::canary_tokenizer;
 using test::ints;
 using test::VocabularyBuilder;
 using Ids = std::vector<std::int32_t>;
@@ -41,26 +41,27 @@ std::string all_bytes() {
 // Ids from the tokenizer that the canary was trained with.
 TEST(Tokenizer, GivesTheCanarysIds) {
   const EncodeOptions with_bos{.add_bos = true};
-  EXPECT_EQ(test::encode(canary(), "Once upon a time, there was a little girl named", with_bos),
+  EXPECT_EQ(test::encode(canary_tokenizer(), "Once upon a time, there was a little girl named", with_bos),
             (Ids{kBos, 360, 413, 258, 415, 11, 410, 284, 258, 401, 457, 327}));
-  EXPECT_EQ(test::encode(canary(), "What is 2+2?", with_bos), (Ids{kBos, 322, 286, 220, 17, 10, 17, 30}));
-  EXPECT_EQ(test::encode(canary(), "The capital of France is", with_bos),
+  EXPECT_EQ(test::encode(canary_tokenizer(), "What is 2+2?", with_bos),
+            (Ids{kBos, 322, 286, 220, 17, 10, 17, 30}));
+  EXPECT_EQ(test::encode(canary_tokenizer(), "The capital of France is", with_bos),
             (Ids{kBos, 471, 528, 375, 387, 309, 355, 286}));
-  EXPECT_EQ(test::encode(canary(), "Hello, my name is Lily. I live near the river."),
+  EXPECT_EQ(test::encode(canary_tokenizer(), "Hello, my name is Lily. I live near the river."),
             (Ids{905, 11, 671, 1004, 286, 523, 13, 378, 1005, 373, 262, 675, 13}));
-  EXPECT_EQ(test::encode(canary(), "It's 12345 o'clock; we'll see:  two  spaces\n\n\ttab"),
+  EXPECT_EQ(test::encode(canary_tokenizer(), "It's 12345 o'clock; we'll see:  two  spaces\n\n\ttab"),
             (Ids{665, 666, 220, 872, 18,  19, 20, 302, 6,   66, 75, 78,  384, 26,  260, 68,  6,  282, 264,
                  68,  68,  25,  220, 257, 86, 78, 220, 264, 79, 64, 341, 82,  198, 198, 197, 83, 64,  65}));
-  EXPECT_EQ(test::encode(canary(), "\r\n \r\nx"), (Ids{201, 198, 220, 201, 198, 87}));
+  EXPECT_EQ(test::encode(canary_tokenizer(), "\r\n \r\nx"), (Ids{201, 198, 220, 201, 198, 87}));
 }
 
 TEST(Tokenizer, BringsBackEveryByteAndAnyText) {
-  EXPECT_EQ(test::decode(canary(), test::encode(canary(), all_bytes())), all_bytes());
+  EXPECT_EQ(test::decode(canary_tokenizer(), test::encode(canary_tokenizer(), all_bytes())), all_bytes());
   for (const char byte : all_bytes()) {
     const std::string text(1, byte);
-    const Ids ids = test::encode(canary(), text);
+    const Ids ids = test::encode(canary_tokenizer(), text);
     EXPECT_EQ(ids.size(), 1U);
-    EXPECT_EQ(test::decode(canary(), ids), text);
+    EXPECT_EQ(test::decode(canary_tokenizer(), ids), text);
   }
   std::mt19937 random(6);
   const std::vector<std::string> parts = {
@@ -69,7 +70,7 @@ TEST(Tokenizer, BringsBackEveryByteAndAnyText) {
   for (int i = 0; i < 500; ++i) {
     std::string text;
     for (std::size_t n = random() % 40; n > 0; --n) text += parts[random() % parts.size()];
-    ASSERT_EQ(test::decode(canary(), test::encode(canary(), text)), text);
+    ASSERT_EQ(test::decode(canary_tokenizer(), test::encode(canary_tokenizer(), text)), text);
   }
 }
 
@@ -113,26 +114,27 @@ TEST(Tokenizer, BringsQwensTextsToNormalFormCAndNoOthers) {
 
 TEST(Tokenizer, LeavesControlTokensThatAUserTypedAsText) {
   const std::string text = "<|begin_of_text|>Hi<|eot_id|><|end_of_text|>";
-  const Ids ids = test::encode(canary(), text, {.add_bos = true});
+  const Ids ids = test::encode(canary_tokenizer(), text, {.add_bos = true});
   EXPECT_EQ(ids.front(), kBos);
-  for (std::size_t i = 1; i < ids.size(); ++i) EXPECT_FALSE(canary().is_control(TokenId{ids[i]})) << i;
-  EXPECT_EQ(test::decode(canary(), ids), text);
+  for (std::size_t i = 1; i < ids.size(); ++i)
+    EXPECT_FALSE(canary_tokenizer().is_control(TokenId{ids[i]})) << i;
+  EXPECT_EQ(test::decode(canary_tokenizer(), ids), text);
 }
 
 TEST(Tokenizer, ParsesControlTokensOnRequest) {
   const EncodeOptions parse{.parse_special = true};
-  EXPECT_EQ(test::encode(canary(), "What is<|eot_id|>", parse), (Ids{322, 286, kEot}));
-  EXPECT_EQ(canary().bytes_of(TokenId{kEot}), "");
-  EXPECT_EQ(canary().bytes_of(TokenId{kEot}, true), "<|eot_id|>");
+  EXPECT_EQ(test::encode(canary_tokenizer(), "What is<|eot_id|>", parse), (Ids{322, 286, kEot}));
+  EXPECT_EQ(canary_tokenizer().bytes_of(TokenId{kEot}), "");
+  EXPECT_EQ(canary_tokenizer().bytes_of(TokenId{kEot}, true), "<|eot_id|>");
 }
 
 TEST(Tokenizer, PutsBosFirstOnceAndNeverTwice) {
-  EXPECT_EQ(test::encode(canary(), "", {.add_bos = true}), Ids{kBos});
-  EXPECT_EQ(test::encode(canary(), ""), Ids{});
+  EXPECT_EQ(test::encode(canary_tokenizer(), "", {.add_bos = true}), Ids{kBos});
+  EXPECT_EQ(test::encode(canary_tokenizer(), ""), Ids{});
   const EncodeOptions both{.add_bos = true, .parse_special = true};
-  EXPECT_EQ(test::encode(canary(), "<|begin_of_text|>What is", both), (Ids{kBos, 322, 286}));
-  EXPECT_EQ(test::encode(canary(), "What is", both), (Ids{kBos, 322, 286}));
-  EXPECT_EQ(test::encode(canary(), "<|eot_id|>", both), (Ids{kBos, kEot}));
+  EXPECT_EQ(test::encode(canary_tokenizer(), "<|begin_of_text|>What is", both), (Ids{kBos, 322, 286}));
+  EXPECT_EQ(test::encode(canary_tokenizer(), "What is", both), (Ids{kBos, 322, 286}));
+  EXPECT_EQ(test::encode(canary_tokenizer(), "<|eot_id|>", both), (Ids{kBos, kEot}));
 
   Vocabulary v = test::canary_vocabulary();
   v.add_bos = false;
@@ -158,7 +160,7 @@ TEST(Tokenizer, AddsBosByTheFamilysHabitWhenTheFileDoesNotSay) {
 }
 
 TEST(Tokenizer, EndsAtTheEndOfATurnEvenIfTheFileNamesOnlyTheEndOfTheText) {
-  const auto end_tokens = canary().end_tokens();
+  const auto end_tokens = canary_tokenizer().end_tokens();
   EXPECT_EQ(ints({end_tokens.begin(), end_tokens.end()}), (Ids{kEos, kEot}));
 
   VocabularyBuilder v("gpt2", "llama-bpe");
@@ -202,18 +204,18 @@ TEST(Tokenizer, EndsWhereEachFamilyEndsItsTurnOrItsText) {
 }
 
 TEST(Tokenizer, KnowsItsVocabulary) {
-  EXPECT_EQ(canary().vocab_size(), 1024U);
-  EXPECT_EQ(canary().bos(), TokenId{kBos});
-  EXPECT_EQ(canary().eos(), TokenId{kEos});
-  EXPECT_EQ(canary().find("<|eot_id|>"), TokenId{kEot});
-  EXPECT_EQ(canary().find("<|eot_id|> "), std::nullopt);
-  EXPECT_EQ(canary().find(""), std::nullopt);
-  EXPECT_TRUE(canary().is_control(TokenId{kEot}));
-  EXPECT_FALSE(canary().is_control(TokenId{0}));
-  EXPECT_FALSE(canary().adds_space_prefix());
+  EXPECT_EQ(canary_tokenizer().vocab_size(), 1024U);
+  EXPECT_EQ(canary_tokenizer().bos(), TokenId{kBos});
+  EXPECT_EQ(canary_tokenizer().eos(), TokenId{kEos});
+  EXPECT_EQ(canary_tokenizer().find("<|eot_id|>"), TokenId{kEot});
+  EXPECT_EQ(canary_tokenizer().find("<|eot_id|> "), std::nullopt);
+  EXPECT_EQ(canary_tokenizer().find(""), std::nullopt);
+  EXPECT_TRUE(canary_tokenizer().is_control(TokenId{kEot}));
+  EXPECT_FALSE(canary_tokenizer().is_control(TokenId{0}));
+  EXPECT_FALSE(canary_tokenizer().adds_space_prefix());
   for (const std::int32_t outside : {-1, 1024, 2147483647}) {
-    EXPECT_FALSE(canary().is_control(TokenId{outside}));
-    EXPECT_EQ(canary().bytes_of(TokenId{outside}, true), "");
+    EXPECT_FALSE(canary_tokenizer().is_control(TokenId{outside}));
+    EXPECT_EQ(canary_tokenizer().bytes_of(TokenId{outside}, true), "");
   }
 }
 
@@ -300,13 +302,13 @@ TEST(Tokenizer, EndsAtTheEndsThatOnlyMetadataName) {
 
 TEST(Tokenizer, MayBeSharedBetweenThreads) {
   const std::string text = "Once upon a time, there was a little girl named Lily. 1234 <|eot_id|>";
-  const Ids expected = test::encode(canary(), text, {.parse_special = true});
+  const Ids expected = test::encode(canary_tokenizer(), text, {.parse_special = true});
   std::vector<std::thread> threads;
   threads.reserve(4);
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([&] {
       for (int k = 0; k < 200; ++k)
-        EXPECT_EQ(test::encode(canary(), text, {.parse_special = true}), expected);
+        EXPECT_EQ(test::encode(canary_tokenizer(), text, {.parse_special = true}), expected);
     });
   }
   for (std::thread& thread : threads) thread.join();
@@ -342,7 +344,8 @@ TEST(Tokenizer, IsNotSlowOnTextsMadeToSlowItDown) {
   const Tokenizer sentencepiece = piece.build();
   for (const std::string& text : texts) {
     // Compared outside of EXPECT_EQ, which would print megabytes.
-    const bool same = test::decode(canary(), test::encode(canary(), text, {.parse_special = true})) == text;
+    const bool same = test::decode(canary_tokenizer(),
+                                   test::encode(canary_tokenizer(), text, {.parse_special = true})) == text;
     EXPECT_TRUE(same) << text.substr(0, 10);
     const Ids ids = test::encode(sentencepiece, text, {.parse_special = true});
     const bool same_with_space = test::decode(sentencepiece, ids) == " " + text;

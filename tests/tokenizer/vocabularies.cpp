@@ -57,7 +57,7 @@ Vocabulary canary_vocabulary() {
   return v;
 }
 
-const Tokenizer& canary() {
+const Tokenizer& canary_tokenizer() {
   static const Tokenizer tokenizer(canary_vocabulary());
   return tokenizer;
 }

@@ -39,7 +39,7 @@ class VocabularyBuilder {
 
 // The canary's own vocabulary, from its file, which stays open.
 Vocabulary canary_vocabulary();
-const Tokenizer& canary();
+const Tokenizer& canary_tokenizer();
 
 // GPT-2's alias of a byte, by the table's definition (and not by the code under test).
 std::string alias_of(unsigned char byte);
