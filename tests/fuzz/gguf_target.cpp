@@ -1,0 +1,133 @@
+// GGUF files: their headers, and whole models up to the first token.
+#include <functional>
+
+#include "bitnet/error.h"
+#include "bitnet/session.h"
+#include "fuzz/target.h"
+#include "gguf/gguf.h"
+#include "model/inspect/inspection.h"
+#include "support/block_types.h"
+#include "support/small_model.h"
+
+namespace bitnet::fuzz {
+namespace {
+
+using test::AlignedBytes;
+using test::SmallModel;
+using test::SmallShape;
+using test::SmallTensor;
+
+// As little as ternary rows allow: most of a file is then its header.
+constexpr SmallShape kTiny{.layers = 1, .hidden = 128, .heads = 2, .kv_heads = 1, .ffn = 128, .vocab = 6};
+// Rows of two blocks of 256, for the types that come in such.
+constexpr SmallShape kWide{.layers = 1, .hidden = 256, .heads = 2, .kv_heads = 1, .ffn = 256, .vocab = 6};
+
+const std::vector<std::string> kGgufWords{"GGUF",
+                                          "general.architecture",
+                                          "general.alignment",
+                                          "split.count",
+                                          "tokenizer.ggml.tokens",
+                                          "tokenizer.ggml.merges",
+                                          "tokenizer.chat_template",
+                                          "rope.scaling.type",
+                                          "yarn",
+                                          "hidden_activation",
+                                          "bitnet",
+                                          "bitnet-b1.58",
+                                          "llama",
+                                          "qwen3",
+                                          "maple",
+                                          std::string("\xff\xff\xff\xff\xff\xff\xff\x7f", 8),
+                                          std::string("\0\0\0\0\0\0\0\x80", 8)};
+
+void read_keys(const gguf::File& file) {
+  for (std::size_t i = 0; i < file.n_keys(); ++i) {
+    const gguf::Value value = file.value(i);
+    require(value.to_display(40).find('\n') == std::string::npos, "a value is shown on several lines");
+    require(file.find(file.key(i)).has_value(), "a key is not found");
+    if (const auto strings = value.as_strings()) {
+      std::size_t n = 0;
+      for (const std::string_view text : *strings) n += text.size() < SIZE_MAX ? 1 : 0;
+      require(n == strings->size(), "an array has more or fewer strings than it says");
+    }
+    if (const auto numbers = value.as_numbers()) {
+      for (std::size_t k = 0; k < numbers->size(); ++k) numbers->at(k);
+    }
+    value.as_flags();
+    value.has_only_zeros();
+  }
+}
+
+void read_gguf(std::string_view input) {
+  const AlignedBytes bytes(bytes_of(input));
+  std::string damage;
+  const gguf::File looked_at = gguf::File::from_damaged(bytes.span(), "input", damage);
+  read_keys(looked_at);
+  bool is_sound = true;
+  try {
+    const gguf::File file = gguf::File::from_bytes(bytes.span(), "input");
+    for (const gguf::Tensor& tensor : file.tensors()) {
+      require(file.find_tensor(tensor.name) == &tensor, "a tensor is not found");
+      const auto* const end = tensor.extent.data() + tensor.extent.size();
+      require(tensor.extent.empty() || (tensor.extent.data() >= bytes.span().data() &&
+                                        end <= bytes.span().data() + bytes.span().size()),
+              "a tensor lies outside of the file");
+      require(tensor.n_elements() / 8 <= tensor.extent.size(), "a tensor has more elements than bits");
+    }
+  } catch (const ModelError&) {
+    is_sound = false;
+  }
+  require(is_sound == damage.empty(), "a file is refused and not damaged, or the other way round");
+}
+
+void run_model(std::string_view input) {
+  const AlignedBytes bytes(bytes_of(input));
+  const auto refuse_or = [](const std::function<void()>& work) {
+    try {
+      work();
+    } catch (const ModelError& e) {
+      require(std::string_view(e.what()).find('\n') == std::string_view::npos, "an error of several lines");
+    } catch (const UsageError&) {  // of a vocabulary without the text's bytes
+    }
+  };
+  refuse_or([&] { (void)inspect({.path = "input", .bytes = bytes.span()}, 1, {}); });
+  refuse_or([&] {
+    const Model model = Model::from_bytes(bytes.span(), "input");
+    const auto last = static_cast<std::int32_t>(model.info().vocab) - 1;
+    for (std::int32_t id = 0; id <= std::min(last, 1000); ++id) {
+      (void)model.tokenizer().bytes_of(TokenId{id}, true);
+    }
+    Session session(model, {.ctx_size = 4, .n_threads = 1, .prefill_chunk = 2});
+    const TokenId prompt[] = {TokenId{0}, TokenId{last}};
+    require(session.run(prompt).size() == model.info().vocab,
+            "logits of another number than there are tokens");
+    (void)model.tokenizer().encode("ab ba", {.add_bos = true, .parse_special = true});
+  });
+}
+
+std::string file_of(const SmallModel& model) { return text_of(model.to_gguf().build()); }
+
+std::vector<std::string> models() {
+  std::vector<std::string> files;
+  for (const char* architecture : {"bitnet", "bitnet-b1.58", "llama", "qwen3", "maple"}) {
+    files.push_back(file_of(SmallModel(architecture, kTiny)));
+  }
+  for (const std::uint32_t type :
+       {test::kTQ1_0, test::kTQ2_0, test::kQ1_0, test::kQ2_0, test::kQ4_0, test::kQ8_0, test::kQ6_K}) {
+    SmallModel model("llama", kWide);
+    for (SmallTensor& tensor : model.tensors()) {
+      if (tensor.type != test::kI2S) continue;
+      tensor.type = type;
+      tensor.data = test::random_blocks(type, tensor.n_elements(), 1).bytes;
+    }
+    files.push_back(file_of(model));
+  }
+  return files;
+}
+
+}  // namespace
+
+const Target kGguf{"gguf", models, read_gguf, kGgufWords, 3000};
+const Target kModel{"model", models, run_model, kGgufWords, 600};
+
+}  // namespace bitnet::fuzz
