@@ -119,9 +119,6 @@ TEST_P(RopeScaling, AFactorWithoutAKindIsLinearUnderBothItsNames) {
     set(name, 2.5F);
     expect_agreement();
   }
-  set("rope.scaling.factor", 2.5F);  // which goes before the older name
-  set("rope.scale_linear", 8.0F);
-  expect_agreement();
 }
 
 TEST_P(RopeScaling, NoneMeansNoneWhateverTheFactor) {
