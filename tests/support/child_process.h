@@ -19,7 +19,7 @@ struct ChildOptions {
   int stdin_fd = -1;                               // in place of that
   int stdout_fd = -1;                              // in place of capturing it
   int stderr_fd = -1;                              // likewise
-  std::chrono::seconds timeout{60};                // then it is killed
+  std::chrono::seconds timeout{300};               // then it is killed: sanitizers are slow
 };
 
 struct ChildResult {
