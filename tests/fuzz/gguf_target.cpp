@@ -107,6 +107,32 @@ void run_model(std::string_view input) {
 
 std::string file_of(const SmallModel& model) { return text_of(model.to_gguf().build()); }
 
+// Little beside the headers: a value of every type, and models without their matrices.
+std::vector<std::string> headers() {
+  test::GgufBuilder all;
+  all.add("general.architecture", "llama").add("general.alignment", std::uint32_t{32}).add("b", true);
+  all.add("u8", std::uint8_t{1})
+      .add("i8", std::int8_t{-1})
+      .add("u16", std::uint16_t{2})
+      .add("i16", std::int16_t{-2});
+  all.add("i32", std::int32_t{-3})
+      .add("u64", std::uint64_t{4})
+      .add("i64", std::int64_t{-4})
+      .add("f", 0.5F)
+      .add("d", 2.5);
+  all.add_array("ids", std::vector<std::int32_t>{1, -2, 3}).add_array("scores", std::vector<float>{0, -1.5F});
+  all.add_array("texts", std::vector<std::string>{"a", "", "bc"});
+  all.add_f32("norm.weight", {4}, std::vector<float>{1, 2, 3, 4});
+  std::vector<std::string> files{text_of(all.build())};
+  for (const char* architecture : {"bitnet", "llama", "qwen3", "maple"}) {
+    constexpr std::size_t kMatrix = 1024;  // bytes
+    SmallModel model(architecture, kTiny);
+    std::erase_if(model.tensors(), [](const SmallTensor& tensor) { return tensor.data.size() > kMatrix; });
+    files.push_back(file_of(model));
+  }
+  return files;
+}
+
 std::vector<std::string> models() {
   std::vector<std::string> files;
   for (const char* architecture : {"bitnet", "bitnet-b1.58", "llama", "qwen3", "maple"}) {
@@ -127,7 +153,7 @@ std::vector<std::string> models() {
 
 }  // namespace
 
-const Target kGguf{"gguf", models, read_gguf, kGgufWords, 3000};
+const Target kGguf{"gguf", headers, read_gguf, kGgufWords, 3000};
 const Target kModel{"model", models, run_model, kGgufWords, 600};
 
 }  // namespace bitnet::fuzz

@@ -95,7 +95,7 @@ SmallTensor f32_tensor(std::string name, float value) { return f32_tensor(std::m
 
 AlignedBytes::AlignedBytes(std::span<const std::byte> bytes)
     : memory_(static_cast<std::byte*>(::operator new[](bytes.size(), kAlignment))), size_(bytes.size()) {
-  std::ranges::copy(bytes, memory_.get());
+  if (!bytes.empty()) std::memcpy(memory_.get(), bytes.data(), bytes.size());
 }
 
 SmallModel::SmallModel(std::string architecture, const SmallShape& shape)
