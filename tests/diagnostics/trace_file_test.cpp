@@ -16,6 +16,7 @@
 #include "bitnet/error.h"
 #include "diagnostics/npy.h"
 #include "support/gguf_builder.h"
+#include "support/small_trace.h"
 #include "support/temp_directory.h"
 #include "support/temp_file.h"
 
@@ -36,11 +37,7 @@ std::string contents(const std::string& path) {
 std::string refusal(const std::string& path) {
   try {
     const auto trace = open_trace(path);
-    for (std::size_t i = 0; i < trace->tensors().size(); ++i) {
-      std::vector<float> row(trace->tensors()[i].cols);
-      const TraceSource::Rows next = trace->rows(i);
-      for (std::size_t r = 0; r < trace->tensors()[i].rows; ++r) next(row);
-    }
+    test::read_values(*trace);
   } catch (const ModelError& e) {
     EXPECT_EQ(std::string(e.what()).find('\n'), std::string::npos);
     return e.what();
@@ -50,14 +47,8 @@ std::string refusal(const std::string& path) {
 
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
-// Two tensors of two tokens.
 std::string small_trace(TraceForm form) {
-  Trace trace;
-  trace.info.ids = {TokenId{1}, TokenId{2}};
-  trace.info.greedy = {TokenId{3}};
-  trace.info.greedy_margin = {0.5};
-  trace.tensors = {{"inp_embd", 2, 3}, {"logits", 2, 4}};
-  trace.values = {{1, 2, 3, 4, 5, 6}, {1, 2, 3, 4, 5, 6, 7, 8}};
+  const Trace trace = test::small_trace();
   const TempDirectory folder;
   OutputFile file(folder.file("trace"));
   write_trace(trace, form, file);

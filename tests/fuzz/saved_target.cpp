@@ -1,7 +1,6 @@
 // Files of JSON that the commands save and read again, and ids of tokens as text.
 #include <nlohmann/json.hpp>
 
-#include "bitnet/error.h"
 #include "cli/bench/saved_run.h"
 #include "cli/chat/chat_file.h"
 #include "cli/options/token_ids.h"
@@ -12,19 +11,9 @@
 namespace bitnet::fuzz {
 namespace {
 
-// Calls read(), which may refuse what it reads.
-template <typename Read>
-void try_to(Read read) {
-  try {
-    read();
-  } catch (const ModelError& e) {
-    require(std::string_view(e.what()).find('\n') == std::string_view::npos, "an error of several lines");
-  }
-}
-
 void run_saved_chat(std::string_view input) {
   const MemoryFile file(input);
-  try_to([&] { (void)cli::load_chat(file.path()); });
+  read_or_refuse([&] { (void)cli::load_chat(file.path()); });
 }
 
 std::vector<std::string> chats() {
@@ -34,7 +23,7 @@ std::vector<std::string> chats() {
 }
 
 void run_receipt(std::string_view input) {
-  try_to([&] { (void)cli::parse_receipt(input, "input"); });
+  read_or_refuse([&] { (void)cli::parse_receipt(input, "input"); });
 }
 
 std::vector<std::string> receipts() {
@@ -49,7 +38,7 @@ std::vector<std::string> receipts() {
 
 void run_saved_bench(std::string_view input) {
   const MemoryFile file(input);
-  try_to([&] {
+  read_or_refuse([&] {
     for (const cli::SavedRow& row : cli::read_saved_run(file.path()).rows) {
       require(!row.speed.samples.empty(), "a row has speeds");
       (void)cli::name_of(row);
@@ -67,7 +56,7 @@ std::vector<std::string> benches() {
 }
 
 void run_token_ids(std::string_view input) {
-  try_to([&] {
+  read_or_refuse([&] {
     for (const TokenId id : cli::parse_token_ids(input, "input"))
       require(to_int(id) >= 0, "no id is below 0");
   });

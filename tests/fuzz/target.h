@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "bitnet/error.h"
+
 namespace bitnet::fuzz {
 
 struct Target {
@@ -31,6 +33,16 @@ class Broken : public std::logic_error {
 
 inline void require(bool holds, const char* what) {
   if (!holds) throw Broken(what);
+}
+
+// Calls read(), which may refuse what it reads, in one line.
+template <typename Read>
+void read_or_refuse(Read read) {
+  try {
+    read();
+  } catch (const ModelError& e) {
+    require(std::string_view(e.what()).find('\n') == std::string_view::npos, "an error of several lines");
+  }
 }
 
 inline std::span<const std::byte> bytes_of(std::string_view text) { return std::as_bytes(std::span(text)); }

@@ -1,9 +1,9 @@
 // Traces in their three forms.
 #include "base/output_file.h"
-#include "bitnet/error.h"
 #include "diagnostics/trace_file.h"
 #include "fuzz/memory_file.h"
 #include "fuzz/target.h"
+#include "support/small_trace.h"
 #include "support/temp_directory.h"
 
 namespace bitnet::fuzz {
@@ -11,28 +11,17 @@ namespace {
 
 void run_trace(std::string_view input) {
   const MemoryFile file(input);
-  try {
+  read_or_refuse([&] {
     const auto trace = open_trace(file.path());
-    for (std::size_t i = 0; i < trace->tensors().size(); ++i) {
-      const TraceTensor& tensor = trace->tensors()[i];
+    for (const TraceTensor& tensor : trace->tensors()) {
       require(tensor.rows > 0 && tensor.cols > 0, "a tensor has elements");
-      if (tensor.cols > 1U << 20U) continue;  // a refusal at the first row is all there is to see
-      std::vector<float> row(tensor.cols);
-      const TraceSource::Rows next = trace->rows(i);
-      for (std::size_t r = 0; r < std::min<std::size_t>(tensor.rows, 1000); ++r) next(row);
     }
-  } catch (const ModelError& e) {
-    require(std::string_view(e.what()).find('\n') == std::string_view::npos, "an error of several lines");
-  }
+    test::read_values(*trace, {.rows = 1000, .cols = 1U << 20U});
+  });
 }
 
 std::vector<std::string> traces() {
-  Trace trace;
-  trace.info.ids = {TokenId{1}, TokenId{2}};
-  trace.info.greedy = {TokenId{3}};
-  trace.info.greedy_margin = {0.5};
-  trace.tensors = {{"inp_embd", 2, 3}, {"logits", 2, 4}};
-  trace.values = {{1, 2, 3, 4, 5, 6}, {1, 2, 3, 4, 5, 6, 7, 8}};
+  const Trace trace = test::small_trace();
   std::vector<std::string> files{
       R"({"ids":[1,2],"tensors":[{"name":"logits","shape":[2,4],"offset":0}],"greedy":[3],"greedy_margin":[0.5]})"};
   for (const TraceForm form : {TraceForm::npz, TraceForm::gguf}) {
