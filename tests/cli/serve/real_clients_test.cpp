@@ -3,10 +3,13 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <filesystem>
+#include <fstream>
 #include <string>
 #include <vector>
 
 #include "cli/runner.h"
+#include "support/temp_directory.h"
 
 namespace bitnet::test {
 namespace {
@@ -52,11 +55,41 @@ TEST(RealClients, AClientThatThereIsNotIsWrongUsage) {
   EXPECT_PRED2(has, result.err, "name a client");
 }
 
+const std::string kPython = "/usr/bin/python3";
+
 TEST(ServeLoad, NothingIsLostWhereClientsComeAndGo) {
-  const std::string python = "/usr/bin/python3";
-  if (::access(python.c_str(), X_OK) != 0) GTEST_SKIP() << "no " << python << " here";
-  expect_passes(python, {BITNET_SCRIPTS "/../bench/serve-load", "--bitnet", executable(), "--requests", "60",
-                         "--clients", "8", "--distinct", "6"});
+  if (::access(kPython.c_str(), X_OK) != 0) GTEST_SKIP() << "no " << kPython << " here";
+  expect_passes(kPython, {BITNET_SCRIPTS "/../bench/serve-load", "--bitnet", executable(), "--requests", "60",
+                          "--clients", "8", "--distinct", "6"});
+}
+
+TEST(ServeLoad, WavesOfClientsGetTheAnswersOfRun) {
+  if (::access(kPython.c_str(), X_OK) != 0) GTEST_SKIP() << "no " << kPython << " here";
+  expect_passes(kPython, {BITNET_SCRIPTS "/../bench/serve-soak", "--bitnet", executable(), "--waves", "6",
+                          "--clients", "6", "--distinct", "6"});
+}
+
+TEST(ServeLoad, AnAnswerThatIsNotThatOfRunIsNoticed) {
+  if (::access(kPython.c_str(), X_OK) != 0) GTEST_SKIP() << "no " << kPython << " here";
+  // Serves as it should, and has other answers alone.
+  const TempDirectory directory;
+  const std::string impostor = directory.file("bitnet");
+  std::ofstream(impostor) << "#!/bin/sh\nif [ \"$1\" = run ]; then exec echo nonsense; fi\nexec '"
+                          << executable() << "' \"$@\"\n";
+  std::filesystem::permissions(impostor, std::filesystem::perms::owner_all);
+  for (const std::vector<std::string>& args :
+       {std::vector<std::string>{BITNET_SCRIPTS "/../bench/serve-load", "--requests", "4"},
+        {BITNET_SCRIPTS "/../bench/serve-soak", "--waves", "2"}}) {
+    ChildOptions options;
+    options.args = args;
+    for (const char* more : {"--bitnet", impostor.c_str(), "--clients", "4", "--distinct", "2"}) {
+      options.args.emplace_back(more);
+    }
+    options.timeout = std::chrono::seconds(300);
+    const ChildResult result = ChildProcess(kPython, options).wait();
+    EXPECT_EQ(result.exit_code, 4) << result.out << result.err;
+    EXPECT_PRED2(has, result.err, "in place of 'nonsense\\n'");
+  }
 }
 
 }  // namespace
