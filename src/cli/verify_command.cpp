@@ -56,7 +56,7 @@ void add_options(Command& c, VerifyCommandOptions& o) {
   c.example("bitnet verify model.gguf");
   c.footer(
       "Exit code 4 if anything differs by a single bit, with a line on stderr that\n"
-      "names the backend, the threads, the prompt or tensor, and the difference.");
+      "names the backend, the threads, the prompt, step or tensor, and the difference.");
 }
 
 // --json prints one object:
@@ -73,6 +73,7 @@ void add_options(Command& c, VerifyCommandOptions& o) {
 //             kernel was compared by itself
 //   prompts   of the canary's suite, as the first backend ran them: {prompt, chat, answer, f16_digest,
 //             f32_digest, q8_digest}; the digests of the logits are hexadecimal and the same on every machine
+//   steps     of the canary's passes over all prompts, as the first backend ran them: {step, digest}
 std::string format_json(const VerifyReport& report, const std::string& model) {
   Json backends = Json::array();
   for (const kernels::Kernels* table : kernels::available()) backends.push_back(table->name);
@@ -101,6 +102,9 @@ std::string format_json(const VerifyReport& report, const std::string& model) {
                        {"f32_digest", fmt::format("{:016x}", p.f32_digest)},
                        {"q8_digest", fmt::format("{:016x}", p.q8_digest)}});
   }
+  Json steps = Json::array();
+  for (const StepResult& s : report.steps)
+    steps.push_back({{"step", s.step}, {"digest", fmt::format("{:016x}", s.digest)}});
   Json all = schema_json("bitnet.verify", 1);
   all.update({{"model", model},
               {"cpu", printable(cpu_name(), kMaxPrintedName)},
@@ -110,7 +114,8 @@ std::string format_json(const VerifyReport& report, const std::string& model) {
               {"failed", report.n_failed()},
               {"results", std::move(results)},
               {"failures", std::move(failures)},
-              {"prompts", std::move(prompts)}});
+              {"prompts", std::move(prompts)},
+              {"steps", std::move(steps)}});
   return all.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

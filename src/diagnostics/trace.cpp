@@ -26,28 +26,30 @@ enum class Width : std::uint8_t { hidden, q, kv, ffn, experts };
 enum class Where : std::uint8_t { everywhere, with_sub_norms, with_experts, without_experts };
 struct Stage {
   std::string_view name;
+  std::string_view meaning;
   Width width;
   Where where = Where::everywhere;
 };
 // Of a layer, as Forward computes them.
-constexpr std::array kStages{Stage{"attn_norm", Width::hidden},
-                             Stage{"q", Width::q},
-                             Stage{"k", Width::kv},
-                             Stage{"v", Width::kv},
-                             Stage{"q_rope", Width::q},
-                             Stage{"k_rope", Width::kv},
-                             Stage{"attn_mix", Width::q},
-                             Stage{"attn_sub_norm", Width::q, Where::with_sub_norms},
-                             Stage{"attn_output", Width::hidden},
-                             Stage{"attn_out", Width::hidden},
-                             Stage{"ffn_norm", Width::hidden},
-                             Stage{"ffn_router", Width::experts, Where::with_experts},
-                             Stage{"ffn_gate", Width::ffn, Where::without_experts},
-                             Stage{"ffn_up", Width::ffn, Where::without_experts},
-                             Stage{"ffn_act", Width::ffn, Where::without_experts},
-                             Stage{"ffn_sub_norm", Width::ffn, Where::with_sub_norms},
-                             Stage{"ffn_down", Width::hidden},
-                             Stage{"l_out", Width::hidden}};
+constexpr std::array kStages{
+    Stage{"attn_norm", "the norm before attention", Width::hidden},
+    Stage{"q", "the product that makes queries", Width::q},
+    Stage{"k", "the product that makes keys", Width::kv},
+    Stage{"v", "the product that makes values", Width::kv},
+    Stage{"q_rope", "the queries' rotation", Width::q},
+    Stage{"k_rope", "the keys' rotation", Width::kv},
+    Stage{"attn_mix", "attention", Width::q},
+    Stage{"attn_sub_norm", "the norm behind attention", Width::q, Where::with_sub_norms},
+    Stage{"attn_output", "the product behind attention", Width::hidden},
+    Stage{"attn_out", "the sum with attention's output", Width::hidden},
+    Stage{"ffn_norm", "the norm before the feed-forward network", Width::hidden},
+    Stage{"ffn_router", "the product that chooses experts", Width::experts, Where::with_experts},
+    Stage{"ffn_gate", "the gate's product", Width::ffn, Where::without_experts},
+    Stage{"ffn_up", "the product beside the gate's", Width::ffn, Where::without_experts},
+    Stage{"ffn_act", "the gate's activation", Width::ffn, Where::without_experts},
+    Stage{"ffn_sub_norm", "the norm behind the activation", Width::ffn, Where::with_sub_norms},
+    Stage{"ffn_down", "the feed-forward network's last product", Width::hidden},
+    Stage{"l_out", "the sum with the feed-forward network's output", Width::hidden}};
 
 std::size_t width_of(const Config& c, Width width) {
   switch (width) {
@@ -172,6 +174,17 @@ std::size_t graph_order(std::string_view name) {
   name.remove_prefix(1);
   const auto stage = std::ranges::find(kStages, name, &Stage::name) - kStages.begin();
   return 1 + layer * (kStages.size() + 1) + static_cast<std::size_t>(stage);
+}
+
+std::string meaning_of(std::string_view name) {
+  if (name == "inp_embd") return "the tokens' embeddings";
+  if (name == "result_norm") return "the norm before the head";
+  if (name == "logits") return "the head's product";
+  const std::size_t dot = name.rfind('.');
+  if (!name.starts_with("blk.") || dot <= 4) return {};
+  const auto* const stage = std::ranges::find(kStages, name.substr(dot + 1), &Stage::name);
+  if (stage == kStages.end()) return {};
+  return std::string(stage->meaning) + " in layer " + std::string(name.substr(4, dot - 4));
 }
 
 bool matches_any(const std::string& name, std::span<const std::string> patterns) {

@@ -52,6 +52,9 @@ std::vector<TraceTensor> traceable_tensors(const Model& model, std::size_t n_tok
 // known ones of that layer, others last.
 std::size_t graph_order(std::string_view name);
 
+// In words: "the gate's activation in layer 0"; empty for names that are not of traceable_tensors.
+std::string meaning_of(std::string_view name);
+
 // Whether one of the patterns, in which * stands for anything and ? for any character, is this name.
 bool matches_any(const std::string& name, std::span<const std::string> patterns);
 

@@ -17,7 +17,7 @@ struct VerifyFailure {
   std::string backend;
   unsigned n_threads = 0;
   std::size_t chunk = 0;  // of the prefill; 0 where there is none
-  std::string where;      // the prompt, or the tensor and its row
+  std::string where;      // the prompt, the step, or the tensor and its row
   std::string what;       // got, and expected
 };
 
@@ -40,10 +40,17 @@ struct SuiteResult {
   std::uint64_t q8_digest = 0;
 };
 
+// The digest of one step of a pass over the whole suite.
+struct StepResult {
+  std::string step;
+  std::uint64_t digest = 0;
+};
+
 struct VerifyReport {
   std::vector<VerifyRow> rows;
   std::vector<VerifyFailure> failures;  // the first of each row; n_failed counts all
   std::vector<SuiteResult> prompts;     // verify_canary only
+  std::vector<StepResult> steps;        // the same
   bool complete = false;                // keep_going never said no
 
   std::size_t n_checks() const;

@@ -2,17 +2,16 @@
 #include <array>
 #include <chrono>
 #include <cstdio>
-#include <memory>
 #include <utility>
 
 #include "base/printable.h"
-#include "bitnet/chat.h"
 #include "bitnet/session.h"
 #include "diagnostics/logits_digest.h"
 #include "diagnostics/verify.h"
+#include "diagnostics/verify_setup.h"
+#include "diagnostics/verify_steps.h"
 #include "diagnostics/verify_suite.h"
 #include "engine/kv_type.h"
-#include "engine/session_impl.h"
 
 namespace bitnet {
 namespace {
@@ -20,8 +19,8 @@ namespace {
 using kernels::Kernels;
 
 constexpr std::array<unsigned, 3> kThreads{1, 2, 3};
-constexpr std::size_t kWholePrompt = 512;  // no prompt of the suite is longer
 constexpr std::array<std::size_t, 4> kChunks{1, 7, 64, kWholePrompt};
+constexpr std::array<std::size_t, 2> kStepChunks{kWholePrompt, 1};
 // Of the specification, which computes a value at a time, in all combinations.
 constexpr std::size_t kShortSuite = 3;
 
@@ -30,28 +29,6 @@ struct Outcome {
   std::uint64_t digest = 0;
   std::vector<std::uint64_t> digests;  // up to and including each position
 };
-
-// One way of running prompts.
-struct Setup {
-  const Kernels& table;
-  unsigned n_threads;
-  std::size_t chunk;
-  KvType kv_type;
-};
-
-Session make_session(const Model& model, const Setup& s) {
-  SessionOptions options;
-  options.n_threads = s.n_threads;
-  options.prefill_chunk = s.chunk;
-  options.kv_type = s.kv_type;
-  return Session(std::make_unique<Session::Impl>(model, options, s.table));
-}
-
-std::vector<TokenId> encode(const Model& model, const SuitePrompt& p) {
-  if (!p.chat) return model.tokenizer().encode(p.prompt, {.add_bos = true});
-  const std::array message{Message{Role::user, std::string(p.prompt)}};
-  return encode_chat(ChatTemplate::bitnet, model.tokenizer(), message);
-}
 
 Outcome run_prompt(Session& session, const Model& model, const SuitePrompt& p) {
   const std::span<const TokenId> ends = model.tokenizer().end_tokens();
@@ -101,8 +78,9 @@ std::string difference(const Outcome& got, const SuitePrompt& p, KvType kv_type,
            printable(p.answer, kMaxPrintedName) + "\" is right";
   }
   if (got.digest == expected) return what;
-  if (!what.empty()) what += "; ";
-  what += "the logits' digest is " + hex(got.digest) + ", not " + hex(expected);
+  what += what.empty() ? "the answer is right and the logits are not: their digest is "
+                       : "; the logits' digest is ";
+  what += hex(got.digest) + ", not " + hex(expected);
   if (reference.digest == expected) {  // then it tells where they part
     const auto [ours, theirs] = std::ranges::mismatch(got.digests, reference.digests);
     what += ", from position " + std::to_string(ours - got.digests.begin()) + " on";
@@ -116,11 +94,44 @@ class CanaryCheck {
       : model_(model), tables_(tables), hooks_(hooks), suite_(verify_suite()) {}
 
   VerifyReport run() {
-    report_.complete = run_reference() && run_combinations();
+    report_.complete = run_steps(*tables_.front()) && run_reference() && run_combinations();
     return std::move(report_);
   }
 
  private:
+  // Every step of the whole suite: prompts in one chunk and, but on the slow table, token by token.
+  bool run_steps(const Kernels& table) {
+    const std::span chunks = std::span(kStepChunks).first(n_step_chunks(table));
+    begin_row(table, chunks.size() == 1 ? "1 thread, chunk all, f16 cache, by step"
+                                        : "1 thread, chunks 1 all, f16 cache, by step");
+    for (const std::size_t chunk : chunks) {
+      StepDigests steps(model_);
+      for (const SuitePrompt& prompt : suite_) {
+        if (hooks_.keep_going && !hooks_.keep_going()) return false;
+        steps.add({table, 1, chunk, KvType::f16}, prompt);
+        progress(table);
+      }
+      check_steps(table, chunk, steps);
+    }
+    end_row();
+    return true;
+  }
+
+  void check_steps(const Kernels& table, std::size_t chunk, const StepDigests& steps) {
+    VerifyRow& row = report_.rows.back();
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      if (report_.steps.size() == i) report_.steps.push_back({steps.name(i), steps.value(i)});
+      ++row.n_checks;
+      const std::uint64_t expected = verify_steps()[i];
+      if (steps.value(i) == expected || ++row.n_failed > 1) continue;
+      std::string what = "the first step that gives other values: " + meaning_of(steps.name(i)) +
+                         " (digest " + hex(steps.value(i)) + ", not " + hex(expected) + ")";
+      if (i > 0) what += "; all " + std::to_string(i) + " before it are right";
+      report_.failures.push_back(
+          {std::string(table.name), 1, chunk, "step " + steps.name(i), std::move(what)});
+    }
+  }
+
   // The whole suite, once with each cache type, on the first table.
   bool run_reference() {
     for (const KvType kv_type : kKvTypes) {
@@ -142,6 +153,7 @@ class CanaryCheck {
 
   bool run_combinations() {
     for (const Kernels* table : tables_) {
+      if (table != tables_.front() && !run_steps(*table)) return false;
       const std::size_t n = table == tables_.front() ? kShortSuite : suite_.size();
       for (const unsigned n_threads : kThreads) {
         begin_row(*table, std::to_string(n_threads) + (n_threads == 1 ? " thread" : " threads") +
@@ -161,7 +173,7 @@ class CanaryCheck {
   }
 
   // False when it is not to go on.
-  bool run_suite(const Setup& setup, std::size_t n_prompts) {
+  bool run_suite(const VerifySetup& setup, std::size_t n_prompts) {
     Session session = make_session(model_, setup);
     std::vector<Outcome>& references = references_of(setup.kv_type);
     for (std::size_t i = 0; i < n_prompts; ++i) {
@@ -173,13 +185,10 @@ class CanaryCheck {
     return true;
   }
 
-  void check(const Setup& setup, std::size_t i, const Outcome& got, const Outcome& reference) {
+  void check(const VerifySetup& setup, std::size_t i, const Outcome& got, const Outcome& reference) {
     VerifyRow& row = report_.rows.back();
     ++row.n_checks;
-    cost_done_ += &setup.table == tables_.front() ? kSlowCost : 1;
-    if (hooks_.on_progress) {
-      hooks_.on_progress(static_cast<double>(cost_done_) / static_cast<double>(cost_in_all()));
-    }
+    progress(setup.table);
     std::string what = difference(got, suite_[i], setup.kv_type, reference);
     if (what.empty()) return;
     if (++row.n_failed > 1) return;
@@ -189,11 +198,23 @@ class CanaryCheck {
                                 std::move(what)});
   }
 
-  // In checks of a table other than the first: by it the time left is told.
+  std::size_t n_step_chunks(const Kernels& table) const {
+    return &table == tables_.front() ? 1 : kStepChunks.size();
+  }
+
+  // After each prompt that was run.
+  void progress(const Kernels& table) {
+    cost_done_ += &table == tables_.front() ? kSlowCost : 1;
+    if (!hooks_.on_progress) return;
+    hooks_.on_progress(static_cast<double>(cost_done_) / static_cast<double>(cost_in_all()));
+  }
+
+  // In prompts of a table other than the first: by it the time left is told.
   std::size_t cost_in_all() const {
     const std::size_t per_prompt = kThreads.size() * kChunks.size() + kKvTypes.size() - 1;
-    return kSlowCost * (kKvTypes.size() * suite_.size() + per_prompt * kShortSuite) +
-           per_prompt * (tables_.size() - 1) * suite_.size();
+    const std::size_t n = suite_.size();
+    return kSlowCost * ((1 + kKvTypes.size()) * n + per_prompt * kShortSuite) +
+           (tables_.size() - 1) * (kStepChunks.size() + per_prompt) * n;
   }
 
   std::vector<Outcome>& references_of(KvType kv_type) {

@@ -64,8 +64,27 @@ constexpr std::array kSuite{
                 0x5304123c3827b8d1, 0xcd1d16fc3ef354fd},
 };
 
+// Made in the same way, once the prompts were right.
+constexpr std::array<std::uint64_t, 71> kSteps{
+    0xd6686b54ff6d8b25, 0x99a03a104f1a35d3, 0x470947544eb814f2, 0xb3eec4ae8465fc57, 0xca7f47aea2ac1706,
+    0xb770f46114c1a706, 0xc5a1341eeb24e723, 0x944c4a2584b0ff17, 0xf343b7230c8f8ae5, 0xb7757f216e00f97c,
+    0xd66be738769c716d, 0xaa3b612684ae1754, 0xddcbc34de491824d, 0x7f9e657ccb0436e3, 0x2e6e4ea56d2ee739,
+    0xd55f015708b1cde8, 0xedec86dd48c198f1, 0x98983dba28346cae, 0x27e85b11595e64f1, 0xcc7b83c9fe4e08de,
+    0x6e9bf9959ac2195e, 0xf5b50727eeafeb35, 0xd9a2be849a705b72, 0x1aae41b76350281e, 0xd298303195d62211,
+    0x4a7162e84193fe1e, 0x8fa79befc2aab6e4, 0xe9036a07dea968e9, 0x4c4815bcff03789c, 0xa4acd7d45378a853,
+    0x4ad225a274a14b72, 0x55dd73c050617c62, 0x3026aeb37b5d238c, 0x94ececc1a053bda6, 0xfb7a8c516777f143,
+    0x5210606a40b05143, 0xeb9e75eafba30754, 0x432f27f00aaa8c99, 0x475fc627c93c7582, 0x4b3a4b2709262735,
+    0x6ea2e21d16a9ef95, 0x654669cff698db64, 0x82ecf2d3a5d0c8ed, 0xb19f1b9e88f9a62c, 0xf021a5cb573ba7a1,
+    0x691155d5ba3c5bb4, 0x7b5e90a863a590db, 0xbe5fa8c79601e48e, 0x15b0db7e3f154a98, 0x1746f4505cfb0b0d,
+    0xa73d3f71adc9599b, 0x2762b768ee52a059, 0x46f845247224d404, 0x367b7ec8ee5d65d0, 0xe697d3312b23c5d8,
+    0x7a272df727e45734, 0x006f02498275caf9, 0xb78f76a651ef5c3b, 0x036f6cd615cb20b5, 0x3b5aaf95ea408124,
+    0x9c85525538c78713, 0x0f41d1fed7eb0e26, 0xb5dd69cf825ccf7f, 0x69c6e87cb89f138b, 0xc3cc803e3c779111,
+    0x09ba6e704966228d, 0xa86dc39177dff06d, 0xefb40cba3187b799, 0xc452da352762a58c, 0x9b267449827940c0,
+    0xb57a3ead491498a6};
+
 }  // namespace
 
 std::span<const SuitePrompt> verify_suite() { return kSuite; }
+std::span<const std::uint64_t> verify_steps() { return kSteps; }
 
 }  // namespace bitnet

@@ -21,4 +21,7 @@ inline constexpr std::size_t kSuiteTokens = 12;
 // The first ones are short: enough for a slow backend.
 std::span<const SuitePrompt> verify_suite();
 
+// The digests (verify_steps.h) of every step of all prompts, f16 cache.
+std::span<const std::uint64_t> verify_steps();
+
 }  // namespace bitnet

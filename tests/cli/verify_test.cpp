@@ -1,5 +1,5 @@
 // bitnet verify: that it passes here, what it prints, and how it ends. That it finds whatever kernel is wrong
-// is shown in tests/engine/verify_test.cpp.
+// is shown in tests/diagnostics/verify_test.cpp.
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -39,6 +39,8 @@ TEST(CliVerify, TheCanaryPassesEverywhere) {
     EXPECT_NE(p.at("f16_digest"), p.at("f32_digest"));
     EXPECT_NE(p.at("f16_digest"), p.at("q8_digest"));
   }
+  EXPECT_EQ(json.at("steps").front().at("step"), "inp_embd");
+  EXPECT_EQ(json.at("steps").back().at("step"), "logits");
   // Each backend with each number of threads, and with the other cache type.
   std::size_t n_checks = 0;
   for (const auto& backend : json.at("backends")) {
@@ -86,10 +88,15 @@ TEST(CliVerify, FailsWithAPreciseLineWhereASingleBitDiffers) {
   const auto first = std::ranges::find_if(lines, [](const std::string& l) { return l.starts_with("error"); });
   ASSERT_NE(first, lines.end()) << result.err;
   EXPECT_TRUE(first->starts_with(
-      "error: scalar, 1 thread, prefill chunk 512, f16 cache, prompt \"The capital of France is\": "
-      "the logits' digest is "))
+      "error: scalar, 1 thread, prefill chunk 512, step result_norm: the first step that gives other values: "
+      "the norm before the head (digest "))
       << *first;
-  EXPECT_PRED2(has, *first, ", not 58e473fcd962db4d");
+  const auto prompt = std::ranges::find_if(
+      lines, [](const std::string& l) { return has(l, "prompt \"The capital of France is\": "); });
+  ASSERT_NE(prompt, lines.end()) << result.err;
+  EXPECT_TRUE(prompt->starts_with("error: scalar, 1 thread, prefill chunk 512, f16 cache, ")) << *prompt;
+  EXPECT_PRED2(has, *prompt, ": the answer is right and the logits are not: their digest is ");
+  EXPECT_PRED2(has, *prompt, ", not 58e473fcd962db4d");
 }
 
 TEST(CliVerify, ComparesTheKernelsOnAFilesTensors) {

@@ -63,6 +63,14 @@ TEST(Trace, PutsUnknownNamesBehindTheirLayerOrLast) {
   }
 }
 
+TEST(Trace, SaysWhatAStepIs) {
+  EXPECT_EQ(meaning_of("blk.12.ffn_act"), "the gate's activation in layer 12");
+  EXPECT_EQ(meaning_of("result_norm"), "the norm before the head");
+  for (const char* name : {"", "q", "blk.", "blk.q", "blk..q", "blk.0.other", "0.q"}) {
+    EXPECT_EQ(meaning_of(name), "") << name;
+  }
+}
+
 TEST(Trace, HoldsTheSameBitsWhateverTheChunks) {
   const Model model = Model::load(kRandom + "bitnet.gguf");
   const Trace whole = trace_of(model, {});

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "diagnostics/trace.h"
 #include "diagnostics/verify_suite.h"
 #include "support/canary.h"
 
@@ -78,6 +79,11 @@ TEST(VerifyCanary, KnowsEnoughPromptsByHeart) {
     EXPECT_EQ(got.q8_digest, expected.q8_digest) << got.prompt;
     EXPECT_FALSE(expected.answer.empty()) << got.prompt;
   }
+  ASSERT_EQ(report.steps.size(), verify_steps().size());
+  for (std::size_t i = 0; i < report.steps.size(); ++i) {
+    EXPECT_EQ(report.steps[i].digest, verify_steps()[i]) << report.steps[i].step;
+    EXPECT_NE(meaning_of(report.steps[i].step), "") << report.steps[i].step;
+  }
   EXPECT_EQ(report.n_failed(), 0U);
   EXPECT_TRUE(report.failures.empty());
 }
@@ -92,13 +98,43 @@ TEST(VerifyCanary, FindsAKernelThatIsWrongByOneBit) {
     EXPECT_GT(row.n_checks, 0U) << row.check;
   }
   ASSERT_FALSE(report.failures.empty());
-  const VerifyFailure& first = report.failures.front();
-  EXPECT_EQ(first.backend, "broken");
-  EXPECT_EQ(first.n_threads, 1U);
-  EXPECT_EQ(first.chunk, 1U);
-  EXPECT_EQ(first.where, "f16 cache, prompt \"" + std::string(verify_suite()[0].prompt) + "\"");
-  EXPECT_NE(first.what.find("digest"), std::string::npos) << first.what;
-  EXPECT_NE(first.what.find(", from position "), std::string::npos) << first.what;
+  const VerifyFailure& step = report.failures[0];
+  EXPECT_EQ(step.backend, "broken");
+  EXPECT_EQ(step.chunk, 1U);
+  EXPECT_EQ(step.where, "step blk.0.q");
+  EXPECT_NE(step.what.find("the product that makes queries in layer 0"), std::string::npos) << step.what;
+  const VerifyFailure& prompt = report.failures[1];
+  EXPECT_EQ(prompt.backend, "broken");
+  EXPECT_EQ(prompt.n_threads, 1U);
+  EXPECT_EQ(prompt.chunk, 1U);
+  EXPECT_EQ(prompt.where, "f16 cache, prompt \"" + std::string(verify_suite()[0].prompt) + "\"");
+  EXPECT_NE(prompt.what.find("digest"), std::string::npos) << prompt.what;
+  EXPECT_NE(prompt.what.find(", from position "), std::string::npos) << prompt.what;
+}
+
+// With SiLU in place of relu^2 in every backend most answers stay what they are.
+TEST(VerifyCanary, NamesTheStepThatHardlyChangesAnAnswer) {
+  Kernels broken = renamed();
+  broken.relu2_mul = good().silu_mul;
+  const std::array<const Kernels*, 1> tables{&broken};
+  const VerifyReport report = verify_canary(test::canary(), tables);
+  std::size_t n_same_answers = 0;
+  for (std::size_t i = 0; i < report.prompts.size(); ++i) {
+    n_same_answers += report.prompts[i].answer == verify_suite()[i].answer;
+    EXPECT_NE(report.prompts[i].f16_digest, verify_suite()[i].f16_digest) << report.prompts[i].prompt;
+  }
+  EXPECT_EQ(n_same_answers, 25U);
+  ASSERT_FALSE(report.failures.empty());
+  const VerifyFailure& step = report.failures.front();
+  EXPECT_EQ(step.where, "step blk.0.ffn_act");
+  EXPECT_TRUE(step.what.starts_with(
+      "the first step that gives other values: the gate's activation in layer 0 (digest "))
+      << step.what;
+  EXPECT_TRUE(step.what.ends_with("; all 14 before it are right")) << step.what;
+  const VerifyFailure* prompt = failure_of(report, "prompt \"");
+  ASSERT_NE(prompt, nullptr);
+  EXPECT_TRUE(prompt->what.starts_with("the answer is right and the logits are not: their digest is "))
+      << prompt->what;
 }
 
 TEST(VerifyCanary, FindsWhatOnlyTheOtherCacheTypesUse) {
@@ -122,9 +158,9 @@ TEST(VerifyCanary, ReportsAWrongAnswer) {
   Kernels broken = renamed();
   broken.relu2_mul = [](float* gate, const float*, std::size_t n) { std::fill_n(gate, n, 0.0F); };
   const VerifyReport report = verify_broken(test::canary(), broken);
-  ASSERT_FALSE(report.failures.empty());
-  EXPECT_NE(report.failures.front().what.find("\" where \" Paris.\" is right; "), std::string::npos)
-      << report.failures.front().what;
+  const VerifyFailure* prompt = failure_of(report, "prompt \"");
+  ASSERT_NE(prompt, nullptr);
+  EXPECT_NE(prompt->what.find("\" where \" Paris.\" is right; "), std::string::npos) << prompt->what;
 }
 
 TEST(VerifyCanary, StopsWhenTold) {
