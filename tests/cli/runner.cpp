@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "support/pipe.h"
+#include "support/temp_directory.h"
 
 namespace bitnet::test {
 
@@ -50,6 +51,20 @@ std::string refusal(const ChildResult& result, int code) {
     EXPECT_TRUE(line.starts_with("info: ") || line.starts_with("warning: ")) << result.err;
   }
   return error;
+}
+
+bool has_python() { return ::access(kPython.c_str(), X_OK) == 0; }
+
+ChildResult run_python(std::vector<std::string> args, std::map<std::string, std::string> environment) {
+  const TempDirectory home;  // for what libraries remember
+  ChildOptions options;
+  options.args = std::move(args);
+  options.environment = std::move(environment);
+  for (const char* name : {"HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"})
+    options.environment[name] = home.path();
+  ChildResult result = ChildProcess(kPython, options).wait();
+  EXPECT_FALSE(result.timed_out);
+  return result;
 }
 
 ChildResult run_until_signal(std::vector<std::string> args, int signal) {

@@ -30,6 +30,11 @@ ChildResult run_until_signal(std::vector<std::string> args, int signal);
 // is the end.
 void expect_lost_output_is_told(const std::vector<std::string>& args);
 
+// Runs a script or, after -c, a line of Python to its end, in a home directory of its own.
+inline const std::string kPython = "/usr/bin/python3";
+bool has_python();
+ChildResult run_python(std::vector<std::string> args, std::map<std::string, std::string> environment = {});
+
 // "SIGINT" or "SIGTERM", for the names of tests that have either for a parameter.
 std::string name_of_signal(const ::testing::TestParamInfo<int>& info);
 

@@ -1,8 +1,6 @@
 // scripts/plot-bench: a picture of what bitnet bench saved, or a reason why not.
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <chrono>
 #include <fstream>
 #include <span>
 
@@ -14,20 +12,6 @@ namespace bitnet::test {
 namespace {
 
 using Args = std::vector<std::string>;
-const std::string kPython = "/usr/bin/python3";
-
-ChildResult run_python(Args args) {
-  ChildOptions options;
-  options.args = std::move(args);
-  const TempDirectory home;  // for what matplotlib remembers
-  options.environment = {
-      {"HOME", home.path()}, {"XDG_CACHE_HOME", home.path()}, {"XDG_CONFIG_HOME", home.path()}};
-  options.timeout = std::chrono::seconds(120);  // matplotlib takes its time to load on a busy machine
-  ChildResult result = ChildProcess(kPython, options).wait();
-  EXPECT_FALSE(result.timed_out);
-  return result;
-}
-
 int times_in(const std::string& text, const std::string& part) {
   int n = 0;
   for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++n;
@@ -37,7 +21,7 @@ int times_in(const std::string& text, const std::string& part) {
 class PlotBench : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (::access(kPython.c_str(), X_OK) != 0) GTEST_SKIP() << "no " << kPython << " here";
+    if (!has_python()) GTEST_SKIP() << "no " << kPython << " here";
   }
   ChildResult plot(const Args& args) {
     Args all{BITNET_SCRIPTS "/plot-bench"};
