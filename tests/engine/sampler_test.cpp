@@ -11,6 +11,7 @@
 
 #include "bitnet/error.h"
 #include "engine/allocation_count.h"
+#include "kernels/exp.h"
 
 namespace bitnet {
 namespace {
@@ -171,6 +172,13 @@ TEST(Sampler, MinPDropsWhatIsFarBelowTheBest) {
   expect_distribution(frequencies(options, logs({0.15, 0.5, 0.1, 0.25}), 20000), {0, 2.0 / 3, 0, 1.0 / 3});
 }
 
+TEST(Sampler, MinPKeepsWhatLiesOnItsBound) {
+  const Logits logits{0.0F, -1.0F, -2.0F};
+  Logits weights(logits.size());
+  kernels::exp_array(logits, weights);
+  expect_distribution(frequencies({.temperature = 1.0F, .min_p = weights[1], .seed = 7}, logits, 20000),
+                      {0.7311, 0.2689, 0});
+}
 TEST(Sampler, MinPIsOfTheModelsOwnProbabilities) {
   // 0.25 / 0.5 is above 0.4, whatever the temperature makes of it: here the squares, 1 : 4 : 1.
   expect_distribution(
@@ -210,6 +218,12 @@ TEST(SamplerPenalty, DoesNotCompoundFromCallToCall) {
   expect_distribution(frequencies(options, {4.0F, 2.0F}, 20000, tokens({0})), {0.5, 0.5});
 }
 
+TEST(SamplerPenalty, LeavesTokensAloneThatAreNotInTheHistoryAnyMore) {
+  Sampler sampler({.repeat_penalty = 2.0F}, 2);
+  const Logits logits{4.0F, 3.0F};
+  EXPECT_EQ(sampler.sample(logits, tokens({0})), TokenId{1});
+  EXPECT_EQ(sampler.sample(logits, tokens({})), TokenId{0});
+}
 TEST(SamplerPenalty, ReadsTheLastTokensOfTheWindowOnly) {
   const Logits logits = ragged_logits(40);
   SamplerOptions options{.temperature = 1.0F, .repeat_penalty = 1.5F, .repeat_window = 2, .seed = 5};

@@ -209,6 +209,49 @@ TEST(Scheduler, GoesOnWithSequencesThatLostTheirMemory) {
   }
 }
 
+TEST(Scheduler, LetsAPromptWaitThatHasNoRoomBesideOthers) {
+  const Model& model = test::canary();
+  SequenceRequest request;
+  request.max_tokens = 2;
+  Scheduler scheduler(model, {.ctx_size = 128, .n_sequences = 2, .kv_tokens = 128, .n_threads = 1});
+  std::deque<Heard> heard;
+  for (const std::size_t first : {0U, 1U}) {
+    request.prompt = some_ids(100 + first, model.info().vocab);
+    std::ranges::reverse(request.prompt);  // with no beginning in common
+    scheduler.add(heard_by(heard.emplace_back(), request));
+  }
+  ASSERT_TRUE(scheduler.step());
+  EXPECT_EQ(scheduler.n_running(), 1U);
+  EXPECT_EQ(scheduler.n_waiting(), 1U);
+  while (scheduler.step()) {
+  }
+  EXPECT_EQ(scheduler.counts().n_put_back, 0);
+  for (const Heard& h : heard) EXPECT_TRUE(h.end && h.end->error.empty());
+}
+
+TEST(Scheduler, EndsACancelledSequenceInTheNextStepAndNoOther) {
+  const Model& model = test::canary();
+  SequenceRequest request;
+  request.prompt = model.tokenizer().encode("Once upon a time", {.add_bos = true});
+  request.max_tokens = 40;
+  Scheduler scheduler(model, {.ctx_size = 256, .n_threads = 1});
+  Heard cancelled;
+  Heard other;
+  const SequenceId id = scheduler.add(heard_by(cancelled, request));
+  scheduler.add(heard_by(other, request));
+  ASSERT_TRUE(scheduler.step());
+  ASSERT_FALSE(cancelled.end);
+  scheduler.cancel(id);
+  ASSERT_TRUE(scheduler.step());
+  ASSERT_TRUE(cancelled.end);
+  EXPECT_EQ(cancelled.end->result.reason, StopReason::interrupted);
+  EXPECT_EQ(scheduler.n_running(), 1U);
+  while (scheduler.step()) {
+  }
+  ASSERT_TRUE(other.end);
+  EXPECT_EQ(other.end->result.reason, StopReason::max_tokens);
+}
+
 TEST(Scheduler, RunsABeginningThatSequencesShareOnce) {
   const Model& model = test::canary();
   const std::vector<TokenId> beginning = some_ids(150, model.info().vocab);
