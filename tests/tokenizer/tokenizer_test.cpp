@@ -300,6 +300,16 @@ TEST(Tokenizer, EndsAtTheEndsThatOnlyMetadataName) {
   EXPECT_EQ(ints({t.end_tokens().begin(), t.end_tokens().end()}), (Ids{turn, message}));
 }
 
+TEST(Tokenizer, EndsAtControlTokensThatAreSpelledAsEndsWhateverTheMetadataName) {
+  VocabularyBuilder v("gpt2", "llama-bpe");
+  v.add_bytes();
+  const std::int32_t end = v.add("</s>", TokenType::control);
+  const std::int32_t turn = v.add("<|im_end|>", TokenType::control);
+  v.add("<|im_start|>", TokenType::control);
+  const Tokenizer t = v.build();
+  EXPECT_EQ(ints({t.end_tokens().begin(), t.end_tokens().end()}), (Ids{end, turn}));
+}
+
 TEST(Tokenizer, MayBeSharedBetweenThreads) {
   const std::string text = "Once upon a time, there was a little girl named Lily. 1234 <|eot_id|>";
   const Ids expected = test::encode(canary_tokenizer(), text, {.parse_special = true});
