@@ -198,6 +198,8 @@ TEST(GgufRefusal, TheAlignmentIsASanePowerOfTwo) {
 TEST(GgufRefusal, DataOffsetsAreAlignedAndInsideTheFile) {
   expect_field_refused("tensor b/offset", std::uint64_t{33},
                        {"data offset 33 is not a multiple of the alignment 32", "(tensor 'b', "});
+  expect_field_refused("tensor b/offset", std::uint64_t{40},
+                       {"data offset 40 is not a multiple of the alignment 32", "(tensor 'b', "});
   const std::string entry = "(tensor 'b', " + at(sample_offset("tensor b/length"));
   expect_refused(sample_with("tensor b/offset", kHuge - 31),
                  {"the data begins 18446744073709551584 bytes into", entry});

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "bitnet/error.h"
+#include "support/guarded_bytes.h"
 
 namespace bitnet::test {
 
@@ -67,9 +68,9 @@ std::size_t walk(const gguf::File& file) {
 }
 
 std::string refusal(std::span<const std::byte> bytes) {
-  const std::vector<std::byte> exact(bytes.begin(), bytes.end());
+  const GuardedBytes guarded(bytes);
   try {
-    walk(gguf::File::from_bytes(exact, "m.gguf"));
+    walk(gguf::File::from_bytes(guarded.span(), "m.gguf"));
   } catch (const ModelError& error) {
     return error.what();
   }

@@ -20,8 +20,8 @@ GgufBuilder sample_builder();
 // depends on all of it.
 std::size_t walk(const gguf::File& file);
 
-// Parses and walks an exact copy of `bytes`, behind which a sanitizer sees any access. The message of the
-// ModelError; empty when the file is accepted. Any other exception passes through.
+// Parses and walks a copy of `bytes` behind which nothing can be read. The message of the ModelError; empty
+// when the file is accepted. Any other exception passes through.
 std::string refusal(std::span<const std::byte> bytes);
 
 }  // namespace bitnet::test

@@ -45,6 +45,15 @@ TEST_P(Families, DifferFromTheReferenceWithOneThingChanged) {
   EXPECT_NE(logits(shifted), logits(model)) << "key heads";
 }
 
+TEST_P(Families, TakeTheEpsilonThatTheFileNames) {
+  SmallModel model = model_of(GetParam());
+  ReferenceGraph graph = graph_of(GetParam());
+  model.set(model.key("attention.layer_norm_rms_epsilon"), 0.25F);
+  EXPECT_GT(error_of(model, graph), kAnotherModel);
+  graph.epsilon = 0.25;
+  EXPECT_LT(error_of(model, graph), kSinglePrecision);
+}
+
 TEST_P(Families, GiveTheSameBitsWhateverTheBackendThreadsAndChunks) {
   const LoadedModel loaded(SmallModel(GetParam(), kWide));
   for (const ActivationType activations : {ActivationType::int8, ActivationType::f32}) {
