@@ -164,6 +164,8 @@ TEST_F(SplitFile, TensorsThatAreMissingOrThereTwiceAreTold) {
   GgufBuilder twice = part(1);
   put(1, twice.add_f32("t0", {40}, std::vector<float>(40)));
   expect_refused(name_of_part(0), name_of_part(0), "split.tensors.count is 3, but all parts have 4 tensors");
+  for (int i = 0; i < 3; ++i) put(i, part(static_cast<std::uint16_t>(i), 3, 4));
+  expect_refused(name_of_part(0), name_of_part(0), "split.tensors.count is 4, but all parts have 3 tensors");
   for (int i = 0; i < 3; ++i) {
     GgufBuilder b = part(static_cast<std::uint16_t>(i), 3, 4);
     if (i == 1) b.add_f32("t0", {40}, std::vector<float>(40));

@@ -14,6 +14,7 @@ namespace {
 using enum TensorType;
 using made_rows::Bytes;
 using made_rows::coded;
+using made_rows::filled;
 using made_rows::write;
 using made_rows::Written;
 
@@ -24,12 +25,6 @@ struct KnownBlock {
   std::vector<std::size_t> plus;
   Bytes bytes;
 };
-
-Bytes filled(std::size_t n, unsigned fill, std::initializer_list<std::pair<std::size_t, unsigned>> others) {
-  Bytes bytes(n, static_cast<std::byte>(fill));
-  for (const auto& [at, byte] : others) bytes[at] = static_cast<std::byte>(byte);
-  return bytes;
-}
 
 TEST(CodedRow, IsWrittenInTheBytesOfEachFormat) {
   const std::vector<KnownBlock> blocks{

@@ -26,6 +26,7 @@ namespace {
 using enum TensorType;
 using made_rows::Bytes;
 using made_rows::coded;
+using made_rows::filled;
 using made_rows::values_of;
 using made_rows::write;
 using made_rows::Written;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <initializer_list>
 #include <utility>
 #include <vector>
 
@@ -10,6 +11,14 @@
 namespace bitnet::quant::made_rows {
 
 using Bytes = std::vector<std::byte>;
+
+// n bytes alike but for some, {place, byte}.
+inline Bytes filled(std::size_t n, unsigned fill,
+                    std::initializer_list<std::pair<std::size_t, unsigned>> others) {
+  Bytes bytes(n, static_cast<std::byte>(fill));
+  for (const auto& [at, byte] : others) bytes[at] = static_cast<std::byte>(byte);
+  return bytes;
+}
 
 inline std::vector<float> values_of(const Matrix& w, std::size_t row) {
   std::vector<float> values(w.cols);
