@@ -49,17 +49,16 @@ void KvBlocks::forget(Block block) {
   free_.push_back(block);
 }
 
-KvBlocks::Block KvBlocks::remember(Block block, std::optional<Block> parent,
-                                   std::span<const TokenId> tokens) {
+KvBlocks::Block KvBlocks::remember(Block block, Block parent, std::span<const TokenId> tokens) {
   assert(!tokens.empty() && tokens.size() <= kTokens && nodes_[block].n_tokens == 0);
-  Block& first = children_of(parent.value_or(kNone));
+  Block& first = children_of(parent);
   for (Block b = first; b != kNone; b = nodes_[b].next_sibling) {
     if (!std::ranges::equal(tokens_of(b), tokens)) continue;
     nodes_[b].last_used = ++now_;
     return b;
   }
   Node& node = nodes_[block];
-  node.parent = parent.value_or(kNone);
+  node.parent = parent;
   node.next_sibling = first;
   node.n_tokens = static_cast<std::uint32_t>(tokens.size());
   node.last_used = ++now_;

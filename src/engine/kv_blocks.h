@@ -22,6 +22,7 @@ class KvBlocks {
  public:
   using Block = std::uint32_t;
   static constexpr std::size_t kTokens = kernels::kKeyBlock;
+  static constexpr Block kNone = static_cast<Block>(-1);
 
   explicit KvBlocks(std::size_t n_blocks);
 
@@ -37,9 +38,9 @@ class KvBlocks {
   void release(Block block);  // by one of its holders
 
   // Remembers that a block has the keys and values of `tokens` (1 to kTokens), following all that `parent`,
-  // a full block, stands for; nullopt: they begin the sequence. If another block has just these, that is the
+  // a full block, stands for; kNone: they begin the sequence. If another block has just these, that is the
   // one remembered, and it is returned.
-  Block remember(Block block, std::optional<Block> parent, std::span<const TokenId> tokens);
+  Block remember(Block block, Block parent, std::span<const TokenId> tokens);
 
   // What is remembered of the beginning of a sequence.
   struct Beginning {
@@ -52,8 +53,6 @@ class KvBlocks {
   Beginning find(std::span<const TokenId> tokens);
 
  private:
-  static constexpr Block kNone = static_cast<Block>(-1);
-
   struct Node {
     Block parent = kNone;
     Block first_child = kNone;

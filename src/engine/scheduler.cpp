@@ -164,7 +164,7 @@ void Scheduler::Impl::give_up_blocks(Running& r) {
   if (options.share_prefixes && n_tail > 0) {
     remember_full_blocks(r);
     const std::size_t i = r.n_remembered;
-    kv.remember(r.blocks[i], i == 0 ? std::nullopt : std::optional(r.blocks[i - 1]),
+    kv.remember(r.blocks[i], i == 0 ? KvBlocks::kNone : r.blocks[i - 1],
                 r.sequence->tokens().subspan(i * kBlock, n_tail));
   }
   for (const KvBlocks::Block b : r.blocks) kv.release(b);
@@ -246,7 +246,7 @@ void Scheduler::Impl::run_pass() {
 void Scheduler::Impl::remember_full_blocks(Running& r) {
   const std::span<const TokenId> all = r.sequence->tokens();
   for (std::size_t& i = r.n_remembered; (i + 1) * kBlock <= r.sequence->n_run(); ++i) {
-    const std::optional<KvBlocks::Block> parent = i == 0 ? std::nullopt : std::optional(r.blocks[i - 1]);
+    const KvBlocks::Block parent = i == 0 ? KvBlocks::kNone : r.blocks[i - 1];
     const KvBlocks::Block kept = kv.remember(r.blocks[i], parent, all.subspan(i * kBlock, kBlock));
     if (kept == r.blocks[i]) continue;
     kv.hold(kept);

@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <optional>
 #include <vector>
 
 #include "engine/same_bits.h"
@@ -15,7 +14,7 @@ constexpr std::size_t kTokens = KvBlocks::kTokens;
 // The blocks that hold a sequence, remembered and let go.
 std::vector<KvBlocks::Block> remember(KvBlocks& kv, std::span<const TokenId> tokens) {
   std::vector<KvBlocks::Block> blocks;
-  std::optional<KvBlocks::Block> parent;
+  KvBlocks::Block parent = KvBlocks::kNone;
   for (std::size_t i = 0; i < tokens.size(); i += kTokens) {
     const KvBlocks::Block own = kv.take().value();
     const KvBlocks::Block kept =
