@@ -167,7 +167,7 @@ TEST(Scheduler, GivesTheSameWhileOthersComeAndGo) {
   const Model& model = test::canary();
   const std::vector<SequenceRequest> requests = mixed_requests(model, 64);
   const std::vector<Heard> expected = all_alone(model, requests, 256);
-  for (const std::size_t n_sequences : {5, 64}) {
+  for (const std::size_t n_sequences : {5U, 64U}) {
     Scheduler scheduler(
         model, {.ctx_size = 256, .n_sequences = n_sequences, .prompt_tokens_beside = 7, .n_threads = 2});
     std::deque<Heard> heard;
@@ -303,7 +303,7 @@ TEST(Scheduler, TellsTheLogitsOfAPromptThatOthersHaveRunBefore) {
   std::deque<Heard> heard;
   scheduler.add(heard_by(heard.emplace_back(), request));
   want_logits_of_prompt(request);
-  for (const std::size_t max_tokens : {0, 5, 5}) {
+  for (const std::size_t max_tokens : {0U, 5U, 5U}) {
     request.max_tokens = max_tokens;
     scheduler.add(heard_by(heard.emplace_back(), request));
     while (scheduler.step()) {
@@ -372,7 +372,7 @@ TEST(Scheduler, LetsFunctionsOfARequestAddAndCancel) {
 TEST(Scheduler, EndsAtTheEndOfTheContext) {
   const Model& model = test::canary();
   const SequenceRequest request{.prompt = some_ids(60, model.info().vocab)};
-  for (const std::size_t ctx_size : {61, 64, 65, 130}) {
+  for (const std::size_t ctx_size : {61U, 64U, 65U, 130U}) {
     Scheduler scheduler(model, {.ctx_size = ctx_size, .n_threads = 1});
     Heard heard;
     scheduler.add(heard_by(heard, request));

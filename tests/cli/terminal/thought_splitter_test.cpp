@@ -22,7 +22,7 @@ std::string split(const std::string& answer, std::size_t size, bool has_begun = 
 }
 
 TEST(ThoughtSplitter, TellsTheThinkingFromTheAnswerHoweverItComes) {
-  for (const std::size_t size : {1, 2, 3, 7, 8, 100}) {
+  for (const std::size_t size : {1U, 2U, 3U, 7U, 8U, 100U}) {
     EXPECT_EQ(split("<think>\na < b\n</think>\n\nb", size), "[<think>\na < b\n</think>]\n\nb");
     EXPECT_EQ(split(" \n<think></think>", size), "[ \n<think></think>]");
     EXPECT_EQ(split("<think>a</<</think>b</think>", size), "[<think>a</<</think>]b</think>");

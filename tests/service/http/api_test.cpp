@@ -105,7 +105,7 @@ TEST_F(Api, StreamsTheTextThatItGivesWhole) {
   const std::vector<Json> events = events_of(reply);
   ASSERT_GT(events.size(), 3U);
   EXPECT_EQ(events.front()["choices"][0]["delta"]["role"], "assistant");
-  EXPECT_EQ(streamed_text(events, 0), whole["choices"][0]["message"]["content"]);
+  EXPECT_EQ(streamed_text(events, 0), whole["choices"][0]["message"]["content"].get<std::string>());
   EXPECT_EQ(events[events.size() - 2]["choices"][0]["finish_reason"], whole["choices"][0]["finish_reason"]);
   EXPECT_EQ(events.back()["usage"]["completion_tokens"], whole["usage"]["completion_tokens"]);
   EXPECT_TRUE(events.front()["usage"].is_null());
@@ -161,7 +161,7 @@ TEST_F(Api, TellsHowLikelyTokensWere) {
     EXPECT_EQ(logprobs["top_logprobs"][i][token], logprobs["token_logprobs"][i]);
     text += token;
   }
-  EXPECT_EQ(text, choice["text"]);
+  EXPECT_EQ(text, choice["text"].get<std::string>());
 }
 
 // As those who score texts ask: what counts is what a prompt's own tokens say.
