@@ -85,8 +85,9 @@ struct SparseInfo {
   // How many times as fast a fifth of the columns of ffn_down would be read and multiplied as all of them,
   // measured at loading; 0: it was not.
   double column_gain = 0;
-  std::uint64_t copied_bytes = 0;  // of ffn_down by columns: always with on, else where column_gain pays
-  double seconds = 0;              // that measuring and copying took
+  std::uint64_t copied_bytes =
+      0;  // of ffn_down by columns: always with on, else where column_gain pays and there is room
+  double seconds = 0;  // that measuring and copying took
 };
 
 // What passes of one to four tokens met, and what they left out, all layers together.

@@ -2,20 +2,21 @@
 
 #include <sys/mman.h>
 
-#include <string>
-
-#include "bitnet/error.h"
-
 namespace bitnet {
+namespace {
 
-AnonymousMemory::AnonymousMemory(std::size_t bytes, const char* purpose) : size_(bytes) {
+// Asking how much there is takes some 100 us, and less than this is soon had.
+constexpr std::size_t kLeastAsked = std::size_t{1} << 20;
+
+}  // namespace
+
+AnonymousMemory::AnonymousMemory(std::size_t bytes, const MemoryPurpose& purpose) : size_(bytes) {
   if (bytes == 0) return;
+  if (bytes >= kLeastAsked) require_room(memory_room(), bytes, purpose);
   void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (p == MAP_FAILED) {
-    throw RuntimeError("no memory for " + std::string(purpose) + " (" + std::to_string(bytes >> 20) +
-                       " MiB); use a smaller context or prefill chunk, or free memory");
-  }
+  if (p == MAP_FAILED) refuse_memory(memory_room(), bytes, purpose);
   data_ = p;
+  reserve_memory(bytes);
 }
 
 void AnonymousMemory::prefer_huge_pages() const {
@@ -25,7 +26,9 @@ void AnonymousMemory::prefer_huge_pages() const {
 }
 
 AnonymousMemory::~AnonymousMemory() {
-  if (data_ != nullptr) munmap(data_, size_);
+  if (data_ == nullptr) return;
+  munmap(data_, size_);
+  unreserve_memory(size_);
 }
 
 }  // namespace bitnet

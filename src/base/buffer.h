@@ -6,6 +6,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "base/memory_room.h"
+
 namespace bitnet {
 
 // Zero-filled anonymous memory, page aligned. Reserving it costs address space only, so a KV cache for a long
@@ -13,8 +15,9 @@ namespace bitnet {
 class AnonymousMemory {
  public:
   AnonymousMemory() = default;
-  // Throws RuntimeError naming the size and `purpose` when the memory cannot be had.
-  AnonymousMemory(std::size_t bytes, const char* purpose);
+  // Throws RuntimeError naming the size and the purpose when the memory cannot be had, or could not be had
+  // once all of it is used.
+  AnonymousMemory(std::size_t bytes, const MemoryPurpose& purpose);
   AnonymousMemory(AnonymousMemory&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
   AnonymousMemory& operator=(AnonymousMemory&& other) noexcept {
@@ -43,7 +46,8 @@ requires std::is_trivially_copyable_v<T>
 class Buffer {
  public:
   Buffer() = default;
-  Buffer(std::size_t count, const char* purpose) : memory_(bytes_for(count), purpose), count_(count) {}
+  Buffer(std::size_t count, const MemoryPurpose& purpose)
+      : memory_(bytes_for(count), purpose), count_(count) {}
 
   T* data() const { return static_cast<T*>(memory_.data()); }
   std::size_t size() const { return count_; }

@@ -92,6 +92,10 @@ MappedFile::MappedFile(const std::string& path, const ReadHook& on_read) {
     list_mapping(address, identity_.size, path);
     return;
   }
+  if (errno == ENOMEM) {
+    refuse_memory(address_space_room(), identity_.size,
+                  {("mapping " + printable(path, kMaxPrintedPath)).c_str()});
+  }
   if (!may_be_read_instead(errno)) refuse_errno(path, "cannot map the file", errno);
   why_read_ = std::generic_category().message(errno);
   read_all(path, on_read);

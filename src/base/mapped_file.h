@@ -38,7 +38,7 @@ class MappedFile {
   using ReadHook = std::function<bool(double fraction)>;
 
   // The whole of a regular file. Throws ModelError naming the path when it cannot be opened, is not a
-  // regular file, is empty or can be neither mapped nor read.
+  // regular file, is empty or can be neither mapped nor read; RuntimeError when there is no room for it.
   explicit MappedFile(const std::string& path, const ReadHook& on_read = {});
   MappedFile(MappedFile&& other) noexcept;
   MappedFile& operator=(MappedFile&& other) noexcept;

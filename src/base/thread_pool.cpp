@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <cassert>
 #include <chrono>
+#include <new>
 #include <string>
 #include <system_error>
 #include <utility>
 
+#include "base/memory_room.h"
 #include "base/no_signals.h"
 #include "bitnet/error.h"
 
@@ -45,6 +47,25 @@ void pause() {
 #endif
 }
 
+// That a new thread asks for.
+std::size_t stack_bytes() {
+  pthread_attr_t attributes;
+  std::size_t bytes = 0;
+  if (pthread_attr_init(&attributes) != 0) return 0;
+  pthread_attr_getstacksize(&attributes, &bytes);
+  pthread_attr_destroy(&attributes);
+  return bytes;
+}
+
+// Throws nothing: threads that were started have to be stopped.
+MemoryRoom room_while_threads_run() noexcept {
+  try {
+    return address_space_room();
+  } catch (const std::bad_alloc&) {
+    return {};
+  }
+}
+
 // Returns once value differs from `old`.
 void wait_while_equal(const std::atomic<std::uint32_t>& value, std::uint32_t old) {
   using Clock = std::chrono::steady_clock;
@@ -68,9 +89,15 @@ ThreadPool::ThreadPool(unsigned n_threads, std::span<const int> cpus) : stretche
     for (std::size_t i = 1; i < stretches_.size(); ++i) workers_.emplace_back([this, i] { work(i); });
   } catch (const std::system_error& e) {
     const std::size_t started = workers_.size() + 1;  // the caller is one
+    const MemoryRoom room = room_while_threads_run();
     stop_workers();
-    throw RuntimeError("cannot start thread " + std::to_string(started + 1) + " of " +
-                       std::to_string(n_threads) + " (" + e.what() + "); use fewer threads");
+    const std::string thread = "thread " + std::to_string(started + 1) + " of " + std::to_string(n_threads);
+    require_room(room, stack_bytes(),
+                 {("the stack of " + thread).c_str(), "use fewer threads, or allow this process more"});
+    throw RuntimeError("cannot start " + thread + " (" + e.what() + "); use fewer threads");
+  } catch (...) {
+    stop_workers();
+    throw;
   }
   if (!cpus.empty()) pin_to(cpus);
 }

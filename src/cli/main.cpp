@@ -1,5 +1,7 @@
 // The executable: reads the command line, runs one command, turns errors into one line and an exit code.
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <exception>
 #include <functional>
@@ -7,9 +9,11 @@
 #include <new>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/mapping_list.h"
+#include "base/memory_room.h"
 #include "bitnet/error.h"
 #include "cli/batch/batch_command.h"
 #include "cli/bench/bench_command.h"
@@ -54,6 +58,13 @@ ExitCode fail(ExitCode code, const std::string& message) {
   return code;
 }
 
+// Where a figure was known in advance, the library has told it.
+std::string out_of_memory() {
+  const std::string left = memory_left();
+  return "out of memory" + (left.empty() ? "" : ": more was needed than the " + left) +
+         "; free some, or allow this process more";
+}
+
 ExitCode guarded(const std::function<ExitCode()>& action) {
   try {
     return action();
@@ -67,7 +78,7 @@ ExitCode guarded(const std::function<ExitCode()>& action) {
   } catch (const Error& e) {
     return fail(ExitCode::failed, e.what());
   } catch (const std::bad_alloc&) {
-    return fail(ExitCode::failed, "out of memory; free some, or pass a smaller --ctx-size");
+    return fail(ExitCode::failed, out_of_memory());
   } catch (const std::exception& e) {
     return fail(ExitCode::failed, e.what());
   }
@@ -132,6 +143,8 @@ int main(int argc, char** argv) {
   try {
     return static_cast<int>(bitnet::cli::run_main(argc, argv));
   } catch (...) {  // not even a message could be made
+    constexpr std::string_view kMessage = "error: out of memory; free some, or allow this process more\n";
+    [[maybe_unused]] const auto written = ::write(STDERR_FILENO, kMessage.data(), kMessage.size());
     return static_cast<int>(ExitCode::failed);
   }
 }

@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "base/file_node.h"
+#include "base/memory_room.h"
 #include "base/printable.h"
 #include "bitnet/error.h"
 #include "convert/output_parts.h"
@@ -182,6 +183,7 @@ ConvertReport convert(const Source& source, const std::string& output, const Con
   if (options.dry_run) {
     try_tensors(source, plan, pool, phase("trying", 0, 1));
   } else {
+    require_room(address_space_room(), layout.n_bytes(), {"mapping the new file, which is read back"});
     OutputParts files(report.outputs, layout);
     write_tensors(source, plan, layout, files, pool, phase("writing", 0, kWritten));
     proof =

@@ -6,7 +6,7 @@
 namespace bitnet {
 namespace {
 
-constexpr const char* kPurpose = "the activations";
+constexpr MemoryPurpose kPurpose{"the activations", "use a smaller prefill chunk, or free some"};
 constexpr std::size_t kTile = kernels::QuantizedBlocks::kTileTokens;
 
 // Of the feed-forward network for n tokens.

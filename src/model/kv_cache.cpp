@@ -26,7 +26,8 @@ KvCache::KvCache(const Config& config, std::size_t n_positions, kernels::CacheTy
       values_bytes_(type == kernels::CacheType::q8 ? config.head_dim
                                                    : kernels::cache_row_bytes(type, config.head_dim)),
       row_bytes_(kernels::cache_row_bytes(type, config.head_dim)),
-      memory_(total_bytes(config, n_positions, row_bytes_), "the KV cache") {
+      memory_(total_bytes(config, n_positions, row_bytes_),
+              {"the KV cache", "use a smaller context, or free some"}) {
   memory_.prefer_huge_pages();
 }
 

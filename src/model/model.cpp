@@ -184,7 +184,8 @@ void Model::Impl::use_head(const quant::Matrix& stored, std::optional<MappedFile
   }
 }
 
-// Where leaving columns out would not pay on this machine, memory for a copy of them is not spent.
+// Where leaving columns out would not pay on this machine, memory for a copy of them is not spent, nor where
+// there is none to spare.
 void Model::Impl::make_columns(const LoadOptions& options) {
   if (options.sparse == SparseMode::off || !can_leave_out_zeros(config, weights)) return;
   const auto start = std::chrono::steady_clock::now();
@@ -193,7 +194,9 @@ void Model::Impl::make_columns(const LoadOptions& options) {
   ThreadPool pool(options.n_threads);
   if (sparse.mode == SparseMode::automatic)
     sparse.column_gain = measure_column_gain(weights, kernels::find("auto"), pool, kTypicalColumns);
-  if (sparse.mode == SparseMode::on || sparse.column_gain > kLeastColumnGain) {
+  const bool pays =
+      sparse.column_gain > kLeastColumnGain && column_copy_bytes(weights) <= memory_room().bytes;
+  if (sparse.mode == SparseMode::on || pays) {
     columns = copy_by_columns(weights, file, pool);
     sparse.copied_bytes = columns.memory.size();
   }
@@ -225,6 +228,19 @@ void Model::Impl::note_rare_rows(const LoadOptions& options) {
       separate_head_rows.emplace(file, bytes);
     }
   }
+}
+
+// What is mapped gives way to other memory, and is then read from the disk once more: nothing fails, but it
+// is slow beyond what anybody expects.
+void Model::Impl::warn_of_little_room() {
+  if (!file.identity() || !info.read_notice.empty() || weights.lanes.size() + weights.repacked.size() > 0)
+    return;
+  std::uint64_t n_bytes = 0;
+  for (const auto& bytes : read_always) n_bytes += bytes.size();
+  const MemoryRoom room = physical_memory_room();
+  if (n_bytes <= room.bytes) return;
+  info.warnings.push_back(in_mib(n_bytes) + " of it are read for every token, with " + in_mib(room.bytes) +
+                          " left " + room.where + ": much of it will come from the disk each time");
 }
 
 HeadOrigin Model::Impl::head_origin() const {
@@ -269,6 +285,7 @@ Model::Impl::Impl(gguf::File opened, const LoadOptions& options)
   make_head(options);
   make_columns(options);
   note_rare_rows(options);
+  warn_of_little_room();
   chat_hints = {.architecture = config.architecture,
                 .chat_template = file.get_string("tokenizer.chat_template").value_or("")};
 }

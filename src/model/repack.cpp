@@ -27,7 +27,7 @@ void repack(Weights& weights, const gguf::File& file, std::span<const std::span<
   };
   weights.repacked = copy_matrices(
       weights,
-      {.purpose = "a copy of the weights (--weights repack)",
+      {.purpose = {"a copy of the weights", "leave them in the file with --weights mmap"},
        // Those in lanes are copies already.
        .is_copied = [&](const quant::Matrix& w) { return w.type != quant::TensorType::lanes && !is_rare(w); },
        .copy_of = [](const quant::Matrix& from) { return from; },

@@ -27,13 +27,19 @@ bool can_leave_out_zeros(const Config& config, const Weights& weights) {
          });
 }
 
-SparseWeights copy_by_columns(const Weights& weights, const gguf::File& file, ThreadPool& pool) {
-  SparseWeights sparse;
-  sparse.file = &file;
+std::size_t column_copy_bytes(const Weights& weights) {
   std::size_t n_bytes = 0;
   for (const LayerWeights& l : weights.layers)
     n_bytes += quant::Columns{.rows = l.ffn_down.rows, .cols = l.ffn_down.cols}.n_bytes();
-  sparse.memory = AnonymousMemory(n_bytes, "a copy of the down products' weights by columns (--sparse)");
+  return n_bytes;
+}
+
+SparseWeights copy_by_columns(const Weights& weights, const gguf::File& file, ThreadPool& pool) {
+  SparseWeights sparse;
+  sparse.file = &file;
+  sparse.memory =
+      AnonymousMemory(column_copy_bytes(weights),
+                      {"a copy of the down products' weights by columns", "leave it out with --sparse off"});
   sparse.memory.prefer_huge_pages();
   auto* to = static_cast<std::byte*>(sparse.memory.data());
   for (const LayerWeights& l : weights.layers) {

@@ -22,8 +22,11 @@ struct SparseWeights {
 // Whether zeros of the feed-forward network can be left out: those of relu^2, with I2_S weights throughout.
 bool can_leave_out_zeros(const Config& config, const Weights& weights);
 
-// Copies ffn_down of every layer and gives the file's pages back as it goes; the file must outlive the
-// result. Throws RuntimeError when the memory cannot be had.
+// What a copy of ffn_down of every layer takes.
+std::size_t column_copy_bytes(const Weights& weights);
+
+// Makes it and gives the file's pages back as it goes; the file must outlive the result. Throws RuntimeError
+// when the memory cannot be had.
 SparseWeights copy_by_columns(const Weights& weights, const gguf::File& file, ThreadPool& pool);
 
 // How much faster than all of it a part of the columns would be read and multiplied, on this machine as it is

@@ -14,7 +14,7 @@ inline constexpr std::size_t kCopyStretch = std::size_t{32} << 20;
 inline constexpr std::size_t kCopyBlock = std::size_t{1} << 20;  // that a thread copies at a time
 
 struct MatrixCopies {
-  const char* purpose;  // of the memory, for messages
+  MemoryPurpose purpose;  // of the memory, for messages
   FunctionRef<bool(const quant::Matrix& w)> is_copied;
   // What a copy is, its data aside. Asked once for each place of the file.
   FunctionRef<quant::Matrix(const quant::Matrix& from)> copy_of;

@@ -4,32 +4,21 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <fstream>
 #include <string>
 
 #include "base/cpu_count.h"
-#include "support/temp_directory.h"
+#include "base/system_files.h"
 
 namespace bitnet::test {
 namespace {
 
-class CgroupQuota : public ::testing::Test {
+class CgroupQuota : public SystemFiles {
  protected:
-  void put(const std::string& path, const std::string& text) {
-    const std::filesystem::path file = root_.path() + path;
-    std::filesystem::create_directories(file.parent_path());
-    std::ofstream(file) << text;
-  }
   void put_v1(const std::string& group, const std::string& quota, const std::string& period = "100000") {
     put(group + "/cpu.cfs_quota_us", quota + "\n");
     put(group + "/cpu.cfs_period_us", period + "\n");
   }
   double quota() const { return cgroup_cpu_quota(root_.path()); }
-
-  static constexpr const char* kVersion2 =
-      "31 23 0:28 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate\n";
-
-  TempDirectory root_;
 };
 
 TEST_F(CgroupQuota, IsNoneWhereNothingSaysOtherwise) {

@@ -44,7 +44,8 @@ void read_through(const quant::Matrix& w, const gguf::File* file, ThreadPool& po
 }
 
 Int8Head::Int8Head(const quant::Matrix& w, ThreadPool& pool, const gguf::File* file)
-    : memory(quant::i8_rows::n_bytes(w.rows, w.cols), "the int8 copy of the LM head (--head int8)") {
+    : memory(quant::i8_rows::n_bytes(w.rows, w.cols),
+             {"the int8 copy of the LM head", "leave it out with --head exact"}) {
   assert(!quant::is_low_bit(w.type));
   memory.prefer_huge_pages();
   matrix = copy_at(memory.data(), w);

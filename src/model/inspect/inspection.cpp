@@ -157,6 +157,8 @@ void ask_loader(Inspection& out, const InspectionSource& source, const gguf::Fil
     out.add(FindingLevel::ok, "loading", "the engine takes this file",
             "architecture " + model.info().architecture +
                 ", every tensor has its place, every key that matters is understood");
+  } catch (const RuntimeError&) {
+    throw;  // no fault of the file
   } catch (const Error& e) {
     out.refusal = without_hint(e.what());
     out.add(FindingLevel::error, "loading", *out.refusal,

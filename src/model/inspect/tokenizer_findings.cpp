@@ -160,6 +160,8 @@ void add_tokenizer_findings(Inspection& out, const gguf::File& file) {
     add_bos(out, vocabulary, tokenizer);
     add_ends(out, tokenizer);
     add_template(out, file, tokenizer);
+  } catch (const RuntimeError&) {
+    throw;  // no fault of the file
   } catch (const Error& e) {
     out.add(error, "vocabulary", e.what(), "text cannot be turned into tokens; the engine refuses the file",
             "convert the model again with its tokenizer");
