@@ -29,6 +29,20 @@ inline bool are_finite(std::span<const float> values) {
   return std::ranges::all_of(values, [](float v) { return std::isfinite(v); });
 }
 
+// The value of the largest magnitude, the first of them if there are several.
+inline float extreme(std::span<const float> values) {
+  float most = 0;
+  // Beside it, since of fabs(v) > fabs(most) Clang 19 forgets the second fabs where it unrolls the loop.
+  float magnitude = 0;
+  for (const float v : values) {
+    if (std::fabs(v) > magnitude) {
+      magnitude = std::fabs(v);
+      most = v;
+    }
+  }
+  return most;
+}
+
 // The values of codes (quant/coded.h) in multiples of their scale.
 struct Units {
   std::uint16_t d = 0;  // the scale, an f16; 0 where all values are

@@ -20,11 +20,7 @@ bool encode(std::span<const float, Block::kElements> values, Block& block) {
     return true;
   }
   if (!are_finite(values)) return false;
-  float most = 0;
-  for (const float v : values) {
-    if (std::fabs(v) > std::fabs(most)) most = v;
-  }
-  const float d = most / -8;
+  const float d = extreme(values) / -8;
   block.d = f32_to_f16(d);
   if (std::isinf(f16_to_f32(block.d))) return false;
   const float steps = std::isfinite(1 / d) ? 1 / d : 0;

@@ -58,15 +58,6 @@ float squared_error(Group values, float scale) {
   return sum(terms);
 }
 
-// The value of the largest magnitude.
-float extreme(Group values) {
-  float most = 0;
-  for (const float v : values) {
-    if (std::fabs(v) > std::fabs(most)) most = v;
-  }
-  return most;
-}
-
 // The scale with the least squared error among those that make the extreme value some number around the
 // lowest, each improved: for given multiples q the best scale is sum(v q) / sum(q q), and leaves
 // sum(v v) - sum(v q)^2 / sum(q q). Of normally distributed values more of them, or nearer ones, gain little.
