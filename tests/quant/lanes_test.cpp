@@ -103,5 +103,16 @@ TEST_P(Lanes, TakeOneScaleForBlocksThatAreAlike) {
   EXPECT_EQ(lanes::blocks_alike(matrix(rows, n_blocks * block, packed.bytes), 6, rows, n_blocks), 8U);
 }
 
+TEST_P(Lanes, HaveOneScaleOfAllRowsOnlyWhereNoRowHasAnother) {
+  test::PackedBlocks packed = random(3, block);
+  for (std::size_t row = 0; row < 3; ++row) set_scale(packed.bytes, row, 0x3000);
+  EXPECT_EQ(lanes::scale_of_rows(matrix(3, block, packed.bytes)), 0x3000);
+  for (std::size_t row = 0; row < 3; ++row) {
+    test::PackedBlocks other = packed;
+    set_scale(other.bytes, row, 0x3400);
+    EXPECT_EQ(lanes::scale_of_rows(matrix(3, block, other.bytes)), std::nullopt) << row;
+  }
+}
+
 }  // namespace
 }  // namespace bitnet::quant
