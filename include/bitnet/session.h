@@ -28,8 +28,10 @@ constexpr std::string_view name_of(KvType type) {
 }
 
 struct SessionOptions {
-  std::size_t ctx_size = 0;  // most tokens in the sequence; 0: the model's own, at most 4096
-  unsigned n_threads = 0;    // 0: the physical cores this process may use
+  // Most tokens in the sequence; 0: the model's own, at most 4096. It may be more than the model was made
+  // for, and what the model writes there is another question.
+  std::size_t ctx_size = 0;
+  unsigned n_threads = 0;  // 0: the physical cores this process may use
   // Each thread stays on a core of its own, the one that calls run for as long as the call lasts. For a
   // machine that does nothing else; on a busy one it makes threads wait for each other.
   bool pin_threads = false;

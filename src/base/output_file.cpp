@@ -14,6 +14,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/descriptor.h"
 #include "base/printable.h"
 #include "bitnet/error.h"
 
@@ -170,6 +171,18 @@ void OutputFile::commit(Durability durability) {
   if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail("cannot name the file", errno);
   temporary_.clear();
   unlist_temporary(std::exchange(listed_, nullptr));
+  if (durability == Durability::at_once) sync_directory();
+}
+
+// Some file systems know no such thing of directories, and some directories may be written to and not read:
+// there the name follows when the system gets to it.
+void OutputFile::sync_directory() const {
+  const std::filesystem::path parent = std::filesystem::path(target_).parent_path();
+  const Descriptor directory(
+      ::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (directory.get() < 0 || ::fsync(directory.get()) == 0) return;
+  if (errno == EIO || errno == ENOSPC || errno == EDQUOT)
+    fail("cannot bring the file's name to the disk", errno);
 }
 
 void OutputFile::fail(std::string_view action, int error) const {

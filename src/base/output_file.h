@@ -44,14 +44,16 @@ class OutputFile {
   void resize(std::uint64_t n_bytes) const;
   // Where it can be read until it has its own name; empty for a pipe or device.
   const std::string& temporary_name() const { return temporary_; }
-  // When the content reaches the disk. by_and_by doesn't wait for it: after a power cut the file may be
-  // empty or garbled, under its name.
+  // When the content reaches the disk. at_once brings it there before it has its name, and the name before
+  // it returns: a power cut leaves the old file or the new one. by_and_by doesn't wait: the file may be empty
+  // or garbled then, under its name.
   enum class Durability { at_once, by_and_by };
   // Brings the file to the disk and gives it its name; nothing may be written afterwards. Throws
   // RuntimeError.
   void commit(Durability durability = Durability::at_once);
 
  private:
+  void sync_directory() const;
   [[noreturn]] void fail(std::string_view action, int error) const;
   void follow_dangling_links();
   void open_temporary(std::string_view ending);

@@ -1,7 +1,5 @@
 #include "convert/output_parts.h"
 
-#include <unistd.h>
-
 #include <string_view>
 
 #include "base/printable.h"
@@ -24,7 +22,6 @@ OutputParts::OutputParts(const std::vector<std::string>& names, const Layout& la
   const std::size_t n = names.size();
   for (std::size_t i = 0; i < n; ++i) {
     const std::string ending = n == 1 ? std::string() : gguf::parts_ending(i, n);
-    replaces_.push_back(::access(names[i].c_str(), F_OK) == 0);
     files_.push_back(std::make_unique<OutputFile>(names[i], kAdvice, ending));
     const std::string& name = files_.back()->temporary_name();
     if (n > 1 && stem_of(name, i, n) != stem_of(readable_name(), 0, n)) {
@@ -44,7 +41,7 @@ void OutputParts::write_at(const TensorPlace& place, std::uint64_t offset,
 
 void OutputParts::commit() {
   for (std::size_t i = files_.size(); i-- > 0;) {
-    files_[i]->commit(replaces_[i] ? OutputFile::Durability::at_once : OutputFile::Durability::by_and_by);
+    files_[i]->commit();
   }
 }
 

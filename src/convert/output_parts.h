@@ -23,13 +23,11 @@ class OutputParts {
   // What gguf::File::open takes to read them all.
   const std::string& readable_name() const { return files_.front()->temporary_name(); }
 
-  // Gives them their names, the first part last: where it is, all are. What takes the place of a file that
-  // was there is on the disk before.
+  // Brings them to the disk and gives them their names, the first part last: where it is, all are.
   void commit();
 
  private:
   std::vector<std::unique_ptr<OutputFile>> files_;
-  std::vector<bool> replaces_;  // a file
 };
 
 }  // namespace bitnet::convert

@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "bitnet/error.h"
+#include "engine/session_choices.h"
+#include "engine/session_impl.h"
 
 namespace bitnet {
 namespace {
@@ -155,8 +157,7 @@ PerplexityResult measure_perplexity(Session& session, const Tokenizer& tokenizer
       at += piece.size();
     }
     if (!std::isfinite(nll.mean)) {
-      throw RuntimeError("the model's output in window " + std::to_string(result.n_windows + 1) +
-                         " is not finite: the model is broken; bitnet inspect may say why");
+      not_finite(session.impl().model, run, "in window " + std::to_string(result.n_windows + 1)).raise();
     }
     write(nll, n_bytes, result);
     if (hooks.on_window) {

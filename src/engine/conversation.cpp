@@ -114,7 +114,7 @@ std::vector<TokenId> Conversation::make_room(const TurnOptions& options) {
     throw OptionError(
         "the message" + std::string(first_turn() == 1 ? " and the system message take " : " takes ") +
             std::to_string(prompt.size()) + " tokens, and the context holds " + std::to_string(ctx_size) +
-            "; shorten it" + (may_grow ? " or raise " : ": the model allows no larger "),
+            "; shorten it" + (may_grow ? " or raise " : ": the model was made for no larger "),
         "ctx_size", may_grow ? ", to " + std::to_string(model_.info().context_length) + " at most" : "");
   }
   if (n_forgotten > 0) {

@@ -116,9 +116,7 @@ class Generation {
     const std::optional<TokenId> id =
         query ? sampler_.sample(session_.candidates(*query, n_back), history_)
               : sampler_.sample(logits.empty() ? session_.logits(n_back) : logits, history_);
-    if (!id) {
-      throw RuntimeError(not_finite_at(history_.size()));
-    }
+    if (!id) not_finite(session_.impl().model, history_, position_text(history_.size())).raise();
     return *id;
   }
 

@@ -11,8 +11,11 @@
 #include <atomic>
 #include <bit>
 #include <cerrno>
+#include <memory>
 #include <system_error>
+#include <utility>
 
+#include "base/mapping_list.h"
 #include "base/output_file.h"
 #include "bitnet/error.h"
 #include "model/config.h"
@@ -72,11 +75,36 @@ std::uint64_t checksum_of(PromptHeader header, std::span<const TokenId> tokens,
   return sum.value();
 }
 
+// A part of the file where keys and values are looked for: what happens to the file there is told by name.
+class MappedBlocks {
+ public:
+  MappedBlocks(std::span<const std::byte> memory, const std::string& path, const Descriptor& file)
+      : begin_(memory.data()), file_(::fcntl(file.get(), F_DUPFD_CLOEXEC, 0)) {
+    ::fstat(file_.get(), &status_);
+    list_mapping(begin_, memory.size(), path);
+  }
+  MappedBlocks(const MappedBlocks&) = delete;
+  MappedBlocks& operator=(const MappedBlocks&) = delete;
+  ~MappedBlocks() {
+    struct stat now {};
+    const bool has_changed =
+        ::fstat(file_.get(), &now) == 0 &&
+        (now.st_size != status_.st_size || now.st_mtim.tv_sec != status_.st_mtim.tv_sec ||
+         now.st_mtim.tv_nsec != status_.st_mtim.tv_nsec);
+    unlist_mapping(begin_, has_changed);
+  }
+
+ private:
+  const std::byte* begin_;
+  Descriptor file_;
+  struct stat status_ {};
+};
+
 }  // namespace
 
 // O_NONBLOCK: opening a named pipe must not wait for a writer; it means nothing for regular files.
 PromptFile::PromptFile(const std::string& path, const PromptOrigin& origin)
-    : file_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
+    : path_(path), file_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
   if (!exists()) {
     is_ours_ = errno == ENOENT;
     if (is_ours_) return;
@@ -149,12 +177,12 @@ std::span<std::byte> PromptFile::map(std::size_t first_block, std::size_t end_bl
   return mapped == MAP_FAILED ? std::span<std::byte>() : std::span(begin, size);
 }
 
-bool PromptFile::read(std::size_t first_block, std::size_t n_positions, const KvCache& cache,
-                      ThreadPool& pool) {
+bool PromptFile::read(std::size_t first_block, std::size_t n_positions, KvCache& cache, ThreadPool& pool) {
   const std::size_t end_block = n_blocks_of(n_positions);
   // The block in which the sequence goes on is written to at once: it is read.
   const std::size_t end_whole = n_positions / kKeyBlock;
   const std::span<std::byte> mapped = map(first_block, end_whole, cache);
+  auto source = mapped.empty() ? nullptr : std::make_shared<const MappedBlocks>(mapped, path_, file_);
   std::atomic<bool> is_whole = true;
   pool.parallel_for(end_block - first_block, 1, [&](std::size_t begin, std::size_t end) {
     for (std::size_t block = first_block + begin; block < first_block + end; ++block) {
@@ -176,7 +204,10 @@ bool PromptFile::read(std::size_t first_block, std::size_t n_positions, const Kv
       if (!is_read || sum.value() != block_checksums_[block]) is_whole.store(false);
     }
   });
-  if (is_whole) return true;
+  if (is_whole) {
+    if (source) cache.keep(mapped.data(), std::move(source));
+    return true;
+  }
   fault_ = "is damaged";
   if (!mapped.empty() &&
       ::mmap(mapped.data(), mapped.size(), PROT_READ | PROT_WRITE,

@@ -47,7 +47,7 @@ class PromptFile {
   // Takes the blocks from `first_block` on that hold the positions below n_positions, at most
   // tokens().size(). False: they are not what was written, which fault() then says, and those blocks of the
   // cache hold zeros.
-  bool read(std::size_t first_block, std::size_t n_positions, const KvCache& cache, ThreadPool& pool);
+  bool read(std::size_t first_block, std::size_t n_positions, KvCache& cache, ThreadPool& pool);
 
   // Puts the first tokens.size() positions of the cache in a file's place. Gives its size. Throws
   // RuntimeError when it cannot be written.
@@ -59,6 +59,7 @@ class PromptFile {
   // Those blocks of the cache; empty: it cannot be done.
   std::span<std::byte> map(std::size_t first_block, std::size_t end_block, const KvCache& cache) const;
 
+  std::string path_;
   Descriptor file_;
   std::string fault_;
   bool is_ours_ = false;

@@ -46,9 +46,7 @@ Score score(const Model& model, Session& session, std::span<const TokenId> ids, 
     logprobs.set(logits);
     const double logprob = logprobs.of(ids[index]);
     if (!std::isfinite(logprob) || !std::ranges::all_of(logits, [](float x) { return std::isfinite(x); })) {
-      throw RuntimeError("the model's output is not finite at position " +
-                         std::to_string(to_index(position)) +
-                         "; the file is damaged or was converted wrongly");
+      not_finite(session.impl().model, ids.first(index), position_text(to_index(position))).raise();
     }
     ++total.n_tokens;
     total.n_bytes += model.tokenizer().bytes_of(ids[index], /*with_special=*/false).size();

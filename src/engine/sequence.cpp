@@ -8,11 +8,13 @@
 #include "base/seconds_since.h"
 #include "bitnet/error.h"
 #include "engine/session_choices.h"
+#include "model/model_impl.h"
 
 namespace bitnet {
 
 Sequence::Sequence(SequenceId id, const Model& model, SequenceRequest request, std::size_t ctx_size)
     : id_(id),
+      model_(model.impl()),
       request_(std::move(request)),
       ctx_size_(ctx_size),
       sampler_(request_.sampler, model.info().vocab),
@@ -40,7 +42,7 @@ void Sequence::cached(std::size_t n) {
 
 bool Sequence::tell(std::span<const float> logits) {
   if (!std::ranges::all_of(logits, [](float x) { return std::isfinite(x); })) {
-    error_ = not_finite_at(n_told_);
+    error_ = not_finite(model_, std::span(history_).first(n_told_ + 1), position_text(n_told_)).what;
   } else {
     ++n_told_;
     try {
@@ -70,7 +72,7 @@ bool Sequence::choose(std::span<const Candidate> candidates) {
 bool Sequence::take(std::optional<TokenId> id, std::span<const float> logits) {
   const double seconds = seconds_since(std::exchange(last_choice_, Clock::now()));
   if (!id) {
-    error_ = not_finite_at(history_.size());
+    error_ = not_finite(model_, history_, position_text(history_.size())).what;
     reason_ = StopReason::interrupted;
     return true;
   }

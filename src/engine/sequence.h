@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "bitnet/candidates.h"
+#include "bitnet/model.h"
 #include "bitnet/scheduler.h"
 #include "engine/text_ending.h"
 
@@ -67,6 +68,7 @@ class Sequence {
   bool has_told_all() const { return !request_.on_prompt_token || n_told_ + 1 >= n_prompt(); }
 
   SequenceId id_;
+  const Model::Impl& model_;
   SequenceRequest request_;
   std::size_t ctx_size_;
   Sampler sampler_;

@@ -4,12 +4,15 @@
 #include <string>
 
 #include "base/cpu_count.h"
+#include "base/printable.h"
 #include "bitnet/error.h"
 
 namespace bitnet {
 namespace {
 
 constexpr std::size_t kDefaultContext = 4096;
+// More than any model was made for; whether there is memory for it is another question.
+constexpr std::size_t kMostContext = std::size_t{1} << 24;
 constexpr unsigned kMaxThreads = 1024;
 
 }  // namespace
@@ -21,19 +24,32 @@ std::size_t in_range(std::size_t value, std::size_t least, std::size_t most, con
                         std::to_string(most));
 }
 
-std::string not_finite_at(std::size_t position) {
-  return "the model's output is not finite at position " + std::to_string(position) +
-         "; the file is damaged or was converted wrongly";
+void NotFinite::raise() const {
+  if (is_of_file) throw ModelError(what);
+  throw RuntimeError(what);
 }
+
+NotFinite not_finite(const Model::Impl& model, std::span<const TokenId> tokens, const std::string& where) {
+  const quant::Matrix& embedding = model.weights.token_embd;
+  const quant::TypeInfo& type = quant::info(embedding.type);
+  if (type.check.find_fault != nullptr) {
+    for (const TokenId id : tokens) {
+      const auto bad = type.check.find_fault(embedding, to_index(id), to_index(id) + 1);
+      if (!bad) continue;
+      return {printable(model.file.name(), kMaxPrintedPath) +
+                  ": tensor token_embd.weight: " + std::string(type.check.unit) + " " + std::to_string(*bad) +
+                  " " + std::string(type.check.fault) + "; " + std::string(type.check.hint),
+              true};
+    }
+  }
+  return {"the model's output is not finite " + where + "; the file is damaged or was converted wrongly"};
+}
+
+std::string position_text(std::size_t position) { return "at position " + std::to_string(position); }
 
 std::size_t choose_ctx_size(const Config& config, std::size_t wanted) {
   if (wanted == 0) return std::min(config.context_length, kDefaultContext);
-  if (wanted > config.context_length) {
-    throw OptionError("", "ctx_size",
-                      " " + std::to_string(wanted) + " is more than the model was made for; at most " +
-                          std::to_string(config.context_length));
-  }
-  return wanted;
+  return in_range(wanted, 1, kMostContext, "ctx_size");
 }
 
 unsigned choose_threads(unsigned wanted) {
@@ -82,10 +98,11 @@ void check_tokens(const Config& config, std::size_t ctx_size, std::size_t positi
   if (tokens.empty()) throw UsageError("no tokens to run: the prompt is empty");
   if (tokens.size() > ctx_size - position) {
     const std::string before = position > 0 ? " after " + std::to_string(position) : "";
-    throw OptionError(std::to_string(tokens.size()) + " tokens" + before + " do not fit a context of " +
-                          std::to_string(ctx_size) + "; shorten the prompt" +
-                          (ctx_size < config.context_length ? " or raise " : ": the model allows no larger "),
-                      "ctx_size", "");
+    throw OptionError(
+        std::to_string(tokens.size()) + " tokens" + before + " do not fit a context of " +
+            std::to_string(ctx_size) + "; shorten the prompt" +
+            (ctx_size < config.context_length ? " or raise " : ": the model was made for no larger "),
+        "ctx_size", "");
   }
   for (const TokenId id : tokens) {
     if (to_int(id) < 0 || to_index(id) >= config.vocab) {

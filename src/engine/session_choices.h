@@ -31,7 +31,16 @@ std::size_t in_range(std::size_t value, std::size_t least, std::size_t most, con
 void check_tokens(const Config& config, std::size_t ctx_size, std::size_t position,
                   std::span<const TokenId> tokens);
 
-// What is said of logits with a NaN or an infinity among them.
-std::string not_finite_at(std::size_t position);
+// What is said of logits with a NaN or an infinity among them, which follow these tokens: `where` they are,
+// or, as the loader would have said it, which value of the embedding makes them so. Of that not all is looked
+// through when a model is loaded.
+struct NotFinite {
+  std::string what;
+  bool is_of_file = false;
+
+  [[noreturn]] void raise() const;  // ModelError, if it is, or RuntimeError
+};
+NotFinite not_finite(const Model::Impl& model, std::span<const TokenId> tokens, const std::string& where);
+std::string position_text(std::size_t position);  // "at position 3"
 
 }  // namespace bitnet

@@ -4,7 +4,10 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <span>
+#include <utility>
 
 #include "base/buffer.h"
 #include "kernels/kernels.h"
@@ -45,6 +48,12 @@ class KvCache {
   void store_value(const kernels::Kernels& kernels, std::size_t layer, std::size_t kv_head, std::size_t place,
                    const float* x) const {
     store(kernels, layer, kValues, kv_head, place, x);
+  }
+
+  // Where a part of its memory comes from, as a file that is mapped there: goes with the memory, or when there
+  // is another for what begins at the same place.
+  void keep(const std::byte* begin, std::shared_ptr<const void> source) {
+    sources_.insert_or_assign(begin, std::move(source));
   }
 
   // Copies what the first n positions of block `from` hold to block `to`.
@@ -91,6 +100,7 @@ class KvCache {
   std::size_t values_bytes_;  // of one head at one position, without a unit
   std::size_t row_bytes_;     // and with it
   AnonymousMemory memory_;    // [n_blocks, n_layers, 2, n_kv_heads] of kKeyBlock rows, and units
+  std::map<const std::byte*, std::shared_ptr<const void>> sources_;
 };
 
 }  // namespace bitnet

@@ -6,11 +6,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <vector>
 
 #include "bitnet/error.h"
+#include "support/disk_calls.h"
 #include "support/temp_directory.h"
 
 namespace bitnet {
@@ -92,6 +95,32 @@ TEST_F(OutputFileTest, TheTemporaryFilesOfAllCanBeTakenAlong) {
   OutputFile::remove_all_temporaries();
   EXPECT_EQ(directory_.n_files(), 1);
   EXPECT_TRUE(fs::exists(path("done")));
+}
+
+// What a power cut leaves: in any other order it may be a name without its content.
+TEST_F(OutputFileTest, IsOnTheDiskBeforeItHasItsNameAndItsNameBeforeItIsDone) {
+  std::ofstream(path()) << "old";
+  OutputFile file(path());
+  file.write("new");
+  const std::string temporary = file.temporary_name();
+  const test::DiskCalls calls;
+  file.commit();
+  EXPECT_EQ(calls.list(),
+            (std::vector<std::string>{"fsync " + temporary, "rename " + temporary + " " + path(),
+                                      "fsync " + directory_.path()}));
+}
+
+TEST_F(OutputFileTest, ThatCannotBeBroughtToTheDiskLeavesTheOldOne) {
+  std::ofstream(path()) << "old";
+  {
+    OutputFile file(path());
+    file.write("new");
+    const test::DiskCalls calls(EIO);
+    EXPECT_THROW(file.commit(), RuntimeError);
+    EXPECT_EQ(calls.list().size(), 1U);
+  }
+  EXPECT_EQ(content_of(path()), "old");
+  EXPECT_EQ(directory_.n_files(), 1);
 }
 
 TEST_F(OutputFileTest, ADeviceIsWrittenToAndStays) {

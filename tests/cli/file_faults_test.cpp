@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "cli/runner.h"
 #include "support/pipe.h"
@@ -62,6 +63,33 @@ TEST_F(FileInUse, CutShortEndsTheProgramWithItsName) {
             "error: " + model_ +
                 ": became shorter or could not be read while it was in use; leave it alone, replace "
                 "files by renaming others, and run again\n");
+}
+
+// Of it the keys and values are mapped, and read for every token.
+TEST(PromptCacheInUse, CutShortEndsTheProgramWithItsName) {
+  const TempDirectory directory;
+  const std::string cache = directory.file("prompt.kv");
+  // More than a block of positions, so that there is something to map.
+  const std::string long_prompt = std::string(200, 'a') + "\n";
+  const std::vector<std::string> args{"run", "-q",           "-m",      kCanary, "--prompt-cache",
+                                      cache, "--ignore-eos", "--jsonl", "-n",    "200",
+                                      "-p",  long_prompt};
+  ASSERT_EQ(run_bitnet(args).exit_code, 0);
+  Pipe out;
+  ASSERT_GT(::fcntl(out.writer(), F_SETPIPE_SZ, 4096), 0);
+  ChildOptions options;
+  options.args = args;
+  options.stdout_fd = out.writer();
+  ChildProcess child(executable(), options);
+  out.close_writer();
+  char first = 0;
+  ASSERT_EQ(::read(out.reader(), &first, 1), 1);  // and then the pipe is soon full
+  fs::resize_file(cache, 4096);
+  out.read_all();
+  const ChildResult result = child.wait();
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_PRED2(has, result.err,
+               "error: " + cache + ": became shorter or could not be read while it was in use");
 }
 
 TEST_F(FileInUse, WrittenToMakesTheRunAFailure) {

@@ -69,26 +69,27 @@ TEST(CliUsage, RefusesAnUnknownTemplateBeforeAnythingElse) {
 }
 
 TEST(CliUsage, RefusesNumbersThatAreNoneOrOutOfRange) {
-  expect_refused({{{"run", "-p", "a", "-t", "99999"}, "--threads 99999"},
-                  {{"run", "-p", "a", "-t", "1024", "--pin"}, "--pin: 1024 threads"},
-                  {{"run", "-p", "a", "-t", "-1"}, "--threads '-1'"},
-                  {{"run", "-p", "a", "-c", "100000"}, "at most 512"},
-                  {{"run", "-p", "a", "-c", "-5"}, "--ctx-size '-5'"},
-                  {{"run", "-p", "a", "-n", "-2"}, "--max-tokens"},
-                  {{"run", "-p", "a", "-n", ""}, "--max-tokens ''"},
-                  {{"run", "-p", "a", "-n", "1.5"}, "--max-tokens '1.5'"},
-                  {{"run", "-p", "a", "-n", "0x10"}, "--max-tokens '0x10'"},
-                  {{"run", "-p", "a", "-n", "99999999999999999999"}, "too large"},
-                  {{"run", "-p", "a", "--prefill-chunk", "0"}, "--prefill-chunk 0"},
-                  {{"run", "-p", "a", "--temp", "1", "--seed", "-2"}, "--seed '-2'"},
-                  {{"run", "-p", "a", "--temp", "warm"}, "--temp 'warm'"},
-                  {{"run", "-p", "a", "--temp", "nan"}, "--temp nan"},
-                  {{"run", "-p", "a", "--temp", "inf"}, "--temp inf"},
-                  {{"run", "-p", "a", "--temp", "-1"}, "--temp -1"},
-                  {{"run", "-p", "a", "--temp", "1", "--greedy"}, "--greedy"},
-                  {{"run", "-p", "a", "--temp", "1", "--top-p", "2"}, "--top-p 2"},
-                  {{"run", "-p", "a", "--temp", "1", "--top-k", "-1"}, "--top-k -1"},
-                  {{"run", "-p", "a", "--repeat-penalty", "0"}, "--repeat-penalty 0"}});
+  expect_refused(
+      {{{"run", "-p", "a", "-t", "99999"}, "--threads 99999"},
+       {{"run", "-p", "a", "-t", "1024", "--pin"}, "--pin: 1024 threads"},
+       {{"run", "-p", "a", "-t", "-1"}, "--threads '-1'"},
+       {{"run", "-p", "a", "-c", "100000000"}, "--ctx-size 100000000 is not between 1 and 16777216"},
+       {{"run", "-p", "a", "-c", "-5"}, "--ctx-size '-5'"},
+       {{"run", "-p", "a", "-n", "-2"}, "--max-tokens"},
+       {{"run", "-p", "a", "-n", ""}, "--max-tokens ''"},
+       {{"run", "-p", "a", "-n", "1.5"}, "--max-tokens '1.5'"},
+       {{"run", "-p", "a", "-n", "0x10"}, "--max-tokens '0x10'"},
+       {{"run", "-p", "a", "-n", "99999999999999999999"}, "too large"},
+       {{"run", "-p", "a", "--prefill-chunk", "0"}, "--prefill-chunk 0"},
+       {{"run", "-p", "a", "--temp", "1", "--seed", "-2"}, "--seed '-2'"},
+       {{"run", "-p", "a", "--temp", "warm"}, "--temp 'warm'"},
+       {{"run", "-p", "a", "--temp", "nan"}, "--temp nan"},
+       {{"run", "-p", "a", "--temp", "inf"}, "--temp inf"},
+       {{"run", "-p", "a", "--temp", "-1"}, "--temp -1"},
+       {{"run", "-p", "a", "--temp", "1", "--greedy"}, "--greedy"},
+       {{"run", "-p", "a", "--temp", "1", "--top-p", "2"}, "--top-p 2"},
+       {{"run", "-p", "a", "--temp", "1", "--top-k", "-1"}, "--top-k -1"},
+       {{"run", "-p", "a", "--repeat-penalty", "0"}, "--repeat-penalty 0"}});
 }
 
 // Of a shell variable that isn't set, most likely: nothing runs on what was not meant.

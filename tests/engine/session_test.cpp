@@ -195,11 +195,22 @@ TEST(Session, RefusesWhatDoesNotFitAndStaysAsItWas) {
 
 TEST(Session, RefusesOptionsOutOfRange) {
   const Model model = Model::load(canary_file());
-  EXPECT_THROW(Session(model, {.ctx_size = 513}), UsageError);
+  EXPECT_THROW(Session(model, {.ctx_size = (std::size_t{1} << 24) + 1}), UsageError);
   EXPECT_THROW(Session(model, {.n_threads = 100000}), UsageError);
   EXPECT_THROW(Session(model, {.prefill_chunk = 0}), UsageError);
   EXPECT_THROW(Session(model, {.prefill_chunk = 1U << 20}), UsageError);
   EXPECT_THROW(Session(model, {.backend = "avx1024"}), UsageError);
+}
+
+TEST(Session, GoesOnBeyondTheContextThatTheModelWasMadeForAndChangesNothingWithinIt) {
+  const Model model = Model::load(canary_file());
+  const std::size_t made_for = model.info().context_length;
+  const auto ids = some_ids(made_for + 8, model.info().vocab);
+  const auto within = std::span(ids).first(made_for);
+  Session longer(model, {.ctx_size = made_for + 8});
+  Session plain(model, {.ctx_size = made_for});
+  EXPECT_TRUE(same_bits(longer.run(within), plain.run(within)));
+  for (const float logit : longer.run(std::span(ids).subspan(made_for))) ASSERT_TRUE(std::isfinite(logit));
 }
 
 TEST(Session, PrefillStopsWhenAskedAfterTheLastChunkThatCameToItsEnd) {

@@ -52,8 +52,8 @@ constexpr std::size_t kPromptHeader = 128;
 constexpr std::size_t kPromptTokens = 56;    // where the header says how many there are
 constexpr std::size_t kPromptChecksum = 64;  // and its checksum
 
-const KvCache& cache() {
-  static const KvCache one(small_model().impl().config, kPositions, kernels::CacheType::f16);
+KvCache& cache() {
+  static KvCache one(small_model().impl().config, kPositions, kernels::CacheType::f16);
   return one;
 }
 

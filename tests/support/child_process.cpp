@@ -116,6 +116,15 @@ ChildProcess::~ChildProcess() {
 
 void ChildProcess::send(int signal) const { ::kill(pid_, signal); }
 
+void ChildProcess::stop_and_continue() const {
+  send(SIGSTOP);
+  siginfo_t info{};
+  while (::waitid(P_PID, static_cast<id_t>(pid_), &info, WSTOPPED | WEXITED | WNOWAIT) != 0) {
+    if (errno != EINTR) check(errno, "waitid");
+  }
+  send(SIGCONT);
+}
+
 ChildResult ChildProcess::wait() {
   ChildResult result;
   int status = 0;

@@ -38,6 +38,8 @@ class ChildProcess {
   ~ChildProcess();  // kills it if it still runs
 
   void send(int signal) const;
+  // Returns once it has stopped and been told to go on, as by a shell's Ctrl-Z and fg.
+  void stop_and_continue() const;
   ChildResult wait();
 
  private:

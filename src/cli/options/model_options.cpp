@@ -327,6 +327,13 @@ Model load_model(const ModelOptions& options, HeadKind head_kind) {
   log_debug("hidden activation {}: {}", name_of(info.hidden_act.act), info.hidden_act.reason);
   log_layout(info.i2s);
   log_debug("loaded {:.1f} MiB in {:.3f} s", to_mib(info.file_bytes), seconds.count());
+  if (options.session.ctx_size > info.context_length) {
+    log_warn(
+        "--ctx-size {}: {} was made for {} tokens; what stands further on is like nothing that it has seen, "
+        "and "
+        "text may fall apart there",
+        options.session.ctx_size, file, info.context_length);
+  }
   if (options.i2s_layout && !info.i2s.layout) {
     throw UsageError(fmt::format("--i2s-layout {}: {} has no I2_S tensors; leave it out",
                                  name_of(*options.i2s_layout), file));

@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,6 +14,7 @@
 
 #include "base/descriptor.h"
 #include "cli/batch/batch_fixture.h"
+#include "support/file_size_limit.h"
 
 namespace bitnet::test {
 namespace {
@@ -143,13 +143,10 @@ TEST_F(CliBatch, GoesOnAfterTheDiskWasFull) {
   const std::string input = requests(12);
   const std::string whole = run_bitnet(batch({input})).out;
   const std::string output = file("out.jsonl");
-  rlimit before{};
-  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
-  rlimit limit = before;
-  limit.rlim_cur = whole.size() / 2;  // inherited by the program
-  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
-  const ChildResult result = run_bitnet(batch({input, "-o", output}));
-  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+  const ChildResult result = [&] {
+    const FileSizeLimit limit(whole.size() / 2);
+    return run_bitnet(batch({input, "-o", output}));
+  }();
   EXPECT_PRED2(has, refusal(result, 1), "--resume goes on");
   EXPECT_EQ(content_of(output), whole.substr(0, whole.size() / 2));
   run_bitnet(batch({input, "-o", output, "--resume"}));

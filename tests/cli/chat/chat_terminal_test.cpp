@@ -285,7 +285,7 @@ TEST_F(ChatTerminal, GoesOnAfterWhatWentWrong) {
   say("/frob", "/frob is no command");
   say("/load /nowhere/chat.json", "/nowhere/chat.json");
   say("/save /nowhere/chat.json", "/nowhere/chat.json");
-  say(std::string(2000, '7'), "the model allows no larger");
+  say(std::string(2000, '7'), "the model was made for no larger");
   EXPECT_EQ(messages(), before);
   EXPECT_EQ(end(), 0);
 }

@@ -161,7 +161,7 @@ TEST(Chat, RefusesWhatItCannotDo) {
   EXPECT_PRED2(has, refusal(talk("a\n", {"--temp", "1"}), 2), "--greedy");
   const std::string endless = std::string(3000, '7') + "\n";
   EXPECT_PRED2(has, refusal(talk(endless), 2),
-               "the context holds 512; shorten it: the model allows no larger --ctx-size");
+               "the context holds 512; shorten it: the model was made for no larger --ctx-size");
   EXPECT_PRED2(has, refusal(talk(endless, {"-c", "64"}), 2), "raise --ctx-size, to 512 at most");
 }
 

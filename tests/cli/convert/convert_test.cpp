@@ -1,6 +1,5 @@
 // bitnet convert, as its user sees it.
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 
 #include <csignal>
 #include <filesystem>
@@ -11,6 +10,7 @@
 
 #include "cli/json_schema.h"
 #include "cli/runner.h"
+#include "support/file_size_limit.h"
 #include "support/temp_directory.h"
 
 namespace bitnet::test {
@@ -161,13 +161,10 @@ TEST_F(Convert, LeavesFilesThatAreThere) {
 
 TEST_F(Convert, LeavesTheOldFileWhereTheDiskIsFull) {
   std::ofstream(path_) << "mine";
-  rlimit before{};
-  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
-  rlimit limit = before;
-  limit.rlim_cur = 500'000;  // inherited by the program
-  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
-  const ChildResult result = convert({"--force", "--type", "tq2_0"});
-  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+  const ChildResult result = [&] {
+    const FileSizeLimit limit(500'000);
+    return convert({"--force", "--type", "tq2_0"});
+  }();
   EXPECT_PRED2(has, refusal(result, 1), "cannot write the file");
   EXPECT_EQ(content_of(path_), "mine");
   EXPECT_EQ(directory_.n_files(), 1);

@@ -96,6 +96,19 @@ TEST(CliGeneration, SaysWhenTheContextIsFull) {
   EXPECT_PRED2(has, result.err, "warning: the text stopped because the context of 16 tokens is full\n");
 }
 
+TEST(CliGeneration, WarnsOfAContextBeyondTheModelsAndTellsWhatHappensThere) {
+  const ChildResult result = run_bitnet(Args{"run", "-m", kCanary, "-p", "2+2=", "-n", "2", "-c", "131072"});
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_EQ(result.out, "4.");
+  EXPECT_PRED2(
+      has, result.err,
+      "warning: --ctx-size 131072: " + kCanary +
+          " was made for 512 tokens; what stands further on is like nothing that it has seen, and text "
+          "may fall apart there\n");
+  EXPECT_PRED2(lacks, run_bitnet(Args{"run", "-m", kCanary, "-p", "2+2=", "-n", "2", "-c", "512"}).err,
+               "--ctx-size");
+}
+
 TEST(CliGeneration, ShowsControlTokensOnlyWhenAskedTo) {
   EXPECT_EQ(text_of({"run", "-p", "2+2=", "-n", "3", "--special"}), "4.");  // the stop token is not text
   EXPECT_EQ(text_of({"run", "-p", "2+2=", "-n", "3", "--ignore-eos"}), "4.");

@@ -60,7 +60,7 @@ TEST(Serve, RefusesWhatTheModelCannotDo) {
     return refusal(run_bitnet(with({"serve", "-m", kCanary}, args)), 2);
   };
   EXPECT_PRED2(has, serve({"--think", "on"}), "--think on");
-  EXPECT_PRED2(has, serve({"--ctx-size", "100000"}), "--ctx-size 100000");
+  EXPECT_PRED2(has, serve({"--ctx-size", "100000000"}), "--ctx-size 100000000");
   EXPECT_PRED2(has, serve({"--sequences", "0"}), "--sequences 0");
   EXPECT_PRED2(has, serve({"--kv-tokens", "8"}), "--kv-tokens 8");
   EXPECT_PRED2(has, serve({"--profile"}), "--profile");
