@@ -50,8 +50,8 @@ class KvCache {
     store(kernels, layer, kValues, kv_head, place, x);
   }
 
-  // Where a part of its memory comes from, as a file that is mapped there: goes with the memory, or when there
-  // is another for what begins at the same place.
+  // Where a part of its memory comes from, as a file that is mapped there: goes with the memory, or when
+  // there is another for what begins at the same place.
   void keep(const std::byte* begin, std::shared_ptr<const void> source) {
     sources_.insert_or_assign(begin, std::move(source));
   }

@@ -395,7 +395,7 @@ TEST(Session, NamesTheOptionThatIsOutOfRange) {
     }
     return "none";
   };
-  EXPECT_EQ(option_of({.ctx_size = 100000}), "ctx_size");
+  EXPECT_EQ(option_of({.ctx_size = 100000000}), "ctx_size");
   EXPECT_EQ(option_of({.n_threads = 99999}), "n_threads");
   EXPECT_EQ(option_of({.n_threads = 1024, .pin_threads = true}), "pin_threads");
   EXPECT_EQ(option_of({.prefill_chunk = 0}), "prefill_chunk");
