@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -65,6 +66,7 @@ TEST(SoakUsage, CountsWhatTheProcessHas) {
   const std::ifstream file(kCanary);
   const Usage after = usage_now(0);
   EXPECT_GE(after.own, before.own + (memory.size() >> 1));
+  EXPECT_EQ(std::ranges::count(memory, 'x'), std::ssize(memory));  // or compilers may do without it
   EXPECT_GE(after.rss, after.own);
   EXPECT_EQ(after.n_descriptors, before.n_descriptors + 1);
   EXPECT_GE(after.n_threads, 1U);
