@@ -1,5 +1,6 @@
-# Writes the file by which CTest knows the suites of a GoogleTest program: cmake -D program=... -D list=... -P this
-execute_process(COMMAND ${program} --gtest_list_tests OUTPUT_VARIABLE output RESULT_VARIABLE result
+# Writes the file by which CTest knows the suites of a GoogleTest program: cmake -D program=... -D list=...
+# [-D emulator=...] -P this
+execute_process(COMMAND ${emulator} ${program} --gtest_list_tests OUTPUT_VARIABLE output RESULT_VARIABLE result
                 TIMEOUT 60)
 if(NOT result EQUAL 0)
   message(FATAL_ERROR "${program} --gtest_list_tests: ${result}")
@@ -18,9 +19,13 @@ foreach(line IN LISTS lines)
 endforeach()
 list(REMOVE_DUPLICATES suites)
 
+set(run "")
+foreach(word IN LISTS emulator program)
+  string(APPEND run " [==[${word}]==]")
+endforeach()
 set(text "")
 foreach(suite IN LISTS suites)
-  string(APPEND text "add_test([==[${suite}]==] [==[${program}]==] [==[--gtest_filter=${suite}.*]==])\n"
+  string(APPEND text "add_test([==[${suite}]==]${run} [==[--gtest_filter=${suite}.*]==])\n"
                      "set_tests_properties([==[${suite}]==] PROPERTIES TIMEOUT 600 "
                      "SKIP_REGULAR_EXPRESSION [==[\\[  PASSED  \\] 0 tests]==])\n")
 endforeach()

@@ -4,6 +4,12 @@
 #include <cpuid.h>
 
 #include <cstdint>
+#elif defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
+#elif defined(__aarch64__) && defined(__APPLE__)
+#include <sys/sysctl.h>
+
+#include <cstddef>
 #endif
 
 namespace bitnet::kernels {
@@ -49,6 +55,34 @@ CpuFeatures detect() {
   constexpr unsigned kAvxVnni = 1U << 4;
   features.avxvnni =
       max_subleaf >= 1 && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 && (eax & kAvxVnni) != 0;
+  return features;
+}
+
+#elif defined(__aarch64__) && defined(__linux__)
+
+// Bits as the kernel's documentation has them (arm64: ELF hwcaps); C libraries older than a processor lack
+// their names.
+CpuFeatures detect() {
+  constexpr unsigned long kAsimdDp = 1UL << 20;
+  constexpr unsigned long kI8mm = 1UL << 13;
+  CpuFeatures features;
+  features.dotprod = (getauxval(AT_HWCAP) & kAsimdDp) != 0;
+  features.i8mm = features.dotprod && (getauxval(AT_HWCAP2) & kI8mm) != 0;
+  return features;
+}
+
+#elif defined(__aarch64__) && defined(__APPLE__)
+
+bool has(const char* feature) {
+  int value = 0;
+  std::size_t size = sizeof value;
+  return sysctlbyname(feature, &value, &size, nullptr, 0) == 0 && value != 0;
+}
+
+CpuFeatures detect() {
+  CpuFeatures features;
+  features.dotprod = has("hw.optional.arm.FEAT_DotProd");
+  features.i8mm = features.dotprod && has("hw.optional.arm.FEAT_I8MM");
   return features;
 }
 

@@ -8,6 +8,8 @@ struct CpuFeatures {
   bool avxvnni = false;  // the above and AVX-VNNI
   bool avx512 =
       false;  // all but AVX-VNNI, AVX-512 F, BW, VL and VNNI, and the system saves the 512-bit registers
+  bool dotprod = false;  // ARM's FEAT_DotProd: SDOT
+  bool i8mm = false;     // the above and FEAT_I8MM: SMMLA
 };
 
 // Asks the processor once.

@@ -10,6 +10,10 @@
 #include "kernels/avx2/avx2.h"
 #include "kernels/avx512/avx512.h"
 #include "kernels/avxvnni/avxvnni.h"
+#elif defined(__aarch64__)
+#include "kernels/dotprod/dotprod.h"
+#include "kernels/i8mm/i8mm.h"
+#include "kernels/neon/neon.h"
 #endif
 
 namespace bitnet::kernels {
@@ -24,6 +28,10 @@ struct Tables {
     if (cpu_features().avx2) add(avx2::table());
     if (cpu_features().avxvnni) add(avxvnni::table());
     if (cpu_features().avx512) add(avx512::table());
+#elif defined(__aarch64__)
+    add(neon::table());
+    if (cpu_features().dotprod) add(dotprod::table());
+    if (cpu_features().i8mm) add(i8mm::table());
 #endif
   }
   void add(const Kernels& k) { list[n++] = &k; }

@@ -14,6 +14,7 @@ namespace bitnet::kernels::avx2 {
 template <typename Add>
 struct Lanes : Add {
   using Int = __m256i;
+  using Narrow = __m256i;
   using Float = __m256;
 
   static constexpr std::size_t kLanes = 8;
@@ -38,6 +39,7 @@ struct Lanes : Add {
   }
   static Int bits(Int v, char mask) { return _mm256_and_si256(v, _mm256_set1_epi8(mask)); }
   static Int look_up(Int table, Int codes) { return _mm256_shuffle_epi8(table, codes); }
+  static Narrow no_products() { return _mm256_setzero_si256(); }
   static Int broadcast(std::int32_t v) { return _mm256_set1_epi32(v); }
 
   static Float broadcast(float v) { return _mm256_set1_ps(v); }

@@ -4,9 +4,9 @@
 // codes u = numerator - (the smallest numerator). They are multiplied with the same four activations for all
 // rows, and what was taken off comes back by the sum of the activations.
 //
-// I has a vector of 32-bit lanes, I::kLanes = 16 rows or 8 (a group of rows is kParts of them), sums that
-// some lines' products may be added to (kLinesInSum; 0: any number) before they are widened, and vectors of
-// floats.
+// I has a vector of 32-bit lanes, I::kLanes = 16 rows, 8 or 4 (a group of rows is kParts of them), and
+// vectors of floats. Products are added to 32-bit sums (kLinesInSum = 0), or to narrow ones that take
+// kLinesInSum lines' before they are added to those.
 #pragma once
 
 #include <cstddef>

@@ -34,9 +34,9 @@ struct TileInput {
 inline constexpr int kToSecondCache = 2;
 
 // Sums of P vectors of rows and N tokens over lines [line, end) of a step.
-template <typename I, CodeKind kind, std::size_t P, std::size_t N, typename Input>
+template <typename I, CodeKind kind, std::size_t P, std::size_t N, typename Input, typename Sum>
 inline void add_lines(const std::byte* const (&lines)[P], std::size_t line, std::size_t end,
-                      const Input& input, typename I::Int table, typename I::Int (&sums)[P][N]) {
+                      const Input& input, typename I::Int table, Sum (&sums)[P][N]) {
   constexpr std::size_t kFields = fields_of(kind);
   for (; line < end; ++line) {
     typename I::Int words[P];
@@ -86,8 +86,8 @@ void lane_tile(const LaneProduct& product, std::size_t group, std::size_t apart,
     } else {
       constexpr std::size_t kLines = lines_in_sum<I, kind>();
       for (std::size_t line = col / columns; line < end / columns; line += kLines) {
-        typename I::Int narrow[P][N];
-        for_each<P, N>([&](auto p, auto t) { narrow[p][t] = I::broadcast(std::int32_t{0}); });
+        typename I::Narrow narrow[P][N];
+        for_each<P, N>([&](auto p, auto t) { narrow[p][t] = I::no_products(); });
         add_lines<I, kind>(lines, line, line + kLines < end / columns ? line + kLines : end / columns, input,
                            table, narrow);
         for_each<P, N>([&](auto p, auto t) { sums[p][t] = I::add_narrow(sums[p][t], narrow[p][t]); });
@@ -153,7 +153,9 @@ void matmul_lanes_of(const LaneProduct& product, std::size_t group, std::size_t 
       lane_groups<I, kind, I::kGroupsOfTile, I::kTileTokens>(product, group, end, tiles(), t);
   }
   const auto rows = [&] { return RowInput{x.q + t * x.stride, x.stride}; };
-  for (; t + 4 <= n_tokens; t += 4) lane_groups<I, kind, I::kGroupsOf4, 4>(product, group, end, rows(), t);
+  if constexpr (I::kGroupsOf4 > 0) {
+    for (; t + 4 <= n_tokens; t += 4) lane_groups<I, kind, I::kGroupsOf4, 4>(product, group, end, rows(), t);
+  }
   for (; t + 2 <= n_tokens; t += 2) lane_groups<I, kind, I::kGroupsOf2, 2>(product, group, end, rows(), t);
   for (; t < n_tokens; ++t) lane_groups<I, kind, I::kGroupsOf1, 1>(product, group, end, rows(), t);
 }
