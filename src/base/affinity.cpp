@@ -2,6 +2,8 @@
 
 namespace bitnet {
 
+#ifdef __linux__
+
 bool pin_thread(pthread_t thread, int cpu) {
   if (cpu < 0 || cpu >= CPU_SETSIZE) return false;
   cpu_set_t mask;
@@ -19,5 +21,13 @@ PinnedThread::PinnedThread(std::optional<int> cpu) {
 PinnedThread::~PinnedThread() {
   if (pinned_) pthread_setaffinity_np(pthread_self(), sizeof before_, &before_);
 }
+
+#else
+
+bool pin_thread(pthread_t, int) { return false; }
+PinnedThread::PinnedThread(std::optional<int>) {}
+PinnedThread::~PinnedThread() = default;
+
+#endif
 
 }  // namespace bitnet

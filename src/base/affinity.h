@@ -1,8 +1,10 @@
-// Binding threads to CPUs.
+// Binding threads to CPUs. Only Linux has it; elsewhere nothing is bound, and the answer says so.
 #pragma once
 
 #include <pthread.h>
+#ifdef __linux__
 #include <sched.h>
+#endif
 
 #include <optional>
 
@@ -25,7 +27,9 @@ class PinnedThread {
 
  private:
   bool pinned_ = false;
+#ifdef __linux__
   cpu_set_t before_;  // only when pinned
+#endif
 };
 
 }  // namespace bitnet

@@ -2,6 +2,8 @@
 
 #include <sys/mman.h>
 
+#include "base/memory_map.h"
+
 namespace bitnet {
 namespace {
 
@@ -13,7 +15,7 @@ constexpr std::size_t kLeastAsked = std::size_t{1} << 20;
 AnonymousMemory::AnonymousMemory(std::size_t bytes, const MemoryPurpose& purpose) : size_(bytes) {
   if (bytes == 0) return;
   if (bytes >= kLeastAsked) require_room(memory_room(), bytes, purpose);
-  void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, kAnonymousMemory, -1, 0);
   if (p == MAP_FAILED) refuse_memory(memory_room(), bytes, purpose);
   data_ = p;
   reserve_memory(bytes);

@@ -1,12 +1,15 @@
 #include "base/cpu_count.h"
 
+#ifdef __linux__
 #include <sched.h>
+#endif
 
 #include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <map>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -22,8 +25,10 @@ struct Cpu {
   unsigned nth_of_core = 0;    // 0: the first hardware thread of its core
 };
 
+#ifdef __linux__
+
 // Those of the affinity mask, by number; none if it cannot be read.
-std::vector<Cpu> cpus_in_affinity_mask() {
+std::vector<Cpu> cpus_to_use() {
   std::vector<Cpu> cpus;
   cpu_set_t mask;
   CPU_ZERO(&mask);
@@ -47,10 +52,24 @@ std::vector<Cpu> cpus_in_affinity_mask() {
   return cpus;
 }
 
+#else
+
+// As many as the system tells of, each taken for a core of its own.
+std::vector<Cpu> cpus_to_use() {
+  std::vector<Cpu> cpus(std::thread::hardware_concurrency());
+  for (int number = 0; Cpu & cpu : cpus) {
+    cpu.number = number;
+    cpu.core = {-1, number++};
+  }
+  return cpus;
+}
+
+#endif
+
 }  // namespace
 
 unsigned usable_cores() {
-  const std::vector<Cpu> cpus = cpus_in_affinity_mask();
+  const std::vector<Cpu> cpus = cpus_to_use();
   const auto n = std::ranges::count_if(cpus, [](const Cpu& cpu) { return cpu.nth_of_core == 0; });
   const unsigned cores = std::max(static_cast<unsigned>(n), 1U);
   const double quota = cgroup_cpu_quota();
@@ -59,7 +78,7 @@ unsigned usable_cores() {
 }
 
 std::vector<int> usable_cpus() {
-  std::vector<Cpu> cpus = cpus_in_affinity_mask();
+  std::vector<Cpu> cpus = cpus_to_use();
   std::ranges::stable_sort(cpus, {}, [](const Cpu& cpu) { return std::pair{cpu.nth_of_core, -cpu.speed}; });
   std::vector<int> numbers;
   for (const Cpu& cpu : cpus) numbers.push_back(cpu.number);

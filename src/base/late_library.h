@@ -1,6 +1,8 @@
 // A shared library that is loaded when something first needs it.
 #pragma once
 
+#include <cstddef>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -33,13 +35,17 @@ class LateLibrary {
   // `file` as the loader looks for it; `use` is what needs it, for the message. Throws RuntimeError when it
   // cannot be loaded.
   LateLibrary(const std::string& file, std::string_view use);
+  // One that the program carries in itself, `bytes` being its file's.
+  LateLibrary(std::span<const std::byte> bytes, std::string_view use);
 
   // Throws RuntimeError when the library has no function of that name.
   Function operator[](const char* name) const;
 
  private:
+  void load(std::string_view use);
+
   std::string file_;
-  void* handle_;
+  void* handle_ = nullptr;
 };
 
 }  // namespace bitnet

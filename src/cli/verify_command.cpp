@@ -19,8 +19,8 @@
 #include "cli/terminal/log.h"
 #include "cli/terminal/output.h"
 #include "cli/terminal/progress_bar.h"
+#include "diagnostics/cpu_name.h"
 #include "diagnostics/json_text.h"
-#include "diagnostics/machine_limits.h"
 #include "diagnostics/verify.h"
 #include "kernels/kernels.h"
 

@@ -1,12 +1,9 @@
 #include "diagnostics/machine_limits.h"
 
-#include <sys/utsname.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <cstring>
-#include <fstream>
 #include <utility>
 
 #include "base/cpu_count.h"
@@ -68,17 +65,6 @@ unsigned n_running(unsigned n_threads) {
 }
 
 }  // namespace
-
-std::string cpu_name() {
-  std::ifstream info("/proc/cpuinfo");
-  for (std::string line; std::getline(info, line);) {
-    if (!line.starts_with("model name")) continue;
-    const std::size_t colon = line.find(": ");
-    if (colon != std::string::npos) return line.substr(colon + 2);
-  }
-  utsname system{};
-  return uname(&system) == 0 ? system.machine : "unknown";
-}
 
 ReadArray::ReadArray(std::uint64_t wanted_bytes, ThreadPool& pool)
     : memory_(std::clamp<std::uint64_t>(wanted_bytes, kLeastBytes, kMaxBytes),

@@ -13,9 +13,6 @@
 
 namespace bitnet {
 
-// "AMD EPYC 7763 64-Core Processor"; the architecture's name where the system doesn't say.
-std::string cpu_name();
-
 // An array that threads read to tell the memory's speed, every page of it touched: untouched ones are all the
 // same page of zeros, and pages that come in while the clock runs are no reading.
 class ReadArray {

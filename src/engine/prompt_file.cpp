@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "base/mapping_list.h"
+#include "base/memory_map.h"
 #include "base/output_file.h"
 #include "bitnet/error.h"
 #include "model/config.h"
@@ -190,12 +191,10 @@ bool PromptFile::read(std::size_t first_block, std::size_t n_positions, KvCache&
       std::uint64_t at = data_offset_ + block * kKeyBlock * bytes_per_position_;
       Checksum sum;
       bool is_read = true;
-#ifdef MADV_POPULATE_READ
       if (is_mapped) {
         const std::size_t n_bytes = kKeyBlock * bytes_per_position_;
-        ::madvise(mapped.data() + (block - first_block) * n_bytes, n_bytes, MADV_POPULATE_READ);
+        populate(mapped.data() + (block - first_block) * n_bytes, n_bytes);
       }
-#endif
       for_block(cache, block, tokens_.size(), [&](std::span<std::byte> stretch) {
         is_read = is_read && (is_mapped || file_.read_at(at, stretch));
         if (is_read) sum.add(stretch);
@@ -209,9 +208,8 @@ bool PromptFile::read(std::size_t first_block, std::size_t n_positions, KvCache&
     return true;
   }
   fault_ = "is damaged";
-  if (!mapped.empty() &&
-      ::mmap(mapped.data(), mapped.size(), PROT_READ | PROT_WRITE,
-             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED) {
+  if (!mapped.empty() && ::mmap(mapped.data(), mapped.size(), PROT_READ | PROT_WRITE,
+                                kAnonymousMemory | MAP_FIXED, -1, 0) == MAP_FAILED) {
     throw RuntimeError("no memory for the KV cache in place of a damaged prompt cache");
   }
   for (std::size_t block = mapped.empty() ? first_block : std::max(first_block, end_whole); block < end_block;

@@ -208,7 +208,6 @@ TEST(MachineLimits, AreMeasured) {
   EXPECT_EQ(limits.n_threads, 2U);
   EXPECT_GT(limits.read_bytes_per_second, 0);
   EXPECT_GE(limits.int8_macs_per_second, 0);
-  EXPECT_FALSE(cpu_name().empty());
 }
 
 long page_faults() {

@@ -30,6 +30,7 @@
 #include "cli/terminal/memory_use.h"
 #include "cli/terminal/output.h"
 #include "cli/terminal/progress_line.h"
+#include "diagnostics/cpu_name.h"
 #include "kernels/kernels.h"
 #include "model/synthetic/synthetic.h"
 

@@ -45,8 +45,8 @@
 #include "cli/terminal/interrupt.h"
 #include "cli/terminal/memory_use.h"
 #include "diagnostics/benchmark.h"
+#include "diagnostics/cpu_name.h"
 #include "diagnostics/json_text.h"
-#include "diagnostics/machine_limits.h"
 #include "diagnostics/sha256.h"
 #include "model/model_impl.h"
 

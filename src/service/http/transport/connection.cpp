@@ -41,6 +41,13 @@ short wait_for(int socket, short events, int ms) {
   return n > 0 ? one.revents : static_cast<short>(0);
 }
 
+// Of send, where it must be told for each: a connection that is gone is no signal.
+#ifdef MSG_NOSIGNAL
+constexpr int kNoSignal = MSG_NOSIGNAL;
+#else
+constexpr int kNoSignal = 0;
+#endif
+
 void address_of(int (*ask)(int, sockaddr*, socklen_t*), int socket, std::string& ip, int& port) {
   sockaddr_storage address{};
   socklen_t size = sizeof address;
@@ -61,6 +68,9 @@ Connection::Connection(socket_t socket, Wakes wakes, const ListenerOptions& opti
     : socket_(socket), wakes_(wakes), options_(options) {
   const int yes = 1;
   ::setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);  // tokens are small and must not wait
+#ifdef SO_NOSIGPIPE
+  ::setsockopt(socket_, SOL_SOCKET, SO_NOSIGPIPE, &yes, sizeof yes);
+#endif
 }
 
 Connection::~Connection() {
@@ -142,7 +152,7 @@ ssize_t Connection::write(const char* bytes, std::size_t size) {
   if (is_muted_) return -1;
   const auto deadline = Clock::now() + options_.stall_time;
   for (;;) {
-    const ssize_t n = ::send(socket_, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+    const ssize_t n = ::send(socket_, bytes, size, MSG_DONTWAIT | kNoSignal);
     if (n >= 0) return n;
     if (errno != EINTR && errno != EAGAIN) return -1;
     if (wait_for(socket_, POLLOUT, left_until(deadline)) == 0) return -1;
@@ -150,7 +160,14 @@ ssize_t Connection::write(const char* bytes, std::size_t size) {
 }
 
 bool Connection::is_gone() const {
+#ifdef POLLRDHUP
   return (wait_for(socket_, POLLRDHUP, 0) & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+#else
+  // An end that has something before it is not seen.
+  char next = 0;
+  return (wait_for(socket_, POLLIN, 0) & (POLLIN | POLLHUP | POLLERR)) != 0 &&
+         ::recv(socket_, &next, 1, MSG_DONTWAIT | MSG_PEEK) == 0;
+#endif
 }
 
 bool Connection::is_readable() const { return begin_ != end_ || wait_for(socket_, POLLIN, 0) != 0; }

@@ -3,7 +3,6 @@
 #include <httplib.h>
 #include <netdb.h>
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -21,10 +20,10 @@
 #include <string_view>
 #include <utility>
 
-#include "base/descriptor.h"
 #include "service/http/transport/connection.h"
 #include "service/http/transport/listener_entry.h"
 #include "service/http/transport/transport.h"
+#include "service/http/transport/wake.h"
 #include "service/http/transport/worker_pool.h"
 
 namespace bitnet::http {
@@ -163,10 +162,7 @@ class HttplibExchange final : public Exchange {
 class HttplibListener final : public Listener, private httplib::Server {
  public:
   HttplibListener(const ListenerOptions& options, ListenerCallbacks callbacks)
-      : options_(options),
-        callbacks_(std::move(callbacks)),
-        hurry_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-        stop_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+      : options_(options), callbacks_(std::move(callbacks)) {
     new_task_queue = [this] { return new WorkerPool(options_.most_connections + kRefusers); };
     set_payload_max_length(options_.most_body_bytes);
     // Without SO_REUSEPORT, which would have two servers share an address unawares.
@@ -195,7 +191,7 @@ class HttplibListener final : public Listener, private httplib::Server {
   ~HttplibListener() override = default;
 
   std::string bind() override {
-    if (hurry_.get() < 0 || stop_.get() < 0) return "no event descriptor can be had";
+    if (hurry_.descriptor() < 0 || stop_.descriptor() < 0) return "no pipe can be had";
     port_ = options_.port == 0                           ? bind_to_any_port(options_.host)
             : bind_to_port(options_.host, options_.port) ? options_.port
                                                          : -1;
@@ -225,8 +221,8 @@ class HttplibListener final : public Listener, private httplib::Server {
   void stop() override {
     std::unique_lock lock(mutex_);
     stopping_ = true;
-    raise(hurry_);
-    raise(stop_);
+    hurry_.raise();
+    stop_.raise();
     // httplib's stop() does nothing while it has yet to begin.
     while (running_) {
       lock.unlock();
@@ -258,22 +254,13 @@ class HttplibListener final : public Listener, private httplib::Server {
     return reason;
   }
 
-  static void raise(const Descriptor& event) {
-    const std::uint64_t one = 1;
-    if (::write(event.get(), &one, sizeof one) < 0) return;  // it is full, and so can be read
-  }
-  static void lower(const Descriptor& event) {
-    std::uint64_t any = 0;
-    if (::read(event.get(), &any, sizeof any) < 0) return;  // it was empty
-  }
-
   bool process_and_close_socket(socket_t socket) override {
     const std::size_t n = n_connections_.fetch_add(1, std::memory_order_relaxed) + 1;
     const bool is_one_too_many = n > options_.most_connections;
     {
-      Connection connection(socket, {.hurry = hurry_.get(), .stop = stop_.get()}, options_);
+      Connection connection(socket, {.hurry = hurry_.descriptor(), .stop = stop_.descriptor()}, options_);
       t_connection = &connection;
-      if (n >= options_.most_connections) raise(hurry_);
+      if (n >= options_.most_connections) hurry_.raise();
       if (is_one_too_many) {
         tell(connection, 503);
       } else {
@@ -282,7 +269,7 @@ class HttplibListener final : public Listener, private httplib::Server {
       t_connection = nullptr;
     }
     const std::size_t left = n_connections_.fetch_sub(1, std::memory_order_relaxed) - 1;
-    if (left < options_.most_connections && !is_stopping()) lower(hurry_);
+    if (left < options_.most_connections && !is_stopping()) hurry_.lower();
     return true;
   }
 
@@ -361,8 +348,8 @@ class HttplibListener final : public Listener, private httplib::Server {
 
   ListenerOptions options_;
   ListenerCallbacks callbacks_;
-  Descriptor hurry_;
-  Descriptor stop_;
+  Wake hurry_;
+  Wake stop_;
   int port_ = -1;
   std::atomic<std::size_t> n_connections_ = 0;
   std::atomic<bool> stopping_ = false;
