@@ -22,6 +22,7 @@ template <typename V, Decode* decode, std::size_t N>
 inline void row_times_tokens(const quant::Matrix& w, std::size_t row, const float* x, std::size_t x_stride,
                              float* y, std::size_t y_stride) {
   V sum[N];
+#pragma GCC unroll 4
   for (V& s : sum) s = V::zero();
   for (std::size_t begin = 0; begin < w.cols; begin += kDecoded) {
     const std::size_t end = begin + kDecoded < w.cols ? begin + kDecoded : w.cols;
@@ -30,9 +31,11 @@ inline void row_times_tokens(const quant::Matrix& w, std::size_t row, const floa
     // Blocks are whole multiples of 16, so lanes go on where the stretch before left them.
     for (std::size_t i = 0; i < end - begin; i += 16) {
       const V v = V::load(weight + i);
+#pragma GCC unroll 4
       for (std::size_t t = 0; t < N; ++t) sum[t] = fma(v, V::load(x + t * x_stride + begin + i), sum[t]);
     }
   }
+#pragma GCC unroll 4
   for (std::size_t t = 0; t < N; ++t) y[t * y_stride + row] = reduce_add(sum[t]) * w.scale;
 }
 

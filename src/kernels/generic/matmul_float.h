@@ -52,17 +52,24 @@ struct LoadI8 {
 // what reads the rows are, and each load of a weight serves the tokens.
 inline constexpr std::size_t kRowTile = 4;
 
+// Loops over the sums of a tile are unrolled by order: what is left to GCC it keeps in memory where a sum is
+// four registers.
+
 // sum[t][r] += weight(r) * input(t), each read once.
 template <std::size_t R, std::size_t T, typename V, typename Weight, typename Input>
 inline void add_products(V (&sum)[T][R], Weight weight, Input input) {
   if constexpr (T == 1) {
     const V x = input(0);
+#pragma GCC unroll 4
     for (std::size_t r = 0; r < R; ++r) sum[0][r] = fma(weight(r), x, sum[0][r]);
   } else {
     V w[R];
+#pragma GCC unroll 4
     for (std::size_t r = 0; r < R; ++r) w[r] = weight(r);
+#pragma GCC unroll 4
     for (std::size_t t = 0; t < T; ++t) {
       const V x = input(t);
+#pragma GCC unroll 4
       for (std::size_t r = 0; r < R; ++r) sum[t][r] = fma(w[r], x, sum[t][r]);
     }
   }
@@ -83,13 +90,16 @@ struct ElementRows {
                            const OutputRows& y) {
     const Stored* data = reinterpret_cast<const Stored*>(w.data) + row * w.cols;
     V sum[T][R];
+#pragma GCC unroll 4
     for (auto& of_token : sum) {
+#pragma GCC unroll 4
       for (V& s : of_token) s = V::zero();
     }
     constexpr std::size_t kLine = 64 / sizeof(Stored);
     std::size_t i = 0;
     for (; i + kLine <= w.cols; i += kLine) {
       if constexpr (ahead && V::kPrefetchBytes > 0) {
+#pragma GCC unroll 4
         for (std::size_t r = 0; r < R; ++r)
           __builtin_prefetch(reinterpret_cast<const char*>(data + r * step * w.cols + i) + V::kPrefetchBytes);
       }
@@ -105,7 +115,9 @@ struct ElementRows {
           sum, [&](std::size_t r) { return Load::template load<V>(data + r * step * w.cols + at, m); },
           [&](std::size_t t) { return load_up_to_16<V>(x.x + t * x.stride + at, m); });
     });
+#pragma GCC unroll 4
     for (std::size_t t = 0; t < T; ++t) {
+#pragma GCC unroll 4
       for (std::size_t r = 0; r < R; ++r)
         y.y[t * y.stride + row + r * step] = reduce_add(sum[t][r]) * w.scale;
     }
@@ -130,7 +142,9 @@ struct ScaledRows {
   static void times_tokens(const quant::Matrix& w, std::size_t row, std::size_t step, const FloatRows& x,
                            const OutputRows& y) {
     Codes::template times_tokens<R, T, ahead>(w, row, step, x, y);
+#pragma GCC unroll 4
     for (std::size_t t = 0; t < T; ++t) {
+#pragma GCC unroll 4
       for (std::size_t r = 0; r < R; ++r)
         y.y[t * y.stride + row + r * step] *= quant::i8_rows::scales(w)[row + r * step];
     }
@@ -168,11 +182,14 @@ struct BlockRows {
     const std::size_t n_blocks = w.cols / Block::kElements;
     const Block* blocks = reinterpret_cast<const Block*>(w.data) + row * n_blocks;
     V sum[T][R];
+#pragma GCC unroll 4
     for (auto& of_token : sum) {
+#pragma GCC unroll 4
       for (V& s : of_token) s = V::zero();
     }
     for (std::size_t b = 0; b < n_blocks; ++b) {
       Reader reader[R];
+#pragma GCC unroll 4
       for (std::size_t r = 0; r < R; ++r) {
         const Block* block = blocks + r * step * n_blocks + b;
         if constexpr (ahead) prefetch(block);
@@ -181,16 +198,21 @@ struct BlockRows {
       const float* at = x.x + b * Block::kElements;
       for_each_part<Block>([&](auto part) {
         Values<V> v[R];
+#pragma GCC unroll 4
         for (std::size_t r = 0; r < R; ++r) v[r] = reader[r].template values<part>();
+#pragma GCC unroll 4
         for (std::size_t t = 0; t < T; ++t) {
           const V first = V::load(at + t * x.stride + 32 * part);
           const V second = V::load(at + t * x.stride + 32 * part + 16);
+#pragma GCC unroll 4
           for (std::size_t r = 0; r < R; ++r)
             sum[t][r] = fma(v[r][1], second, fma(v[r][0], first, sum[t][r]));
         }
       });
     }
+#pragma GCC unroll 4
     for (std::size_t t = 0; t < T; ++t) {
+#pragma GCC unroll 4
       for (std::size_t r = 0; r < R; ++r)
         y.y[t * y.stride + row + r * step] = reduce_add(sum[t][r]) * w.scale;
     }

@@ -40,10 +40,18 @@ struct F32x16 {
     return make([&](int i) { return vld1q_f32(p + 4 * i); });
   }
   static F32x16 load(const std::uint16_t* f16) {
-    return make([&](int i) { return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(f16 + 4 * i))); });
+    const float16x8_t low = vreinterpretq_f16_u16(vld1q_u16(f16));
+    const float16x8_t high = vreinterpretq_f16_u16(vld1q_u16(f16 + 8));
+    return {{vcvt_f32_f16(vget_low_f16(low)), vcvt_high_f32_f16(low), vcvt_f32_f16(vget_low_f16(high)),
+             vcvt_high_f32_f16(high)}};
   }
   static F32x16 load_bf16(const std::uint16_t* p) {
-    return make([&](int i) { return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p + 4 * i), 16)); });
+    const uint16x8_t low = vld1q_u16(p);
+    const uint16x8_t high = vld1q_u16(p + 8);
+    return {{vreinterpretq_f32_u32(vshll_n_u16(vget_low_u16(low), 16)),
+             vreinterpretq_f32_u32(vshll_high_n_u16(low, 16)),
+             vreinterpretq_f32_u32(vshll_n_u16(vget_low_u16(high), 16)),
+             vreinterpretq_f32_u32(vshll_high_n_u16(high, 16))}};
   }
   static F32x16 load_i8(const std::int8_t* p) { return widen(vld1q_s8(p)); }
   static F32x16 load_i32(const std::int32_t* p) {
