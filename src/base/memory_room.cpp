@@ -146,7 +146,10 @@ MemoryRoom memory_room(const std::string& root) {
 
 std::string in_mib(std::uint64_t bytes) {
   std::array<char, 32> text;
-  const int n = std::snprintf(text.data(), text.size(), "%.1f MiB", static_cast<double>(bytes) / (1 << 20));
+  const auto kib = static_cast<double>(bytes) / 1024;
+  const bool is_small = kib < 102.4;  // less than a tenth of a MiB
+  const int n = std::snprintf(text.data(), text.size(), is_small ? "%.1f KiB" : "%.1f MiB",
+                              is_small ? kib : kib / 1024);
   return {text.data(), static_cast<std::size_t>(n)};
 }
 

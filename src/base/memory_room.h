@@ -23,7 +23,7 @@ MemoryRoom address_space_room();
 // Of memory that is to be used: the lesser of the two.
 MemoryRoom memory_room(const std::string& root = "");
 
-// "200.0 MiB".
+// "200.0 MiB"; less than a tenth of one as "3.5 KiB".
 std::string in_mib(std::uint64_t bytes);
 // "200.0 MiB left in the control group"; empty: nothing says.
 std::string memory_left();
