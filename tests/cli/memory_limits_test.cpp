@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cli/runner.h"
+#include "support/emulated.h"
 #include "support/temp_directory.h"
 
 namespace bitnet::test {
@@ -22,6 +23,7 @@ class AddressSpace : public ::testing::Test {
 #ifdef BITNET_SANITIZED
     GTEST_SKIP() << "sanitizers take address space of their own";
 #endif
+    if (kIsEmulated) GTEST_SKIP() << "so does an emulator";
   }
 
   // The program with at most so many KiB.
@@ -36,7 +38,7 @@ class AddressSpace : public ::testing::Test {
   static std::string error_within(int kib, const Args& args) { return refusal(run_within(kib, args), 1); }
 
   static constexpr int kEnough = 500'000;
-  static constexpr const char* kLeft = " MiB left under the limit of address space (ulimit -v); ";
+  static constexpr const char* kLeft = "iB left under the limit of address space (ulimit -v); ";
 
   TempDirectory directory_;
 };
