@@ -4,10 +4,9 @@
 
 #include <array>
 #include <string>
-#include <vector>
 
 #include "diagnostics/verify.h"
-#include "kernels/kernels.h"
+#include "kernels/backends.h"
 #include "support/canary.h"
 
 namespace bitnet {
@@ -24,14 +23,7 @@ TEST_P(CanaryDigests, AreThoseThatAreKnownByHeart) {
   for (const VerifyFailure& f : report.failures) ADD_FAILURE() << f.where << ": " << f.what;
 }
 
-std::vector<std::string> backends() {
-  std::vector<std::string> names;
-  for (const kernels::Kernels* k : kernels::available()) names.emplace_back(k->name);
-  return names;
-}
-
-INSTANTIATE_TEST_SUITE_P(Backends, CanaryDigests, ::testing::ValuesIn(backends()),
-                         [](const auto& i) { return i.param; });
+BITNET_FOR_EVERY_BACKEND(CanaryDigests);
 
 }  // namespace
 }  // namespace bitnet

@@ -46,6 +46,6 @@ inline const std::vector<std::size_t> kOddLengths{1,  2,  3,  7,  8,   9,   15, 
 
 }  // namespace bitnet::kernels
 
-#define BITNET_FOR_EVERY_BACKEND(suite)                                          \
-  INSTANTIATE_TEST_SUITE_P(Backends, suite, ::testing::ValuesIn(backend_list()), \
+#define BITNET_FOR_EVERY_BACKEND(suite)                                                             \
+  INSTANTIATE_TEST_SUITE_P(Backends, suite, ::testing::ValuesIn(::bitnet::kernels::backend_list()), \
                            [](const auto& i) { return i.param; })
