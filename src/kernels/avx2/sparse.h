@@ -43,18 +43,9 @@ void listed_rows_times_token(const quant::Matrix& w, const std::uint32_t* rows, 
 template <typename Dot>
 void ternary_rows(const quant::Matrix& w, const std::uint32_t* rows, std::size_t n_rows,
                   const QuantizedRows& x, std::size_t n_tokens, const OutputRows& y) {
-  const std::size_t row_bytes = w.cols / 4;
-  generic::ask_for(w.data, rows, n_rows < generic::kListRowsAhead ? n_rows : generic::kListRowsAhead,
-                   row_bytes);
-  std::size_t i = 0;
-  for (; i + kGemvRows <= n_rows; i += kGemvRows) {
-    if (i + generic::kListRowsAhead + kGemvRows <= n_rows)
-      generic::ask_for(w.data, rows + i + generic::kListRowsAhead, kGemvRows, row_bytes);
-    for (std::size_t t = 0; t < n_tokens; ++t) listed_rows_times_token<Dot, kGemvRows>(w, rows + i, x, t, y);
-  }
-  for (; i < n_rows; ++i) {
-    for (std::size_t t = 0; t < n_tokens; ++t) listed_rows_times_token<Dot, 1>(w, rows + i, x, t, y);
-  }
+  generic::for_listed_rows<kGemvRows>(w.data, w.cols / 4, rows, n_rows, [&](auto n_together, std::size_t i) {
+    for (std::size_t t = 0; t < n_tokens; ++t) listed_rows_times_token<Dot, n_together>(w, rows + i, x, t, y);
+  });
 }
 
 // Half a line of four columns, their codes side by side: vector m has the rows 16 m + i of each quarter in
@@ -129,14 +120,7 @@ void add_column_group(const quant::Columns& w, const ColumnList& list, std::size
 
 template <typename Dot>
 void add_columns(const quant::Columns& w, const ColumnList& list, std::int32_t* sums) {
-  const std::size_t column_bytes = w.column_bytes();
-  generic::ask_for(w.data, list.columns,
-                   list.n < generic::kListColumnsAhead ? list.n : generic::kListColumnsAhead, column_bytes);
-  for (std::size_t i = 0; i < list.n; i += kColumnGroup) {
-    if (i + generic::kListColumnsAhead < list.n)
-      generic::ask_for(w.data, list.columns + i + generic::kListColumnsAhead, kColumnGroup, column_bytes);
-    add_column_group<Dot>(w, list, i, sums);
-  }
+  generic::for_column_groups(w, list, [&](std::size_t i) { add_column_group<Dot>(w, list, i, sums); });
 }
 
 }  // namespace bitnet::kernels::avx2

@@ -103,29 +103,13 @@ void add_group(const quant::Columns& w, const ColumnList& list, std::size_t firs
 
 void ternary_rows(const quant::Matrix& w, const std::uint32_t* rows, std::size_t n_rows,
                   const QuantizedRows& x, std::size_t n_tokens, const OutputRows& y) {
-  const std::size_t row_bytes = w.cols / 4;
-  generic::ask_for(w.data, rows, n_rows < generic::kListRowsAhead ? n_rows : generic::kListRowsAhead,
-                   row_bytes);
-  std::size_t i = 0;
-  for (; i + kRows <= n_rows; i += kRows) {
-    if (i + generic::kListRowsAhead + kRows <= n_rows)
-      generic::ask_for(w.data, rows + i + generic::kListRowsAhead, kRows, row_bytes);
-    for (std::size_t t = 0; t < n_tokens; ++t) rows_times_token<kRows>(w, rows + i, x, t, y);
-  }
-  for (; i < n_rows; ++i) {
-    for (std::size_t t = 0; t < n_tokens; ++t) rows_times_token<1>(w, rows + i, x, t, y);
-  }
+  generic::for_listed_rows<kRows>(w.data, w.cols / 4, rows, n_rows, [&](auto n_together, std::size_t i) {
+    for (std::size_t t = 0; t < n_tokens; ++t) rows_times_token<n_together>(w, rows + i, x, t, y);
+  });
 }
 
 void add_columns(const quant::Columns& w, const ColumnList& list, std::int32_t* sums) {
-  const std::size_t column_bytes = w.column_bytes();
-  generic::ask_for(w.data, list.columns,
-                   list.n < generic::kListColumnsAhead ? list.n : generic::kListColumnsAhead, column_bytes);
-  for (std::size_t i = 0; i < list.n; i += kColumnGroup) {
-    if (i + generic::kListColumnsAhead < list.n)
-      generic::ask_for(w.data, list.columns + i + generic::kListColumnsAhead, kColumnGroup, column_bytes);
-    add_group(w, list, i, sums);
-  }
+  generic::for_column_groups(w, list, [&](std::size_t i) { add_group(w, list, i, sums); });
 }
 
 }  // namespace bitnet::kernels::avx512
