@@ -23,10 +23,15 @@ set(run "")
 foreach(word IN LISTS emulator program)
   string(APPEND run " [==[${word}]==]")
 endforeach()
+# An emulator takes ten times as long and more.
+set(seconds 600)
+if(emulator)
+  set(seconds 6000)
+endif()
 set(text "")
 foreach(suite IN LISTS suites)
   string(APPEND text "add_test([==[${suite}]==]${run} [==[--gtest_filter=${suite}.*]==])\n"
-                     "set_tests_properties([==[${suite}]==] PROPERTIES TIMEOUT 600 "
+                     "set_tests_properties([==[${suite}]==] PROPERTIES TIMEOUT ${seconds} "
                      "SKIP_REGULAR_EXPRESSION [==[\\[  PASSED  \\] 0 tests]==])\n")
 endforeach()
 file(WRITE ${list} "${text}")
