@@ -161,6 +161,14 @@ void OutputFile::write_at(std::uint64_t offset, std::span<const std::byte> bytes
   }
 }
 
+void OutputFile::start_sync([[maybe_unused]] std::uint64_t offset,
+                            [[maybe_unused]] std::uint64_t n_bytes) const {
+#ifdef SYNC_FILE_RANGE_WRITE
+  ::sync_file_range(descriptor_, static_cast<off_t>(offset), static_cast<off_t>(n_bytes),
+                    SYNC_FILE_RANGE_WRITE);
+#endif
+}
+
 void OutputFile::resize(std::uint64_t n_bytes) const {
   if (::ftruncate(descriptor_, static_cast<off_t>(n_bytes)) != 0) fail("cannot write the file", errno);
 }

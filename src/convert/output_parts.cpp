@@ -36,7 +36,9 @@ OutputParts::OutputParts(const std::vector<std::string>& names, const Layout& la
 
 void OutputParts::write_at(const TensorPlace& place, std::uint64_t offset,
                            std::span<const std::byte> bytes) const {
-  files_[place.part]->write_at(place.offset + offset, bytes);
+  const OutputFile& file = *files_[place.part];
+  file.write_at(place.offset + offset, bytes);
+  file.start_sync(place.offset + offset, bytes.size());
 }
 
 void OutputParts::commit() {

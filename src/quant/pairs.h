@@ -47,17 +47,35 @@ constexpr unsigned shift_of_pair(unsigned l) {
 
 #ifdef __SSE2__
 
-// The same sixteen bytes at a time, twice as fast as by the compiler's own means.
+// What follows goes sixteen bytes at a time, twice as fast as by the compiler's own means.
+
+// The lowest two bits of each byte, those of four bytes in sequence in each 32-bit lane.
+inline __m128i gather_pairs(__m128i bytes) {
+  __m128i v = _mm_and_si128(bytes, _mm_set1_epi8(0x03));
+  v = _mm_and_si128(_mm_or_si128(v, _mm_srli_epi16(v, 6)), _mm_set1_epi16(0x000F));
+  return _mm_and_si128(_mm_or_si128(v, _mm_srli_epi32(v, 12)), _mm_set1_epi32(0x000000FF));
+}
+
+// The reverse: the other bits are 0.
+inline __m128i scatter_pairs(__m128i lanes) {
+  const __m128i v = _mm_and_si128(_mm_or_si128(lanes, _mm_slli_epi32(lanes, 12)), _mm_set1_epi32(0x000F000F));
+  return _mm_and_si128(_mm_or_si128(v, _mm_slli_epi16(v, 6)), _mm_set1_epi8(0x03));
+}
+
+// A word of the codes that sixteen bytes have at this bit and the next.
+inline std::uint32_t pairs_at(unsigned bit, const std::byte* bytes) {
+  const __m128i all = _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes));
+  const __m128i lanes = gather_pairs(_mm_srl_epi16(all, _mm_cvtsi32_si128(static_cast<int>(bit))));
+  const __m128i halves = _mm_packs_epi32(lanes, lanes);
+  return static_cast<std::uint32_t>(_mm_cvtsi128_si32(_mm_packus_epi16(halves, halves)));
+}
+
 template <PairOrder order>
 void read_pairs(const std::byte* in, std::uint32_t* words) {
   const __m128i bytes[2] = {_mm_loadu_si128(reinterpret_cast<const __m128i*>(in)),
                             _mm_loadu_si128(reinterpret_cast<const __m128i*>(in) + 1)};
-  // Four codes to each 32-bit lane, by their pairs.
   const auto gathered = [&](unsigned i) {
-    __m128i v = _mm_srli_epi16(bytes[i % 2], static_cast<int>(shift_of_pair<order>(i / 2)));
-    v = _mm_and_si128(v, _mm_set1_epi8(0x03));
-    v = _mm_and_si128(_mm_or_si128(v, _mm_srli_epi16(v, 6)), _mm_set1_epi16(0x000F));
-    return _mm_and_si128(_mm_or_si128(v, _mm_srli_epi32(v, 12)), _mm_set1_epi32(0x000000FF));
+    return gather_pairs(_mm_srli_epi16(bytes[i % 2], static_cast<int>(shift_of_pair<order>(i / 2))));
   };
   for (unsigned i = 0; i < 8; i += 4) {
     const __m128i low = _mm_packs_epi32(gathered(i), gathered(i + 1));
@@ -70,10 +88,8 @@ template <PairOrder order>
 void write_pairs(const std::uint32_t* words, std::byte* out) {
   const __m128i zero = _mm_setzero_si128();
   __m128i bytes[2] = {zero, zero};
-  const auto scatter = [&](unsigned i, __m128i v) {  // four codes in each 32-bit lane
-    v = _mm_and_si128(_mm_or_si128(v, _mm_slli_epi32(v, 12)), _mm_set1_epi32(0x000F000F));
-    v = _mm_and_si128(_mm_or_si128(v, _mm_slli_epi16(v, 6)), _mm_set1_epi8(0x03));
-    v = _mm_slli_epi16(v, static_cast<int>(shift_of_pair<order>(i / 2)));
+  const auto scatter = [&](unsigned i, __m128i lanes) {
+    const __m128i v = _mm_slli_epi16(scatter_pairs(lanes), static_cast<int>(shift_of_pair<order>(i / 2)));
     bytes[i % 2] = _mm_or_si128(bytes[i % 2], v);
   };
   for (unsigned i = 0; i < 8; i += 4) {
@@ -89,6 +105,14 @@ void write_pairs(const std::uint32_t* words, std::byte* out) {
 }
 
 #else
+
+inline std::uint32_t pairs_at(unsigned bit, const std::byte* bytes) {
+  std::uint64_t first = 0;
+  std::uint64_t second = 0;
+  std::memcpy(&first, bytes, sizeof first);
+  std::memcpy(&second, bytes + sizeof first, sizeof second);
+  return std::uint32_t{gather_pairs(second >> bit)} << 16 | gather_pairs(first >> bit);
+}
 
 template <PairOrder order>
 void read_pairs(const std::byte* in, std::uint32_t* words) {

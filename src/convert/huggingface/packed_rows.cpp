@@ -2,43 +2,25 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
+
+#include "quant/pairs.h"
 
 namespace bitnet::convert {
 namespace {
 
 constexpr std::size_t kWordElements = 16;
-constexpr std::uint64_t kLowest = 0x0303030303030303U;
-
-// The codes of sixteen bytes, side by side. Those of the second eight go through the same steps four bits
-// above those of the first.
-std::uint32_t gather(const std::byte* from, unsigned shift) {
-  std::uint64_t first = 0;
-  std::uint64_t second = 0;
-  std::memcpy(&first, from, sizeof first);
-  std::memcpy(&second, from + sizeof first, sizeof second);
-  std::uint64_t codes = ((first >> shift) & kLowest) | ((second >> shift) & kLowest) << 4;
-  codes = (codes | codes >> 6) & 0x00FF00FF00FF00FFU;  // four bits of each half in every second byte
-  std::uint64_t low = codes & 0x000F000F000F000FU;
-  std::uint64_t high = codes >> 4 & 0x000F000F000F000FU;
-  low = (low | low >> 12) & 0x000000FF000000FFU;
-  high = (high | high >> 12) & 0x000000FF000000FFU;
-  low |= low >> 24;
-  high |= high >> 24;
-  return static_cast<std::uint32_t>((low & 0xFFFFU) | (high & 0xFFFFU) << 16);
-}
 
 }  // namespace
 
 void unpack_row(std::span<const std::byte> bytes, unsigned which, std::uint32_t* words) {
-  const unsigned shift = 2 * which;
+  const unsigned bit = 2 * which;
   const std::size_t n_whole = bytes.size() / kWordElements;
-  for (std::size_t i = 0; i < n_whole; ++i) words[i] = gather(bytes.data() + i * kWordElements, shift);
+  for (std::size_t i = 0; i < n_whole; ++i) words[i] = quant::pairs_at(bit, bytes.data() + i * kWordElements);
   const auto rest = bytes.subspan(n_whole * kWordElements);
   if (rest.empty()) return;
   std::array<std::byte, kWordElements> last{};
   std::ranges::copy(rest, last.begin());
-  words[n_whole] = gather(last.data(), shift);
+  words[n_whole] = quant::pairs_at(bit, last.data());
 }
 
 std::optional<std::size_t> find_code_3(std::span<const std::byte> bytes, unsigned which) {

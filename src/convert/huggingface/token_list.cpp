@@ -8,7 +8,9 @@
 namespace bitnet::convert {
 
 TokenList::TokenList(std::string shown, std::uint64_t n_rows)
-    : shown_(std::move(shown)), tokens_(n_rows), types_(n_rows, TokenType::unused) {}
+    : shown_(std::move(shown)), tokens_(n_rows), types_(n_rows, TokenType::unused) {
+  ids_.reserve(n_rows);
+}
 
 void TokenList::refuse(std::uint64_t id, std::string_view spelling, const std::string& what) const {
   throw ModelError(shown_,
