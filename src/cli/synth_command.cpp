@@ -8,12 +8,12 @@
 #include <string>
 #include <utility>
 
-#include "base/cpu_count.h"
 #include "base/output_file.h"
 #include "base/printable.h"
 #include "base/seconds_since.h"
 #include "bitnet/error.h"
 #include "cli/options/number_option.h"
+#include "cli/options/thread_warning.h"
 #include "cli/terminal/interrupt.h"
 #include "cli/terminal/log.h"
 #include "cli/terminal/memory_use.h"
@@ -153,7 +153,7 @@ ExitCode synth(const SynthCommandOptions& o) {
   check_output(o);
   const auto start = std::chrono::steady_clock::now();
   log_debug("writing {}: {:.1f} MiB", printable(*o.output, kMaxPrintedPath), to_mib(model.file_size()));
-  const unsigned n_threads = o.n_threads == 0 ? usable_cores() : std::min(o.n_threads, usable_cores());
+  const unsigned n_threads = threads_for_files(o.n_threads);
   {
     OutputFile file(*o.output);
     ThreadPool pool(n_threads);

@@ -1,6 +1,5 @@
 #include "cli/convert/convert_command.h"
 
-#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
@@ -12,7 +11,6 @@
 #include <string_view>
 #include <system_error>
 
-#include "base/cpu_count.h"
 #include "base/output_file.h"
 #include "base/printable.h"
 #include "base/seconds_since.h"
@@ -22,6 +20,7 @@
 #include "cli/help/real_model.h"
 #include "cli/options/model_options.h"
 #include "cli/options/number_option.h"
+#include "cli/options/thread_warning.h"
 #include "cli/terminal/interrupt.h"
 #include "cli/terminal/log.h"
 #include "cli/terminal/memory_use.h"
@@ -220,7 +219,7 @@ ExitCode convert_file(ConvertCommandOptions& o) {
   check(o);
   check_model_exists(o.input);
   const auto start = std::chrono::steady_clock::now();
-  const unsigned n_threads = o.n_threads == 0 ? usable_cores() : std::min(o.n_threads, usable_cores());
+  const unsigned n_threads = threads_for_files(o.n_threads);
   ThreadPool pool(n_threads);
   const convert::PlanOptions& plan = o.convert.plan;
   o.source.repairs = !o.no_repair;

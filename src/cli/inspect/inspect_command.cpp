@@ -9,7 +9,6 @@
 #include <optional>
 #include <string>
 
-#include "base/cpu_count.h"
 #include "bitnet/error.h"
 #include "bitnet/model.h"
 #include "cli/help/real_model.h"
@@ -17,6 +16,7 @@
 #include "cli/options/builtin_model.h"
 #include "cli/options/model_options.h"
 #include "cli/options/number_option.h"
+#include "cli/options/thread_warning.h"
 #include "cli/terminal/interrupt.h"
 #include "cli/terminal/log.h"
 #include "cli/terminal/output.h"
@@ -120,7 +120,7 @@ ExitCode inspect_file(const InspectCommandOptions& o) {
   }
   ProgressBar bar(o.quiet, "inspect", kLongRead);
   // Reading gains nothing from more threads than cores.
-  const unsigned n_threads = o.n_threads == 0 ? usable_cores() : std::min(o.n_threads, usable_cores());
+  const unsigned n_threads = threads_for_files(o.n_threads);
   Inspection inspection = inspect(source, n_threads, [&](double fraction) {
     bar.update(fraction);
     return !interrupted();
