@@ -160,6 +160,22 @@ TEST_P(Elementwise, QuantizationOfZerosIsFinite) {
   EXPECT_TRUE(std::all_of(q.begin(), q.end(), [](int v) { return v == 0; }));
 }
 
+// Below a hundred thousandth a row has the scale of one: what is all but zero is not blown up.
+TEST_P(Elementwise, QuantizationHasALeastMaximum) {
+  const auto code_and_scale = [&](float widest) {
+    std::vector<float> x(40, 0.0F);
+    x[33] = widest;
+    std::vector<std::int8_t> q(64);
+    float scale = 0;
+    std::int32_t sum = 0;
+    kernels().quantize(x.data(), x.size(), 64, q.data(), &scale, &sum);
+    return std::pair(static_cast<int>(q[33]), scale);
+  };
+  EXPECT_EQ(code_and_scale(2e-5F), std::pair(127, 127.0F / 2e-5F));
+  EXPECT_EQ(code_and_scale(1e-5F), std::pair(127, 127.0F / 1e-5F));
+  EXPECT_EQ(code_and_scale(2e-6F), std::pair(25, 127.0F / 1e-5F));
+}
+
 TEST_P(Elementwise, QuantizationPassesOnNanAndInfinityInsteadOfHidingThem) {
   for (const float bad : {kNan, kInfinity, -kInfinity}) {
     for (const std::size_t at : {std::size_t{0}, std::size_t{5}, std::size_t{16}, std::size_t{36}}) {
