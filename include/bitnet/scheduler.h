@@ -123,8 +123,10 @@ class Scheduler {
   ActivationType activations() const;  // never automatic
   HeadKind head() const;               // of the model
 
+  struct Impl;  // internal
+  Impl& impl() { return *impl_; }
+
  private:
-  struct Impl;
   std::unique_ptr<Impl> impl_;
 };
 

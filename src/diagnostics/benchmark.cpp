@@ -21,27 +21,6 @@ namespace {
 constexpr std::size_t kWarmUpTokens = 4;
 // Of decoding before the memory's speed is looked at. Others' use of it changes within some milliseconds.
 constexpr double kStretchSeconds = 0.005;
-// Time that threads read for, of the time that they computed. With half, the speed of reading explains all
-// but 1 % of what decode's speed varies by from run to run on a busy machine (6 % if nothing is made up for).
-constexpr double kReadingShare = 0.5;
-
-// The same tokens for every test, so that a part of them is a sequence's beginning whichever test made it.
-std::vector<TokenId> random_tokens(std::size_t n, std::size_t vocab) {
-  std::mt19937_64 random(1);
-  std::vector<TokenId> tokens;
-  for (std::size_t i = 0; i < n; ++i) tokens.push_back(TokenId{static_cast<std::int32_t>(random() % vocab)});
-  return tokens;
-}
-
-// Of n_tokens that were decoded.
-HeadWork head_work(const HeadSearchCounts& counts, const quant::Matrix& w, std::size_t n_tokens) {
-  const double full_bytes = static_cast<double>(quant::n_bytes_of(w));
-  if (counts.searches == 0) return {full_bytes, static_cast<double>(w.rows), w.rows};
-  const auto n = static_cast<double>(n_tokens);
-  const auto rows = static_cast<double>(counts.full + counts.whole * w.rows);
-  return {static_cast<double>(counts.bytes) / n, rows / n, counts.whole > 0 ? w.rows : counts.most_full};
-}
-
 // Of n_of equal parts of w, n_used are multiplied.
 void add_product(WorkPerToken& work, Work kind, const quant::Matrix& w, std::size_t n_used = 1,
                  std::size_t n_of = 1) {
@@ -52,41 +31,13 @@ void add_product(WorkPerToken& work, Work kind, const quant::Matrix& w, std::siz
 
 }  // namespace
 
-void add_times(std::vector<WorkTime>& total, const std::vector<WorkTime>& times) {
-  if (total.empty()) {
-    total = times;
-    return;
-  }
-  for (std::size_t i = 0; i < total.size(); ++i) total[i].seconds += times[i].seconds;
-}
-
-std::string name_of(const BenchmarkTest& test) {
-  const std::string kind = test.kind == BenchmarkTest::Kind::prefill ? "pp" : "tg";
-  return kind + std::to_string(test.n_tokens) + (test.depth == 0 ? "" : "@d" + std::to_string(test.depth)) +
-         (test.is_quoted ? " quoted" : "") +
-         (test.draft.max_tokens == 0 ? "" : " draft:" + name_of(test.draft));
-}
-
-void add_work(SparseWork& total, const SparseWork& work) {
-  total.gates += work.gates;
-  total.shut_gates += work.shut_gates;
-  total.inputs += work.inputs;
-  total.zero_inputs += work.zero_inputs;
-  total.up_products += work.up_products;
-  total.sparse_up_products += work.sparse_up_products;
-  total.down_products += work.down_products;
-  total.sparse_down_products += work.sparse_down_products;
-}
-
 Benchmark::Benchmark(Session& session, const Model& model, const BenchmarkTest& test, HeadKind head,
                      std::function<bool()> keep_going)
-    : session_(session),
-      model_(model),
-      test_(test),
+    : RepeatedTest(model, test, session.impl().pool),
+      session_(session),
       head_(head),
-      keep_going_(std::move(keep_going)),
-      pace_(model.impl().weight_memory(), session.impl().pool) {
-  assert(test.n_tokens > 0);
+      keep_going_(std::move(keep_going)) {
+  assert(test.n_tokens > 0 && test.n_sequences == 1);
   if (test.depth > session.ctx_size() || test.n_tokens > session.ctx_size() - test.depth) {
     throw UsageError("test " + name_of(test) + " does not fit a context of " +
                      std::to_string(session.ctx_size()) + " tokens; give fewer");
@@ -135,16 +86,7 @@ bool Benchmark::repeat() {
     total.running += spent.running;
     left = left.subspan(n);
   }
-  std::optional<ThreadTimes> threads = between(before, thread_times());
-  if (threads) {
-    // Others kept the processors from reading as they did from computing.
-    threads->waited *= total.running / threads->ran;
-    threads->ran = total.running;
-    if (total.running <= 0) threads.reset();
-  }
-  result_.threads.push_back(threads);
-  result_.read_bytes_per_second.push_back(pace_.take());
-  result_.rates.push_back(static_cast<double>(test_.n_tokens) / std::max(total.seconds, 1e-9));
+  add_repetition(before, total, test_.n_tokens);
   add_times(result_.profile, session_.take_profile());
   add_work(result_.sparse, session_.take_sparse_work());
   return true;
@@ -152,9 +94,9 @@ bool Benchmark::repeat() {
 
 BenchmarkResult Benchmark::take_result() {
   if (test_.kind == BenchmarkTest::Kind::decode) {
-    result_.head = head_work(session_.impl().search.take_counts(), model_.impl().weights.output,
-                             result_.rates.size() * test_.n_tokens);
+    result_.head = head_work(session_.impl().search.take_counts(), result_.rates.size() * test_.n_tokens);
   }
+  result_.activations = session_.activations();
   return std::exchange(result_, {});
 }
 
@@ -204,8 +146,7 @@ std::size_t Benchmark::decode_pass(std::span<const TokenId> tokens) {
 
 // How many of the tokens were run: all of a prefill; 0: keep_going said no.
 std::size_t Benchmark::run_stretch(std::span<const TokenId> tokens, Spent& spent) {
-  const ThreadPool& pool = session_.impl().pool;
-  const double running = pool.processor_seconds();
+  const double running = pool_.processor_seconds();
   const auto start = std::chrono::steady_clock::now();
   std::size_t n = 0;
   if (test_.kind == BenchmarkTest::Kind::prefill) {
@@ -218,7 +159,7 @@ std::size_t Benchmark::run_stretch(std::span<const TokenId> tokens, Spent& spent
       n += n_right;
     } while (n < tokens.size() && seconds_since(start) < kStretchSeconds);
   }
-  spent = {.seconds = seconds_since(start), .running = pool.processor_seconds() - running};
+  spent = {.seconds = seconds_since(start), .running = pool_.processor_seconds() - running};
   if (test_.kind == BenchmarkTest::Kind::prefill) prefill_running_ = spent.running;
   return n;
 }
@@ -250,7 +191,7 @@ Statistics statistics_of(std::span<const double> values) {
   return s;
 }
 
-void WorkPerToken::share_passes(double passes_per_token) {
+void WorkPerToken::share_passes(double passes_per_token, bool is_of_one_sequence) {
   const auto share = [&](std::uint64_t& bytes) {
     bytes = static_cast<std::uint64_t>(passes_per_token * static_cast<double>(bytes));
   };
@@ -261,7 +202,7 @@ void WorkPerToken::share_passes(double passes_per_token) {
   for (std::size_t kind = 0; kind < products.size(); ++kind) {
     if (static_cast<Work>(kind) != Work::head) share(products[kind].weight_bytes);
   }
-  share(kv_bytes);
+  if (is_of_one_sequence) share(kv_bytes);
 }
 
 void WorkPerToken::set_head_bytes(std::uint64_t bytes) {

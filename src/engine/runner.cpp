@@ -33,4 +33,12 @@ Runner::Runner(const Model& model, const SessionOptions& options, const kernels:
   forward.sparse = &sparse.emplace(config, model.impl().weights, model.impl().columns, mode, kernels, pool);
 }
 
+std::vector<WorkTime> Runner::take_profile() {
+  std::vector<WorkTime> times;
+  if (forward.profile == nullptr) return times;
+  for (std::size_t i = 0; i < kWorkNames.size(); ++i) times.push_back({kWorkNames[i], profile.seconds[i]});
+  profile = {};
+  return times;
+}
+
 }  // namespace bitnet

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "base/thread_pool.h"
 #include "bitnet/session.h"
@@ -34,6 +35,10 @@ struct Runner {
   std::span<float> logits_row(std::size_t i) const {
     return act.logits.span().subspan(i * config.vocab, config.vocab);
   }
+
+  // As Session::take_profile() and take_sparse_work().
+  std::vector<WorkTime> take_profile();
+  SparseWork take_sparse_work() { return sparse ? sparse->take_work() : SparseWork{}; }
 
   const Model::Impl& model;
   const Config& config;

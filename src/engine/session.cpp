@@ -188,16 +188,9 @@ HeadKind Session::head() const { return impl_->model.info.head.kind; }
 ActivationType Session::activations() const { return impl_->activations; }
 std::size_t Session::kv_bytes() const { return impl_->cache.reserved_bytes(); }
 
-std::vector<WorkTime> Session::take_profile() {
-  std::vector<WorkTime> times;
-  if (impl_->forward.profile == nullptr) return times;
-  for (std::size_t i = 0; i < kWorkNames.size(); ++i)
-    times.push_back({kWorkNames[i], impl_->profile.seconds[i]});
-  impl_->profile = {};
-  return times;
-}
+std::vector<WorkTime> Session::take_profile() { return impl_->take_profile(); }
 
-SparseWork Session::take_sparse_work() { return impl_->sparse ? impl_->sparse->take_work() : SparseWork{}; }
+SparseWork Session::take_sparse_work() { return impl_->take_sparse_work(); }
 
 std::string backend_names() { return kernels::names(); }
 

@@ -15,6 +15,7 @@
 #include "base/thread_times.h"
 #include "bitnet/error.h"
 #include "diagnostics/machine_limits.h"
+#include "diagnostics/tiny_model.h"
 #include "model/model_impl.h"
 #include "model/synthetic/synthetic.h"
 #include "quant/file_types.h"
@@ -23,18 +24,6 @@ namespace bitnet {
 namespace {
 
 using Kind = BenchmarkTest::Kind;
-
-struct TinyModel {
-  TinyModel() : model(Model::from_bytes(bytes(), "tiny")) {}
-
-  std::span<const std::byte> bytes() {
-    ThreadPool pool(1);
-    memory = make_synthetic_model(*find_synthetic_preset("tiny"), 1, pool);
-    return {static_cast<const std::byte*>(memory.data()), memory.size()};
-  }
-  AnonymousMemory memory;
-  Model model;
-};
 
 // Counted another way: with a tied head every tensor of the file is read once, whatever it is for.
 void expect_work_of_all_tensors(const Model& model) {
@@ -74,9 +63,9 @@ TEST(CountedWork, IsSharedByTheTokensOfAPass) {
   const TinyModel tiny;
   const WorkPerToken alone = work_per_token(tiny.model, KvType::f16);
   WorkPerToken work = alone;
-  work.share_passes(1);
+  work.share_passes(1, true);
   EXPECT_EQ(work.weight_bytes, alone.weight_bytes);
-  work.share_passes(0.25);
+  work.share_passes(0.25, true);
   const auto bytes_of = [](const WorkPerToken& w, Work kind) {
     return w.products[static_cast<std::size_t>(kind)].weight_bytes;
   };
@@ -88,10 +77,20 @@ TEST(CountedWork, IsSharedByTheTokensOfAPass) {
   EXPECT_EQ(work.layer_macs, alone.layer_macs);
 }
 
+TEST(CountedWork, EachSequenceReadsItsOwnCache) {
+  const TinyModel tiny;
+  const WorkPerToken alone = work_per_token(tiny.model, KvType::f16);
+  WorkPerToken work = alone;
+  work.share_passes(0.25, false);
+  EXPECT_LT(work.weight_bytes, alone.weight_bytes);
+  EXPECT_EQ(work.kv_bytes, alone.kv_bytes);
+}
+
 TEST(Benchmark, NamesItsTests) {
   EXPECT_EQ(name_of({Kind::prefill, 512, 0}), "pp512");
   EXPECT_EQ(name_of({Kind::decode, 128, 0}), "tg128");
   EXPECT_EQ(name_of({Kind::decode, 128, 1024}), "tg128@d1024");
+  EXPECT_EQ(name_of({Kind::decode, 128, 1024, false, {.max_tokens = 0}, 8}), "tg128x8@d1024");
   EXPECT_EQ(name_of({Kind::decode, 8, 9, true, {}}), "tg8@d9 quoted draft:auto");
   EXPECT_EQ(name_of({Kind::decode, 8, 0, false, {.max_tokens = 4, .adaptive = false}}), "tg8 draft:4");
 }

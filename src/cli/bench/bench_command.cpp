@@ -42,6 +42,8 @@ void add_test_options(Command& c, BenchOptions& o) {
       add_number_list(c, "-p,--n-prompt", o.prompt, "Prompt tokens to run at once; 0: no such test");
   auto* generate = add_number_list(c, "-n,--n-gen", o.generate, "Tokens to generate; 0: no such test");
   auto* depth = add_number_list(c, "-d,--n-depth", o.depth, "Tokens in the context before each test");
+  auto* sequences =
+      add_number_list(c, "--sequences", o.sequences, "Of decode tests: so many decode together");
   auto* text = c.add_option(
       "--text",
       [&o](const std::string& names, const std::string& source) {
@@ -72,9 +74,10 @@ void add_test_options(Command& c, BenchOptions& o) {
       },
       "Of each test, after a warm-up");
   repetitions->default_str(fmt::format("{}, with --gate {}", kRepetitions, kGateRepetitions));
-  for (Option* option : {prompt, generate, depth}) option->type_name("N,...");
+  for (Option* option : {prompt, generate, depth, sequences}) option->type_name("N,...");
   repetitions->type_name("N");
-  for (Option* option : {prompt, generate, depth, text, draft, repetitions}) option->group("Tests");
+  for (Option* option : {prompt, generate, depth, sequences, text, draft, repetitions})
+    option->group("Tests");
 }
 
 void add_model_options(Command& c, BenchOptions& o) {
@@ -196,6 +199,18 @@ std::vector<BenchSource> find_sources(const BenchOptions& o) {
   return sources;
 }
 
+void check_sequences(const BenchOptions& o) {
+  if (std::ranges::count(o.sequences, std::size_t{0}) > 0) {
+    throw UsageError("--sequences 0 measures nothing; pass 1 or more");
+  }
+  const bool are_many = std::ranges::any_of(o.sequences, [](std::size_t n) { return n > 1; });
+  const bool is_drafted =
+      std::ranges::any_of(o.drafts, [](const DraftOptions& d) { return d.max_tokens > 0; });
+  if (!are_many || !(is_drafted || std::ranges::count(o.is_quoted, true) > 0)) return;
+  throw UsageError(std::string(is_drafted ? "--draft" : "--text quoted") +
+                   " is for one sequence, and --sequences asks for more; measure them one after the other");
+}
+
 std::vector<BenchmarkTest> find_tests(const BenchOptions& o) {
   std::vector<BenchmarkTest> tests;
   for (const std::size_t depth : o.depth) {
@@ -203,7 +218,9 @@ std::vector<BenchmarkTest> find_tests(const BenchOptions& o) {
     for (const std::size_t n : o.generate) {
       for (const bool is_quoted : o.is_quoted) {
         for (const DraftOptions& draft : o.drafts) {
-          tests.push_back({BenchmarkTest::Kind::decode, n, depth, is_quoted, draft});
+          for (const std::size_t n_sequences : o.sequences) {
+            tests.push_back({BenchmarkTest::Kind::decode, n, depth, is_quoted, draft, n_sequences});
+          }
         }
       }
     }
@@ -321,6 +338,7 @@ ExitCode bench(const BenchOptions& o) {
     throw UsageError("--gate-tolerance " + digits_of(o.gate_tolerance) +
                      " is not between 0 and 100 per cent");
   }
+  check_sequences(o);
   if (!o.synthetic.empty() && std::ranges::any_of(o.heads, &HeadChoice::cached)) {
     throw UsageError(
         "a cached --head keeps its copy beside the model's file, and --synthetic makes none; pass it without "

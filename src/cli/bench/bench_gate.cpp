@@ -21,7 +21,7 @@ SpeedSamples samples_of(const BenchRow& row) {
     speed.samples.push_back(
         {.tokens_per_second = row.rates[i], .threads = row.threads[i], .machine = row.machine[i]});
   }
-  speed.n_tokens = row.test.n_tokens;
+  speed.n_tokens = row.test.n_counted();
   speed.n_threads = row.n_threads;
   if (row.test.kind == BenchmarkTest::Kind::decode) {
     speed.bytes_per_token = static_cast<double>(row.work.weight_bytes) + row.work.kv_bytes_read(row.test);

@@ -14,6 +14,7 @@
 #include "bitnet/error.h"
 #include "cli/terminal/interrupt.h"
 #include "cli/terminal/memory_use.h"
+#include "diagnostics/sequences_benchmark.h"
 #include "model/model_impl.h"
 
 namespace bitnet::cli {
@@ -135,29 +136,28 @@ class Measurement {
   // Rows that differ in the head alone. False when interrupted.
   bool measure(std::span<BenchRow> rows, const SessionOptions& options, std::size_t n_repetitions) {
     set_up(rows, options);
-    std::vector<Benchmark> benchmarks;
+    std::vector<std::unique_ptr<RepeatedTest>> tests;
     for (std::size_t i = 0; i < rows.size(); ++i) {
       const LoadedModel& loaded = model_for(rows[i]);
       const HeadKind head = options_.heads[rows[i].head_choice].kind == HeadKind::exact
                                 ? HeadKind::exact
                                 : loaded.model.info().head.kind;
-      benchmarks.emplace_back(*sessions_[rows[i].head_choice], loaded.model, rows[i].test, head,
-                              [] { return !interrupted(); });
+      tests.push_back(make_test(rows[i], loaded.model, head, options));
       progress_.show(what(rows[i]) + ": warming up");
-      if (!benchmarks[i].warm_up()) return false;
+      if (!tests[i]->warm_up()) return false;
     }
     MachineSpeed before = probe_->sample();
     for (std::size_t repetition = 0; repetition < n_repetitions; ++repetition) {
       for (std::size_t i = 0; i < rows.size(); ++i) {
         progress_.show(fmt::format("{}: {} of {}", what(rows[i]), repetition + 1, n_repetitions));
-        if (!benchmarks[i].repeat()) return false;
+        if (!tests[i]->repeat()) return false;
         const MachineSpeed after = probe_->sample();
         rows[i].machine.push_back(mean_of(before, after));
         before = after;
       }
     }
     for (std::size_t i = 0; i < rows.size(); ++i) {
-      const BenchmarkResult result = benchmarks[i].take_result();
+      const BenchmarkResult result = tests[i]->take_result();
       // By the pace of the repetition itself where it is known, not of the moments around it.
       const auto new_samples = std::span(rows[i].machine).last(result.rates.size());
       for (std::size_t k = 0; k < new_samples.size(); ++k) {
@@ -183,9 +183,24 @@ class Measurement {
     options.n_threads = row.n_threads;
     for (const BenchRow& each : rows) {
       auto& session = sessions_[each.head_choice];
-      if (!session) session.emplace(model_for(each).model, options);
+      if (each.test.n_sequences == 1 && !session) session.emplace(model_for(each).model, options);
     }
     if (!probe_) probe_.emplace(*array_, row.backend, row.n_threads);
+  }
+
+  std::unique_ptr<RepeatedTest> make_test(const BenchRow& row, const Model& model, HeadKind head,
+                                          const SessionOptions& options) {
+    const auto keep_going = [] { return !interrupted(); };
+    if (row.test.n_sequences == 1) {
+      return std::make_unique<Benchmark>(*sessions_[row.head_choice], model, row.test, head, keep_going);
+    }
+    const SchedulerOptions together{.pass_tokens = options.prefill_chunk,
+                                    .n_threads = row.n_threads,
+                                    .pin_threads = options.pin_threads,
+                                    .kv_type = options.kv_type,
+                                    .activations = options.activations,
+                                    .backend = row.backend};
+    return std::make_unique<SequencesBenchmark>(model, together, options.profile, row.test, head, keep_going);
   }
 
   std::string what(const BenchRow& row) const {
@@ -207,7 +222,7 @@ class Measurement {
     row.model_bytes = model.info().file_bytes;
     row.weights = model.impl().weights.repacked.size() > 0 ? WeightMemory::repack : WeightMemory::mmap;
     row.work = work_per_token(model, options_.kv_type);
-    row.activations = sessions_[row.head_choice]->activations();
+    row.activations = result.activations;
     row.head = model.info().head;
     row.load_seconds = loaded.load_seconds;
     if (options_.heads[row.head_choice].kind == HeadKind::exact) {
@@ -223,8 +238,9 @@ class Measurement {
     row.sparse = model.info().sparse;
     add_work(row.sparse_work, result.sparse);
     if (row.test.kind == BenchmarkTest::Kind::decode) {
-      const std::size_t n_tokens = std::max<std::size_t>(1, row.test.n_tokens * row.rates.size());
-      row.work.share_passes(static_cast<double>(row.draft.n_passes) / static_cast<double>(n_tokens));
+      const std::size_t n_tokens = std::max<std::size_t>(1, row.test.n_counted() * row.rates.size());
+      row.work.share_passes(static_cast<double>(row.draft.n_passes) / static_cast<double>(n_tokens),
+                            row.test.n_sequences == 1);
       row.work.set_head_bytes(static_cast<std::uint64_t>(row.head_work.bytes_per_token));
       row.work.leave_out(row.sparse_work);
     }

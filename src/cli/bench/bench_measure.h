@@ -25,7 +25,8 @@ struct BenchOptions {
   std::vector<std::size_t> prompt{512};
   std::vector<std::size_t> generate{128};
   std::vector<std::size_t> depth{0};
-  std::vector<bool> is_quoted{false};  // the texts of decode tests
+  std::vector<std::size_t> sequences{1};  // that decode together
+  std::vector<bool> is_quoted{false};     // the texts of decode tests
   std::vector<DraftOptions> drafts{{.max_tokens = 0}};
   std::optional<std::size_t> repetitions;  // none: kRepetitions, with a gate kGateRepetitions
 

@@ -37,7 +37,7 @@ std::vector<WorkRate> profile_of(const BenchReport& report, const BenchRow& row)
   std::vector<WorkRate> rates;
   double total = 0;
   for (const WorkTime& t : row.profile) total += t.seconds;
-  const double n_tokens = static_cast<double>(row.test.n_tokens * row.rates.size());
+  const double n_tokens = static_cast<double>(row.test.n_counted() * row.rates.size());
   WorkRate ternary{.work = "all ternary products"};
   double ternary_bytes = 0;
   double ternary_macs = 0;

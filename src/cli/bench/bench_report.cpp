@@ -34,11 +34,12 @@ using Json = nlohmann::ordered_json;
 //     backend, threads, kv_type, activations, prefill_chunk    how
 //     weights                                     where they were: "mmap" in the file, "repack" copied
 //     pin                                         whether each thread was to stay on a core of its own
-//     test                                        "pp512", "tg128", "tg128@d1024"; with model, backend,
+//     test                                        "pp512", "tg128", "tg128x8@d1024"; with model, backend,
 //                                                 threads and, for decode, the head's kind it names a row
 //                                                 (see --gate)
 //     kind, n_tokens, depth                       the same in parts; kind is "prefill" or "decode"
-//     tokens_per_second                           mean of the repetitions
+//     sequences                                   decode: that ran together, n_tokens each; null for prefill
+//     tokens_per_second                           mean of the repetitions, of all sequences together
 //     tokens_per_second_deviation, tokens_per_second_median, tokens_per_second_samples
 //     weight_bytes_per_token                      read for a decoded token: layers, norms, head; of a pass
 //                                                 with a draft, its tokens have a part each
@@ -159,6 +160,7 @@ Json row_json(const BenchReport& report, const BenchRow& row) {
       {"kind", is_decode ? "decode" : "prefill"},
       {"n_tokens", row.test.n_tokens},
       {"depth", row.test.depth},
+      {"sequences", is_decode ? Json(row.test.n_sequences) : Json()},
       {"tokens_per_second", s.mean},
       {"tokens_per_second_deviation", s.deviation},
       {"tokens_per_second_median", s.median},

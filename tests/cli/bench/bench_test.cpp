@@ -266,6 +266,40 @@ TEST(Bench, MeasuresDraftsOfQuotedText) {
   EXPECT_PRED2(has, refusal(run_bitnet({"bench", "--draft", "16"}), 2), "give auto, off or a number");
 }
 
+TEST(Bench, MeasuresSequencesThatDecodeTogether) {
+  const Json run =
+      Json::parse(text_of({"bench", "-q", "-p", "4", "-n", "3", "-d", "0,20", "--sequences", "1,4", "--head",
+                           "exact,screened", "--profile", "-o", "json", "-r", "2"}));
+  EXPECT_EQ(violations(load_schema("bench"), run), "");
+  std::vector<std::string> tests;
+  for (const Json& row : run.at("results")) {
+    tests.push_back(row.at("test"));
+    const bool is_decode = row.at("kind") == "decode";
+    ASSERT_EQ(row.at("sequences").is_null(), !is_decode);
+    if (!is_decode) continue;
+    const auto n = row.at("sequences").get<int>();
+    EXPECT_EQ(n, tests.back().find("x4") == std::string::npos ? 1 : 4);
+    // A pass reads the layers once for all; each sequence has its own cache.
+    EXPECT_EQ(row.at("draft").at("passes"), 6);
+    const double kv = row.at("kv_bytes_per_token");
+    const double depth = row.at("depth");
+    EXPECT_DOUBLE_EQ(kv, 2048 * (depth + 2)) << tests.back();
+  }
+  EXPECT_EQ(tests, (std::vector<std::string>{"pp4", "tg3", "tg3", "tg3x4", "tg3x4", "pp4@d20", "tg3@d20",
+                                             "tg3@d20", "tg3x4@d20", "tg3x4@d20"}));
+  const auto weights = [&](std::size_t i) {
+    return run.at("results").at(i).at("weight_bytes_per_token").get<double>();
+  };
+  EXPECT_LT(weights(3), weights(1) / 3);
+  EXPECT_PRED2(has, refusal(run_bitnet({"bench", "--sequences", "0"}), 2), "pass 1 or more");
+  EXPECT_PRED2(has, refusal(run_bitnet({"bench", "--sequences", "2", "--draft", "4"}), 2),
+               "--draft is for one sequence");
+  EXPECT_PRED2(has, refusal(run_bitnet({"bench", "--sequences", "2", "--text", "quoted"}), 2),
+               "--text quoted is for one sequence");
+  EXPECT_PRED2(has, refusal(run_bitnet({"bench", "-p", "0", "-n", "2", "--sequences", "2000"}), 2),
+               "--sequences 2000 is not between 1 and 1024");
+}
+
 TEST(Bench, RunsFilesAndTheBuiltInModel) {
   const Args tail{"-p", "4", "-n", "0", "-r", "1", "-t", "1"};
   const std::string file = BITNET_TEST_DATA "/models/random-llama.gguf";
