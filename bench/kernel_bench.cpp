@@ -301,6 +301,49 @@ void attention(benchmark::State& state, const Kernels& k, kernels::CacheType typ
       benchmark::Counter::kIsRate);
 }
 
+// As a model has them: no layer's keys and values are in a cache when their turn comes, and a head's blocks
+// lie apart.
+void attention_of_model(benchmark::State& state, const Kernels& k, kernels::CacheType type,
+                        std::size_t n_keys) {
+  constexpr std::size_t kQueries = 4;
+  Config config;
+  config.n_layers = 30;
+  config.n_kv_heads = 5;
+  config.head_dim = 128;
+  const KvCache cache(config, n_keys, type);
+  const auto q = random_row(kQueries * config.head_dim);
+  const auto row = random_row(config.head_dim);
+  const auto for_heads = [&](auto work) {
+    for (std::size_t layer = 0; layer < config.n_layers; ++layer) {
+      for (std::size_t head = 0; head < config.n_kv_heads; ++head) work(layer, head);
+    }
+  };
+  for_heads([&](std::size_t layer, std::size_t head) {
+    for (std::size_t j = 0; j < n_keys; ++j) {
+      cache.store_key(k, layer, head, j, row.data());
+      cache.store_value(k, layer, head, j, row.data());
+    }
+  });
+  std::vector<float> out(q.size());
+  for (auto _ : state) {
+    for_heads([&](std::size_t layer, std::size_t head) {
+      k.attention(type)({.q = q.data(),
+                         .k = cache.keys(layer, head),
+                         .v = cache.values(layer, head),
+                         .n_queries = kQueries,
+                         .n_keys = n_keys,
+                         .head_dim = config.head_dim,
+                         .scale = 0.088F,
+                         .out = out.data(),
+                         .block_stride = cache.block_stride(),
+                         .n_tokens = 1,
+                         .token_stride = kQueries * config.head_dim});
+    });
+    benchmark::DoNotOptimize(out.data());
+  }
+  report_bytes(state, n_keys * cache.bytes_per_position());
+}
+
 void row_kernel(benchmark::State& state, std::size_t n,
                 const std::function<void(const float*, float*)>& kernel) {
   const auto x = random_row(n);
@@ -391,6 +434,8 @@ void add_benchmarks(const Kernels& k) {
       add(std::string("attention/") + name + "/keys:" + std::to_string(n),
           [&k, type, n](benchmark::State& s) { attention(s, k, type, n, 1); });
     }
+    add(std::string("attention/") + name + "/model/keys:3584",
+        [&k, type](benchmark::State& s) { attention_of_model(s, k, type, 3584); });
     for (const std::size_t tokens : {std::size_t{2}, std::size_t{8}}) {
       add(std::string("attention/") + name + "/keys:512/tokens:" + std::to_string(tokens),
           [&k, type, tokens](benchmark::State& s) { attention(s, k, type, 512, tokens); });

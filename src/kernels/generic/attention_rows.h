@@ -47,10 +47,12 @@ struct RowRange {
 };
 
 // Asked for ahead: a block's values while its keys are scored, the next block's keys while values are mixed.
-// Each takes less than a microsecond, too short a stretch for the processor to see by itself what comes.
-template <typename T, int kLocality = 3>
+// Each takes less than a microsecond, too short a stretch for the processor to see by itself what comes. Into
+// L2: in L1, where a block's keys and values just fit, they would drive out what is being worked on, and that
+// takes a third longer.
+template <typename T>
 static inline void prefetch(const T* begin, std::size_t n) {
-  for (std::size_t i = 0; i < n; i += 64 / sizeof(T)) __builtin_prefetch(begin + i, 0, kLocality);
+  for (std::size_t i = 0; i < n; i += 64 / sizeof(T)) __builtin_prefetch(begin + i, 0, 2);
 }
 
 // The first lines of each page, a block earlier still: the pages' addresses are known by then, and the
@@ -58,8 +60,7 @@ static inline void prefetch(const T* begin, std::size_t n) {
 static inline void prefetch_pages(const std::byte* begin, std::size_t n_bytes) {
   constexpr std::size_t kPage = 4096;
   constexpr std::size_t kLines = 8 * 64;
-  for (std::size_t i = 0; i < n_bytes; i += kPage)
-    prefetch<std::byte, 2>(begin + i, std::min(kLines, n_bytes - i));
+  for (std::size_t i = 0; i < n_bytes; i += kPage) prefetch(begin + i, std::min(kLines, n_bytes - i));
 }
 
 // Calls work<N>(row) for tiles of N = 4, 2 and 1 rows.
