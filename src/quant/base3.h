@@ -79,9 +79,7 @@ struct Sixteen {
         _mm_or_si128(_mm_srli_epi16(even, 8), _mm_andnot_si128(_mm_set1_epi16(0x00FF), odd));
     even = _mm_and_si128(even, _mm_set1_epi16(0x00FF));
     odd = _mm_and_si128(odd, _mm_set1_epi16(0x00FF));
-    const __m128i lanes = gather_pairs(digits);
-    const __m128i halves = _mm_packs_epi32(lanes, lanes);
-    return static_cast<std::uint32_t>(_mm_cvtsi128_si32(_mm_packus_epi16(halves, halves)));
+    return word_of_pairs(digits);
   }
 
   void append(std::uint32_t digits) {

@@ -56,7 +56,14 @@ inline __m128i gather_pairs(__m128i bytes) {
   return _mm_and_si128(_mm_or_si128(v, _mm_srli_epi32(v, 12)), _mm_set1_epi32(0x000000FF));
 }
 
-// The reverse: the other bits are 0.
+// Those of all sixteen bytes in sequence.
+inline std::uint32_t word_of_pairs(__m128i bytes) {
+  const __m128i lanes = gather_pairs(bytes);
+  const __m128i halves = _mm_packs_epi32(lanes, lanes);
+  return static_cast<std::uint32_t>(_mm_cvtsi128_si32(_mm_packus_epi16(halves, halves)));
+}
+
+// The reverse of gather_pairs: the other bits are 0.
 inline __m128i scatter_pairs(__m128i lanes) {
   const __m128i v = _mm_and_si128(_mm_or_si128(lanes, _mm_slli_epi32(lanes, 12)), _mm_set1_epi32(0x000F000F));
   return _mm_and_si128(_mm_or_si128(v, _mm_slli_epi16(v, 6)), _mm_set1_epi8(0x03));
@@ -65,9 +72,7 @@ inline __m128i scatter_pairs(__m128i lanes) {
 // A word of the codes that sixteen bytes have at this bit and the next.
 inline std::uint32_t pairs_at(unsigned bit, const std::byte* bytes) {
   const __m128i all = _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes));
-  const __m128i lanes = gather_pairs(_mm_srl_epi16(all, _mm_cvtsi32_si128(static_cast<int>(bit))));
-  const __m128i halves = _mm_packs_epi32(lanes, lanes);
-  return static_cast<std::uint32_t>(_mm_cvtsi128_si32(_mm_packus_epi16(halves, halves)));
+  return word_of_pairs(_mm_srl_epi16(all, _mm_cvtsi32_si128(static_cast<int>(bit))));
 }
 
 template <PairOrder order>
