@@ -1,4 +1,5 @@
-// What the types share whose rows are sequences of blocks, each a struct with an f16 scale d and kElements.
+// What the types share whose rows are sequences of blocks, each a struct with an f16 scale d and kElements,
+// and with an f16 m where there are minima.
 #pragma once
 
 #include <algorithm>
@@ -79,14 +80,18 @@ bool encode_blocks(const float* values, std::size_t cols, std::byte* out,
   return true;
 }
 
-// The first block of rows [begin, end) whose scale is an infinity or a NaN. Memory is what it waits for, as
-// in the check of I2_S.
+// The first block of rows [begin, end) whose scale, or that of its minima, is an infinity or a NaN. Memory is
+// what it waits for, as in the check of I2_S.
 template <typename Block>
 std::optional<std::size_t> find_bad_scale(const Matrix& w, std::size_t begin, std::size_t end) {
   constexpr std::size_t kPrefetchBytes = 4096;
   constexpr unsigned kExponent = 0x7C00;
   const std::size_t per_row = w.cols / Block::kElements;
-  const auto is_bad = [](const Block& b) { return (b.d & kExponent) == kExponent; };
+  const auto is_bad = [](const Block& b) {
+    bool bad = (b.d & kExponent) == kExponent;
+    if constexpr (requires { b.m; }) bad |= (b.m & kExponent) == kExponent;
+    return bad;
+  };
   for (std::size_t row = begin; row < end; ++row) {
     const Block* blocks = row_blocks<Block>(w, row);
     bool any = false;

@@ -28,16 +28,9 @@ constexpr std::string_view kRetired = "of ik_llama.cpp, withdrawn";
 // blocks), Microsoft's fork for 36-39, ik_llama.cpp for 142 and 143. Of an id that stands for several formats
 // each has a row.
 constexpr std::array kRefused{
-    RefusedType{3, "Q4_1", 32, 20},
     RefusedType{4, "Q4_2", 16, 10, "withdrawn"},
     RefusedType{5, "Q4_3", 16, 12, "withdrawn"},
-    RefusedType{6, "Q5_0", 32, 22},
-    RefusedType{7, "Q5_1", 32, 24},
     RefusedType{9, "Q8_1", 32, 36},
-    RefusedType{10, "Q2_K", 256, 84},
-    RefusedType{11, "Q3_K", 256, 110},
-    RefusedType{12, "Q4_K", 256, 144},
-    RefusedType{13, "Q5_K", 256, 176},
     RefusedType{15, "Q8_K", 256, 292},
     RefusedType{16, "IQ2_XXS", 256, 66},
     RefusedType{17, "IQ2_XS", 256, 74},

@@ -26,7 +26,7 @@ const TypeInfo* find_type(const StoredTensor& tensor);
 // Of an id with one format only.
 const TypeInfo* find_type(std::uint32_t ggml_id);
 
-// "type 12, Q4_K, is not read; ...": why a tensor is not read, and what to do instead. For error messages.
+// "type 20, IQ4_NL, is not read; ...": why a tensor is not read, and what to do instead. For error messages.
 std::string describe_refused_type(const StoredTensor& tensor);
 
 // "TQ1_0" or, for an id that nobody knows, "type 77".

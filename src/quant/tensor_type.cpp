@@ -10,7 +10,14 @@
 #include "quant/ptq1_0.h"
 #include "quant/q1_0.h"
 #include "quant/q2_0.h"
+#include "quant/q2_k.h"
+#include "quant/q3_k.h"
 #include "quant/q4_0.h"
+#include "quant/q4_1.h"
+#include "quant/q4_k.h"
+#include "quant/q5_0.h"
+#include "quant/q5_1.h"
+#include "quant/q5_k.h"
 #include "quant/q6_k.h"
 #include "quant/q8_0.h"
 #include "quant/qk256.h"
@@ -27,11 +34,11 @@ constexpr DataCheck kTernaryCodes{i2_s::find_bad_code, "element",
                                   "holds the code 3, which stands for nothing",
                                   "the file is damaged, or holds another format: bitnet inspect says more"};
 
-// A type made of blocks, each with a scale of its own.
+// A type made of blocks, each with a scale of its own; some are read only.
 template <typename Block>
 constexpr TypeInfo block_type(TensorType type, std::uint32_t id, std::string_view name,
                               decltype(TypeInfo::decode_row) decode_row,
-                              decltype(TypeInfo::encode_row) encode_row) {
+                              decltype(TypeInfo::encode_row) encode_row = nullptr) {
   return {type,
           id,
           name,
@@ -110,6 +117,13 @@ constexpr std::array kTypes{
              bf16::encode_row},
     block_type<q8_0::Block>(TensorType::q8_0, 8, "Q8_0", q8_0::decode_row, q8_0::encode_row),
     block_type<q6_k::Block>(TensorType::q6_k, 14, "Q6_K", q6_k::decode_row, q6_k::encode_row),
+    block_type<q5_k::Block>(TensorType::q5_k, 13, "Q5_K", q5_k::decode_row),
+    block_type<q4_k::Block>(TensorType::q4_k, 12, "Q4_K", q4_k::decode_row),
+    block_type<q3_k::Block>(TensorType::q3_k, 11, "Q3_K", q3_k::decode_row),
+    block_type<q2_k::Block>(TensorType::q2_k, 10, "Q2_K", q2_k::decode_row),
+    block_type<q5_1::Block>(TensorType::q5_1, 7, "Q5_1", q5_1::decode_row),
+    block_type<q5_0::Block>(TensorType::q5_0, 6, "Q5_0", q5_0::decode_row),
+    block_type<q4_1::Block>(TensorType::q4_1, 3, "Q4_1", q4_1::decode_row),
     block_type<q4_0::Block>(TensorType::q4_0, 2, "Q4_0", q4_0::decode_row, q4_0::encode_row),
     TypeInfo{TensorType::i2_s, 36, "I2_S", i2_s::kGroup, 1, true, i2_s::n_bytes, i2_s::tensor_scale,
              i2_s::decode_row, kTernaryCodes},

@@ -1,4 +1,4 @@
-// Models whose embedding, LM head or layers are stored in blocks: Q8_0, Q6_K and Q4_0.
+// Models whose embedding, LM head or layers are stored in blocks that are not ternary.
 #include <gtest/gtest.h>
 
 #include <cstdint>
@@ -44,7 +44,9 @@ class BlockTypes : public ::testing::TestWithParam<std::uint32_t> {
   static constexpr unsigned kSeed = 4;
 };
 
-INSTANTIATE_TEST_SUITE_P(Types, BlockTypes, ::testing::Values(kQ8_0, kQ6_K, kQ4_0),
+INSTANTIATE_TEST_SUITE_P(Types, BlockTypes,
+                         ::testing::Values(kQ8_0, kQ6_K, kQ4_0, kQ5_K, kQ4_K, kQ3_K, kQ2_K, kQ5_1, kQ5_0,
+                                           kQ4_1),
                          [](const auto& i) { return std::string(block_type(i.param).name); });
 
 // The same bits: nothing but the way the values are stored differs.
@@ -105,7 +107,7 @@ TEST_P(BlockTypes, DataCutShortIsRefused) {
 }
 
 TEST_P(BlockTypes, TheFirstScaleThatIsNotFiniteIsNamedForAnyNumberOfThreads) {
-  SmallModel m("llama", {.layers = 1, .hidden = 256, .vocab = 20001});
+  SmallModel m("llama", {.layers = 1, .hidden = 256, .vocab = 8001});
   SmallTensor& t = m.tensor(kEmbedding);
   pack(t);
   const std::size_t n_blocks = t.n_elements() / layout_of(GetParam()).elements;

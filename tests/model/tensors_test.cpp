@@ -79,8 +79,8 @@ TEST(Tensors, ThatHaveNoPlaceInTheGraphAreRefused) {
 }
 
 TEST(Tensors, OfTypesThatAreNotReadAreRefusedByName) {
-  for (const auto& [id, type] : {std::pair{3U, "Q4_1"},
-                                 {12U, "Q4_K"},
+  for (const auto& [id, type] : {std::pair{9U, "Q8_1"},
+                                 {20U, "IQ4_NL"},
                                  {15U, "Q8_K"},
                                  {37U, "I8_S"},
                                  {38U, "TL1"},

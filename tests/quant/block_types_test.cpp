@@ -81,9 +81,24 @@ TEST_P(BlockType, TheFirstScaleThatIsNotFiniteIsFoundWhereverItIs) {
   EXPECT_FALSE(type.check.find_fault(matrix(rows, cols, bytes), 0, rows).has_value());
 }
 
+class WithMinima : public BlockType {};
+
+TEST_P(WithMinima, AnotherScaleThatIsNotFiniteIsFoundToo) {
+  auto packed = test::random_blocks(GetParam(), 3 * layout.elements, 9);
+  const std::uint16_t not_a_number = 0x7E00;
+  std::memcpy(&packed.bytes[2 * layout.bytes + layout.minimum_at], &not_a_number, sizeof not_a_number);
+  EXPECT_EQ(type.check.find_fault(matrix(1, 3 * layout.elements, packed.bytes), 0, 1), 2);
+}
+
 INSTANTIATE_TEST_SUITE_P(Types, BlockType,
-                         ::testing::Values(kQ8_0, kQ6_K, kQ4_0, test::kTQ1_0, test::kTQ2_0, test::kQ1_0,
-                                           test::kQ2_0, test::kPQ2_0, test::kPTQ1_0),
+                         ::testing::Values(kQ8_0, kQ6_K, kQ4_0, test::kQ5_K, test::kQ4_K, test::kQ3_K,
+                                           test::kQ2_K, test::kQ5_1, test::kQ5_0, test::kQ4_1, test::kTQ1_0,
+                                           test::kTQ2_0, test::kQ1_0, test::kQ2_0, test::kPQ2_0,
+                                           test::kPTQ1_0),
+                         [](const auto& i) { return std::string(test::block_type(i.param).name); });
+
+INSTANTIATE_TEST_SUITE_P(Types, WithMinima,
+                         ::testing::Values(test::kQ5_K, test::kQ4_K, test::kQ2_K, test::kQ5_1, test::kQ4_1),
                          [](const auto& i) { return std::string(test::block_type(i.param).name); });
 
 std::vector<float> decode_one(std::uint32_t id, const std::vector<std::byte>& bytes) {
@@ -125,6 +140,38 @@ TEST(Q6_K, KnownBytesHoldFourElementsThirtyTwoApart) {
   want[128 + 63] = 2.0F - 32;
   want[255] = -3 * (63.0F - 32);
   EXPECT_EQ(decode_one(kQ6_K, bytes), want);
+}
+
+// By ggml's own words: bits of known bytes, and the elements that they belong to.
+TEST(Q4_K, KnownBytesHoldTwoElementsThirtyTwoApart) {
+  std::vector<std::byte> bytes(144);
+  bytes[1] = std::byte{0x3C};                 // d = 1
+  bytes[3] = std::byte{0x40};                 // m = 2
+  bytes[4 + 0] = std::byte{0b01'000011};      // scale 0 is 3; 1 goes above the low bits of scale 4
+  bytes[4 + 4 + 1] = std::byte{0b10'000101};  // minimum 1 is 5; 2 goes above those of minimum 5
+  bytes[4 + 8 + 0] = std::byte{0x07};         // scale 4 is 7 + 16
+  bytes[4 + 8 + 1] = std::byte{0x90};         // minimum 5 is 9 + 32
+  bytes[16 + 6] = std::byte{0xA4};            // elements 6 and 38
+  bytes[16 + 64 + 31] = std::byte{0x0F};      // element 128 + 31
+  std::vector<float> want(256, 0.0F);
+  for (std::size_t i = 32; i < 64; ++i) want[i] = -10;    // minimum 1, twice
+  for (std::size_t i = 160; i < 192; ++i) want[i] = -82;  // minimum 5
+  want[6] = 3 * 4;
+  want[159] = 23 * 15;
+  EXPECT_EQ(decode_one(test::kQ4_K, bytes), want);  // scale 1 is 0
+}
+
+TEST(Q5_0, KnownBitsAreTheFifthOfTheirElements) {
+  std::vector<std::byte> bytes(22);
+  bytes[1] = std::byte{0x3C};            // d = 1
+  bytes[2] = std::byte{0b00100000};      // of element 5
+  bytes[2 + 3] = std::byte{0b10000000};  // of element 31
+  bytes[6 + 5] = std::byte{0x12};        // elements 5 and 21
+  std::vector<float> want(32, -16.0F);
+  want[5] = 2;
+  want[21] = -15;
+  want[31] = 0;
+  EXPECT_EQ(decode_one(test::kQ5_0, bytes), want);
 }
 
 // Blocks of zeros with d = 1 and some bytes set: which elements these are, by the format's words.

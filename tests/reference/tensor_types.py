@@ -80,6 +80,95 @@ class Q6_K:
         return (q.reshape(-1, 16, 16) * scales[:, :, None]).reshape(shape)
 
 
+class Affine:
+    """Decoded only: codes in blocks with scales and, in most of these types, minima; value = scale * q - minimum.
+
+    Subclasses have name, id, block, block_bytes, and unpack(b) of bytes [n_blocks, block_bytes] to codes
+    [n_blocks, block] and scales and minima of equal runs of them.
+    """
+
+    def n_bytes(self, shape):
+        return int(np.prod(shape)) // self.block * self.block_bytes
+
+    def decode(self, data, shape):
+        b = np.frombuffer(data, np.uint8).reshape(-1, self.block_bytes)
+        q, scales, minima = self.unpack(b)
+        run = self.block // scales.shape[1]
+        values = q.astype(np.float64) * scales.repeat(run, 1) - minima.repeat(run, 1)
+        return values.astype(np.float32).astype(np.float64).reshape(shape)
+
+
+def _halves(b, *at):
+    """The f16 numbers at these bytes of each block."""
+    return [b[:, i : i + 2].copy().view("<f2").astype(np.float64) for i in at]
+
+
+def _nibbles(b):
+    """Low halves of the bytes [..., n], then their high halves."""
+    return np.concatenate([b & 15, b >> 4], -1)
+
+
+class Blocks32(Affine):
+    """Q4_1, Q5_0, Q5_1: d, m if there is one, 32 fifth bits if there are any, and 16 bytes as Q4_0 has them."""
+
+    block = 32
+
+    def __init__(self, name, id_, five_bits, has_minimum):
+        self.name, self.id, self.five_bits, self.has_minimum = name, id_, five_bits, has_minimum
+        self.block_bytes = 18 + 4 * five_bits + 2 * has_minimum
+
+    def unpack(self, b):
+        q = _nibbles(b[:, -16:]).astype(np.int64)
+        if self.five_bits:
+            q += 16 * np.unpackbits(b[:, -20:-16], axis=1, bitorder="little")
+        (d,) = _halves(b, 0)
+        return q, d, -_halves(b, 2)[0] if self.has_minimum else d * 16
+
+
+class Q2_K(Affine):
+    """Bytes with a scale and a minimum of 4 bits for each 16 elements, 64 bytes of codes, d and m."""
+
+    name, id, block, block_bytes = "Q2_K", 10, 256, 84
+
+    def unpack(self, b):
+        d, m = _halves(b, 80, 82)
+        q = b[:, 16:80].reshape(-1, 2, 1, 32) >> np.array([0, 2, 4, 6], np.uint8)[:, None] & 3
+        return q.reshape(-1, 256), (b[:, :16] & 15) * d, (b[:, :16] >> 4) * m
+
+
+class Q3_K(Affine):
+    """32 bytes of third bits, 64 of codes, 16 scales of 6 bits in 12 bytes, d."""
+
+    name, id, block, block_bytes = "Q3_K", 11, 256, 110
+
+    def unpack(self, b):
+        (d,) = _halves(b, 108)
+        low = b[:, 32:96].reshape(-1, 2, 1, 32) >> np.array([0, 2, 4, 6], np.uint8)[:, None] & 3
+        high = b[:, :32].reshape(-1, 1, 32) >> np.arange(8, dtype=np.uint8)[:, None] & 1
+        upper = b[:, 104:108].reshape(-1, 1, 4) >> np.array([0, 2, 4, 6], np.uint8)[:, None] & 3
+        scales = (_nibbles(b[:, 96:104]) + 16 * upper.reshape(-1, 16)).astype(np.int64) - 32
+        return low.reshape(-1, 256) + 4 * high.reshape(-1, 256), scales * d, 4 * scales * d
+
+
+class Q45_K(Affine):
+    """Q4_K and Q5_K: d and m, eight scales and eight minima of 6 bits in 12 bytes, 32 bytes of fifth bits, 128 of codes."""
+
+    block = 256
+
+    def __init__(self, name, id_, five_bits):
+        self.name, self.id, self.five_bits, self.block_bytes = name, id_, five_bits, 144 + 32 * five_bits
+
+    def unpack(self, b):
+        d, m = _halves(b, 0, 2)
+        first, last = b[:, 4:12], b[:, 12:16]  # six bits and two, of scales then minima; four bits of each
+        scales = np.concatenate([first[:, :4] & 63, last & 15 | first[:, :4] >> 6 << 4], 1)
+        minima = np.concatenate([first[:, 4:] & 63, last >> 4 | first[:, 4:] >> 6 << 4], 1)
+        q = _nibbles(b[:, -128:].reshape(-1, 4, 32)).reshape(-1, 256).astype(np.int64)
+        if self.five_bits:
+            q += 16 * (b[:, 16:48].reshape(-1, 1, 32) >> np.arange(8, dtype=np.uint8)[:, None] & 1).reshape(-1, 256)
+        return q, scales * d, minima * m
+
+
 def _scales(d):
     return np.ascontiguousarray(d, "<f2").reshape(-1, 1).view(np.uint8)
 
@@ -259,6 +348,13 @@ TYPES = {
         Q8_0(),
         Q4_0(),
         Q6_K(),
+        Blocks32("Q4_1", 3, False, True),
+        Blocks32("Q5_0", 6, True, False),
+        Blocks32("Q5_1", 7, True, True),
+        Q2_K(),
+        Q3_K(),
+        Q45_K("Q4_K", 12, False),
+        Q45_K("Q5_K", 13, True),
         BaseThree("TQ1_0", 34, 256, ((32, 5), (16, 5), (4, 4))),
         TQ2_0(),
         I2_S(),

@@ -1,10 +1,13 @@
 #include "support/block_types.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <initializer_list>
 #include <random>
 #include <stdexcept>
+
+#include "base/half.h"
 
 namespace bitnet::test {
 namespace {
@@ -52,6 +55,120 @@ void put_q4_0(std::byte* block, std::mt19937& random, std::vector<float>& values
     const unsigned q = random() % 16;
     put(block[2 + j % 16], j < 16 ? 0 : 4, q);
     values.push_back(exact(d.value * (static_cast<int>(q) - 8)));
+  }
+}
+
+// A product of whole numbers and halves that a float holds, less another one, rounded once.
+float difference(double product, double minimum) { return exact(product) - exact(minimum); }
+
+// The fifth bit of element j is bit j of the four bytes at `high`.
+void put_5_bits(std::byte* high, std::byte* low, std::size_t j, unsigned q) {
+  put(high[j / 8], static_cast<unsigned>(j % 8), q / 16);
+  put(low[j % 16], j < 16 ? 0 : 4, q % 16);
+}
+
+void put_q4_1(std::byte* block, std::mt19937& random, std::vector<float>& values) {
+  const Half d = random_half(random);
+  const Half m = random_half(random);
+  std::memcpy(block, &d.bits, 2);
+  std::memcpy(block + 2, &m.bits, 2);
+  for (std::size_t j = 0; j < 32; ++j) {
+    const unsigned q = random() % 16;
+    put(block[4 + j % 16], j < 16 ? 0 : 4, q);
+    values.push_back(difference(d.value * q, -m.value));
+  }
+}
+
+void put_q5_0(std::byte* block, std::mt19937& random, std::vector<float>& values) {
+  const Half d = random_half(random);
+  std::memcpy(block, &d.bits, 2);
+  for (std::size_t j = 0; j < 32; ++j) {
+    const unsigned q = random() % 32;
+    put_5_bits(block + 2, block + 6, j, q);
+    values.push_back(exact(d.value * (static_cast<int>(q) - 16)));
+  }
+}
+
+void put_q5_1(std::byte* block, std::mt19937& random, std::vector<float>& values) {
+  const Half d = random_half(random);
+  const Half m = random_half(random);
+  std::memcpy(block, &d.bits, 2);
+  std::memcpy(block + 2, &m.bits, 2);
+  for (std::size_t j = 0; j < 32; ++j) {
+    const unsigned q = random() % 32;
+    put_5_bits(block + 4, block + 8, j, q);
+    values.push_back(difference(d.value * q, -m.value));
+  }
+}
+
+void put_q2_k(std::byte* block, std::mt19937& random, std::vector<float>& values) {
+  const Half d = random_half(random);
+  const Half m = random_half(random);
+  std::memcpy(block + 80, &d.bits, 2);
+  std::memcpy(block + 82, &m.bits, 2);
+  for (std::size_t group = 0; group < 16; ++group) {
+    const unsigned scale = random() % 16;
+    const unsigned minimum = random() % 16;
+    put(block[group], 0, scale);
+    put(block[group], 4, minimum);
+    for (std::size_t i = 16 * group; i < 16 * group + 16; ++i) {
+      const unsigned q = random() % 4;
+      put(block[16 + i / 128 * 32 + i % 32], static_cast<unsigned>(i % 128 / 32 * 2), q);
+      values.push_back(difference(d.value * scale * q, m.value * minimum));
+    }
+  }
+}
+
+// Scale n of 16: its low four bits are the low halves of eight bytes, then their high halves; two more are in
+// the four bytes behind, the lowest bits of which belong to scales 0 to 3.
+void put_q3_k(std::byte* block, std::mt19937& random, std::vector<float>& values) {
+  std::byte* const scales = block + 96;
+  const Half d = random_half(random);
+  std::memcpy(block + 108, &d.bits, 2);
+  for (std::size_t group = 0; group < 16; ++group) {
+    const unsigned scale = random() % 64;
+    put(scales[group % 8], group < 8 ? 0 : 4, scale % 16);
+    put(scales[8 + group % 4], static_cast<unsigned>(group / 4 * 2), scale / 16);
+    for (std::size_t i = 16 * group; i < 16 * group + 16; ++i) {
+      const unsigned q = random() % 8;
+      put(block[32 + i / 128 * 32 + i % 32], static_cast<unsigned>(i % 128 / 32 * 2), q % 4);
+      put(block[i % 32], static_cast<unsigned>(i / 32), q / 4);
+      values.push_back(exact(d.value * (static_cast<int>(scale) - 32) * (static_cast<int>(q) - 4)));
+    }
+  }
+}
+
+// Of the eight scales and minima the first four are six bits of a byte each, the scales before the minima; of
+// the others the low four bits share bytes 8 to 11, and the upper two are the highest bits of bytes 0 to 7.
+void put_k_scales(std::byte* packed, std::size_t n, unsigned scale, unsigned minimum) {
+  if (n < 4) {
+    put(packed[n], 0, scale);
+    put(packed[4 + n], 0, minimum);
+  } else {
+    put(packed[4 + n], 0, scale % 16);
+    put(packed[4 + n], 4, minimum % 16);
+    put(packed[n - 4], 6, scale / 16);
+    put(packed[n], 6, minimum / 16);
+  }
+}
+
+// Q4_K, and Q5_K where `high_at` says where the fifth bits are.
+template <std::size_t low_at, std::size_t high_at = 0>
+void put_with_minima(std::byte* block, std::mt19937& random, std::vector<float>& values) {
+  const Half d = random_half(random);
+  const Half m = random_half(random);
+  std::memcpy(block, &d.bits, 2);
+  std::memcpy(block + 2, &m.bits, 2);
+  for (std::size_t group = 0; group < 8; ++group) {
+    const unsigned scale = random() % 64;
+    const unsigned minimum = random() % 64;
+    put_k_scales(block + 4, group, scale, minimum);
+    for (std::size_t i = 0; i < 32; ++i) {
+      const unsigned q = random() % (high_at > 0 ? 32 : 16);
+      put(block[low_at + group / 2 * 32 + i], group % 2 == 0 ? 0 : 4, q % 16);
+      if (high_at > 0) put(block[high_at + i], static_cast<unsigned>(group), q / 16);
+      values.push_back(difference(d.value * scale * q, m.value * minimum));
+    }
   }
 }
 
@@ -161,10 +278,21 @@ struct BlockFormat {
   void (*put_block)(std::byte* block, std::mt19937& random, std::vector<float>& values);
 };
 constexpr BlockFormat kFormats[]{
-    {kQ4_0, {32, 18, 0}, put_q4_0},       {kQ8_0, {32, 34, 0}, put_q8_0},
-    {kQ6_K, {256, 210, 208}, put_q6_k},   {kTQ1_0, {256, 54, 52}, put_tq1_0},
-    {kTQ2_0, {256, 66, 64}, put_tq2_0},   {kQ1_0, {128, 18, 0}, put_q1_0},
-    {kQ2_0, {64, 18, 0}, put_q2_0<64>},   {kPQ2_0, {128, 34, 0}, put_q2_0<128>},
+    {kQ4_0, {32, 18, 0}, put_q4_0},
+    {kQ8_0, {32, 34, 0}, put_q8_0},
+    {kQ4_1, {32, 20, 0, 2}, put_q4_1},
+    {kQ5_0, {32, 22, 0}, put_q5_0},
+    {kQ5_1, {32, 24, 0, 2}, put_q5_1},
+    {kQ2_K, {256, 84, 80, 82}, put_q2_k},
+    {kQ3_K, {256, 110, 108}, put_q3_k},
+    {kQ4_K, {256, 144, 0, 2}, put_with_minima<16>},
+    {kQ5_K, {256, 176, 0, 2}, put_with_minima<48, 16>},
+    {kQ6_K, {256, 210, 208}, put_q6_k},
+    {kTQ1_0, {256, 54, 52}, put_tq1_0},
+    {kTQ2_0, {256, 66, 64}, put_tq2_0},
+    {kQ1_0, {128, 18, 0}, put_q1_0},
+    {kQ2_0, {64, 18, 0}, put_q2_0<64>},
+    {kPQ2_0, {128, 34, 0}, put_q2_0<128>},
     {kPTQ1_0, {128, 28, 26}, put_ptq1_0},
 };
 
@@ -197,6 +325,29 @@ PackedBlocks random_blocks(std::uint32_t type, std::size_t n, unsigned seed) {
   for (std::size_t at = 0; at < packed.bytes.size(); at += layout.bytes)
     format_of(type).put_block(&packed.bytes[at], random, packed.values);
   return packed;
+}
+
+std::vector<std::byte> round_as_ggml(std::uint32_t type, std::span<const float> values) {
+  const BlockLayout layout = layout_of(type);
+  const int steps = type == kQ4_0 ? 8 : 16;
+  std::vector<std::byte> bytes(values.size() / layout.elements * layout.bytes);
+  for (std::size_t i = 0; i < values.size() / layout.elements; ++i) {
+    std::byte* const block = &bytes[i * layout.bytes];
+    const auto of_block = values.subspan(i * layout.elements, layout.elements);
+    const auto first = std::find_if(of_block.begin(), of_block.end(), [](float v) { return v != 0; });
+    const float largest = first == of_block.end() ? 0 : *first;
+    const std::uint16_t d = f32_to_f16(largest / static_cast<float>(-steps));
+    std::memcpy(block, &d, sizeof d);
+    for (std::size_t j = 0; j < layout.elements; ++j) {
+      const int code = of_block[j] == 0 ? steps : of_block[j] == largest ? 0 : 2 * steps - 1;
+      if (type == kQ4_0) {
+        put(block[2 + j % 16], j < 16 ? 0 : 4, static_cast<unsigned>(code));
+      } else {
+        put_5_bits(block + 2, block + 6, j, static_cast<unsigned>(code));
+      }
+    }
+  }
+  return bytes;
 }
 
 }  // namespace bitnet::test

@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "kernels/bit_field.h"
+
 namespace bitnet::kernels::avx2 {
 
 // Row n has the first n of 8 lanes switched on, for masked loads and stores.
@@ -58,17 +60,13 @@ struct F32x16 {
     return {widen_i8(_mm_sub_epi8(_mm_and_si128(bytes, mask), zero_code)),
             widen_i8(_mm_sub_epi8(_mm_and_si128(_mm_srli_epi16(bytes, 4), mask), zero_code))};
   }
-  // 32 codes of 6 bits, to code - 32: the low 4 bits from bit kLow of low[i], the others from bit kHigh of
-  // high[i].
-  template <int kLow, int kHigh>
-  static std::array<F32x16, 2> load_6_bits(const std::uint8_t* low, const std::uint8_t* high) {
-    const __m256i low_bits =
-        _mm256_and_si256(_mm256_srli_epi16(load_32_bytes(low), kLow), _mm256_set1_epi8(15));
-    const __m256i high_bytes = load_32_bytes(high);
-    const __m256i high_bits = _mm256_and_si256(
-        kHigh <= 4 ? _mm256_slli_epi16(high_bytes, 4 - kHigh) : _mm256_srli_epi16(high_bytes, kHigh - 4),
-        _mm256_set1_epi8(48));
-    const __m256i codes = _mm256_sub_epi8(_mm256_or_si256(low_bits, high_bits), _mm256_set1_epi8(32));
+  // 32 codes less kZero: of bits of low[i] and, where `high` has any, others of high[i].
+  template <BitField low, BitField high = {}, int kZero = 0>
+  static std::array<F32x16, 2> load_codes(const std::uint8_t* low_bits,
+                                          const std::uint8_t* high_bits = nullptr) {
+    __m256i codes = bits_of<low>(low_bits);
+    if constexpr (high.n > 0) codes = _mm256_or_si256(codes, bits_of<high>(high_bits));
+    if constexpr (kZero != 0) codes = _mm256_sub_epi8(codes, _mm256_set1_epi8(kZero));
     return {widen_i8(_mm256_castsi256_si128(codes)), widen_i8(_mm256_extracti128_si256(codes, 1))};
   }
 
@@ -144,6 +142,14 @@ struct F32x16 {
     return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
   }
   static __m128i load_bytes(const void* p) { return _mm_loadu_si128(static_cast<const __m128i*>(p)); }
+  // Of 32 bytes, each in its place in the code.
+  template <BitField field>
+  static __m256i bits_of(const std::uint8_t* p) {
+    constexpr int kRight = field.from - field.to;
+    const __m256i bytes = load_32_bytes(p);
+    const __m256i moved = kRight >= 0 ? _mm256_srli_epi16(bytes, kRight) : _mm256_slli_epi16(bytes, -kRight);
+    return _mm256_and_si256(moved, _mm256_set1_epi8(field.mask()));
+  }
   static __m256i load_32_bytes(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
   static F32x16 widen_i8(__m128i v) {
     return {_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(v)),

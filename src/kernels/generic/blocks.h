@@ -1,12 +1,17 @@
-// Readers of the block formats, over the 16-lane float V of a backend: a block is opened once and then gives
-// its values 32 at a time, the floats that the format's decode_row gives for a matrix whose scale is 1.
+// Readers of the block formats of 32 elements (those of 256: k_blocks.h), over the 16-lane float V of a
+// backend: a block is opened once and then gives its values 32 at a time, the floats that the format's
+// decode_row gives for a matrix whose scale is 1.
 #pragma once
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
+#include <cstring>
 
 #include "quant/q4_0.h"
-#include "quant/q6_k.h"
+#include "quant/q4_1.h"
+#include "quant/q5_0.h"
+#include "quant/q5_1.h"
 #include "quant/q8_0.h"
 
 namespace bitnet::kernels::generic {
@@ -55,27 +60,86 @@ class Q4_0 {
 };
 
 template <typename V>
-class Q6_K {
+class Q4_1 {
  public:
-  using Block = quant::q6_k::Block;
+  using Block = quant::q4_1::Block;
 
   void open(const Block& block) {
     block_ = &block;
-    (V::load_i8(block.scale) * V::broadcast_f16(&block.d)).store(scale_);
+    d_ = V::broadcast_f16(&block.d);
+    m_ = V::broadcast_f16(&block.m);
   }
   template <std::size_t Part>
   Values<V> values() const {
-    constexpr std::size_t kHalf = Part / 4;
-    constexpr int kQuarter = Part % 4;
-    const std::uint8_t* ql = block_->ql + 64 * kHalf + 32 * (kQuarter % 2);
-    const std::uint8_t* qh = block_->qh + 32 * kHalf;
-    const Values<V> q = V::template load_6_bits<4 * (kQuarter / 2), 2 * kQuarter>(ql, qh);
-    return {q[0] * V::broadcast(scale_[2 * Part]), q[1] * V::broadcast(scale_[2 * Part + 1])};
+    const Values<V> less_8 = V::load_4_bits(block_->q);
+    const V eight = V::broadcast(8);
+    return {fma(less_8[0] + eight, d_, m_), fma(less_8[1] + eight, d_, m_)};
   }
 
  private:
   const Block* block_;
-  alignas(64) float scale_[16];  // d * scale of each 16 elements
+  V d_;
+  V m_;
+};
+
+// 16 for each bit that is set, else 0.
+template <typename V>
+inline Values<V> fifth_bits(const std::uint8_t (&high)[4]) {
+  constexpr std::uint64_t kEach = 0x0101010101010101;
+  std::int8_t bytes[32];
+  for (std::size_t i = 0; i < sizeof high; ++i) {
+    // Bit k of the byte alone in byte k, where it carries into the highest bit.
+    const std::uint64_t bits = high[i] * kEach & 0x8040201008040201;
+    const std::uint64_t sixteens = ((bits + 0x7F * kEach) >> 7 & kEach) << 4;
+    std::memcpy(bytes + 8 * i, &sixteens, sizeof sixteens);
+  }
+  return {V::load_i8(bytes), V::load_i8(bytes + 16)};
+}
+
+template <typename V>
+class Q5_0 {
+ public:
+  using Block = quant::q5_0::Block;
+
+  void open(const Block& block) {
+    block_ = &block;
+    d_ = V::broadcast_f16(&block.d);
+  }
+  template <std::size_t Part>
+  Values<V> values() const {
+    const Values<V> less_8 = V::load_4_bits(block_->q);
+    const Values<V> fifth = fifth_bits<V>(block_->high);
+    const V eight = V::broadcast(8);
+    return {(less_8[0] + (fifth[0] - eight)) * d_, (less_8[1] + (fifth[1] - eight)) * d_};
+  }
+
+ private:
+  const Block* block_;
+  V d_;
+};
+
+template <typename V>
+class Q5_1 {
+ public:
+  using Block = quant::q5_1::Block;
+
+  void open(const Block& block) {
+    block_ = &block;
+    d_ = V::broadcast_f16(&block.d);
+    m_ = V::broadcast_f16(&block.m);
+  }
+  template <std::size_t Part>
+  Values<V> values() const {
+    const Values<V> less_8 = V::load_4_bits(block_->q);
+    const Values<V> fifth = fifth_bits<V>(block_->high);
+    const V eight = V::broadcast(8);
+    return {fma(less_8[0] + (fifth[0] + eight), d_, m_), fma(less_8[1] + (fifth[1] + eight), d_, m_)};
+  }
+
+ private:
+  const Block* block_;
+  V d_;
+  V m_;
 };
 
 }  // namespace bitnet::kernels::generic

@@ -1,6 +1,6 @@
 // Products of weights that are decoded to floats a stretch at a time, each stretch for several tokens,
 // written once over the 16-lane float V of a backend and a decoder. This is how ternary weights meet
-// unquantized activations: the reference mode.
+// unquantized activations (the reference mode), and how block types are multiplied that few files have.
 #pragma once
 
 #include <cstddef>
@@ -18,9 +18,9 @@ inline constexpr std::size_t kDecoded = 1024;
 // Tokens that share a decoded stretch; their sums are independent chains.
 inline constexpr std::size_t kTokenTile = 4;
 
-template <typename V, Decode* decode, std::size_t N>
-inline void row_times_tokens(const quant::Matrix& w, std::size_t row, const float* x, std::size_t x_stride,
-                             float* y, std::size_t y_stride) {
+template <typename V, std::size_t N>
+inline void row_times_tokens(Decode* decode, const quant::Matrix& w, std::size_t row, const float* x,
+                             std::size_t x_stride, float* y, std::size_t y_stride) {
   V sum[N];
 #pragma GCC unroll 4
   for (V& s : sum) s = V::zero();
@@ -39,19 +39,25 @@ inline void row_times_tokens(const quant::Matrix& w, std::size_t row, const floa
   for (std::size_t t = 0; t < N; ++t) y[t * y_stride + row] = reduce_add(sum[t]) * w.scale;
 }
 
-template <typename V, Decode* decode>
-void matmul_decoded(const quant::Matrix& w, std::size_t row_begin, std::size_t row_end, const FloatRows& x,
-                    std::size_t n_tokens, const OutputRows& y) {
+template <typename V>
+void matmul_decoded(Decode* decode, const quant::Matrix& w, std::size_t row_begin, std::size_t row_end,
+                    const FloatRows& x, std::size_t n_tokens, const OutputRows& y) {
   for (std::size_t r = row_begin; r < row_end; ++r) {
     std::size_t t = 0;
     for (; t + kTokenTile <= n_tokens; t += kTokenTile) {
-      row_times_tokens<V, decode, kTokenTile>(w, r, x.x + t * x.stride, x.stride, y.y + t * y.stride,
-                                              y.stride);
+      row_times_tokens<V, kTokenTile>(decode, w, r, x.x + t * x.stride, x.stride, y.y + t * y.stride,
+                                      y.stride);
     }
     for (; t < n_tokens; ++t) {
-      row_times_tokens<V, decode, 1>(w, r, x.x + t * x.stride, x.stride, y.y + t * y.stride, y.stride);
+      row_times_tokens<V, 1>(decode, w, r, x.x + t * x.stride, x.stride, y.y + t * y.stride, y.stride);
     }
   }
+}
+
+template <typename V, Decode* decode>
+void matmul_ternary_f32(const quant::Matrix& w, std::size_t row_begin, std::size_t row_end,
+                        const FloatRows& x, std::size_t n_tokens, const OutputRows& y) {
+  matmul_decoded<V>(decode, w, row_begin, row_end, x, n_tokens, y);
 }
 
 }  // namespace bitnet::kernels::generic

@@ -8,6 +8,8 @@
 
 #include "kernels/generic/blocks.h"
 #include "kernels/generic/elementwise.h"
+#include "kernels/generic/k_blocks.h"
+#include "kernels/generic/matmul_decoded.h"
 #include "kernels/kernels.h"
 #include "quant/i8_rows.h"
 
@@ -166,6 +168,22 @@ inline void for_each_part(Body body) {
   (std::make_index_sequence<Block::kElements / 32>{});
 }
 
+// Whole blocks of a row.
+template <typename Reader>
+void decode_blocks(const quant::Matrix& w, std::size_t row, std::size_t begin, std::size_t end, float* out) {
+  using Block = typename Reader::Block;
+  const Block* blocks = reinterpret_cast<const Block*>(w.data) + row * (w.cols / Block::kElements);
+  for (std::size_t i = begin; i < end; i += Block::kElements, out += Block::kElements) {
+    Reader reader;
+    reader.open(blocks[i / Block::kElements]);
+    for_each_part<Block>([&](auto part) {
+      const auto v = reader.template values<part>();
+      v[0].store(out + 32 * part);
+      v[1].store(out + 32 * part + 16);
+    });
+  }
+}
+
 // The same for rows of blocks.
 template <typename V, typename Reader>
 struct BlockRows {
@@ -217,16 +235,7 @@ struct BlockRows {
 
   static void decode(const quant::Matrix& w, std::size_t row, std::size_t begin, std::size_t end,
                      float* out) {
-    const Block* blocks = reinterpret_cast<const Block*>(w.data) + row * (w.cols / Block::kElements);
-    for (std::size_t i = begin; i < end; i += Block::kElements, out += Block::kElements) {
-      Reader reader;
-      reader.open(blocks[i / Block::kElements]);
-      for_each_part<Block>([&](auto part) {
-        const Values<V> v = reader.template values<part>();
-        v[0].store(out + 32 * part);
-        v[1].store(out + 32 * part + 16);
-      });
-    }
+    decode_blocks<Reader>(w, row, begin, end, out);
   }
 
  private:
@@ -295,9 +304,34 @@ void with_rows_of(quant::TensorType type, Use use) {
   }
 }
 
+// Of the types that are decoded first: a kernel for each would take long to compile, and few heads have them.
+template <typename V>
+Decode* decoder_of(quant::TensorType type) {
+  switch (type) {
+    case quant::TensorType::q5_k:
+      return decode_blocks<Q5_K<V>>;
+    case quant::TensorType::q4_k:
+      return decode_blocks<Q4_K<V>>;
+    case quant::TensorType::q3_k:
+      return decode_blocks<Q3_K<V>>;
+    case quant::TensorType::q2_k:
+      return decode_blocks<Q2_K<V>>;
+    case quant::TensorType::q5_1:
+      return decode_blocks<Q5_1<V>>;
+    case quant::TensorType::q5_0:
+      return decode_blocks<Q5_0<V>>;
+    case quant::TensorType::q4_1:
+      return decode_blocks<Q4_1<V>>;
+    default:
+      return nullptr;
+  }
+}
+
 template <typename V>
 void matmul_float(const quant::Matrix& w, std::size_t row_begin, std::size_t row_end, const FloatRows& x,
                   std::size_t n_tokens, const OutputRows& y) {
+  if (Decode* decode = decoder_of<V>(w.type))
+    return matmul_decoded<V>(decode, w, row_begin, row_end, x, n_tokens, y);
   with_rows_of<V>(w.type, [&]<typename Rows>() {
     if (n_tokens == 1) {
       matmul_tiles<Rows, kRowTile, 1>(w, row_begin, row_end, x, 1, y);
@@ -309,6 +343,7 @@ void matmul_float(const quant::Matrix& w, std::size_t row_begin, std::size_t row
 
 template <typename V>
 void decode_float(const quant::Matrix& w, std::size_t row, float* out) {
+  if (Decode* decode = decoder_of<V>(w.type)) return decode(w, row, 0, w.cols, out);
   with_rows_of<V>(w.type, [&]<typename Rows>() { Rows::decode(w, row, 0, w.cols, out); });
 }
 

@@ -48,7 +48,7 @@ constexpr Kernels make_table(const OwnKernels& own) {
       .matmul_float = matmul_float<V>,
       .decode_float = decode_float<V>,
       .decode_ternary = decode,
-      .matmul_ternary_f32 = matmul_decoded<V, decode>,
+      .matmul_ternary_f32 = matmul_ternary_f32<V, decode>,
       .matmul_ternary = own.matmul_ternary,
       .ternary_rows = own.ternary_rows,
       .add_columns = own.add_columns,

@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "kernels/bit_field.h"
+
 namespace bitnet::kernels::neon {
 
 struct F32x16 {
@@ -62,16 +64,16 @@ struct F32x16 {
     const uint8x16_t bytes = vld1q_u8(p);
     return {widen_codes(vandq_u8(bytes, vdupq_n_u8(15)), 8), widen_codes(vshrq_n_u8(bytes, 4), 8)};
   }
-  // 32 codes of 6 bits, to code - 32: the low 4 bits from bit kLow of low[i], the others from bit kHigh of
-  // high[i].
-  template <int kLow, int kHigh>
-  static std::array<F32x16, 2> load_6_bits(const std::uint8_t* low, const std::uint8_t* high) {
-    const auto sixteen = [](const std::uint8_t* from_low, const std::uint8_t* from_high) {
-      const uint8x16_t low_bits = vandq_u8(right<kLow>(vld1q_u8(from_low)), vdupq_n_u8(15));
-      const uint8x16_t high_bits = vandq_u8(right<kHigh>(vld1q_u8(from_high)), vdupq_n_u8(3));
-      return widen_codes(vorrq_u8(low_bits, vshlq_n_u8(high_bits, 4)), 32);
+  // 32 codes less kZero: of bits of low[i] and, where `high` has any, others of high[i].
+  template <BitField low, BitField high = {}, int kZero = 0>
+  static std::array<F32x16, 2> load_codes(const std::uint8_t* low_bits,
+                                          const std::uint8_t* high_bits = nullptr) {
+    const auto sixteen = [&](std::size_t at) __attribute__((always_inline)) {
+      uint8x16_t codes = bits_of<low>(low_bits + at);
+      if constexpr (high.n > 0) codes = vorrq_u8(codes, bits_of<high>(high_bits + at));
+      return widen_codes(codes, kZero);
     };
-    return {sixteen(low, high), sixteen(low + 16, high + 16)};
+    return {sixteen(0), sixteen(16)};
   }
 
   // The first n < 16 elements; the other lanes are 0 and their memory is not read.
@@ -134,13 +136,14 @@ struct F32x16 {
   }
 
  private:
-  template <int n>
-  static uint8x16_t right(uint8x16_t v) {
-    if constexpr (n == 0) {
-      return v;
-    } else {
-      return vshrq_n_u8(v, n);
-    }
+  // Of 16 bytes, each in its place in the code.
+  template <BitField field>
+  static uint8x16_t bits_of(const std::uint8_t* p) {
+    constexpr int kRight = field.from - field.to;
+    uint8x16_t bytes = vld1q_u8(p);
+    if constexpr (kRight > 0) bytes = vshrq_n_u8(bytes, kRight);
+    if constexpr (kRight < 0) bytes = vshlq_n_u8(bytes, -kRight);
+    return vandq_u8(bytes, vreinterpretq_u8_s8(vdupq_n_s8(field.mask())));
   }
   static F32x16 widen(int8x16_t bytes) {
     const int16x8_t low = vmovl_s8(vget_low_s8(bytes));

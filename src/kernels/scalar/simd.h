@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "base/half.h"
+#include "kernels/bit_field.h"
 
 namespace bitnet::kernels::scalar {
 
@@ -52,12 +53,14 @@ struct F32x16 {
     return {make([&](std::size_t i) { return static_cast<float>((p[i] & 15) - 8); }),
             make([&](std::size_t i) { return static_cast<float>((p[i] >> 4) - 8); })};
   }
-  // 32 codes of 6 bits, to code - 32: the low 4 bits from bit kLow of low[i], the others from bit kHigh of
-  // high[i].
-  template <int kLow, int kHigh>
-  static std::array<F32x16, 2> load_6_bits(const std::uint8_t* low, const std::uint8_t* high) {
+  // 32 codes less kZero: of bits of low[i] and, where `high` has any, others of high[i].
+  template <BitField low, BitField high = {}, int kZero = 0>
+  static std::array<F32x16, 2> load_codes(const std::uint8_t* low_bits,
+                                          const std::uint8_t* high_bits = nullptr) {
     const auto code = [&](std::size_t i) {
-      return static_cast<float>((low[i] >> kLow & 15) + (high[i] >> kHigh & 3) * 16 - 32);
+      int bits = low.of(low_bits[i]);
+      if constexpr (high.n > 0) bits |= high.of(high_bits[i]);
+      return static_cast<float>(bits - kZero);
     };
     return {make(code), make([&](std::size_t i) { return code(i + 16); })};
   }

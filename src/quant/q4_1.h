@@ -1,0 +1,25 @@
+// Q4_1: 32 elements share an f16 scale and an f16 minimum; element j < 16 is the low half of byte j, element
+// j + 16 its high half. value = d * q + m: the product is exact in a float, the sum rounded once.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace bitnet::quant {
+
+struct Matrix;
+
+namespace q4_1 {
+
+struct Block {
+  static constexpr std::size_t kElements = 32;
+  std::uint16_t d;  // f16
+  std::uint16_t m;  // f16
+  std::uint8_t q[kElements / 2];
+};
+static_assert(sizeof(Block) == 20);
+
+void decode_row(const Matrix& w, std::size_t row, float* out);
+
+}  // namespace q4_1
+}  // namespace bitnet::quant
