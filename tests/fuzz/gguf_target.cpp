@@ -2,9 +2,9 @@
 #include "bitnet/error.h"
 #include "bitnet/session.h"
 #include "fuzz/target.h"
+#include "fuzz/tiny_models.h"
 #include "gguf/gguf.h"
 #include "model/inspect/inspection.h"
-#include "support/block_types.h"
 #include "support/small_model.h"
 
 namespace bitnet::fuzz {
@@ -12,13 +12,7 @@ namespace {
 
 using test::AlignedBytes;
 using test::SmallModel;
-using test::SmallShape;
 using test::SmallTensor;
-
-// As little as ternary rows allow: most of a file is then its header.
-constexpr SmallShape kTiny{.layers = 1, .hidden = 128, .heads = 2, .kv_heads = 1, .ffn = 128, .vocab = 6};
-// Rows of two blocks of 256, for the types that come in such.
-constexpr SmallShape kWide{.layers = 1, .hidden = 256, .heads = 2, .kv_heads = 1, .ffn = 256, .vocab = 6};
 
 const std::vector<std::string> kGgufWords{"GGUF",
                                           "general.architecture",
@@ -101,8 +95,6 @@ void run_model(std::string_view input) {
   });
 }
 
-std::string file_of(const SmallModel& model) { return text_of(model.to_gguf().build()); }
-
 // Little beside the headers: a value of every type, and models without their matrices.
 std::vector<std::string> headers() {
   test::GgufBuilder all;
@@ -134,16 +126,9 @@ std::vector<std::string> models() {
   for (const char* architecture : {"bitnet", "bitnet-b1.58", "llama", "qwen3", "maple"}) {
     files.push_back(file_of(SmallModel(architecture, kTiny)));
   }
-  for (const std::uint32_t type :
-       {test::kTQ1_0, test::kTQ2_0, test::kQ1_0, test::kQ2_0, test::kQ4_0, test::kQ8_0, test::kQ6_K}) {
-    SmallModel model("llama", kWide);
-    for (SmallTensor& tensor : model.tensors()) {
-      if (tensor.type != test::kI2S) continue;
-      tensor.type = type;
-      tensor.data = test::random_blocks(type, tensor.n_elements(), 1).bytes;
-    }
-    files.push_back(file_of(model));
-  }
+  for (const std::uint32_t type : {test::kTQ1_0, test::kTQ2_0, test::kQ1_0, test::kQ2_0, test::kQ4_0,
+                                   test::kQ4_K, test::kQ8_0, test::kQ6_K})
+    files.push_back(file_with_blocks(type));
   return files;
 }
 

@@ -58,6 +58,8 @@ extern const Target kTokenizerJson;
 extern const Target kSentencePiece;
 extern const Target kSafetensors;
 extern const Target kHfConfig;
+extern const Target kConvertGguf;
+extern const Target kConvertFolder;
 extern const Target kBatch;
 extern const Target kApi;
 extern const Target kHttp;
