@@ -8,6 +8,7 @@
 
 #include "base/printable.h"
 #include "bitnet/error.h"
+#include "convert/pieces.h"
 #include "convert/repairs.h"
 #include "gguf/gguf.h"
 #include "model/config.h"
@@ -19,6 +20,7 @@
 #include "quant/coded_row.h"
 #include "quant/i2_s.h"
 #include "quant/i2_s_layouts.h"
+#include "quant/lopsided.h"
 
 namespace bitnet::convert {
 namespace {
@@ -64,6 +66,7 @@ class GgufSource : public Source {
       }
     }
     if (options.repairs) mend_scales();
+    if (options.repairs && model) mend_shrunk(pool);
     if (has_i2s()) find_layout(model ? &model->weights : nullptr, options, pool, notes);
   }
 
@@ -95,6 +98,7 @@ class GgufSource : public Source {
   std::span<const std::byte> stored(std::size_t tensor) const override {
     const quant::Matrix& w = matrices_[tensor];
     if (w.type == quant::TensorType::i2_s && (is_brought_to_x86_ || are_scales_inverted_)) return {};
+    if (is_shrunk(tensor)) return {};
     return {w.data, static_cast<std::size_t>(quant::n_bytes_of(w))};
   }
 
@@ -107,6 +111,7 @@ class GgufSource : public Source {
   }
 
   void read_values(std::size_t tensor, std::uint64_t row, float* out) const override {
+    if (is_shrunk(tensor)) return quant::lopsided::restore_row(matrices_[tensor], row, out);
     const RowPlace place = place_of(tensor, row);
     quant::info(place.matrix.type).decode_row(place.matrix, place.row, out);
   }
@@ -226,6 +231,37 @@ class GgufSource : public Source {
                         .changes_values = true});
   }
 
+  std::uint64_t shrunk_in(const quant::Matrix& w, ThreadPool& pool) const {
+    const std::size_t step = rows_in_piece(w.cols) * kBatchPieces;
+    std::uint64_t n = 0;
+    for (std::size_t begin = 0; begin < w.rows; begin += step) {
+      const std::size_t end = std::min(w.rows, begin + step);
+      const auto found = count_shrunk(w, begin, end, pool);
+      file_.give_back(bytes_of(w, begin, end));
+      if (!found) return 0;
+      n += *found;
+    }
+    return n;
+  }
+  // Ternary values that Q4_0 or Q5_0 did not hold.
+  void mend_shrunk(ThreadPool& pool) {
+    std::uint64_t n = 0;
+    shrunk_.resize(tensors_.size());
+    for (std::size_t i = 0; i < tensors_.size(); ++i) {
+      const std::uint64_t found = shrunk_in(matrices_[i], pool);
+      shrunk_[i] = found > 0;
+      n += found;
+    }
+    const auto n_tensors = std::ranges::count(shrunk_, true);
+    if (n_tensors == 0) return;
+    repairs_.push_back({.topic = "rounded",
+                        .what = std::to_string(n) + " values in " + std::to_string(n_tensors) +
+                                " tensors were ternary ones that Q4_0 or Q5_0 made smaller: they are what "
+                                "they were",
+                        .changes_values = true});
+  }
+  bool is_shrunk(std::size_t tensor) const { return !shrunk_.empty() && shrunk_[tensor]; }
+
   void find_layout(const Weights* weights, const SourceOptions& options, ThreadPool& pool,
                    std::vector<std::string>& notes) {
     if (weights == nullptr) {
@@ -302,6 +338,7 @@ class GgufSource : public Source {
   I2sLayout layout_ = I2sLayout::x86;
   bool is_brought_to_x86_ = false;
   bool are_scales_inverted_ = false;
+  std::vector<bool> shrunk_;  // of the tensors; empty: none
 };
 
 }  // namespace

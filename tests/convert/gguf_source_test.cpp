@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -13,6 +15,8 @@
 #include "convert/repairs.h"
 #include "gguf/gguf.h"
 #include "model/i2s/layout_judge.h"
+#include "model/tensor_layout.h"
+#include "support/block_types.h"
 #include "support/small_model.h"
 
 namespace bitnet::test {
@@ -168,6 +172,55 @@ TEST_F(Repairs, TurnInverseScalesBack) {
   }
 }
 
+TEST_F(Repairs, GiveTernaryValuesBackThatWereRoundedToQ4AndQ5) {
+  for (const std::uint32_t type : {kQ4_0, kQ5_0}) {
+    SmallModel right("llama", {.vocab = 320});
+    SmallTensor& embedding = right.tensor("token_embd.weight");
+    std::mt19937 random(5);
+    std::vector<float> values(embedding.n_elements());
+    for (float& v : values) v = 0.03125F * (static_cast<float>(random() % 3) - 1);
+    std::fill_n(values.begin() + 64, 32, 0.0F);  // a block of zeros
+    embedding.set_f32(values);
+    SmallModel rounded = right;
+    rounded.tensor("token_embd.weight").type = type;
+    rounded.tensor("token_embd.weight").data = round_as_ggml(type, values);
+    write_bytes(from_, rounded.to_gguf().build());
+    ASSERT_NE(logits(rounded), logits(right));
+
+    const ConvertReport report =
+        convert_file(from_, to_, {.plan = {.head = type_named("q2_0-64")}, .split = {}, .force = true});
+    const Repair* const repair = find_repair(report, "rounded");
+    ASSERT_NE(repair, nullptr);
+    EXPECT_TRUE(repair->changes_values);
+    EXPECT_FALSE(report.failure);
+    // In the type that it had, too.
+    const std::string same = directory_.file("same");
+    EXPECT_FALSE(convert_file(from_, same, {.plan = {.head = type_named("q4_0")}, .split = {}, .force = true})
+                     .failure);
+    for (const std::string& file : {to_, same}) {
+      const gguf::File read = gguf::File::open(file);
+      const gguf::Tensor& t = *read.find_tensor("token_embd.weight");
+      const quant::TypeInfo& found = *bitnet::layout_of(read, t, {}).type;
+      const quant::Matrix w{found.type, t.dims[1], t.dims[0], t.extent.data(), 1.0F};
+      std::vector<float> row(w.cols);
+      for (std::size_t r = 0; r < w.rows; ++r) {
+        found.decode_row(w, r, row.data());
+        ASSERT_TRUE(std::equal(row.begin(), row.end(), &values[r * w.cols])) << file << ", row " << r;
+      }
+      EXPECT_EQ(
+          find_repair(convert_file(file, directory_.file("again"), {.plan = {}, .split = {}, .force = true}),
+                      "rounded"),
+          nullptr);
+    }
+    // Left as it is where that is wanted.
+    EXPECT_EQ(find_repair(convert_file(from_, directory_.file("again"),
+                                       {.plan = {}, .split = {}, .force = true}, {.repairs = false}),
+                          "rounded"),
+              nullptr);
+    EXPECT_EQ(content_of(directory_.file("again")), content_of(from_));
+  }
+}
+
 TEST(InverseScale, IsTheBf16ThatHasThisInverse) {
   for (std::uint32_t bits = 0x3F00; bits < 0x4080; ++bits) {
     const float right = bf16_to_f32(static_cast<std::uint16_t>(bits));
@@ -210,13 +263,13 @@ TEST(GgufSource, RefusesATypeThatIsNotReadByName) {
   const std::string from = directory.file("from.gguf");
   SmallModel model("llama");
   SmallTensor& t = model.tensor("blk.1.attn_k.weight");
-  t.type = 12;  // Q4_K
+  t.type = 20;  // IQ4_NL
   t.data.resize(t.n_elements());
   write_bytes(from, model.to_gguf().build());
   for (const bool needs_model : {true, false}) {
     const std::string refused = refusal_of(from, {.needs_model = needs_model});
     EXPECT_NE(refused.find("blk.1.attn_k.weight"), std::string::npos) << refused;
-    EXPECT_NE(refused.find("Q4_K"), std::string::npos) << refused;
+    EXPECT_NE(refused.find("IQ4_NL"), std::string::npos) << refused;
   }
 }
 

@@ -9,6 +9,7 @@
 #include "base/thread_pool.h"
 #include "bitnet/error.h"
 #include "model/inspect/inspection_findings.h"
+#include "model/inspect/known_defects.h"
 #include "model/tensor_layout.h"
 #include "quant/i2_s.h"
 
@@ -97,7 +98,9 @@ void measure(Inspection& out, const gguf::File& file, const gguf::Tensor& t, con
     return keep_going(static_cast<double>(done) / static_cast<double>(rows));
   };
   if (!type->ternary) {
-    s.range = range_of({type->type, rows, cols, t.extent.data(), 1.0F}, pool, on_rows);
+    const quant::Matrix w{type->type, rows, cols, t.extent.data(), 1.0F};
+    s.range = range_of(w, pool, on_rows);
+    s.n_shrunk = count_shrunk(w, 0, rows, pool).value_or(0);
     if (type->coded != nullptr && type->coded->codebook == quant::Codebook::ternary) {
       s.zero_rate = static_cast<double>(s.range->n_zero) / static_cast<double>(rows * cols);
     }

@@ -47,6 +47,7 @@ struct TensorSummary {
   std::optional<float> scale;       // of ternary tensors
   CodeCounts codes;                 // of ternary tensors; empty otherwise
   std::optional<ValueRange> range;  // of the others that are read
+  std::uint64_t n_shrunk = 0;       // values that ternary ones were rounded to, and that are too small
 };
 
 struct KeySummary {

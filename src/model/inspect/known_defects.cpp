@@ -1,9 +1,12 @@
 #include "model/inspect/known_defects.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstdint>
 #include <string>
+
+#include "quant/lopsided.h"
 
 namespace bitnet {
 namespace {
@@ -45,6 +48,26 @@ std::optional<ScaleJudgement> judge_scales(const gguf::File& file, const std::ve
     judgement.verdict = ScaleJudgement::Verdict::right;
   }
   return judgement;
+}
+
+std::optional<std::uint64_t> count_shrunk(const quant::Matrix& w, std::size_t begin, std::size_t end,
+                                          ThreadPool& pool) {
+  constexpr std::size_t kElements = std::size_t{1} << 16;  // that a thread takes at a time
+  if (!quant::lopsided::may_be(w.type)) return std::nullopt;
+  std::atomic<std::uint64_t> n{0};
+  std::atomic<bool> is_other{false};
+  pool.parallel_for(end - begin, std::max<std::size_t>(1, kElements / w.cols),
+                    [&](std::size_t first, std::size_t last) {
+                      if (is_other.load()) return;
+                      const auto found = quant::lopsided::count_shrunk(w, begin + first, begin + last);
+                      if (found) {
+                        n += *found;
+                      } else {
+                        is_other = true;
+                      }
+                    });
+  if (is_other) return std::nullopt;
+  return n.load();
 }
 
 bool is_obsolete_template(std::string_view jinja) {

@@ -3,12 +3,15 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string_view>
 #include <vector>
 
+#include "base/thread_pool.h"
 #include "bitnet/tokenizer.h"
 #include "gguf/gguf.h"
+#include "quant/tensor_type.h"
 #include "tokenizer/vocabulary.h"
 
 namespace bitnet {
@@ -25,6 +28,12 @@ struct ScaleJudgement {
 // Of the scales of a file's ternary tensors. nullopt: its shape is not that of 2B-4T, the only model whose
 // scales are known to be inverted, or there are no scales that are finite and positive.
 std::optional<ScaleJudgement> judge_scales(const gguf::File& file, const std::vector<float>& scales);
+
+// How many values of rows [begin, end) are 7/8 or 15/16 of what they were, because ternary values were
+// rounded to Q4_0 or Q5_0 (quant/lopsided.h). nullopt: these rows are of another type, or not all of such
+// values.
+std::optional<std::uint64_t> count_shrunk(const quant::Matrix& w, std::size_t begin, std::size_t end,
+                                          ThreadPool& pool);
 
 // "Human: ... BITNETAssistant:", which the published 2B-4T file carries and the model was not trained on.
 bool is_obsolete_template(std::string_view jinja);

@@ -203,6 +203,26 @@ void add_inverse_scales(Inspection& out, const gguf::File& file) {
   }
 }
 
+void add_shrunk(Inspection& out) {
+  std::size_t n_tensors = 0;
+  std::uint64_t n_values = 0;
+  const TensorSummary* first = nullptr;
+  for (const TensorSummary& t : out.tensors) {
+    if (t.n_shrunk == 0) continue;
+    if (n_tensors++ == 0) first = &t;
+    n_values += t.n_shrunk;
+  }
+  if (first == nullptr) return;
+  out.add(
+      warning, "rounded",
+      std::to_string(n_values) + " values " + in_tensors(n_tensors, first->name) + ": ternary ones in " +
+          first->type + ", of which one sign is too small",
+      "llama.cpp's Q4_0 and Q5_0 reach one step less far to the one side than to the other: of -1 and +1 "
+      "the one that comes first in a block of 32 is kept, the other becomes 7/8 (in Q5_0 15/16) of what it "
+      "was; the engine computes with the values as they stand",
+      "let bitnet convert give them back what they were, or take the publisher's own file");
+}
+
 void add_scales(Inspection& out) {
   Extremes scales;
   for (const TensorSummary& t : out.tensors) {
@@ -359,6 +379,7 @@ void add_tensor_findings(Inspection& out, const gguf::File& file) {
   add_rates(out);
   add_scales(out);
   add_inverse_scales(out, file);
+  add_shrunk(out);
   add_floats(out);
   add_scale_tensors(out);
   add_head(out, file);

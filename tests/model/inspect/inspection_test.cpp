@@ -304,8 +304,8 @@ TEST(InspectedTensors, ReportWhatIsWrongWithThem) {
     t.set_i2s(std::vector<std::int8_t>(t.n_elements(), 1), 1.0F);
   });
   EXPECT_TRUE(finds(ones, FindingLevel::warning, "balance", "blk.0.attn_k.weight"));
-  const Inspection unread = changed("blk.0.attn_k.weight", [](SmallTensor& t) { t.type = 10; });
-  EXPECT_TRUE(finds(unread, FindingLevel::error, "types", "Q2_K"));
+  const Inspection unread = changed("blk.0.attn_k.weight", [](SmallTensor& t) { t.type = 16; });
+  EXPECT_TRUE(finds(unread, FindingLevel::error, "types", "IQ2_XXS"));
   EXPECT_FALSE(unread.is_usable());
 }
 
@@ -347,6 +347,24 @@ TEST(Inspection, CountsParameters) {
   const Inspection in = inspect_small(model);
   EXPECT_EQ(in.n_parameters, n);
   EXPECT_EQ(in.n_files, 1U);
+}
+
+TEST(InspectedTensors, OfTernaryValuesThatWereRoundedLopsidedlyAreNamed) {
+  for (const std::uint32_t type : {kQ4_0, kQ5_0}) {
+    SmallModel model("llama");
+    SmallTensor& t = model.tensor("token_embd.weight");
+    std::vector<float> values(t.n_elements());
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = 0.5F * (static_cast<float>(i * 7 % 3) - 1);
+    t.type = type;
+    t.data = round_as_ggml(type, values);
+    const std::string type_name(block_type(type).name);
+    EXPECT_TRUE(finds(inspect_small(model), FindingLevel::warning, "rounded",
+                      "in tensor token_embd.weight: ternary ones in " + type_name));
+    t.data[type == kQ4_0 ? 2 : 6] ^= std::byte{1};  // of a code that they don't leave
+    EXPECT_FALSE(finds(inspect_small(model), FindingLevel::warning, "rounded", ""));
+    t.data = random_blocks(type, t.n_elements(), 1).bytes;
+    EXPECT_FALSE(finds(inspect_small(model), FindingLevel::warning, "rounded", ""));
+  }
 }
 
 // Blocks with scales of their own: their values are measured, and scales that are lost are found.
