@@ -415,7 +415,7 @@ void add_benchmarks(const Kernels& k) {
   for (const auto& [name, type] :
        {std::pair{"head_f16", quant::TensorType::f16}, std::pair{"head_f32", quant::TensorType::f32},
         std::pair{"head_q8_0", quant::TensorType::q8_0}, std::pair{"head_q6_k", quant::TensorType::q6_k},
-        std::pair{"head_q4_0", quant::TensorType::q4_0}}) {
+        std::pair{"head_q4_k", quant::TensorType::q4_k}, std::pair{"head_q4_0", quant::TensorType::q4_0}}) {
     for (const std::size_t n : {1U, 2U, 4U, 8U}) {
       add(name + ("/tokens:" + std::to_string(n)),
           [&k, type, n](benchmark::State& s) { head(s, k, type, n); });

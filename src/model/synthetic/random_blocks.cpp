@@ -118,6 +118,21 @@ void fill_q6_k(std::byte* data, std::size_t n, const BlockSource& source, Synthe
   }
 }
 
+void fill_q4_k(std::byte* data, std::size_t n, const BlockSource& source, SyntheticRandom& random) {
+  constexpr float kNumber = 63;       // all bits of a scale and of a minimum
+  constexpr float kMiddle = 7.5F;     // of numbers from 0 to 15
+  constexpr float kDeviation = 4.6F;  // of these
+  for (std::size_t i = 0; i < n; ++i, data += 144) {
+    put_scale(data, source.deviation() / (kDeviation * kNumber), random);
+    std::uint16_t d = 0;
+    std::memcpy(&d, data, sizeof d);
+    const std::uint16_t m = f32_to_f16(kMiddle * f16_to_f32(d));
+    std::memcpy(data + 2, &m, sizeof m);
+    std::memset(data + 4, 0xFF, 12);
+    fill_bytes(data + 16, 128, random);
+  }
+}
+
 void fill_f16(std::byte* data, std::size_t n, const BlockSource& source, SyntheticRandom& random) {
   for (std::size_t i = 0; i < n; ++i, data += 8) {
     const std::uint64_t bits = random();
@@ -153,6 +168,7 @@ constexpr std::array kTypes{
     SyntheticType{"ptq1_0", ptq1_0, fill_trits<24, 2>},
     SyntheticType{"q1_0", q1_0, fill_q1_0},
     SyntheticType{"q4_0", q4_0, fill_q4_0},
+    SyntheticType{"q4_k", q4_k, fill_q4_k},
     SyntheticType{"q6_k", q6_k, fill_q6_k},
     SyntheticType{"q8_0", q8_0, fill_q8_0},
     SyntheticType{"bf16", bf16, fill_bf16, true},
