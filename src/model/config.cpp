@@ -162,7 +162,7 @@ void read_attention(const KeyReader& read, const Family& family, Config& c, std:
                     " is that of heads of " + std::to_string(c.head_dim),
                 "this model cannot be run here");
   }
-  c.rope = read_rope(read, c.head_dim, c.context_length, notes);
+  c.rope = read_rope(read, c.head_dim, c.context_length, family.long_rope_factors, notes);
   c.rope.layout = family.rope_layout;
   if (c.rope.n_rotated != c.head_dim && !family.part_rotated) {
     read.refuse("rope.dimension_count", std::to_string(c.rope.n_rotated) + " rotates a part of heads of " +

@@ -42,6 +42,9 @@ struct Config {
   Rope rope;
   float rms_eps = 0;
   GateActivation gate_activation = GateActivation::silu;
+  float embedding_scale = 1;  // multiplies rows of the embedding where a token is looked up,
+  float residual_scale = 1;   // what attention and the feed-forward network add to the residual stream,
+  float logit_scale = 1;      // and the logits
   bool sub_norms = false;     // RMSNorm before the output projections of attention and feed-forward network
   std::size_t n_experts = 0;  // feed-forward networks of width ffn to choose from; 0: one for all tokens
   std::size_t n_experts_used = 0;  // by each token

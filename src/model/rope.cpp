@@ -60,7 +60,7 @@ double yarn_magnitude(const Rope& rope) { return 1 + 0.1 * portable_log(rope.fac
 
 std::span<const std::string_view> rope_keys() { return kKeys; }
 
-Rope read_rope(const KeyReader& read, std::size_t head_dim, std::size_t context_length,
+Rope read_rope(const KeyReader& read, std::size_t head_dim, std::size_t context_length, bool takes_longrope,
                std::vector<std::string>& notes) {
   Rope rope;
   rope.n_rotated = read.optional_count("rope.dimension_count", kMaxRotated).value_or(head_dim);
@@ -73,9 +73,10 @@ Rope read_rope(const KeyReader& read, std::size_t head_dim, std::size_t context_
 
   // A file that names a factor and no kind means the linear one.
   const std::string_view kind = read.text("rope.scaling.type").value_or("linear");
-  if (kind != "none" && kind != "linear" && kind != "yarn") {
+  const bool is_longrope = kind == "longrope" && takes_longrope;  // its factors are tensors
+  if (kind != "none" && kind != "linear" && kind != "yarn" && !is_longrope) {
     read.refuse("rope.scaling.type", "'" + printable(kind, kMaxPrintedName) + "' is not implemented",
-                "linear, yarn and none are");
+                std::string("linear, yarn and none are") + (takes_longrope ? ", and longrope" : ""));
   }
   rope.factor = kind == "none" ? 1 : read_factor(read);
   rope.original_context = static_cast<double>(

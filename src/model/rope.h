@@ -53,7 +53,7 @@ std::span<const std::string_view> rope_keys();
 
 // All but layout. Values of a key that change nothing as the others stand are named in `notes`. Throws
 // ModelError for a kind of scaling that is not implemented and for values out of range.
-Rope read_rope(const KeyReader& read, std::size_t head_dim, std::size_t context_length,
+Rope read_rope(const KeyReader& read, std::size_t head_dim, std::size_t context_length, bool takes_longrope,
                std::vector<std::string>& notes);
 
 // factors: [n_rotated / 2] or empty. In double, from IEEE operations alone: the same on every machine.

@@ -21,19 +21,41 @@ LayerWeights read_layer(TensorReader& read, const Config& c, std::size_t i) {
   l.attn_output = read.linear(p + "attn_output", c.hidden, c.q_dim());
   l.ffn_norm = read.vector(p + "ffn_norm.weight", c.hidden);
   c.family->read_layer(read, c, p, l);
+  l.attn_output.scale *= c.residual_scale;
+  l.ffn_down.scale *= c.residual_scale;
   return l;
+}
+
+std::span<const float> read_rope_factors(TensorReader& read, const Config& c, const char* name) {
+  const std::span factors(read.vector(name, c.rope.n_rotated / 2), c.rope.n_rotated / 2);
+  for (std::size_t i = 0; i < factors.size(); ++i) {
+    if (!(factors[i] >= 0.0625F && factors[i] <= 0x1p20F)) {
+      read.refuse(name, "factor " + std::to_string(i) + " is out of range");
+    }
+  }
+  return factors;
 }
 
 RopeTable read_rope_table(TensorReader& read, const Config& c) {
   constexpr const char* kFactors = "rope_freqs.weight";
-  if (!c.family->rope_factors || !read.has(kFactors)) return make_rope_table(c.rope, {});
-  const std::span factors(read.vector(kFactors, c.rope.n_rotated / 2), c.rope.n_rotated / 2);
-  for (std::size_t i = 0; i < factors.size(); ++i) {
-    if (!(factors[i] >= 0.0625F && factors[i] <= 0x1p20F)) {
-      read.refuse(kFactors, "factor " + std::to_string(i) + " is out of range");
-    }
+  constexpr const char* kLong = "rope_factors_long.weight";
+  constexpr const char* kShort = "rope_factors_short.weight";
+  if (c.family->rope_factors && read.has(kFactors)) {
+    return make_rope_table(c.rope, read_rope_factors(read, c, kFactors));
   }
-  return make_rope_table(c.rope, factors);
+  if (!c.family->long_rope_factors || (!read.has(kLong) && !read.has(kShort)))
+    return make_rope_table(c.rope, {});
+  const std::span long_factors = read_rope_factors(read, c, kLong);
+  const std::span short_factors = read_rope_factors(read, c, kShort);
+  // Models that were published have the same in both. Others would give a text's beginning another meaning
+  // once the text is long.
+  if (!std::ranges::equal(long_factors, short_factors)) {
+    read.refuse(kLong,
+                std::string("differs from ") + kShort + ": positions that depend on the context's length " +
+                    "are not implemented",
+                "this model cannot be run here");
+  }
+  return make_rope_table(c.rope, short_factors);
 }
 
 bool is_plain_float(const quant::TypeInfo& type) {
@@ -102,6 +124,9 @@ Weights read_weights(const gguf::File& file, const Config& c, const std::vector<
   for (std::size_t i = 0; i < c.n_layers; ++i) w.layers.push_back(read_layer(read, c, i));
   w.tied_output = c.family->tied_output && !read.has("output.weight");
   w.output = w.tied_output ? w.token_embd : read.linear("output", c.vocab, c.hidden);
+  // A matrix's scale multiplies its products: what has a factor needs no step of its own.
+  w.output.scale *= c.logit_scale;
+  w.token_embd.scale *= c.embedding_scale;
   w.rope = read_rope_table(read, c);
   read.refuse_leftovers();
   const DataReader data(read, file, rare, pool);

@@ -35,9 +35,14 @@ SmallModel model_of(const std::string& architecture) {
 
 ReferenceGraph graph_of(const std::string& architecture) {
   ReferenceGraph graph{.shape = kWide,
-                       .neighbours = architecture == "llama",
+                       .neighbours = architecture == "llama" || architecture == "minicpm",
                        .frequency = plain_frequencies(10000, architecture == "maple" ? 32 : 64),
                        .relu_squared = architecture == "bitnet-b1.58"};
+  if (architecture == "minicpm") {
+    graph.embedding_scale = 12;
+    graph.residual_scale = 0.5;
+    graph.logit_scale = 3;
+  }
   if (architecture == "maple") {
     graph.rotates = [](std::size_t layer) { return layer % 2 == 0; };
     graph.n_seen = [](std::size_t layer) { return layer % 2 == 0 ? std::size_t{5} : kAllKeys; };

@@ -76,7 +76,7 @@ TEST_P(Families, GiveTheSameBitsWhateverTheBackendThreadsAndChunks) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Model, Families,
-                         ::testing::Values("bitnet-b1.58", "bitnet", "llama", "qwen3", "maple"),
+                         ::testing::Values("bitnet-b1.58", "bitnet", "llama", "qwen3", "maple", "minicpm"),
                          [](const auto& info) {
                            std::string name = info.param;
                            for (char& c : name) c = c == '-' || c == '.' ? '_' : c;

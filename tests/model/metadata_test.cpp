@@ -89,7 +89,8 @@ TEST_P(EveryArchitecture, TakesANumberInAnyTypeThatHoldsIt) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Metadata, EveryArchitecture,
-                         ::testing::Values("bitnet-b1.58", "bitnet-25", "bitnet", "llama", "qwen3"),
+                         ::testing::Values("bitnet-b1.58", "bitnet-25", "bitnet", "llama", "qwen3",
+                                           "minicpm"),
                          [](const auto& info) {
                            std::string name = info.param;
                            for (char& c : name) c = c == '-' || c == '.' ? '_' : c;

@@ -148,7 +148,8 @@ TEST_P(TensorUse, F16AndF32NormsOfTheSameValuesAreTheSame) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Architectures, TensorUse,
-                         ::testing::Values("bitnet-b1.58", "bitnet", "llama", "qwen3"), [](const auto& info) {
+                         ::testing::Values("bitnet-b1.58", "bitnet", "llama", "qwen3", "minicpm"),
+                         [](const auto& info) {
                            std::string name = info.param;
                            for (char& c : name) c = c == '-' || c == '.' ? '_' : c;
                            return name;

@@ -122,7 +122,8 @@ class Builder:
             self.matrix("output", s.head, (s.vocab, s.hidden), 2.0)
         if s.rope_factors:
             factors = np.where(np.arange(s.dim // 2) < s.dim // 6, 1.0, np.linspace(1, 8, s.dim // 2))
-            self.values("rope_freqs", "F32", factors)
+            for name in ("rope_factors_long", "rope_factors_short") if s.family == "minicpm" else ("rope_freqs",):
+                self.values(name, "F32", factors)
         for layer in range(s.layers):
             self._layer(f"blk.{layer}.")
         return self.writer

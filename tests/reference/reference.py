@@ -99,7 +99,7 @@ class Rope:
             self.frequencies = extrapolated / factor * (1 - mix) + extrapolated * mix
             self.magnitude *= self._yarn_magnitude(get, factor)
         else:
-            assert kind == "none", kind
+            assert kind in ("none", "longrope"), kind  # whose factors are the tensor
 
     @staticmethod
     def _ramp(get, n, base, context_length):
@@ -145,14 +145,17 @@ class Model:
         self.n_kv_heads = get("attention.head_count_kv", self.n_heads)
         self.head_dim = get("attention.key_length", hidden // self.n_heads)
         self.epsilon = get("attention.layer_norm_rms_epsilon")
+        self.embedding_scale = get("embedding_scale", 1.0)
+        self.residual_scale = get("residual_scale", 1.0)
+        self.logit_scale = get("logit_scale", 1.0)
         self.relu2 = get("hidden_activation", "relu2" if self.family in ("bitnet-b1.58", "bitnet-25") else "silu") == "relu2"
         self.window = get("attention.sliding_window")
         self.sliding = get("attention.sliding_window_pattern", [False] * self.n_layers)
         self.n_experts_used = get("expert_used_count", 0)
         clamp = get("swiglu_clamp_exp", 7.0)
         self.clamp = clamp if isinstance(clamp, list) else [clamp] * self.n_layers
-        factors = self.vector("rope_freqs")
-        self.rope = Rope(get, self.head_dim, factors, self.family == "llama", get("context_length"))
+        factors = self.vector("rope_factors_short" if self.family == "minicpm" else "rope_freqs")
+        self.rope = Rope(get, self.head_dim, factors, self.family in ("llama", "minicpm"), get("context_length"))
         self.head = self.matrix("output" if "output.weight" in self.file.tensors else "token_embd")
 
     def vector(self, name):
@@ -204,16 +207,16 @@ class Model:
     def forward(self, ids):
         """Name to values of every position, as tests/data/golden/README.md names them."""
         out = {}
-        x = np.concatenate([self.file.read_rows("token_embd.weight", i, i + 1) for i in ids])
+        x = np.concatenate([self.file.read_rows("token_embd.weight", i, i + 1) for i in ids]) * self.embedding_scale
         for layer in range(self.n_layers):
             p = f"blk.{layer}."
-            x = x + self.attention(p, self.norm(x, p + "attn_norm"), layer)
+            x = x + self.residual_scale * self.attention(p, self.norm(x, p + "attn_norm"), layer)
             out[p + "attn_out"] = x
             h = self.norm(x, p + "ffn_norm")
-            x = x + (self.experts(p, h, layer) if self.n_experts_used else self.feed_forward(p, h))
+            x = x + self.residual_scale * (self.experts(p, h, layer) if self.n_experts_used else self.feed_forward(p, h))
             out[p + "l_out"] = x
         out["result_norm"] = self.norm(x, "output_norm")
-        out["logits"] = self.head(out["result_norm"])
+        out["logits"] = self.head(out["result_norm"]) / self.logit_scale
         return out
 
     def greedy(self, ids, n):

@@ -46,19 +46,24 @@ class Reference {
 
   std::vector<Row> logits(const std::vector<TokenId>& tokens) {
     std::vector<Row> x;
-    for (const TokenId id : tokens) x.push_back(part("token_embd.weight", to_index(id), g_.shape.hidden));
+    for (const TokenId id : tokens) {
+      x.push_back(scaled(part("token_embd.weight", to_index(id), g_.shape.hidden), g_.embedding_scale));
+    }
     for (std::size_t layer = 0; layer < g_.shape.layers; ++layer) {
       const std::string p = "blk." + std::to_string(layer) + ".";
       const std::vector<Row> mixed = attention(p, layer, x);
       for (std::size_t t = 0; t < x.size(); ++t) {
-        x[t] = sum(x[t], times(p + "attn_output.weight", norm(mixed[t], p + "attn_sub_norm.weight")));
+        const Row attended = times(p + "attn_output.weight", norm(mixed[t], p + "attn_sub_norm.weight"));
+        x[t] = sum(x[t], scaled(attended, g_.residual_scale));
         const Row h = norm(x[t], p + "ffn_norm.weight");
-        x[t] = sum(x[t], has(p + "ffn_gate_inp.weight") ? mixture(p, h) : feed_forward(p, "", 0, h));
+        const Row fed = has(p + "ffn_gate_inp.weight") ? mixture(p, h) : feed_forward(p, "", 0, h);
+        x[t] = sum(x[t], scaled(fed, g_.residual_scale));
       }
     }
     const char* head = has("output.weight") ? "output.weight" : "token_embd.weight";
     std::vector<Row> all;
-    for (const Row& row : x) all.push_back(times(head, norm(row, "output_norm.weight")));
+    for (const Row& row : x)
+      all.push_back(scaled(times(head, norm(row, "output_norm.weight")), 1 / g_.logit_scale));
     return all;
   }
 
@@ -74,6 +79,11 @@ class Reference {
   static Row sum(Row a, const Row& b) {
     for (std::size_t i = 0; i < a.size(); ++i) a[i] += b[i];
     return a;
+  }
+
+  static Row scaled(Row x, double factor) {
+    for (double& value : x) value *= factor;
+    return x;
   }
 
   // Of a norm that is not there: x.

@@ -23,6 +23,9 @@ struct ReferenceGraph {
   std::function<bool(std::size_t layer)> rotates = [](std::size_t) { return true; };
   std::function<std::size_t(std::size_t layer)> n_seen = [](std::size_t) { return std::size_t{1} << 30; };
   double clamp = 0;  // of gate and up; 0: none
+  double embedding_scale = 1;
+  double residual_scale = 1;
+  double logit_scale = 1;  // divides
 };
 
 // theta^(-2i / n) for n / 2 pairs.

@@ -162,6 +162,11 @@ void SmallModel::add_shape_keys(const SmallShape& shape, std::size_t head_dim) {
     for (std::size_t i = 0; i < shape.layers; ++i) sliding.push_back(i % 2 == 0);
     set(key("attention.sliding_window_pattern"), sliding);
   }
+  if (architecture_ == "minicpm") {
+    set(key("embedding_scale"), 12.0F);
+    set(key("residual_scale"), 0.5F);
+    set(key("logit_scale"), 3.0F);
+  }
   if (shape.head_dim == 0) return;
   count("attention.key_length", head_dim);
   count("attention.value_length", head_dim);

@@ -7,8 +7,8 @@
 namespace bitnet {
 namespace {
 
-constexpr std::array<const Family*, 6> kFamilies{&kBitnetB158, &kBitnet25, &kBitnet,
-                                                 &kLlama,      &kQwen3,    &kMaple};
+constexpr std::array<const Family*, 7> kFamilies{&kBitnetB158, &kBitnet25, &kBitnet, &kLlama,
+                                                 &kQwen3,      &kMaple,    &kMiniCpm};
 
 }  // namespace
 

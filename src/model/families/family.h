@@ -27,11 +27,12 @@ struct Family {
   std::string_view architecture;  // general.architecture, and the prefix of its keys
   RopeLayout rope_layout;
   GateActivation gate_activation;
-  bool sub_norms = false;     // attn_sub_norm before attn_output, ffn_sub_norm before ffn_down
-  bool rope_factors = false;  // rope_freqs.weight, where the file has it
-  bool part_rotated = false;  // rope.dimension_count may be smaller than the head
-  bool tied_output = true;    // output.weight may be missing
-  bool mixture = false;       // of experts: read_keys sets the widths
+  bool sub_norms = false;          // attn_sub_norm before attn_output, ffn_sub_norm before ffn_down
+  bool rope_factors = false;       // rope_freqs.weight, where the file has it
+  bool long_rope_factors = false;  // rope_factors_long.weight and rope_factors_short.weight, likewise
+  bool part_rotated = false;       // rope.dimension_count may be smaller than the head
+  bool tied_output = true;         // output.weight may be missing
+  bool mixture = false;            // of experts: read_keys sets the widths
   // Keys under the prefix that only this family knows, and what reads and checks them. Called when all that
   // every family has is in the Config.
   std::span<const std::string_view> own_keys = {};
@@ -54,5 +55,6 @@ extern const Family kBitnet;
 extern const Family kLlama;
 extern const Family kQwen3;
 extern const Family kMaple;
+extern const Family kMiniCpm;
 
 }  // namespace bitnet
