@@ -38,10 +38,10 @@ struct Message {
   std::string content;
 };
 
-std::string_view name_of(ChatTemplate t);
-std::optional<ChatTemplate> find_chat_template(std::string_view name);
+BITNET_API std::string_view name_of(ChatTemplate t);
+BITNET_API std::optional<ChatTemplate> find_chat_template(std::string_view name);
 // "raw, bitnet, llama3, chatml, falcon3, minicpm, instruct", for messages.
-std::string chat_template_names();
+BITNET_API std::string chat_template_names();
 
 // What a model file says that bears on the choice.
 struct ChatHints {
@@ -51,9 +51,9 @@ struct ChatHints {
 
 // Why a template cannot be used with a vocabulary: it lacks a control token, or what the template's own text
 // needs. Empty: it can be used.
-std::string obstacle_to(ChatTemplate t, const Tokenizer& tokenizer);
+BITNET_API std::string obstacle_to(ChatTemplate t, const Tokenizer& tokenizer);
 // Those without an obstacle, but for raw, which wraps nothing: "llama3, instruct"; may be empty.
-std::string usable_chat_templates(const Tokenizer& tokenizer);
+BITNET_API std::string usable_chat_templates(const Tokenizer& tokenizer);
 
 struct ChatChoice {
   std::optional<ChatTemplate> chosen;  // has no obstacle
@@ -63,7 +63,7 @@ struct ChatChoice {
 // The template a file wants, the published 2B-4T file's obsolete text included. None is chosen if the file
 // has one of its own that is none of ours or that the vocabulary cannot be used with: guessing would be worse
 // than asking.
-ChatChoice choose_chat_template(const ChatHints& hints, const Tokenizer& tokenizer);
+BITNET_API ChatChoice choose_chat_template(const ChatHints& hints, const Tokenizer& tokenizer);
 
 // What a model's template does when it is asked to have the model think, or not to.
 struct ThinkingForms {
@@ -75,25 +75,25 @@ struct ThinkingForms {
 // By the file's own text where that is the template `t`; where it isn't, or there is none, as Qwen3 has it if
 // the vocabulary has <think> and </think>. None for a template that knows no thinking, and where the file's
 // text asks for it in a way that is none of those above.
-ThinkingForms thinking_forms(ChatTemplate t, const ChatHints& hints, const Tokenizer& tokenizer);
+BITNET_API ThinkingForms thinking_forms(ChatTemplate t, const ChatHints& hints, const Tokenizer& tokenizer);
 
 // The token ids of a conversation, ready for the assistant's answer. Control tokens stand only where the
 // template puts them; the content of a message is never parsed for them. Content is trimmed (raw: left as it
 // is). BOS comes once, if the file wants it. Under the templates with control tokens, and without thinking,
 // the tokens of a conversation are a prefix of those of any longer one that adds an answer to it. Throws
 // UsageError if there is an obstacle to the template.
-std::vector<TokenId> encode_chat(ChatForm form, const Tokenizer& tokenizer,
-                                 std::span<const Message> messages);
+BITNET_API std::vector<TokenId> encode_chat(ChatForm form, const Tokenizer& tokenizer,
+                                            std::span<const Message> messages);
 
 // What an answer says once it has thought: what stands behind its last </think>, and nothing where its
 // thinking never ended.
-std::string_view without_thinking(std::string_view answer);
+BITNET_API std::string_view without_thinking(std::string_view answer);
 
 // What ends an answer under a template, beside the tokenizer's own end tokens.
 struct ChatStops {
   std::vector<TokenId> tokens;
   std::vector<std::string> strings;
 };
-ChatStops stops_of(ChatTemplate t, const Tokenizer& tokenizer);
+BITNET_API ChatStops stops_of(ChatTemplate t, const Tokenizer& tokenizer);
 
 }  // namespace bitnet

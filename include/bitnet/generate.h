@@ -42,7 +42,7 @@ struct DraftOptions {
 };
 
 // "auto", "off", or how many tokens there are always.
-std::string name_of(const DraftOptions& draft);
+BITNET_API std::string name_of(const DraftOptions& draft);
 
 struct GenerateOptions {
   std::size_t max_tokens = static_cast<std::size_t>(-1);  // of new text
@@ -77,7 +77,7 @@ enum class StopReason {
   interrupted,   // the caller's sink said so
 };
 
-std::string_view name_of(StopReason reason);
+BITNET_API std::string_view name_of(StopReason reason);
 
 struct GenerateResult {
   StopReason reason = StopReason::max_tokens;
@@ -98,8 +98,8 @@ using TextSink = std::function<bool(std::string_view text)>;
 // holds (for the repetition penalty); the prompt and what is generated are appended to it. Throws UsageError
 // for a prompt that is empty or does not fit and for stop strings that cannot be, OptionError for
 // draft.max_tokens out of range, RuntimeError when the model's output is not finite.
-GenerateResult generate(const Model& model, Session& session, Sampler& sampler, std::vector<TokenId>& history,
-                        std::span<const TokenId> prompt, const GenerateOptions& options,
-                        const TextSink& sink);
+BITNET_API GenerateResult generate(const Model& model, Session& session, Sampler& sampler,
+                                   std::vector<TokenId>& history, std::span<const TokenId> prompt,
+                                   const GenerateOptions& options, const TextSink& sink);
 
 }  // namespace bitnet

@@ -43,7 +43,7 @@ struct ScoreOptions {
 // softmax of all logits, the same bits on every machine. Where keep_going ended it, fewer tokens are scored
 // than there are. Throws UsageError for ids that do not fit or are outside the vocabulary, OptionError for
 // `first`, RuntimeError when the model's output is not finite.
-Score score(const Model& model, Session& session, std::span<const TokenId> ids,
-            const ScoreOptions& options = {});
+BITNET_API Score score(const Model& model, Session& session, std::span<const TokenId> ids,
+                       const ScoreOptions& options = {});
 
 }  // namespace bitnet

@@ -124,6 +124,6 @@ class Session {
 };
 
 // Instruction sets this build has and this CPU can run, "auto" first: for messages and help.
-std::string backend_names();
+BITNET_API std::string backend_names();
 
 }  // namespace bitnet

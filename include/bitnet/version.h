@@ -12,10 +12,10 @@
 namespace BITNET_API bitnet {
 
 // Of the library that is linked, which need not be the header's: "0.1.0".
-std::string_view version();
+BITNET_API std::string_view version();
 
 // The commit it was built from, 40 hexadecimal digits, with "-dirty" behind them if tracked files had been
 // changed; "unknown" where neither git nor an archive made by git could tell.
-std::string_view commit();
+BITNET_API std::string_view commit();
 
 }  // namespace bitnet
