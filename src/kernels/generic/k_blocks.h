@@ -16,6 +16,12 @@
 
 namespace bitnet::kernels::generic {
 
+// Of part `Part`: each sixteen have a scale of their own.
+template <std::size_t Part, typename V>
+inline Values<V> times_scales(const Values<V>& q, const float (&scale)[16]) {
+  return {q[0] * V::broadcast(scale[2 * Part]), q[1] * V::broadcast(scale[2 * Part + 1])};
+}
+
 template <typename V>
 class Q6_K {
  public:
@@ -33,7 +39,7 @@ class Q6_K {
     constexpr BitField kHigh{.from = 2 * kQuarter, .n = 2, .to = 4};
     const Values<V> q = V::template load_codes<kLow, kHigh, 32>(block_->ql + 64 * kHalf + 32 * (kQuarter % 2),
                                                                 block_->qh + 32 * kHalf);
-    return {q[0] * V::broadcast(scale_[2 * Part]), q[1] * V::broadcast(scale_[2 * Part + 1])};
+    return times_scales<Part>(q, scale_);
   }
 
  private:
@@ -99,7 +105,7 @@ class Q3_K {
     constexpr BitField kLow{.from = 2 * (Part % 4), .n = 2};
     constexpr BitField kHigh{.from = Part, .n = 1, .to = 2};
     const Values<V> q = V::template load_codes<kLow, kHigh, 4>(block_->q + 32 * (Part / 4), block_->high);
-    return {q[0] * V::broadcast(scale_[2 * Part]), q[1] * V::broadcast(scale_[2 * Part + 1])};
+    return times_scales<Part>(q, scale_);
   }
 
  private:
