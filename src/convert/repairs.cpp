@@ -40,14 +40,15 @@ bool is_known_pretokenizer(const std::string& name) {
 
 // `vocabulary` is made usable too.
 void mend_pretokenizer(Vocabulary& vocabulary, gguf::KeyValues& keys, std::vector<Repair>& repairs) {
-  if (!vocabulary.pre.empty() && is_known_pretokenizer(vocabulary.pre)) return;
+  const bool is_mistaken = pretokenizer_instead(vocabulary).has_value();
+  if (!vocabulary.pre.empty() && is_known_pretokenizer(vocabulary.pre) && !is_mistaken) return;
   const auto right = pretokenizer_of(vocabulary);
   if (!right) return;
   repairs.push_back(
       {"pre-tokenizer", std::string(kPre) +
                             (vocabulary.pre.empty() ? " was missing"
                                                     : " was '" + printable(vocabulary.pre, kMaxPrintedName) +
-                                                          "', which no tokenizer is") +
+                                                          "', which is not that of such a vocabulary") +
                             ": it is " + std::string(*right) + ", as the vocabulary is that of Llama 3"});
   vocabulary.pre = *right;
   keys.set(kPre, *right);

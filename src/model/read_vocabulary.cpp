@@ -7,6 +7,7 @@
 
 #include "base/printable.h"
 #include "bitnet/error.h"
+#include "model/inspect/known_defects.h"
 
 namespace bitnet {
 namespace {
@@ -82,7 +83,10 @@ Vocabulary read_vocabulary(const gguf::File& file) {
 // The tokenizer knows keys but not files; an error must name both.
 FileTokenizer read_tokenizer(const gguf::File& file) {
   const std::string name = printable(file.name(), kMaxPrintedPath);
-  const Vocabulary vocabulary = read_vocabulary(file);
+  Vocabulary vocabulary = read_vocabulary(file);
+  const auto instead = pretokenizer_instead(vocabulary);
+  const std::string mistaken = vocabulary.pre;
+  if (instead) vocabulary.pre = *instead;
   try {
     FileTokenizer result{Tokenizer(vocabulary), {}, {}};
     result.spelling = check_spelling(vocabulary, result.tokenizer);
@@ -90,6 +94,11 @@ FileTokenizer read_tokenizer(const gguf::File& file) {
       throw ModelError(result.spelling.key, result.spelling.what, kConvertAgain);
     }
     result.warnings = result.spelling.warnings;
+    if (instead) {
+      result.warnings.push_back("tokenizer.ggml.pre: '" + mistaken +
+                                "' is not that of this vocabulary, which is " +
+                                "Llama 3's: " + std::string(*instead) + " is used");
+    }
     add_idle_ids(file, result.tokenizer.vocab_size(), result.warnings);
     return result;
   } catch (const ModelError& e) {

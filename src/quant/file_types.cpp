@@ -22,11 +22,13 @@ struct RefusedType {
 
 constexpr std::string_view kReconvert = "convert the original weights to I2_S";
 constexpr std::string_view kRepacked = "made for one processor, and withdrawn";
+constexpr std::string_view kOfIk = "of ik_llama.cpp";
+constexpr std::string_view kSource = "take the I2_S file that the model was made from";
 constexpr std::string_view kRetired = "of ik_llama.cpp, withdrawn";
 
 // https://github.com/ggml-org/ggml/blob/master/include/ggml.h (enum ggml_type) and its ggml-common.h (the
-// blocks), Microsoft's fork for 36-39, ik_llama.cpp for 142 and 143. Of an id that stands for several formats
-// each has a row.
+// blocks), Microsoft's fork for 36-39, ik_llama.cpp for 134, 135, 142, 143 and 335. Of an id that stands for
+// several formats each has a row.
 constexpr std::array kRefused{
     RefusedType{4, "Q4_2", 16, 10, "withdrawn"},
     RefusedType{5, "Q4_3", 16, 12, "withdrawn"},
@@ -55,10 +57,13 @@ constexpr std::array kRefused{
     RefusedType{39, "MXFP4", 32, 17, {}, kReconvert},
     RefusedType{40, "NVFP4", 64, 36},
     RefusedType{42, "STQ1_0", 256, 42, "Tencent's", kReconvert},
+    RefusedType{134, "IQ1_BN", 64, 13, kOfIk, kSource, 2},
+    RefusedType{135, "IQ2_BN", 64, 16, kOfIk, kSource, 4},
     RefusedType{142, "IQ2_TN", 256, 66, kRetired, kReconvert},
     RefusedType{142, "IQ2_TN", 256, 64, kRetired, kReconvert, 4},
     RefusedType{143, "IQ1_TN", 256, 54, kRetired, kReconvert},
     RefusedType{143, "IQ1_TN", 64, 13, kRetired, kReconvert, 2},
+    RefusedType{335, "IQ2_BN_R4", 64, 16, kOfIk, kSource, 4},
 };
 
 // One of the formats of an id.

@@ -44,13 +44,16 @@ constexpr Family kQwen35{
 constexpr Family kGpt2{.pattern =
                            R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)"};
 
+// GPT-NeoX's, which OLMo, MPT and TriLM have: llama.cpp splits so and leaves the normalization out.
+constexpr Family kNeox{.pattern = kGpt2.pattern, .normalizes = true};
+
 struct NamedPattern {
   std::string_view name;
   const Family* family;
 };
 
 // Which names share a pattern is llama.cpp's choice, whose converter writes them; falcon_e is bitnet.cpp's.
-constexpr std::array<NamedPattern, 13> kNames = {{
+constexpr std::array<NamedPattern, 15> kNames = {{
     {"", &kLlama3},
     {"llama-bpe", &kLlama3},
     {"llama3", &kLlama3},
@@ -61,6 +64,8 @@ constexpr std::array<NamedPattern, 13> kNames = {{
     {"falcon-e", &kLlama3},
     {"gpt-2", &kGpt2},
     {"gpt2", &kGpt2},
+    {"olmo", &kNeox},
+    {"mpt", &kNeox},
     {"qwen2", &kQwen2},
     {"deepseek-r1-qwen", &kQwen2},
     {"qwen35", &kQwen35},
@@ -191,11 +196,14 @@ void Pretokenizer::Pattern::split(std::string_view classes, pcre2_match_data* da
   }
 }
 
-std::optional<std::string_view> pretokenizer_of(std::string_view expression) {
+std::optional<std::string_view> pretokenizer_of(std::string_view expression, bool normalizes_to_nfc) {
+  std::optional<std::string_view> found;
   for (const NamedPattern& named : kNames) {
-    if (!named.name.empty() && published(named.family->pattern) == expression) return named.name;
+    if (named.name.empty() || published(named.family->pattern) != expression) continue;
+    if (named.family->normalizes == normalizes_to_nfc) return named.name;
+    if (!found) found = named.name;
   }
-  return std::nullopt;
+  return found;
 }
 
 }  // namespace bitnet

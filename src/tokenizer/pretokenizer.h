@@ -39,7 +39,8 @@ class Pretokenizer {
 };
 
 // The value of tokenizer.ggml.pre that stands for an expression, as the models' own tokenizer.json files
-// spell it. nullopt: it is none of those that are known here.
-std::optional<std::string_view> pretokenizer_of(std::string_view expression);
+// spell it: one whose family normalizes likewise, if there is such a one. nullopt: the expression is none of
+// those that are known here.
+std::optional<std::string_view> pretokenizer_of(std::string_view expression, bool normalizes_to_nfc);
 
 }  // namespace bitnet

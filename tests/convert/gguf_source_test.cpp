@@ -91,6 +91,19 @@ TEST_F(Repairs, GiveAPreTokenizerThatNobodyKnowsItsName) {
   EXPECT_NE(find_repair(report_, "pre-tokenizer")->what.find("'default'"), std::string::npos);
 }
 
+TEST_F(Repairs, GiveAPreTokenizerThatIsAnotherVocabularysItsName) {
+  SmallModel model = published_2b4t();
+  const std::string right = "llama-bpe";
+  for (const std::string wrong : {"gpt-2", "smaug-bpe"}) {
+    EXPECT_EQ(mended(model.set("tokenizer.ggml.pre", wrong)).get_string("tokenizer.ggml.pre"), right);
+    ASSERT_NE(find_repair(report_, "pre-tokenizer"), nullptr);
+    EXPECT_NE(find_repair(report_, "pre-tokenizer")->what.find("'" + wrong + "'"), std::string::npos);
+  }
+  EXPECT_EQ(mended(model.set("tokenizer.ggml.pre", "qwen2")).get_string("tokenizer.ggml.pre"), "qwen2");
+  SmallModel other("llama");  // whose vocabulary is none of Llama 3's
+  EXPECT_EQ(mended(other.set("tokenizer.ggml.pre", "gpt-2")).get_string("tokenizer.ggml.pre"), "gpt-2");
+}
+
 TEST_F(Repairs, LeaveAPreTokenizerThatTheVocabularyDoesNotTell) {
   SmallModel model("bitnet-b1.58");
   model.remove_key("tokenizer.ggml.pre");

@@ -142,6 +142,7 @@ TEST_F(Tokenizers, ThePreTokenizerIsRecognisedByItsExpression) {
   json["pre_tokenizer"] = byte_level(true);
   EXPECT_EQ(read(5).pre, "gpt-2");
   json["normalizer"] = {{"type", "NFC"}};
+  EXPECT_EQ(read(5).pre, "olmo");  // GPT-NeoX's: TriLM
   json["pre_tokenizer"] = split_by(kQwen2);
   EXPECT_EQ(read(5).pre, "qwen2");
   json["pre_tokenizer"] = split_by(kQwen35);

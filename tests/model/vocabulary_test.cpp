@@ -114,5 +114,24 @@ TEST(Vocabulary, NamesTheEndOfAMessage) {
   EXPECT_NE(std::ranges::find(ends, TokenId{2}), ends.end());
 }
 
+// bitnet.cpp's converter was changed to write gpt-2 beside Llama 3's vocabulary, which splits "123"
+// otherwise.
+TEST(Vocabulary, OfLlama3IsCutAsLlama3CutsItUnderAMistakenName) {
+  SmallModel right("bitnet-b1.58");
+  right.spell(298, "<|begin_of_text|>", TokenType::control).spell(299, "<|eot_id|>", TokenType::control);
+  SmallModel mistaken = right;
+  const std::string text = "ab  ab\n\nab's";
+  for (const char* name : {"gpt-2", "gpt2", "smaug-bpe", "default"}) {
+    const LoadedModel loaded(mistaken.set("tokenizer.ggml.pre", std::string(name)));
+    EXPECT_EQ(loaded.model.tokenizer().encode(text), LoadedModel(right).model.tokenizer().encode(text))
+        << name;
+    const Inspection in = inspect({.path = "test.gguf", .bytes = loaded.file.span()}, 1);
+    EXPECT_TRUE(std::ranges::any_of(in.findings, [&](const Finding& f) {
+      return f.level == FindingLevel::warning && f.topic == "pre-tokenizer" &&
+             f.what.find(name) != std::string::npos;
+    })) << name;
+  }
+}
+
 }  // namespace
 }  // namespace bitnet::test

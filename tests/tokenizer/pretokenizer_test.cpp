@@ -119,15 +119,17 @@ TEST(Pretokenizer, KnowsThePublishedNames) {
     EXPECT_TRUE(Pretokenizer(name).prefers_whole_tokens()) << name;
     EXPECT_TRUE(Pretokenizer(name).adds_bos()) << name;
   }
-  for (const auto* name : {"gpt-2", "gpt2", "qwen2", "deepseek-r1-qwen", "qwen35"}) {
+  for (const auto* name : {"gpt-2", "gpt2", "olmo", "mpt", "qwen2", "deepseek-r1-qwen", "qwen35"}) {
     EXPECT_FALSE(Pretokenizer(name).prefers_whole_tokens()) << name;
     EXPECT_FALSE(Pretokenizer(name).adds_bos()) << name;
   }
+  for (const auto* name : {"olmo", "mpt"})
+    EXPECT_EQ(split(name, "1234 it'S"), split("gpt-2", "1234 it'S")) << name;
   EXPECT_EQ(split("deepseek-r1-qwen", "1234 it'S"), (Words{"1", "2", "3", "4", " it", "'S"}));
 }
 
-TEST(Pretokenizer, AsksForNormalFormCInQwensFamiliesAlone) {
-  for (const auto* name : {"qwen2", "deepseek-r1-qwen", "qwen35"})
+TEST(Pretokenizer, AsksForNormalFormCInTheFamiliesOfQwenAndNeox) {
+  for (const auto* name : {"qwen2", "deepseek-r1-qwen", "qwen35", "olmo", "mpt"})
     EXPECT_TRUE(Pretokenizer(name).normalizes_to_nfc()) << name;
   for (const auto* name : {"", "llama-bpe", "falcon3", "gpt-2"}) {
     EXPECT_FALSE(Pretokenizer(name).normalizes_to_nfc()) << name;

@@ -235,6 +235,10 @@ void ConfigReader::read_quantization(bool takes_dense) {
   }
   if (family.experts) field_.refuse("quantization_config", "is not implemented for this architecture");
   const std::string method = quantization->text("quant_method");
+  if (method.empty() && quantization->has("group_size") && quantization->has("bits")) {
+    quantization->refuse("bits", "are those of MLX, whose packing is not read here",
+                         "take the model's GGUF file, or the folder of its unpacked weights");
+  }
   if (method != "bitnet") {
     quantization->refuse("quant_method", "'" + printable(method, kMaxPrintedName) + "' is not supported",
                          "bitnet is; convert the model that it was made from");

@@ -216,7 +216,10 @@ std::string TokenizerReader::expression_of_steps() {
 void TokenizerReader::read_byte_level() {
   HfVocabulary& v = result_.vocabulary;
   const std::string expression = expression_of_steps();
-  const auto pre = pretokenizer_of(expression);
+  const std::vector<const Json*> normalizers = steps_of(json_, "normalizer", "normalizers");
+  const bool nfc =
+      normalizers.size() == 1 && normalizers[0]->is_object() && text_at(*normalizers[0], "type") == "NFC";
+  const auto pre = pretokenizer_of(expression, nfc);
   if (!pre) {
     refuse("the expression of its pre-tokenizer, " + printable(expression, kMaxPrintedPath) +
                ", is not known here",
@@ -224,9 +227,6 @@ void TokenizerReader::read_byte_level() {
   }
   v.pre = *pre;
   const Pretokenizer known(*pre);
-  const std::vector<const Json*> normalizers = steps_of(json_, "normalizer", "normalizers");
-  const bool nfc =
-      normalizers.size() == 1 && normalizers[0]->is_object() && text_at(*normalizers[0], "type") == "NFC";
   if ((!normalizers.empty() && !nfc) || nfc != known.normalizes_to_nfc()) {
     refuse("its normalizer (" + names_of(normalizers) +
                ") is not that of other models with the pre-tokenizer " + v.pre,

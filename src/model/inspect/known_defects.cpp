@@ -1,6 +1,7 @@
 #include "model/inspect/known_defects.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cmath>
 #include <cstdint>
@@ -87,6 +88,12 @@ std::optional<std::string_view> pretokenizer_of(const Vocabulary& vocabulary) {
   };
   if (!has("<|begin_of_text|>") || !has(kEndOfTurn)) return std::nullopt;
   return "llama-bpe";
+}
+
+std::optional<std::string_view> pretokenizer_instead(const Vocabulary& vocabulary) {
+  constexpr std::array<std::string_view, 4> kMistaken{"gpt-2", "gpt2", "smaug-bpe", "default"};
+  if (std::ranges::find(kMistaken, vocabulary.pre) == kMistaken.end()) return std::nullopt;
+  return pretokenizer_of(vocabulary);
 }
 
 }  // namespace bitnet

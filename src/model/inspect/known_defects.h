@@ -44,5 +44,9 @@ std::optional<TokenId> end_of_turn_beside_eos(const Tokenizer& tokenizer);
 // What tokenizer.ggml.pre has to be where the vocabulary itself tells: llama-bpe for that of Llama 3, which
 // BitNet-b1.58-2B-4T has too. nullopt: nothing tells.
 std::optional<std::string_view> pretokenizer_of(const Vocabulary& vocabulary);
+// The same where the file has a name that is known to be written beside such a vocabulary, and that splits
+// text in another way or says nothing: gpt-2 by a change to bitnet.cpp's converter (microsoft/BitNet#508),
+// smaug-bpe and default by some of llama.cpp's.
+std::optional<std::string_view> pretokenizer_instead(const Vocabulary& vocabulary);
 
 }  // namespace bitnet

@@ -42,6 +42,16 @@ void add_spelling(Inspection& out, const FileTokenizer& read) {
 
 void add_pretokenizer(Inspection& out, const Vocabulary& v) {
   if (v.model != "gpt2") return;
+  if (const auto instead = pretokenizer_instead(v)) {
+    out.add(
+        warning, "pre-tokenizer",
+        "tokenizer.ggml.pre is " + quoted(v.pre) + ", and the vocabulary is that of Llama 3",
+        "some converters write that name beside it, by which text would be cut in another way than the model "
+        "was trained with; the engine takes " +
+            std::string(*instead),
+        "let bitnet convert write the right name down, for other programs");
+    return;
+  }
   if (!v.pre.empty()) {
     out.add(ok, "pre-tokenizer", "tokenizer.ggml.pre is " + quoted(v.pre),
             "the engine has this pattern for cutting text before it merges bytes");
