@@ -47,8 +47,7 @@ RopeTable read_rope_table(TensorReader& read, const Config& c) {
     return make_rope_table(c.rope, {});
   const std::span long_factors = read_rope_factors(read, c, kLong);
   const std::span short_factors = read_rope_factors(read, c, kShort);
-  // Models that were published have the same in both. Others would give a text's beginning another meaning
-  // once the text is long.
+  // MiniCPM4's are the same in both. Others would give a text's beginning another meaning once it is long.
   if (!std::ranges::equal(long_factors, short_factors)) {
     read.refuse(kLong,
                 std::string("differs from ") + kShort + ": positions that depend on the context's length " +
