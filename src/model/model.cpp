@@ -19,6 +19,7 @@
 #include "model/lane_weights.h"
 #include "model/model_impl.h"
 #include "model/repack.h"
+#include "quant/lopsided.h"
 
 namespace bitnet {
 namespace {
@@ -230,6 +231,21 @@ void Model::Impl::note_rare_rows(const LoadOptions& options) {
   }
 }
 
+// By their first rows, which are enough to tell.
+void Model::Impl::warn_of_shrunk_values() {
+  constexpr std::size_t kRows = 64;
+  std::size_t n = 0;
+  for_each_matrix(weights, [&](const quant::Matrix& w) {
+    if (&w == &weights.output && weights.tied_output) return;
+    if (!quant::lopsided::may_be(w.type)) return;
+    n += quant::lopsided::count_shrunk(w, 0, std::min(w.rows, kRows)).value_or(0) > 0 ? 1 : 0;
+  });
+  if (n == 0) return;
+  info.warnings.push_back("the ternary values of " + std::to_string(n) + (n == 1 ? " matrix" : " matrices") +
+                          " were rounded to Q4_0 or Q5_0, which makes one sign of them smaller: bitnet "
+                          "convert gives them back what they were");
+}
+
 // What is mapped gives way to other memory, and is then read from the disk once more: nothing fails, but it
 // is slow beyond what anybody expects.
 void Model::Impl::warn_of_little_room() {
@@ -274,6 +290,7 @@ Model::Impl::Impl(gguf::File opened, const LoadOptions& options)
   info.read_notice = file.read_notice();
   info.tied_output = weights.tied_output;
   info.warnings = vocabulary.warnings;
+  warn_of_shrunk_values();
   for_each_matrix(weights, [&](const quant::Matrix& w) {
     has_i2_s |= w.type == quant::TensorType::i2_s;
     has_lanes |= w.type == quant::TensorType::lanes;

@@ -47,6 +47,7 @@ struct Model::Impl {
   void keep_head(const HeadCache& cache, const LoadOptions& options, ThreadPool& pool);
   void note_rare_rows(const LoadOptions& options);
   void warn_of_little_room();
+  void warn_of_shrunk_values();
 
   // The largest stretch of the file that is read all the time, or the copies of its matrices.
   std::span<const std::byte> weight_memory() const {

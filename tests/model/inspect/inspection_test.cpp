@@ -360,8 +360,12 @@ TEST(InspectedTensors, OfTernaryValuesThatWereRoundedLopsidedlyAreNamed) {
     const std::string type_name(block_type(type).name);
     EXPECT_TRUE(finds(inspect_small(model), FindingLevel::warning, "rounded",
                       "in tensor token_embd.weight: ternary ones in " + type_name));
+    const std::vector<std::string> warnings = LoadedModel(model).model.info().warnings;
+    ASSERT_EQ(warnings.size(), 1U);
+    EXPECT_EQ(warnings[0].find("the ternary values of 1 matrix were rounded"), 0U) << warnings[0];
     t.data[type == kQ4_0 ? 2 : 6] ^= std::byte{1};  // of a code that they don't leave
     EXPECT_FALSE(finds(inspect_small(model), FindingLevel::warning, "rounded", ""));
+    EXPECT_TRUE(LoadedModel(model).model.info().warnings.empty());
     t.data = random_blocks(type, t.n_elements(), 1).bytes;
     EXPECT_FALSE(finds(inspect_small(model), FindingLevel::warning, "rounded", ""));
   }
