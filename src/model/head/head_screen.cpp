@@ -86,7 +86,7 @@ void HeadScreen::find_largest() {
 HeadScreen::HeadScreen(const quant::Matrix& w, ThreadPool& pool, const gguf::File* file)
     : n_blocks(blocks_of(w.cols)),
       memory_(n_bytes(w.rows, w.cols), {"the screen of the LM head", "leave it out with --head exact"}) {
-  assert(!quant::is_low_bit(w.type) && w.scale == 1.0F);
+  assert(!quant::is_low_bit(w.type));
   memory_.prefer_huge_pages();
   place(w, static_cast<std::byte*>(memory_.data()));
 

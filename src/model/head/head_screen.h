@@ -18,7 +18,7 @@
 namespace bitnet {
 
 struct HeadScreen {
-  // kernels::RowBounds of each row, [rows] each, in units of the scaled weights.
+  // kernels::RowBounds of each row, [rows] each, in units of the weights without the matrix's own scale.
   struct Bounds {
     std::span<float> scale;
     std::span<float> norm;

@@ -1,7 +1,8 @@
 // Which rows are computed in full, and why no other can matter.
 //
-// Let w be a row of the head and x the input. The screen holds w with its columns divided by powers of two,
-// and x is multiplied by them: the same products, no rounding. From here on w and x are these. Let w' be what
+// Let w be a row of the head and x the input, times the scale that multiplies the head's products. The screen
+// holds w with its columns divided by powers of two, and x is multiplied by them: the same products, no
+// rounding. From here on w and x are these. Let w' be what
 // the planes hold of w, e = |w - w'|; x' the value of x's digits, d = |x - x'|. By the inequality of Cauchy
 // and Schwarz
 //
@@ -13,8 +14,8 @@
 // |x'|.
 //
 // The logit is w.x in floats: n / 16 fused multiply-adds in each lane and four folds, which err by at most
-// (n / 16 + 5) 2^-24 |w| |x| (N. Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed.,
-// section 3.1, and Cauchy-Schwarz again). So the logit is at most
+// (n / 16 + 6) 2^-24 |w| |x|, the product with the scale included (N. Higham, Accuracy and Stability of
+// Numerical Algorithms, 2nd ed., section 3.1, and Cauchy-Schwarz again). So the logit is at most
 //
 //   estimate + e (|x| + d) + |w| (d + g |x|) + tiny
 //
@@ -169,7 +170,9 @@ void HeadSearch::open(std::span<const HeadQuery> queries) {
     if (!is_worthwhile(asked.query)) continue;
     std::int8_t* const digits = digits_.data() + 2 * i * padded;
     Search& search = searches_[i];
-    if (!search.in.set(*screen_, asked.x, head_.cols, queries.size() > 1, digits, digits + padded)) continue;
+    if (!search.in.set(*screen_, asked.x, head_.cols, head_.scale, queries.size() > 1, digits,
+                       digits + padded))
+      continue;
     search.asked = &asked;
     open_[n_open_++] = &search;
   }

@@ -11,8 +11,8 @@ namespace {
 constexpr double kSlack = 1 + 0x1p-20;  // for bounds that are computed in floats
 constexpr double kMostDigits = 32512;   // 256 * 127: both digits stay in [-128, 127]
 // Outside of these a float's range comes near.
-constexpr float kLeastInput = 1e-30F;
-constexpr float kMostInput = 1e30F;
+constexpr double kLeastInput = 1e-30;
+constexpr double kMostInput = 1e30;
 constexpr double kMostLogit = 1e37;
 // With high digits alone the input may be off by this part of its norm, where the last bit of the screen
 // leaves the weights off by 0.025.
@@ -50,23 +50,23 @@ Rounded round(std::size_t n, double unit, std::int32_t multiple, Value value, st
 
 }  // namespace
 
-bool SearchInput::set(const HeadScreen& screen, const float* x, std::size_t n, bool may_be_coarse,
-                      std::int8_t* high, std::int8_t* low) {
-  float largest = 0;
+bool SearchInput::set(const HeadScreen& screen, const float* x, std::size_t n, float factor,
+                      bool may_be_coarse, std::int8_t* high, std::int8_t* low) {
+  const auto value = [&](std::size_t i) {
+    return static_cast<double>(x[i]) * static_cast<double>(screen.column_scale[i]) *
+           static_cast<double>(factor);
+  };
+  double largest = 0;
   double squares = 0;
   for (std::size_t i = 0; i < n; ++i) {
     if (!std::isfinite(x[i])) return false;
-    const float scaled = x[i] * screen.column_scale[i];
-    largest = std::max(largest, std::abs(scaled));
-    squares += static_cast<double>(scaled) * static_cast<double>(scaled);
+    largest = std::max(largest, std::abs(value(i)));
+    squares += value(i) * value(i);
   }
   if (largest < kLeastInput || largest > kMostInput) return false;
 
   digits = {high, low};
-  const double per_digit = static_cast<double>(largest) / kMostDigits;
-  const auto value = [&](std::size_t i) {
-    return static_cast<double>(x[i]) * static_cast<double>(screen.column_scale[i]);
-  };
+  const double per_digit = largest / kMostDigits;
   const auto is_close = [&](const Rounded& r) { return r.lost <= kMostCoarse * kMostCoarse * squares; };
   Rounded rounded;
   coarse = false;
@@ -83,8 +83,11 @@ bool SearchInput::set(const HeadScreen& screen, const float* x, std::size_t n, b
   const double g = (static_cast<double>(n / 16) + 256) * 0x1p-24;
   error_weight = round_up((norm + d) * kSlack);
   norm_weight = round_up((d + g * norm) * kSlack);
-  tiny = round_up(static_cast<double>(n) * 0x1p-140);
-  return static_cast<double>(screen.largest) * (norm + d) < kMostLogit;
+  // What is lost below the smallest normal float is multiplied by the factor too, and sums must not overflow
+  // before they are.
+  const auto magnitude = static_cast<double>(std::abs(factor));
+  tiny = round_up(static_cast<double>(n) * 0x1p-140 * std::max(1.0, magnitude));
+  return static_cast<double>(screen.largest) * (norm + d) / std::min(1.0, magnitude) < kMostLogit;
 }
 
 }  // namespace bitnet

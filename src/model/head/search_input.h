@@ -18,11 +18,12 @@ struct SearchInput {
   float norm_weight = 0;
   float tiny = 0;
 
-  // Of x, [n], which the screen's columns have. high, low: [n_blocks * kScreenBlock] each, where the digits
-  // go; zeros from n on. may_be_coarse: high digits alone are taken where that widens the bounds but little.
-  // False where no bound would be of use: x is not finite, or so large or small that floats don't suffice.
-  bool set(const HeadScreen& screen, const float* x, std::size_t n, bool may_be_coarse, std::int8_t* high,
-           std::int8_t* low);
+  // Of x, [n], which the screen's columns have, times `factor`, which multiplies the products. high, low:
+  // [n_blocks * kScreenBlock] each, where the digits go; zeros from n on. may_be_coarse: high digits alone
+  // are taken where that widens the bounds but little. False where no bound would be of use: x is not finite,
+  // or so large or small that floats don't suffice.
+  bool set(const HeadScreen& screen, const float* x, std::size_t n, float factor, bool may_be_coarse,
+           std::int8_t* high, std::int8_t* low);
 
   // For sums of a plane's codes times digits. weight: of the codes; middle: what comes off them.
   kernels::Estimator estimator(float weight, float middle) const {

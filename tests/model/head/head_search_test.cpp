@@ -114,6 +114,23 @@ TEST(HeadSearch, ComputesFewRowsInFull) {
   EXPECT_LT(forty.bits[1], 6000U);
 }
 
+// A head may have a scale beside its weights: a tensor output.scale, or the model's own factor of logits.
+TEST(HeadSearch, IsAsExactAndReadsNoMoreWhateverMultipliesTheProducts) {
+  Head head(8192, 256);
+  const auto x = random_input(256, 3);
+  const HeadSearchCounts plain = expect_exact(head.w, {.n_best = 40, .within = 2.0F}, x.data());
+  for (const float scale : {0.1F, 0.5F, 3.0F, 100.0F, -1.0F, -0.3F, 1e-30F, 1e20F, 0.0F}) {
+    SCOPED_TRACE(scale);
+    head.w.scale = scale;
+    expect_exact(head.w, {.n_best = 1}, x.data());
+    const HeadSearchCounts counts =
+        expect_exact(head.w, {.n_best = 40, .within = 2 * std::fabs(scale)}, x.data());
+    if (scale == 0) continue;  // all are equal
+    EXPECT_EQ(counts.whole, 0U);
+    EXPECT_LT(counts.full, 2 * plain.full);
+  }
+}
+
 TEST(HeadSearch, FindsTheBestAmongRowsOfVeryDifferentNorms) {
   Head head(3000, 256);
   std::mt19937 rng(4);
@@ -393,7 +410,7 @@ TEST(SearchInput, BoundsWhatItsDigitsLeaveOut) {
   for (const bool may_be_coarse : {false, true}) {
     for (const auto& x : several_inputs(3, 300)) {
       SearchInput in;
-      ASSERT_TRUE(in.set(screen, x.data(), 300, may_be_coarse, high.data(), low.data()));
+      ASSERT_TRUE(in.set(screen, x.data(), 300, 1.0F, may_be_coarse, high.data(), low.data()));
       double norm = 0;
       double lost = 0;
       std::int64_t sum = 0;
