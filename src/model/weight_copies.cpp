@@ -12,6 +12,7 @@ constexpr std::size_t kAlignment = 64;
 AnonymousMemory copy_matrices(Weights& weights, const MatrixCopies& copies) {
   struct Place {
     quant::Matrix to;
+    float from_scale;
     std::size_t offset;
   };
   std::map<const std::byte*, Place> places;
@@ -20,7 +21,7 @@ AnonymousMemory copy_matrices(Weights& weights, const MatrixCopies& copies) {
     if (!copies.is_copied(w) || places.contains(w.data)) return;
     quant::Matrix to = copies.copy_of(w);
     to.data = nullptr;  // until it is filled
-    places.try_emplace(w.data, Place{to, total});
+    places.try_emplace(w.data, Place{to, w.scale, total});
     total += (quant::n_bytes_of(to) + kAlignment - 1) / kAlignment * kAlignment;
   });
   if (places.empty()) return {};
@@ -34,7 +35,10 @@ AnonymousMemory copy_matrices(Weights& weights, const MatrixCopies& copies) {
       copies.fill(w, place.to, begin + place.offset);
       place.to.data = begin + place.offset;
     }
+    // The embedding and a head that is the same have scales of their own.
+    const float own_scale = w.scale;
     w = place.to;
+    if (place.to.scale == place.from_scale) w.scale = own_scale;
   });
   return memory;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <optional>
 #include <span>
 
@@ -10,6 +11,11 @@
 
 namespace bitnet {
 namespace {
+
+void multiply(const TensorReader& read, quant::Matrix& w, float factor, const std::string& name) {
+  w.scale *= factor;
+  if (!std::isfinite(w.scale)) read.refuse(name, "its scale times the model's factor is not a finite number");
+}
 
 LayerWeights read_layer(TensorReader& read, const Config& c, std::size_t i) {
   const std::string p = "blk." + std::to_string(i) + ".";
@@ -21,8 +27,8 @@ LayerWeights read_layer(TensorReader& read, const Config& c, std::size_t i) {
   l.attn_output = read.linear(p + "attn_output", c.hidden, c.q_dim());
   l.ffn_norm = read.vector(p + "ffn_norm.weight", c.hidden);
   c.family->read_layer(read, c, p, l);
-  l.attn_output.scale *= c.residual_scale;
-  l.ffn_down.scale *= c.residual_scale;
+  multiply(read, l.attn_output, c.residual_scale, p + "attn_output.weight");
+  if (!c.family->mixture) multiply(read, l.ffn_down, c.residual_scale, p + "ffn_down.weight");
   return l;
 }
 
@@ -124,8 +130,8 @@ Weights read_weights(const gguf::File& file, const Config& c, const std::vector<
   w.tied_output = c.family->tied_output && !read.has("output.weight");
   w.output = w.tied_output ? w.token_embd : read.linear("output", c.vocab, c.hidden);
   // A matrix's scale multiplies its products: what has a factor needs no step of its own.
-  w.output.scale *= c.logit_scale;
-  w.token_embd.scale *= c.embedding_scale;
+  multiply(read, w.output, c.logit_scale, w.tied_output ? "token_embd.weight" : "output.weight");
+  multiply(read, w.token_embd, c.embedding_scale, "token_embd.weight");
   w.rope = read_rope_table(read, c);
   read.refuse_leftovers();
   const DataReader data(read, file, rare, pool);

@@ -25,6 +25,9 @@ TEST(MiniCpm, DiffersFromAReferenceWithoutOneOfItsFactors) {
 }
 
 TEST(MiniCpm, TakesItsFactorsFromTheKeysAndFromNowhereElse) {
+  SmallModel large("minicpm");
+  large.add(f32_tensor("blk.0.ffn_down.scale", 1e35F)).set("minicpm.residual_scale", 1e5F);
+  EXPECT_TRUE(is_refused(large, {"blk.0.ffn_down.weight", "not a finite number"}));
   for (const char* key : {"minicpm.embedding_scale", "minicpm.residual_scale", "minicpm.logit_scale"}) {
     SmallModel model("minicpm");
     EXPECT_TRUE(is_refused(model.remove_key(key), {key, "missing"}));
@@ -42,6 +45,30 @@ TEST(MiniCpm, AHeadOfItsOwnOfTheSameValuesGivesTheSameLogits) {
   SmallTensor head = own.tensor("token_embd.weight");
   head.name = "output.weight";
   EXPECT_EQ(logits(own.add(head)), logits(model_of("minicpm")));
+}
+
+// Copies of the one tensor serve both, each with its own factor.
+TEST(MiniCpm, ATiedHeadGivesTheSameLogitsWhereverItsWeightsAre) {
+  SmallModel tied("minicpm", kWide);
+  SmallTensor& embedding = tied.tensor("token_embd.weight");
+  for (const std::uint32_t type : {kF16, kI2S}) {
+    if (type == kI2S) {
+      std::vector<std::int8_t> levels(embedding.n_elements());
+      for (std::size_t i = 0; i < levels.size(); ++i) levels[i] = static_cast<std::int8_t>(i * i % 7 % 3 - 1);
+      embedding.set_i2s(levels, 0.5F);
+    }
+    SmallModel own = tied;
+    SmallTensor head = embedding;
+    head.name = "output.weight";
+    own.add(head);
+    const AlignedBytes tied_file = tied.build();
+    const AlignedBytes own_file = own.build();
+    for (const LoadOptions& options : {LoadOptions{}, LoadOptions{.weights = WeightMemory::repack},
+                                       LoadOptions{.i2s_layout = I2sLayout::arm}}) {
+      EXPECT_EQ(all_logits(Model::from_bytes(tied_file.span(), "tied", options), {}),
+                all_logits(Model::from_bytes(own_file.span(), "own", options), {}));
+    }
+  }
 }
 
 TEST(MiniCpm, ItsFactorsMultiplyWeightsOfEveryType) {
