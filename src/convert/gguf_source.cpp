@@ -256,7 +256,8 @@ class GgufSource : public Source {
     if (n_tensors == 0) return;
     repairs_.push_back({.topic = "rounded",
                         .what = std::to_string(n) + " values in " + std::to_string(n_tensors) +
-                                " tensors were ternary ones that Q4_0 or Q5_0 made smaller: they are what "
+                                (n_tensors == 1 ? " tensor" : " tensors") +
+                                " were ternary ones that Q4_0 or Q5_0 made smaller: they are what "
                                 "they were",
                         .changes_values = true});
   }

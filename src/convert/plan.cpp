@@ -129,6 +129,8 @@ class Planner {
       p.is_lossless = true;
       return p;
     }
+    // Of a type that is only read, what was put right goes into the one like it that holds ternary values.
+    if (!is_ternary_target(p.type) && quant::info(p.type).encode_row == nullptr) p.type = TensorType::q4_0;
     check_blocks(i, p.type);
     if (is_ternary_target(p.type)) {
       plan_codes(t, p, factor);

@@ -206,11 +206,13 @@ TEST_F(Repairs, GiveTernaryValuesBackThatWereRoundedToQ4AndQ5) {
     ASSERT_NE(repair, nullptr);
     EXPECT_TRUE(repair->changes_values);
     EXPECT_FALSE(report.failure);
-    // In the type that it had, too.
+    // In the type that it had, too, or in the one like it that is written.
+    const std::string kept = directory_.file("kept");
+    EXPECT_FALSE(convert_file(from_, kept, {.plan = {}, .split = {}, .force = true}).failure);
     const std::string same = directory_.file("same");
     EXPECT_FALSE(convert_file(from_, same, {.plan = {.head = type_named("q4_0")}, .split = {}, .force = true})
                      .failure);
-    for (const std::string& file : {to_, same}) {
+    for (const std::string& file : {to_, same, kept}) {
       const gguf::File read = gguf::File::open(file);
       const gguf::Tensor& t = *read.find_tensor("token_embd.weight");
       const quant::TypeInfo& found = *bitnet::layout_of(read, t, {}).type;

@@ -157,6 +157,9 @@ TEST(HfConfig, RefusesAnotherQuantization) {
   convert::Json mlx = llama();
   mlx["quantization_config"] = {{"group_size", 128}, {"bits", 2}};
   EXPECT_PRED2(says, config_error(mlx), "MLX");
+  mlx["quantization"] = mlx["quantization_config"];
+  mlx.erase("quantization_config");
+  EXPECT_PRED2(says, config_error(mlx), "MLX");
   EXPECT_PRED2(says, config_error(quantized("use_rms_norm", true)), "use_rms_norm");
   EXPECT_PRED2(says, config_error(quantized("linear_class", "bitline")), "'bitline' is unknown");
   EXPECT_PRED2(says, config_error(quantized("quantization_mode", "dynamic")), "'dynamic' is unknown");

@@ -77,11 +77,20 @@ void run_conversion(std::string_view input) {
 
 std::vector<std::string> files() {
   std::vector<std::string> all;
-  for (const char* architecture : {"bitnet-b1.58", "llama", "qwen3", "maple"}) {
+  for (const char* architecture : {"bitnet-b1.58", "llama", "qwen3", "maple", "minicpm"}) {
     all.push_back(file_of(SmallModel(architecture, kTiny)));
   }
   for (const std::uint32_t type : {test::kTQ1_0, test::kTQ2_0, test::kQ2_0, test::kQ8_0})
     all.push_back(file_with_blocks(type));
+  for (const std::uint32_t type : {test::kQ4_0, test::kQ5_0}) {  // ternary values that it does not hold
+    SmallModel model("llama", kTiny);
+    test::SmallTensor& embedding = model.tensor("token_embd.weight");
+    std::vector<float> values(embedding.n_elements());
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = 0.5F * (static_cast<float>(i * 7 % 3) - 1);
+    embedding.type = type;
+    embedding.data = test::round_as_ggml(type, values);
+    all.push_back(file_of(model));
+  }
   return all;
 }
 

@@ -223,6 +223,13 @@ void ConfigReader::read_experts() {
 
 void ConfigReader::read_quantization(bool takes_dense) {
   const HfFamily& family = *result_.family;
+  for (const char* name : {"quantization_config", "quantization"}) {
+    const auto object = field_.object(name);
+    if (!object || object->has("quant_method") || !object->has("group_size") || !object->has("bits"))
+      continue;
+    object->refuse("bits", "are those of MLX, whose packing is not read here",
+                   "take the model's GGUF file, or the folder of its unpacked weights");
+  }
   const auto quantization = field_.object("quantization_config");
   if (!quantization) {
     if (family.always_ternary && !family.always_masters && !takes_dense) {
@@ -235,10 +242,6 @@ void ConfigReader::read_quantization(bool takes_dense) {
   }
   if (family.experts) field_.refuse("quantization_config", "is not implemented for this architecture");
   const std::string method = quantization->text("quant_method");
-  if (method.empty() && quantization->has("group_size") && quantization->has("bits")) {
-    quantization->refuse("bits", "are those of MLX, whose packing is not read here",
-                         "take the model's GGUF file, or the folder of its unpacked weights");
-  }
   if (method != "bitnet") {
     quantization->refuse("quant_method", "'" + printable(method, kMaxPrintedName) + "' is not supported",
                          "bitnet is; convert the model that it was made from");
