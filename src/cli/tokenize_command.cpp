@@ -190,6 +190,8 @@ ExitCode tokenize(const Options& o) {
   const gguf::File file = open_model(o);
   const FileTokenizer vocabulary = read_tokenizer(file);
   require_text(file.name(), vocabulary.spelling);
+  for (const std::string& warning : vocabulary.warnings)
+    log_warn("{}: {}", printable(file.name(), kMaxPrintedPath), warning);
   const Tokenizer& tokenizer = vocabulary.tokenizer;
   const EncodeOptions encoding{.add_bos = !o.no_bos, .parse_special = o.special};
   bool complete = !interrupted();

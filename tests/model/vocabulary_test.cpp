@@ -131,6 +131,9 @@ TEST(Vocabulary, OfLlama3IsCutAsLlama3CutsItUnderAMistakenName) {
              f.what.find(name) != std::string::npos;
     })) << name;
   }
+  // A vocabulary of GPT-2's with such tokens beside its own.
+  mistaken.set("tokenizer.ggml.pre", std::string("gpt-2")).spell(297, "<|endoftext|>", TokenType::control);
+  EXPECT_TRUE(LoadedModel(mistaken).model.info().warnings.empty());
 }
 
 }  // namespace
