@@ -153,6 +153,7 @@ ExitCode verify(const VerifyCommandOptions& o) {
   options.verbose = o.verbose;
   options.session.n_threads = o.n_threads;
   if (o.receipt) return replay_receipt(*o.receipt, options);
+  if (!o.model.empty()) options.head = HeadChoice{HeadKind::screened};  // it is compared with all logits
   const Model model = load_model(options);
   const std::string name = o.model.empty() ? kBuiltinModelName : printable(o.model, kMaxPrintedPath);
 

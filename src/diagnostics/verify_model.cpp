@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <utility>
 
@@ -23,6 +25,25 @@ using kernels::Kernels;
 constexpr std::uint64_t kPassMacs = 8'000'000'000;
 constexpr std::size_t kMostTokens = 24;
 constexpr std::size_t kFewestTokens = 3;
+
+// The highest of all logits, as a sampler asks for them.
+constexpr CandidateQuery kBest{.n_best = 40, .within = 2.0F};
+
+// Whether those found are what sorting all logits gives, to the last bit.
+bool are_the_best(std::span<const Candidate> found, std::span<const float> logits) {
+  std::vector<Candidate> all;
+  for (std::size_t i = 0; i < logits.size(); ++i)
+    all.push_back({TokenId{static_cast<std::int32_t>(i)}, logits[i]});
+  std::ranges::stable_sort(all, std::ranges::greater{}, &Candidate::logit);
+  const float least = all.front().logit - *kBest.within;
+  std::size_t n = std::min(kBest.n_best, all.size());
+  while (n < all.size() && all[n].logit >= least) ++n;
+  all.resize(n);
+  std::ranges::sort(all, {}, [](const Candidate& c) { return to_int(c.id); });
+  return std::ranges::equal(found, all, [](const Candidate& a, const Candidate& b) {
+    return a.id == b.id && std::bit_cast<std::uint32_t>(a.logit) == std::bit_cast<std::uint32_t>(b.logit);
+  });
+}
 
 class ModelCheck {
  public:
@@ -84,7 +105,8 @@ class ModelCheck {
     return true;
   }
 
-  // Logits of a few tokens, run together, then of some more, one by one.
+  // Logits of a few tokens, run together, then of some more, one by one; of the latter also what the screened
+  // head finds without computing all of them.
   bool compare_passes() {
     const WorkPerToken work = work_per_token(model_, KvType::f16);
     const std::uint64_t affordable = kPassMacs / std::max<std::uint64_t>(1, work.layer_macs + work.head_macs);
@@ -107,6 +129,7 @@ class ModelCheck {
       options.n_threads = n_threads_;
       Session session(std::make_unique<Session::Impl>(model_, options, table));
       std::size_t differs_at = n;
+      VerifyRow search{row.backend, "best logits by the screened head"};
       const auto look = [&](Position p, std::span<const float> logits) {
         if (t == 0) {
           reference.insert(reference.end(), logits.begin(), logits.end());
@@ -122,7 +145,12 @@ class ModelCheck {
         if (!goes_on(kKernelsShare + (1 - kKernelsShare) * passes / static_cast<double>(tables_.size()))) {
           return false;
         }
-        session.run_all(std::span(ids).subspan(i, 1), look);
+        session.advance(std::span(ids).subspan(i, 1));
+        look(Position{static_cast<std::int32_t>(i)}, session.logits());
+        if (t == 0 || session.head() != HeadKind::screened) continue;
+        ++search.n_checks;
+        const auto expected = std::span(reference).subspan(i * vocab, vocab);
+        search.n_failed += are_the_best(session.candidates(kBest), expected) ? 0 : 1;
       }
       row.seconds = seconds_since(start);
       if (t == 0) continue;
@@ -133,7 +161,13 @@ class ModelCheck {
                                     "token " + std::to_string(differs_at) + " of " + std::to_string(n),
                                     "its logits are not those of " + std::string(tables_.front()->name)});
       }
+      if (search.n_failed > 0) {
+        report_.failures.push_back(
+            {search.backend, session.n_threads(), 0, "the highest logits",
+             "the screened head finds others than are among all of " + std::string(tables_.front()->name)});
+      }
       report_.rows.push_back(std::move(row));
+      if (search.n_checks > 0) report_.rows.push_back(std::move(search));
     }
     return true;
   }

@@ -189,6 +189,29 @@ TEST(VerifyModel, PassesWithEqualTables) {
   EXPECT_GE(report.rows.size(), 10U);  // every kernel, and the passes
 }
 
+// Bounds that are too low: rows that reach the best go unseen.
+void estimate_rows_too_low(const kernels::Estimator& with, const kernels::DigitSums& sums, const float* scale,
+                           const float* error, const float* norm, std::size_t n, kernels::Estimates* out) {
+  good().estimate_rows(with, sums, scale, error, norm, n, out);
+  for (std::size_t i = 0; i < n; ++i) out->bound[i] = -1e30F;
+  out->highest = -1e30F;
+}
+
+TEST(VerifyModel, HoldsTheScreenedHeadAgainstAllLogits) {
+  const test::SmallModel small("minicpm", {.vocab = 1001});
+  const test::AlignedBytes file = small.build();
+  const Model model = Model::from_bytes(file.span(), "m.gguf", {.head = HeadKind::screened});
+  const Kernels same = renamed();
+  EXPECT_EQ(verify_broken(model, same).n_failed(), 0U);
+  Kernels broken = renamed();
+  broken.estimate_rows = estimate_rows_too_low;
+  const VerifyReport report = verify_broken(model, broken);
+  EXPECT_NE(failure_of(report, "the highest logits"), nullptr);
+  EXPECT_TRUE(std::ranges::any_of(report.rows, [](const VerifyRow& row) {
+    return row.check == "best logits by the screened head" && row.n_failed > 0;
+  }));
+}
+
 TEST(VerifyModel, NamesTheTensorAndTheRow) {
   Kernels broken = renamed();
   broken.matmul_ternary = matmul_ternary_wrong_in_decode;
