@@ -20,6 +20,24 @@ const Block* row_blocks(const Matrix& w, std::size_t row) {
   return reinterpret_cast<const Block*>(w.data) + row * (w.cols / Block::kElements);
 }
 
+// The values of a row: what value(block, j) gives for element j of each block, times the matrix's scale.
+// out: [cols]
+template <typename Block, typename Value>
+void decode_blocks(const Matrix& w, std::size_t row, float* out, Value value) {
+  const Block* blocks = row_blocks<Block>(w, row);
+  for (std::size_t i = 0; i < w.cols; ++i)
+    out[i] = value(blocks[i / Block::kElements], i % Block::kElements) * w.scale;
+}
+
+// Of 32 elements in 16 bytes: the low halves are the first 16.
+inline int half_of(const std::uint8_t (&bytes)[16], std::size_t j) {
+  return bytes[j % 16] >> (j < 16 ? 0 : 4) & 15;
+}
+// The same with the fifth bits of all beside them, lowest byte first.
+inline int five_bits_of(const std::uint8_t (&bytes)[16], const std::uint8_t (&high)[4], std::size_t j) {
+  return half_of(bytes, j) | (high[j / 8] >> (j % 8) & 1) << 4;
+}
+
 template <typename Block>
 std::uint64_t n_bytes_of(std::uint64_t rows, std::uint64_t cols) {
   return rows * cols / Block::kElements * sizeof(Block);

@@ -2,7 +2,10 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
+
+#include "base/half.h"
 
 namespace bitnet::quant {
 
@@ -20,6 +23,18 @@ inline std::array<std::uint8_t, 16> scales_and_minima(const PackedScales& packed
     out[12 + i] = static_cast<std::uint8_t>(packed[8 + i] >> 4 | packed[4 + i] >> 6 << 4);
   }
   return out;
+}
+
+// Of element j of a block of these: its low four bits, and the value of a code.
+template <typename Block>
+int low_bits_of(const Block& b, std::size_t j) {
+  return b.q[32 * (j / 64) + j % 32] >> (j % 64 < 32 ? 0 : 4) & 15;
+}
+template <typename Block>
+float value_of(const Block& b, std::size_t j, int code) {
+  const auto numbers = scales_and_minima(b.scales);
+  const float scale = f16_to_f32(b.d) * static_cast<float>(numbers[j / 32]);
+  return scale * static_cast<float>(code) - f16_to_f32(b.m) * static_cast<float>(numbers[8 + j / 32]);
 }
 
 // Of Q3_K: sixteen, less the 32 that stands for 0. Their low four bits are the low halves of eight bytes,

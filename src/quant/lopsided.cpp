@@ -8,10 +8,8 @@
 namespace bitnet::quant::lopsided {
 namespace {
 
-int code_of(const q4_0::Block& b, std::size_t j) { return b.q[j % 16] >> (j < 16 ? 0 : 4) & 15; }
-int code_of(const q5_0::Block& b, std::size_t j) {
-  return (b.q[j % 16] >> (j < 16 ? 0 : 4) & 15) | (b.high[j / 8] >> (j % 8) & 1) << 4;
-}
+int code_of(const q4_0::Block& b, std::size_t j) { return half_of(b.q, j); }
+int code_of(const q5_0::Block& b, std::size_t j) { return five_bits_of(b.q, b.high, j); }
 
 // The code of 0; the least one is 0, and the greatest that less one.
 template <typename Block>
@@ -39,12 +37,11 @@ std::optional<std::uint64_t> count(const Matrix& w, std::size_t begin, std::size
 
 template <typename Block>
 void restore(const Matrix& w, std::size_t row, float* out) {
-  for (std::size_t i = 0; i < w.cols; ++i) {
-    const Block& block = row_blocks<Block>(w, row)[i / Block::kElements];
-    const int code = code_of(block, i % Block::kElements);
+  decode_blocks<Block>(w, row, out, [](const Block& b, std::size_t j) {
+    const int code = code_of(b, j);
     const int steps = code == 2 * kZero<Block> - 1 ? kZero<Block> : code - kZero<Block>;
-    out[i] = f16_to_f32(block.d) * static_cast<float>(steps) * w.scale;
-  }
+    return f16_to_f32(b.d) * static_cast<float>(steps);
+  });
 }
 
 }  // namespace

@@ -33,13 +33,9 @@ bool encode(std::span<const float, Block::kElements> values, Block& block) {
 }  // namespace
 
 void decode_row(const Matrix& w, std::size_t row, float* out) {
-  const Block* blocks = row_blocks<Block>(w, row);
-  for (std::size_t i = 0; i < w.cols; ++i) {
-    const Block& b = blocks[i / Block::kElements];
-    const std::size_t j = i % Block::kElements;
-    const int q = j < 16 ? b.q[j] & 15 : b.q[j - 16] >> 4;
-    out[i] = f16_to_f32(b.d) * static_cast<float>(q - 8) * w.scale;
-  }
+  decode_blocks<Block>(w, row, out, [](const Block& b, std::size_t j) {
+    return f16_to_f32(b.d) * static_cast<float>(half_of(b.q, j) - 8);
+  });
 }
 
 bool encode_row(const float* values, std::size_t cols, std::byte* out) {

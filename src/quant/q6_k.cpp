@@ -156,19 +156,15 @@ bool encode(std::span<const float, Block::kElements> values, Block& block) {
 }  // namespace
 
 void decode_row(const Matrix& w, std::size_t row, float* out) {
-  const Block* blocks = row_blocks<Block>(w, row);
-  for (std::size_t i = 0; i < w.cols; ++i) {
-    const Block& b = blocks[i / Block::kElements];
-    const std::size_t j = i % Block::kElements;
-    const std::size_t group = j / kGroup;
+  decode_blocks<Block>(w, row, out, [](const Block& b, std::size_t j) {
     const std::size_t half = j / 128;
     const std::size_t k = j % 128 / 32;
     const std::size_t l = j % 32;
     const int low = b.ql[64 * half + 32 * (k % 2) + l] >> (4 * (k / 2)) & 15;
     const int high = b.qh[32 * half + l] >> (2 * k) & 3;
-    const float scale = f16_to_f32(b.d) * static_cast<float>(b.scale[group]);
-    out[i] = scale * static_cast<float>((low | high << 4) - 32) * w.scale;
-  }
+    const float scale = f16_to_f32(b.d) * static_cast<float>(b.scale[j / kGroup]);
+    return scale * static_cast<float>((low | high << 4) - 32);
+  });
 }
 
 bool encode_row(const float* values, std::size_t cols, std::byte* out) {

@@ -33,11 +33,9 @@ bool encode(std::span<const float, Block::kElements> values, Block& block) {
 }  // namespace
 
 void decode_row(const Matrix& w, std::size_t row, float* out) {
-  const Block* blocks = row_blocks<Block>(w, row);
-  for (std::size_t i = 0; i < w.cols; ++i) {
-    const Block& b = blocks[i / Block::kElements];
-    out[i] = f16_to_f32(b.d) * static_cast<float>(b.q[i % Block::kElements]) * w.scale;
-  }
+  decode_blocks<Block>(w, row, out, [](const Block& b, std::size_t j) {
+    return f16_to_f32(b.d) * static_cast<float>(b.q[j]);
+  });
 }
 
 bool encode_row(const float* values, std::size_t cols, std::byte* out) {

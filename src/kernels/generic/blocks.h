@@ -39,49 +39,6 @@ class Q8_0 {
   V d_;
 };
 
-template <typename V>
-class Q4_0 {
- public:
-  using Block = quant::q4_0::Block;
-
-  void open(const Block& block) {
-    block_ = &block;
-    d_ = V::broadcast_f16(&block.d);
-  }
-  template <std::size_t Part>
-  Values<V> values() const {
-    const Values<V> q = V::load_4_bits(block_->q);
-    return {q[0] * d_, q[1] * d_};
-  }
-
- private:
-  const Block* block_;
-  V d_;
-};
-
-template <typename V>
-class Q4_1 {
- public:
-  using Block = quant::q4_1::Block;
-
-  void open(const Block& block) {
-    block_ = &block;
-    d_ = V::broadcast_f16(&block.d);
-    m_ = V::broadcast_f16(&block.m);
-  }
-  template <std::size_t Part>
-  Values<V> values() const {
-    const Values<V> less_8 = V::load_4_bits(block_->q);
-    const V eight = V::broadcast(8);
-    return {fma(less_8[0] + eight, d_, m_), fma(less_8[1] + eight, d_, m_)};
-  }
-
- private:
-  const Block* block_;
-  V d_;
-  V m_;
-};
-
 // 16 for each bit that is set, else 0.
 template <typename V>
 inline Values<V> fifth_bits(const std::uint8_t (&high)[4]) {
@@ -96,50 +53,49 @@ inline Values<V> fifth_bits(const std::uint8_t (&high)[4]) {
   return {V::load_i8(bytes), V::load_i8(bytes + 16)};
 }
 
-template <typename V>
-class Q5_0 {
+// Q4_0, Q4_1, Q5_0 and Q5_1, by what their blocks have.
+template <typename V, typename BlockType>
+class Halves {
  public:
-  using Block = quant::q5_0::Block;
+  using Block = BlockType;
 
   void open(const Block& block) {
     block_ = &block;
     d_ = V::broadcast_f16(&block.d);
+    if constexpr (kHasMinimum) m_ = V::broadcast_f16(&block.m);
   }
   template <std::size_t Part>
   Values<V> values() const {
-    const Values<V> less_8 = V::load_4_bits(block_->q);
-    const Values<V> fifth = fifth_bits<V>(block_->high);
-    const V eight = V::broadcast(8);
-    return {(less_8[0] + (fifth[0] - eight)) * d_, (less_8[1] + (fifth[1] - eight)) * d_};
+    Values<V> q = V::load_4_bits(block_->q);  // less 8
+    if constexpr (kHasFifthBits) {
+      const Values<V> fifth = fifth_bits<V>(block_->high);
+      q = {q[0] + fifth[0], q[1] + fifth[1]};
+    }
+    // Codes below which there are minima begin at 0, others lie around it.
+    constexpr float kShift = kHasMinimum ? 8 : kHasFifthBits ? -8 : 0;
+    if constexpr (kShift != 0) q = {q[0] + V::broadcast(kShift), q[1] + V::broadcast(kShift)};
+    if constexpr (kHasMinimum) {
+      return {fma(q[0], d_, m_), fma(q[1], d_, m_)};
+    } else {
+      return {q[0] * d_, q[1] * d_};
+    }
   }
 
  private:
-  const Block* block_;
-  V d_;
-};
+  static constexpr bool kHasMinimum = requires(Block block) { block.m; };
+  static constexpr bool kHasFifthBits = requires(Block block) { block.high; };
 
-template <typename V>
-class Q5_1 {
- public:
-  using Block = quant::q5_1::Block;
-
-  void open(const Block& block) {
-    block_ = &block;
-    d_ = V::broadcast_f16(&block.d);
-    m_ = V::broadcast_f16(&block.m);
-  }
-  template <std::size_t Part>
-  Values<V> values() const {
-    const Values<V> less_8 = V::load_4_bits(block_->q);
-    const Values<V> fifth = fifth_bits<V>(block_->high);
-    const V eight = V::broadcast(8);
-    return {fma(less_8[0] + (fifth[0] + eight), d_, m_), fma(less_8[1] + (fifth[1] + eight), d_, m_)};
-  }
-
- private:
   const Block* block_;
   V d_;
   V m_;
 };
+template <typename V>
+using Q4_0 = Halves<V, quant::q4_0::Block>;
+template <typename V>
+using Q4_1 = Halves<V, quant::q4_1::Block>;
+template <typename V>
+using Q5_0 = Halves<V, quant::q5_0::Block>;
+template <typename V>
+using Q5_1 = Halves<V, quant::q5_1::Block>;
 
 }  // namespace bitnet::kernels::generic
