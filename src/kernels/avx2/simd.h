@@ -61,7 +61,7 @@ struct F32x16 {
             widen_i8(_mm_sub_epi8(_mm_and_si128(_mm_srli_epi16(bytes, 4), mask), zero_code))};
   }
   // 32 codes less kZero: of bits of low[i] and, where `high` has any, others of high[i].
-  template <BitField low, BitField high = {}, int kZero = 0>
+  template <BitField low, BitField high = BitField{}, int kZero = 0>
   static std::array<F32x16, 2> load_codes(const std::uint8_t* low_bits,
                                           const std::uint8_t* high_bits = nullptr) {
     __m256i codes = bits_of<low>(low_bits);

@@ -44,7 +44,7 @@ struct F32x16 {
             F32x16{_mm512_permutexvar_ps(_mm512_srli_epi32(codes, 4), table)}};
   }
   // 32 codes less kZero: of bits of low[i] and, where `high` has any, others of high[i].
-  template <BitField low, BitField high = {}, int kZero = 0>
+  template <BitField low, BitField high = BitField{}, int kZero = 0>
   static std::array<F32x16, 2> load_codes(const std::uint8_t* low_bits,
                                           const std::uint8_t* high_bits = nullptr) {
     __m256i codes = bits_of<low>(low_bits);

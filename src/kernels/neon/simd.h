@@ -65,7 +65,7 @@ struct F32x16 {
     return {widen_codes(vandq_u8(bytes, vdupq_n_u8(15)), 8), widen_codes(vshrq_n_u8(bytes, 4), 8)};
   }
   // 32 codes less kZero: of bits of low[i] and, where `high` has any, others of high[i].
-  template <BitField low, BitField high = {}, int kZero = 0>
+  template <BitField low, BitField high = BitField{}, int kZero = 0>
   static std::array<F32x16, 2> load_codes(const std::uint8_t* low_bits,
                                           const std::uint8_t* high_bits = nullptr) {
     const auto sixteen = [&](std::size_t at) __attribute__((always_inline)) {

@@ -54,7 +54,7 @@ struct F32x16 {
             make([&](std::size_t i) { return static_cast<float>((p[i] >> 4) - 8); })};
   }
   // 32 codes less kZero: of bits of low[i] and, where `high` has any, others of high[i].
-  template <BitField low, BitField high = {}, int kZero = 0>
+  template <BitField low, BitField high = BitField{}, int kZero = 0>
   static std::array<F32x16, 2> load_codes(const std::uint8_t* low_bits,
                                           const std::uint8_t* high_bits = nullptr) {
     const auto code = [&](std::size_t i) {
