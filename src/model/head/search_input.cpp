@@ -80,7 +80,8 @@ bool SearchInput::set(const HeadScreen& screen, const float* x, std::size_t n, f
   // Doubles err by some 2^-40 of these at most.
   const double norm = std::sqrt(squares) * (1 + 0x1p-30);
   const double d = std::sqrt(rounded.lost) * (1 + 0x1p-30) + norm * 0x1p-40;
-  const double g = (static_cast<double>(n / 16) + 256) * 0x1p-24;
+  const std::size_t in_a_lane = n / 16;
+  const double g = (static_cast<double>(in_a_lane) + 256) * 0x1p-24;
   error_weight = round_up((norm + d) * kSlack);
   norm_weight = round_up((d + g * norm) * kSlack);
   // What is lost below the smallest normal float is multiplied by the factor too, and sums must not overflow
