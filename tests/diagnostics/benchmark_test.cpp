@@ -229,7 +229,8 @@ TEST(MachineProbe, ReadsPagesThatAreThere) {
   MachineProbe probe(array, "auto", 2);
   const long before = page_faults();
   const MachineSpeed speed = probe.sample();
-  EXPECT_LT(page_faults() - before, 200);  // of 12,288 pages; the program has some of its own
+  EXPECT_LT(page_faults() - before,
+            1000);  // of 12,288 pages; the program, and a sanitizer, have some of their own
   EXPECT_GT(speed.read_bytes_per_second, 0);
   // The best is by the clock, a sample by the threads' own time: on a busy machine either may be higher.
   const double best = probe.best().read_bytes_per_second;

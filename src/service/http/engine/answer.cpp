@@ -42,7 +42,7 @@ std::optional<AnswerPart> Answer::next(std::chrono::milliseconds patience) {
     n_bytes_ -= bytes_of(part);
     return part;
   }
-  if (failure_ != nullptr) std::rethrow_exception(failure_);
+  if (failure_ != nullptr) std::rethrow_exception(std::exchange(failure_, nullptr));
   return std::nullopt;
 }
 

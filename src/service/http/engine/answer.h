@@ -39,9 +39,9 @@ class Answer {
 
   // Of the engine. False: nobody wants the rest, or too much of it is yet to be read.
   bool push(AnswerPart part);
-  // No more comes, for this reason.
+  // No more comes, for this reason, which is the reader's alone from then on.
   void fail(std::exception_ptr reason);
-  // Of the reader, which waits so long at most. Throws what it failed with.
+  // Of the reader, which waits so long at most. Throws what it failed with, once.
   std::optional<AnswerPart> next(std::chrono::milliseconds patience);
   // The reader wants no more.
   void abandon();

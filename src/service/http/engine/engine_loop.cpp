@@ -150,12 +150,16 @@ void EngineLoop::add(const std::shared_ptr<Open>& open) {
       push_token(*it, {.id = id, .is_of_prompt = true}, logits);
     };
   }
+  std::exception_ptr refusal;
   try {
     if (open->answer->is_abandoned()) throw RuntimeError("nobody waits for it");
     if (open->job.n_logprobs) open->logprobs.emplace(*open->job.n_logprobs, model_.info().vocab);
     open->id = scheduler_.add(std::move(request));
   } catch (...) {
-    open->answer->fail(std::current_exception());
+    refusal = std::current_exception();
+  }
+  if (refusal != nullptr) {
+    open->answer->fail(std::move(refusal));
     forget(*open);
     return;
   }
