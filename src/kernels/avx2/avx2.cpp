@@ -44,8 +44,8 @@ struct Dot {
 // Products of u and q, two neighbours added in 16 bits: with u up to 3 and 32 of them at most 32 * 2 * 3 *
 // 128 in magnitude, with u up to 6 and 16 of them as much.
 struct AddInWords {
-  // Of the two streams of one token: 2048 reach three quarters of a Zen 4's read bandwidth, 1024 half of it, and
-  // more than this no more than this, five sixths.
+  // Of the two streams of one token: 2048 reach three quarters of a Zen 4's read bandwidth, 1024 half of it,
+  // and more than this no more than this, five sixths.
   static constexpr std::size_t kPrefetchBytes = 4608;
   static constexpr std::size_t kLinesInSum = 4;
   static __m256i add(__m256i sum16, __m256i u, __m256i q) {
