@@ -11,9 +11,8 @@ struct BitField {
   int n = 0;
   int to = 0;
 
-  constexpr std::int8_t mask() const {
-    return static_cast<std::int8_t>(((1 << n) - 1) << to);
-  }  // in the code
+  // Its bits in the code.
+  constexpr std::int8_t mask() const { return static_cast<std::int8_t>(((1 << n) - 1) << to); }
   constexpr int of(std::uint8_t byte) const { return (byte >> from & ((1 << n) - 1)) << to; }
 };
 
