@@ -29,6 +29,13 @@ Half random_half(std::mt19937& random) {
   return {bits, std::ldexp(negative ? -fraction : fraction, exponent)};
 }
 
+// The same, written at `at`; its value.
+double put_half(std::byte* at, std::mt19937& random) {
+  const Half half = random_half(random);
+  std::memcpy(at, &half.bits, sizeof half.bits);
+  return half.value;
+}
+
 // Sets n_bits bits of a byte, from bit `at` on.
 void put(std::byte& byte, unsigned at, unsigned bits) { byte |= static_cast<std::byte>(bits << at); }
 
@@ -39,22 +46,20 @@ float exact(double value) {
 }
 
 void put_q8_0(std::byte* block, std::mt19937& random, std::vector<float>& values) {
-  const Half d = random_half(random);
-  std::memcpy(block, &d.bits, 2);
+  const double d = put_half(block, random);
   for (std::size_t j = 0; j < 32; ++j) {
     const int q = static_cast<int>(random() % 256) - 128;
     block[2 + j] = static_cast<std::byte>(q & 0xFF);
-    values.push_back(exact(d.value * q));
+    values.push_back(exact(d * q));
   }
 }
 
 void put_q4_0(std::byte* block, std::mt19937& random, std::vector<float>& values) {
-  const Half d = random_half(random);
-  std::memcpy(block, &d.bits, 2);
+  const double d = put_half(block, random);
   for (std::size_t j = 0; j < 32; ++j) {
     const unsigned q = random() % 16;
     put(block[2 + j % 16], j < 16 ? 0 : 4, q);
-    values.push_back(exact(d.value * (static_cast<int>(q) - 8)));
+    values.push_back(exact(d * (static_cast<int>(q) - 8)));
   }
 }
 
@@ -68,44 +73,37 @@ void put_5_bits(std::byte* high, std::byte* low, std::size_t j, unsigned q) {
 }
 
 void put_q4_1(std::byte* block, std::mt19937& random, std::vector<float>& values) {
-  const Half d = random_half(random);
-  const Half m = random_half(random);
-  std::memcpy(block, &d.bits, 2);
-  std::memcpy(block + 2, &m.bits, 2);
+  const double d = put_half(block, random);
+  const double m = put_half(block + 2, random);
   for (std::size_t j = 0; j < 32; ++j) {
     const unsigned q = random() % 16;
     put(block[4 + j % 16], j < 16 ? 0 : 4, q);
-    values.push_back(difference(d.value * q, -m.value));
+    values.push_back(difference(d * q, -m));
   }
 }
 
 void put_q5_0(std::byte* block, std::mt19937& random, std::vector<float>& values) {
-  const Half d = random_half(random);
-  std::memcpy(block, &d.bits, 2);
+  const double d = put_half(block, random);
   for (std::size_t j = 0; j < 32; ++j) {
     const unsigned q = random() % 32;
     put_5_bits(block + 2, block + 6, j, q);
-    values.push_back(exact(d.value * (static_cast<int>(q) - 16)));
+    values.push_back(exact(d * (static_cast<int>(q) - 16)));
   }
 }
 
 void put_q5_1(std::byte* block, std::mt19937& random, std::vector<float>& values) {
-  const Half d = random_half(random);
-  const Half m = random_half(random);
-  std::memcpy(block, &d.bits, 2);
-  std::memcpy(block + 2, &m.bits, 2);
+  const double d = put_half(block, random);
+  const double m = put_half(block + 2, random);
   for (std::size_t j = 0; j < 32; ++j) {
     const unsigned q = random() % 32;
     put_5_bits(block + 4, block + 8, j, q);
-    values.push_back(difference(d.value * q, -m.value));
+    values.push_back(difference(d * q, -m));
   }
 }
 
 void put_q2_k(std::byte* block, std::mt19937& random, std::vector<float>& values) {
-  const Half d = random_half(random);
-  const Half m = random_half(random);
-  std::memcpy(block + 80, &d.bits, 2);
-  std::memcpy(block + 82, &m.bits, 2);
+  const double d = put_half(block + 80, random);
+  const double m = put_half(block + 82, random);
   for (std::size_t group = 0; group < 16; ++group) {
     const unsigned scale = random() % 16;
     const unsigned minimum = random() % 16;
@@ -114,7 +112,7 @@ void put_q2_k(std::byte* block, std::mt19937& random, std::vector<float>& values
     for (std::size_t i = 16 * group; i < 16 * group + 16; ++i) {
       const unsigned q = random() % 4;
       put(block[16 + i / 128 * 32 + i % 32], static_cast<unsigned>(i % 128 / 32 * 2), q);
-      values.push_back(difference(d.value * scale * q, m.value * minimum));
+      values.push_back(difference(d * scale * q, m * minimum));
     }
   }
 }
@@ -123,8 +121,7 @@ void put_q2_k(std::byte* block, std::mt19937& random, std::vector<float>& values
 // the four bytes behind, the lowest bits of which belong to scales 0 to 3.
 void put_q3_k(std::byte* block, std::mt19937& random, std::vector<float>& values) {
   std::byte* const scales = block + 96;
-  const Half d = random_half(random);
-  std::memcpy(block + 108, &d.bits, 2);
+  const double d = put_half(block + 108, random);
   for (std::size_t group = 0; group < 16; ++group) {
     const unsigned scale = random() % 64;
     put(scales[group % 8], group < 8 ? 0 : 4, scale % 16);
@@ -133,7 +130,7 @@ void put_q3_k(std::byte* block, std::mt19937& random, std::vector<float>& values
       const unsigned q = random() % 8;
       put(block[32 + i / 128 * 32 + i % 32], static_cast<unsigned>(i % 128 / 32 * 2), q % 4);
       put(block[i % 32], static_cast<unsigned>(i / 32), q / 4);
-      values.push_back(exact(d.value * (static_cast<int>(scale) - 32) * (static_cast<int>(q) - 4)));
+      values.push_back(exact(d * (static_cast<int>(scale) - 32) * (static_cast<int>(q) - 4)));
     }
   }
 }
@@ -155,10 +152,8 @@ void put_k_scales(std::byte* packed, std::size_t n, unsigned scale, unsigned min
 // Q4_K, and Q5_K where `high_at` says where the fifth bits are.
 template <std::size_t low_at, std::size_t high_at = 0>
 void put_with_minima(std::byte* block, std::mt19937& random, std::vector<float>& values) {
-  const Half d = random_half(random);
-  const Half m = random_half(random);
-  std::memcpy(block, &d.bits, 2);
-  std::memcpy(block + 2, &m.bits, 2);
+  const double d = put_half(block, random);
+  const double m = put_half(block + 2, random);
   for (std::size_t group = 0; group < 8; ++group) {
     const unsigned scale = random() % 64;
     const unsigned minimum = random() % 64;
@@ -167,7 +162,7 @@ void put_with_minima(std::byte* block, std::mt19937& random, std::vector<float>&
       const unsigned q = random() % (high_at > 0 ? 32 : 16);
       put(block[low_at + group / 2 * 32 + i], group % 2 == 0 ? 0 : 4, q % 16);
       if (high_at > 0) put(block[high_at + i], static_cast<unsigned>(group), q / 16);
-      values.push_back(difference(d.value * scale * q, m.value * minimum));
+      values.push_back(difference(d * scale * q, m * minimum));
     }
   }
 }
@@ -184,8 +179,7 @@ void put_q6_k(std::byte* block, std::mt19937& random, std::vector<float>& values
   std::byte* const ql = block;
   std::byte* const qh = block + 128;
   std::byte* const scales = block + 192;
-  const Half d = random_half(random);
-  std::memcpy(block + 208, &d.bits, 2);
+  const double d = put_half(block + 208, random);
   for (std::size_t group = 0; group < 16; ++group) {
     const int scale = static_cast<int>(random() % 256) - 128;
     scales[group] = static_cast<std::byte>(scale & 0xFF);
@@ -195,7 +189,7 @@ void put_q6_k(std::byte* block, std::mt19937& random, std::vector<float>& values
       const unsigned q = random() % 64;
       put(ql[64 * half + place.ql + i % 32], place.ql_bit, q % 16);
       put(qh[32 * half + i % 32], place.qh_bit, q / 16);
-      values.push_back(exact(d.value * scale * (static_cast<int>(q) - 32)));
+      values.push_back(exact(d * scale * (static_cast<int>(q) - 32)));
     }
   }
 }
@@ -205,12 +199,11 @@ void put_q6_k(std::byte* block, std::mt19937& random, std::vector<float>& values
 void put_codes(std::byte* block, std::size_t n, std::size_t scale_at, std::initializer_list<int> values,
                std::mt19937& random, std::vector<float>& out, std::size_t (*byte_of)(std::size_t),
                unsigned (*bit_of)(std::size_t)) {
-  const Half d = random_half(random);
-  std::memcpy(block + scale_at, &d.bits, 2);
+  const double d = put_half(block + scale_at, random);
   for (std::size_t j = 0; j < n; ++j) {
     const auto q = static_cast<unsigned>(random() % values.size());
     put(block[byte_of(j)], bit_of(j), q);
-    out.push_back(exact(d.value * values.begin()[q]));
+    out.push_back(exact(d * values.begin()[q]));
   }
 }
 
@@ -245,8 +238,7 @@ void put_base_3(std::byte* block, std::initializer_list<DigitRun> runs, std::mt1
                 std::vector<float>& values) {
   std::size_t n_bytes = 0;
   for (const DigitRun& run : runs) n_bytes += run.bytes;
-  const Half d = random_half(random);
-  std::memcpy(block + n_bytes, &d.bits, 2);
+  const double d = put_half(block + n_bytes, random);
   for (const DigitRun& run : runs) {
     std::vector<unsigned> number(run.bytes, 0);
     unsigned unit = 81;
@@ -254,7 +246,7 @@ void put_base_3(std::byte* block, std::initializer_list<DigitRun> runs, std::mt1
       for (std::size_t byte = 0; byte < run.bytes; ++byte) {
         const auto q = static_cast<unsigned>(random() % 3);
         number[byte] += q * unit;
-        values.push_back(exact(d.value * (static_cast<int>(q) - 1)));
+        values.push_back(exact(d * (static_cast<int>(q) - 1)));
       }
     }
     for (std::size_t byte = 0; byte < run.bytes; ++byte) {
