@@ -232,7 +232,8 @@ class GgufSource : public Source {
   }
 
   std::uint64_t shrunk_in(const quant::Matrix& w, ThreadPool& pool) const {
-    const std::size_t step = rows_in_piece(w.cols) * kBatchPieces;
+    constexpr std::size_t kPieces = 8;  // between two times that pages are given back
+    const std::size_t step = rows_in_piece(w.cols) * kPieces;
     std::uint64_t n = 0;
     for (std::size_t begin = 0; begin < w.rows; begin += step) {
       const std::size_t end = std::min(w.rows, begin + step);

@@ -2,9 +2,12 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <limits>
+#include <mutex>
 #include <vector>
 
 #include "base/thread_pool.h"
@@ -14,9 +17,6 @@ namespace bitnet::convert {
 // Values in a piece: their codes, a megabyte, stay in a core's cache while they are looked through and
 // written, and giving their pages back costs little beside it.
 inline constexpr std::uint64_t kPieceValues = std::uint64_t{1} << 22;
-// Pieces between two questions whether to go on, or two for each thread if that is more: some tenths of a
-// second where rounding takes longest.
-inline constexpr std::size_t kBatchPieces = 8;
 
 struct Piece {
   std::size_t tensor = 0;
@@ -37,28 +37,42 @@ inline void add_pieces(std::size_t tensor, std::uint64_t rows, std::uint64_t col
   }
 }
 
-// Calls work(piece, its number) for all of them, of which it may throw, and after each batch done(n), with
-// the number of pieces that are finished. Of what is thrown the first in the pieces' order is passed on.
+// Calls work(piece, its number) for all of them, of which it may throw, and after each that the calling thread
+// has worked on done(n), on that thread, with the number of pieces that are finished. Of what work throws the
+// first in the pieces' order is passed on; what done throws ends it all.
+//
+// Threads begin far apart, as the pool does it: while one copies what another has to compute, neither waits
+// for the file.
 template <typename Work, typename Done>
 void for_pieces(const std::vector<Piece>& pieces, ThreadPool& pool, const Work& work, const Done& done) {
-  const std::size_t batch = std::max<std::size_t>(kBatchPieces, 2 * std::size_t{pool.n_threads()});
-  for (std::size_t first = 0; first < pieces.size(); first += batch) {
-    const std::size_t n = std::min(batch, pieces.size() - first);
-    std::vector<std::exception_ptr> failures(n);
-    pool.parallel_for(n, 1, [&](std::size_t begin, std::size_t end) {
-      for (std::size_t i = begin; i < end; ++i) {
-        try {
-          work(pieces[first + i], first + i);
-        } catch (...) {
-          failures[i] = std::current_exception();
-        }
+  constexpr std::size_t kNone = std::numeric_limits<std::size_t>::max();
+  std::atomic<std::size_t> n_done{0};
+  std::atomic<std::size_t> first_failure{kNone};  // 0 where it was ended
+  std::mutex mutex;
+  std::exception_ptr failure;
+  const auto fail_at = [&](std::size_t i) {
+    const std::lock_guard lock(mutex);
+    if (i >= first_failure) return;
+    first_failure = i;
+    failure = std::current_exception();
+  };
+  pool.parallel_for(pieces.size(), 1, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end && i < first_failure; ++i) {
+      try {
+        work(pieces[i], i);
+      } catch (...) {
+        fail_at(i);
       }
-    });
-    for (const std::exception_ptr& failure : failures) {
-      if (failure) std::rethrow_exception(failure);
+      ++n_done;
+      if (ThreadPool::thread_index() != 0) continue;
+      try {
+        done(n_done.load());
+      } catch (...) {
+        fail_at(0);
+      }
     }
-    done(first + n);
-  }
+  });
+  if (failure) std::rethrow_exception(failure);
 }
 
 }  // namespace bitnet::convert

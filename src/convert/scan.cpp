@@ -22,9 +22,13 @@ std::vector<Piece> pieces_of(const TensorPlan& plan) {
 }
 
 struct PieceScan {
-  ScaleScan found;
   quant::CommonScale common;
+  bool are_f16 = true;
+  quant::CodedFit worst = quant::CodedFit::exact;
 };
+
+// Ends the scan, if no row before has a fault.
+struct NotCoded {};
 
 void scan(const Source& source, const TensorPlan& plan, const Piece& piece, bool tries_to_write,
           PieceScan& out) {
@@ -32,14 +36,12 @@ void scan(const Source& source, const TensorPlan& plan, const Piece& piece, bool
   quant::CodedRow row;
   std::vector<std::byte> written;
   if (tries_to_write) written.resize(quant::coded_row_bytes(plan.type, plan.cols()));
-  for (std::uint64_t r = piece.begin; r < piece.end && out.found.is_coded; ++r) {
-    out.found.is_coded = reader.read_for_codes(plan, r, row);
-    if (!out.found.is_coded) return;
+  for (std::uint64_t r = piece.begin; r < piece.end; ++r) {
+    if (!reader.read_for_codes(plan, r, row)) throw NotCoded();
     out.common.add(row);
-    out.found.are_f16 &= std::ranges::all_of(row.scales, is_f16);
+    out.are_f16 &= std::ranges::all_of(row.scales, is_f16);
     if (tries_to_write) {
-      out.found.worst =
-          std::max(out.found.worst, quant::write_coded_row(row, plan.type, plan.scale, written.data()));
+      out.worst = std::max(out.worst, quant::write_coded_row(row, plan.type, plan.scale, written.data()));
     }
   }
 }
@@ -59,23 +61,23 @@ ScaleScan scan_scales(const Source& source, const TensorPlan& plan, bool tries_t
   const std::vector<Piece> pieces = pieces_of(plan);
   std::vector<PieceScan> found(pieces.size());
   ScaleScan all;
-  for_pieces(
-      pieces, pool,
-      [&](const Piece& piece, std::size_t i) {
-        if (!all.is_coded) return;
-        check_rows(source, plan.source, piece.begin, piece.end);
-        scan(source, plan, piece, tries_to_write, found[i]);
-        source.give_back(plan.source, piece.begin, piece.end);
-      },
-      [&](std::size_t n_done) {
-        ask(keep_going);
-        for (std::size_t i = 0; i < n_done; ++i) all.is_coded &= found[i].found.is_coded;
-      });
+  try {
+    for_pieces(
+        pieces, pool,
+        [&](const Piece& piece, std::size_t i) {
+          check_rows(source, plan.source, piece.begin, piece.end);
+          scan(source, plan, piece, tries_to_write, found[i]);
+          source.give_back(plan.source, piece.begin, piece.end);
+        },
+        [&](std::size_t /*n_done*/) { ask(keep_going); });
+  } catch (const NotCoded&) {
+    all.is_coded = false;
+  }
   quant::CommonScale common;
   for (const PieceScan& piece : found) {
     common.add(piece.common);
-    all.are_f16 &= piece.found.are_f16;
-    all.worst = std::max(all.worst, piece.found.worst);
+    all.are_f16 &= piece.are_f16;
+    all.worst = std::max(all.worst, piece.worst);
   }
   if (all.is_coded) all.common = common.value();
   return all;

@@ -3,7 +3,9 @@
 
 #include <cstddef>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <stdexcept>
+#include <string>
 #include <string_view>
 
 namespace bitnet {
@@ -20,8 +22,25 @@ class JsonFault : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// Takes the entries of large objects or lists one by one as they are read, so that they are never built as
+// JSON, which costs several times as much as reading them.
+class JsonTaker {
+ public:
+  JsonTaker() = default;
+  JsonTaker(const JsonTaker&) = delete;
+  JsonTaker& operator=(const JsonTaker&) = delete;
+  virtual ~JsonTaker() = default;
+
+  // Whether to take the entries of the object, or list, that begins here: it is left empty then. `path`: the
+  // keys that lead to it; what stands in a list has an empty one. Not asked inside of what is taken.
+  virtual bool takes(std::span<const std::string> path, bool is_object) = 0;
+  // Both may be moved from; the key is empty in a list. Keys may come twice.
+  virtual void take(std::string& key, nlohmann::json& value) = 0;
+};
+
 // The object in `text`. Throws JsonFault where that is larger than the limits or nested deeper, no JSON, no
 // object, or has a key twice in one object.
-nlohmann::json parse_json_object(std::string_view text, const JsonLimits& limits = {});
+nlohmann::json parse_json_object(std::string_view text, const JsonLimits& limits = {},
+                                 JsonTaker* taker = nullptr);
 
 }  // namespace bitnet

@@ -51,9 +51,15 @@ constexpr unsigned shift_of_pair(unsigned l) {
 
 // The lowest two bits of each byte, those of four bytes in sequence in each 32-bit lane.
 inline __m128i gather_pairs(__m128i bytes) {
-  __m128i v = _mm_and_si128(bytes, _mm_set1_epi8(0x03));
-  v = _mm_and_si128(_mm_or_si128(v, _mm_srli_epi16(v, 6)), _mm_set1_epi16(0x000F));
-  return _mm_and_si128(_mm_or_si128(v, _mm_srli_epi32(v, 12)), _mm_set1_epi32(0x000000FF));
+  const __m128i v = _mm_and_si128(bytes, _mm_set1_epi8(0x03));
+  // The products' high bytes are the first of two, and four times the second.
+  const __m128i nibbles = _mm_srli_epi16(_mm_mullo_epi16(v, _mm_set1_epi16(0x0104)), 8);
+  return _mm_madd_epi16(nibbles, _mm_set1_epi32(0x00100001));
+}
+
+// Four words, of what gather_pairs made of 64 bytes.
+inline __m128i words_of_gathered(__m128i a, __m128i b, __m128i c, __m128i d) {
+  return _mm_packus_epi16(_mm_packs_epi32(a, b), _mm_packs_epi32(c, d));
 }
 
 // Those of all sixteen bytes in sequence.
@@ -69,10 +75,14 @@ inline __m128i scatter_pairs(__m128i lanes) {
   return _mm_and_si128(_mm_or_si128(v, _mm_slli_epi16(v, 6)), _mm_set1_epi8(0x03));
 }
 
-// A word of the codes that sixteen bytes have at this bit and the next.
-inline std::uint32_t pairs_at(unsigned bit, const std::byte* bytes) {
-  const __m128i all = _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes));
-  return word_of_pairs(_mm_srl_epi16(all, _mm_cvtsi32_si128(static_cast<int>(bit))));
+// Four words of the codes that 64 bytes have at this bit and the next.
+inline void read_pairs_at(unsigned bit, const std::byte* bytes, std::uint32_t* words) {
+  const __m128i shift = _mm_cvtsi32_si128(static_cast<int>(bit));
+  const auto gathered = [&](unsigned i) {
+    return gather_pairs(_mm_srl_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes) + i), shift));
+  };
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(words),
+                   words_of_gathered(gathered(0), gathered(1), gathered(2), gathered(3)));
 }
 
 template <PairOrder order>
@@ -83,9 +93,8 @@ void read_pairs(const std::byte* in, std::uint32_t* words) {
     return gather_pairs(_mm_srli_epi16(bytes[i % 2], static_cast<int>(shift_of_pair<order>(i / 2))));
   };
   for (unsigned i = 0; i < 8; i += 4) {
-    const __m128i low = _mm_packs_epi32(gathered(i), gathered(i + 1));
-    const __m128i high = _mm_packs_epi32(gathered(i + 2), gathered(i + 3));
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(words + i), _mm_packus_epi16(low, high));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(words + i),
+                     words_of_gathered(gathered(i), gathered(i + 1), gathered(i + 2), gathered(i + 3)));
   }
 }
 
@@ -111,12 +120,12 @@ void write_pairs(const std::uint32_t* words, std::byte* out) {
 
 #else
 
-inline std::uint32_t pairs_at(unsigned bit, const std::byte* bytes) {
-  std::uint64_t first = 0;
-  std::uint64_t second = 0;
-  std::memcpy(&first, bytes, sizeof first);
-  std::memcpy(&second, bytes + sizeof first, sizeof second);
-  return std::uint32_t{gather_pairs(second >> bit)} << 16 | gather_pairs(first >> bit);
+inline void read_pairs_at(unsigned bit, const std::byte* bytes, std::uint32_t* words) {
+  for (std::size_t i = 0; i < 4; ++i) {
+    std::array<std::uint64_t, 2> all{};
+    std::memcpy(all.data(), bytes + i * sizeof all, sizeof all);
+    words[i] = std::uint32_t{gather_pairs(all[1] >> bit)} << 16 | gather_pairs(all[0] >> bit);
+  }
 }
 
 template <PairOrder order>

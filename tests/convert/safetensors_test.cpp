@@ -5,7 +5,9 @@
 
 #include <cmath>
 #include <cstring>
+#include <random>
 #include <string>
+#include <vector>
 
 #include "bitnet/error.h"
 #include "convert/huggingface/json_file.h"
@@ -237,7 +239,7 @@ TEST(PackedRows, FourRowsShareABytesBits) {
   for (unsigned which = 0; which < 4; ++which) {
     std::uint32_t words[2] = {};
     convert::unpack_row(bytes, which, words);
-    EXPECT_EQ(convert::find_code_3(bytes, which), std::nullopt);
+    EXPECT_FALSE(convert::find_code_3(bytes, which + 1));
     for (unsigned c = 0; c < 19; ++c) {
       const unsigned want = which == 0 ? c % 3 : which == 1 ? (c + 1) % 3 : which - 1;
       EXPECT_EQ(words[c / 16] >> (2 * (c % 16)) & 3U, want) << which << ", " << c;
@@ -245,8 +247,29 @@ TEST(PackedRows, FourRowsShareABytesBits) {
     EXPECT_EQ(words[1] >> 6, 0U) << "behind the last";
   }
   bytes[17] |= std::byte{0x0C};
-  EXPECT_EQ(convert::find_code_3(bytes, 1), 17U);
-  EXPECT_EQ(convert::find_code_3(bytes, 0), std::nullopt);
+  EXPECT_FALSE(convert::find_code_3(bytes, 1)) << "of a row that is padding";
+  for (unsigned n_rows = 2; n_rows <= 4; ++n_rows) {
+    const auto found = convert::find_code_3(bytes, n_rows);
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->column, 17U);
+    EXPECT_EQ(found->which, 1U);
+  }
+}
+
+TEST(PackedRows, AreUnpackedAtAnyWidth) {
+  std::mt19937 random(3);
+  for (std::size_t n = 1; n < 200; ++n) {
+    std::vector<std::byte> bytes(n);
+    for (std::byte& b : bytes) b = static_cast<std::byte>(random() & 0xFF);
+    for (unsigned which = 0; which < 4; ++which) {
+      std::vector<std::uint32_t> words((n + 15) / 16, ~0U);
+      convert::unpack_row(bytes, which, words.data());
+      for (std::size_t c = 0; c < words.size() * 16; ++c) {
+        const unsigned want = c < n ? std::to_integer<unsigned>(bytes[c]) >> (2 * which) & 3U : 0;
+        ASSERT_EQ(words[c / 16] >> (2 * (c % 16)) & 3U, want) << n << ", " << which << ", " << c;
+      }
+    }
+  }
 }
 
 }  // namespace

@@ -83,6 +83,13 @@ class HfSource : public Source {
   void add_tensors(std::vector<std::string>& notes);
   void add(const HfTensor& wanted, StoredParts& parts);
   Row row_of(std::size_t tensor, std::uint64_t row) const;
+  // Of a row's bytes, among those of its tensor in the files.
+  static std::uint64_t index_of(const Row& row) {
+    return static_cast<std::uint64_t>(row.bytes.data() - row.part->stored->data.data()) / row.bytes.size();
+  }
+  static std::string row_name(const StoredPart& part, std::uint64_t row);
+  std::optional<std::string> packed_fault(std::size_t tensor, const Row& row) const;
+  std::optional<std::string> float_fault(std::size_t tensor, const Row& row) const;
   // Of floats, which may lie at any address.
   quant::Matrix matrix_of(std::size_t tensor, const Row& row) const {
     return {.type = row.part->floats, .rows = 1, .cols = tensors_[tensor].cols(), .data = row.bytes.data()};
@@ -229,16 +236,35 @@ std::optional<std::string> HfSource::check(std::size_t tensor, std::uint64_t beg
   if (origins_[tensor].parts.empty()) return std::nullopt;
   for (std::uint64_t row = begin; row < end; ++row) {
     const Row found = row_of(tensor, row);
-    const bool packed = found.part->is_packed;
-    const auto bad =
-        packed ? find_code_3(found.bytes, found.which) : find_non_finite(matrix_of(tensor, found));
-    if (!bad) continue;
-    return "row " + std::to_string(row) + " of " + printable(found.part->stored->name, kMaxPrintedName) +
-           (packed ? " holds the code 3, which stands for nothing,"
-                   : " has a value that is no finite number") +
-           " at column " + std::to_string(*bad) + "; the file is damaged: download it again";
+    const auto fault = found.part->is_packed ? packed_fault(tensor, found) : float_fault(tensor, found);
+    if (fault) return *fault + "; the file is damaged: download it again";
   }
   return std::nullopt;
+}
+
+std::string HfSource::row_name(const StoredPart& part, std::uint64_t row) {
+  return "row " + std::to_string(row) + " of " + printable(part.stored->name, kMaxPrintedName);
+}
+
+// Rows that share bytes are looked through together, with the first of them, which every pass comes to.
+std::optional<std::string> HfSource::packed_fault(std::size_t tensor, const Row& row) const {
+  if (row.which != 0) return std::nullopt;
+  const std::uint64_t rows = origins_[tensor].rows;
+  const std::uint64_t byte_rows = byte_rows_of(rows);
+  const std::uint64_t byte_row = index_of(row);
+  // Those behind the last are padding.
+  const std::uint64_t n_rows = (rows - byte_row + byte_rows - 1) / byte_rows;
+  const auto bad = find_code_3(row.bytes, static_cast<unsigned>(n_rows));
+  if (!bad) return std::nullopt;
+  return row_name(*row.part, byte_row + bad->which * byte_rows) +
+         " holds the code 3, which stands for nothing, at column " + std::to_string(bad->column);
+}
+
+std::optional<std::string> HfSource::float_fault(std::size_t tensor, const Row& row) const {
+  const auto bad = find_non_finite(matrix_of(tensor, row));
+  if (!bad) return std::nullopt;
+  return row_name(*row.part, index_of(row)) + " has a value that is no finite number at column " +
+         std::to_string(*bad);
 }
 
 std::span<const std::byte> HfSource::stored(std::size_t tensor) const {

@@ -6,18 +6,19 @@
 
 namespace bitnet::convert {
 
-Json parse_object(std::string_view text, const std::string& shown, const JsonLimits& limits) {
+Json parse_object(std::string_view text, const std::string& shown, const JsonLimits& limits,
+                  JsonTaker* taker) {
   try {
-    return parse_json_object(text, limits);
+    return parse_json_object(text, limits, taker);
   } catch (const JsonFault& fault) {
     throw ModelError(shown, fault.what(), "it is damaged: download it again");
   }
 }
 
-Json read_object(const std::string& path, const JsonLimits& limits) {
+Json read_object(const std::string& path, const JsonLimits& limits, JsonTaker* taker) {
   const MappedFile file(path);
   return parse_object({reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()},
-                      printable(path, kMaxPrintedPath), limits);
+                      printable(path, kMaxPrintedPath), limits, taker);
 }
 
 }  // namespace bitnet::convert

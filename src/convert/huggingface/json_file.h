@@ -14,8 +14,9 @@ using Json = nlohmann::json;
 
 // The object in `text`. `shown` names the file in messages. Throws ModelError for what is larger than the
 // limits, nested deeper, no JSON, no object, or has a key twice in one object.
-Json parse_object(std::string_view text, const std::string& shown, const JsonLimits& limits = {});
+Json parse_object(std::string_view text, const std::string& shown, const JsonLimits& limits = {},
+                  JsonTaker* taker = nullptr);
 // The same of a file. Throws ModelError too where it cannot be read.
-Json read_object(const std::string& path, const JsonLimits& limits = {});
+Json read_object(const std::string& path, const JsonLimits& limits = {}, JsonTaker* taker = nullptr);
 
 }  // namespace bitnet::convert

@@ -2,40 +2,47 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 
 #include "quant/pairs.h"
 
 namespace bitnet::convert {
 namespace {
 
+constexpr std::size_t kStep = 64;  // elements
 constexpr std::size_t kWordElements = 16;
 
 }  // namespace
 
 void unpack_row(std::span<const std::byte> bytes, unsigned which, std::uint32_t* words) {
   const unsigned bit = 2 * which;
-  const std::size_t n_whole = bytes.size() / kWordElements;
-  for (std::size_t i = 0; i < n_whole; ++i) words[i] = quant::pairs_at(bit, bytes.data() + i * kWordElements);
-  const auto rest = bytes.subspan(n_whole * kWordElements);
+  const std::size_t whole = bytes.size() / kStep * kStep;
+  for (std::size_t i = 0; i < whole; i += kStep) {
+    quant::read_pairs_at(bit, bytes.data() + i, words + i / kWordElements);
+  }
+  const auto rest = bytes.subspan(whole);
   if (rest.empty()) return;
-  std::array<std::byte, kWordElements> last{};
+  std::array<std::byte, kStep> last{};
+  std::array<std::uint32_t, kStep / kWordElements> last_words{};
   std::ranges::copy(rest, last.begin());
-  words[n_whole] = quant::pairs_at(bit, last.data());
+  quant::read_pairs_at(bit, last.data(), last_words.data());
+  std::copy_n(last_words.data(), (rest.size() + kWordElements - 1) / kWordElements, words + whole / kWordElements);
 }
 
-std::optional<std::size_t> find_code_3(std::span<const std::byte> bytes, unsigned which) {
-  const auto low_bit = static_cast<std::uint8_t>(1U << (2 * which));
-  const auto is_3 = [&](std::byte b) {
-    const auto code = std::to_integer<unsigned>(b);
-    return (code & code >> 1 & low_bit) != 0;
-  };
+std::optional<Code3> find_code_3(std::span<const std::byte> bytes, unsigned n_rows) {
+  const unsigned low_bits = 0x55U >> (2 * (kRowsPerByteRow - n_rows));
   std::uint8_t found = 0;  // a loop over bytes that compilers turn into vectors
   for (const std::byte b : bytes) {
-    const auto code = std::to_integer<std::uint8_t>(b);
-    found = static_cast<std::uint8_t>(found | (code & code >> 1));
+    const auto codes = std::to_integer<std::uint8_t>(b);
+    found = static_cast<std::uint8_t>(found | (codes & codes >> 1));
   }
-  if ((found & low_bit) == 0) return std::nullopt;
-  return static_cast<std::size_t>(std::ranges::find_if(bytes, is_3) - bytes.begin());
+  if ((found & low_bits) == 0) return std::nullopt;
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    const auto codes = std::to_integer<unsigned>(bytes[i]);
+    const unsigned threes = codes & codes >> 1 & low_bits;
+    if (threes != 0) return Code3{i, static_cast<unsigned>(std::countr_zero(threes)) / 2};
+  }
+  return std::nullopt;
 }
 
 }  // namespace bitnet::convert

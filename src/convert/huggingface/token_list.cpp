@@ -18,7 +18,7 @@ void TokenList::refuse(std::uint64_t id, std::string_view spelling, const std::s
                    "tokenizer and weights are not of the same model, or damaged");
 }
 
-void TokenList::add(std::uint64_t id, std::string_view spelling, TokenType type) {
+void TokenList::add(std::uint64_t id, std::string spelling, TokenType type) {
   if (id >= tokens_.size()) {
     refuse(id, spelling, "is beyond the embedding's " + std::to_string(tokens_.size()) + " rows");
   }
@@ -26,17 +26,18 @@ void TokenList::add(std::uint64_t id, std::string_view spelling, TokenType type)
   if (!tokens_[id].empty()) {
     refuse(id, spelling, "was '" + printable(tokens_[id], kMaxPrintedName) + "' before");
   }
-  const auto [at, is_new] = ids_.emplace(spelling, id);
-  if (!is_new) refuse(id, spelling, "is spelled as token " + std::to_string(at->second));
-  tokens_[id] = spelling;
+  const auto same = ids_.find(spelling);
+  if (same != ids_.end()) refuse(id, spelling, "is spelled as token " + std::to_string(same->second));
+  tokens_[id] = std::move(spelling);
+  ids_.emplace(tokens_[id], id);
   types_[id] = type;
 }
 
-void TokenList::add_or_mark(std::uint64_t id, std::string_view spelling, TokenType type) {
+void TokenList::add_or_mark(std::uint64_t id, std::string spelling, TokenType type) {
   if (id < tokens_.size() && tokens_[id] == spelling && !spelling.empty()) {
     types_[id] = type;
   } else {
-    add(id, spelling, type);
+    add(id, std::move(spelling), type);
   }
 }
 
@@ -44,9 +45,9 @@ void TokenList::take(std::vector<std::string>& tokens, std::vector<TokenType>& t
   for (std::size_t id = 0; id < tokens_.size(); ++id) {
     if (tokens_[id].empty()) tokens_[id] = filled_spelling(id);
   }
+  ids_.clear();
   tokens = std::move(tokens_);
   types = std::move(types_);
-  ids_.clear();
 }
 
 std::string filled_spelling(std::uint64_t id) { return "[PAD" + std::to_string(id) + "]"; }

@@ -16,13 +16,15 @@ class TokenList {
  public:
   // `shown` names the file in messages; there are as many tokens as rows of the embedding.
   TokenList(std::string shown, std::uint64_t n_rows);
+  TokenList(const TokenList&) = delete;
+  TokenList& operator=(const TokenList&) = delete;
 
   // Throws ModelError when the id is beyond the last row, or either it or the spelling was given before.
-  void add(std::uint64_t id, std::string_view spelling, TokenType type);
+  void add(std::uint64_t id, std::string spelling, TokenType type);
   // The same, but the token may be there already, and is of this type then.
-  void add_or_mark(std::uint64_t id, std::string_view spelling, TokenType type);
+  void add_or_mark(std::uint64_t id, std::string spelling, TokenType type);
 
-  bool contains(std::string_view spelling) const { return ids_.contains(std::string(spelling)); }
+  bool contains(std::string_view spelling) const { return ids_.contains(spelling); }
   std::size_t size() const { return ids_.size(); }
 
   // Rows that have no token are given one that no text has, filled_spelling(). The list is empty afterwards.
@@ -34,7 +36,7 @@ class TokenList {
   std::string shown_;
   std::vector<std::string> tokens_;  // [n_rows]; empty: none yet
   std::vector<TokenType> types_;
-  std::unordered_map<std::string, std::uint64_t> ids_;
+  std::unordered_map<std::string_view, std::uint64_t> ids_;  // of those in tokens_
 };
 
 std::string filled_spelling(std::uint64_t id);

@@ -1,6 +1,9 @@
 #include "convert/huggingface/tokenizer_json.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <span>
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
@@ -10,6 +13,7 @@
 #include "bitnet/error.h"
 #include "convert/huggingface/merge_reach.h"
 #include "convert/huggingface/token_list.h"
+#include "convert/huggingface/tokenizer_lists.h"
 #include "tokenizer/byte_token.h"
 #include "tokenizer/pretokenizer.h"
 
@@ -59,19 +63,12 @@ std::string names_of(const std::vector<const Json*>& steps) {
   return names.empty() ? "nothing" : printable(names, kMaxPrintedName);
 }
 
-// As GGUF has it, and most files.
-std::string joined_merge(std::string_view left, std::string_view right) {
-  std::string merge;
-  merge.reserve(left.size() + 1 + right.size());
-  return merge.append(left).append(" ").append(right);
-}
-
 class TokenizerReader {
  public:
   TokenizerReader(const std::string& path, std::uint64_t n_rows, std::vector<std::string>& notes)
       : shown_(printable(path, kMaxPrintedPath)),
         notes_(notes),
-        json_(read_object(path, kLimits)),
+        json_(read_object(path, kLimits, &lists_)),
         tokens_(shown_, n_rows) {}
 
   TokenizerJson read();
@@ -83,7 +80,7 @@ class TokenizerReader {
   void read_model();
   void read_vocabulary(bool sentence_piece);
   void read_added();
-  void read_merges();
+  void check_merges() const;
   void read_byte_level();
   std::string expression_of_steps();
   void check_whole_words(bool are_taken);
@@ -94,11 +91,11 @@ class TokenizerReader {
 
   std::string shown_;
   std::vector<std::string>& notes_;
-  Json json_;
+  TokenizerLists lists_;
+  Json json_;  // without them
   const Json* model_ = nullptr;
   TokenList tokens_;
   TokenizerJson result_;
-  std::vector<std::pair<std::string, std::string>> merges_;
   std::unordered_set<std::string> added_;
 };
 
@@ -107,7 +104,7 @@ TokenizerJson TokenizerReader::read() {
   const bool sentence_piece = flag_at(*model_, "byte_fallback", false);
   read_vocabulary(sentence_piece);
   read_added();
-  read_merges();
+  check_merges();
   HfVocabulary& v = result_.vocabulary;
   v.model = sentence_piece ? "llama" : "gpt2";
   tokens_.take(v.tokens, v.types);
@@ -138,15 +135,15 @@ void TokenizerReader::read_model() {
 
 void TokenizerReader::read_vocabulary(bool sentence_piece) {
   const auto vocab = model_->find("vocab");
-  if (vocab == model_->end() || !vocab->is_object() || vocab->empty()) {
+  if (vocab == model_->end() || !vocab->is_object() || lists_.vocab.empty()) {
     refuse("model.vocab is missing or empty", "download it again");
   }
-  for (const auto& [piece, id] : vocab->items()) {
-    if (!id.is_number_unsigned()) {
-      refuse("model.vocab: the id of '" + printable(piece, kMaxPrintedName) + "' is no whole number");
+  for (auto& [spelling, id] : lists_.vocab) {
+    if (!id) {
+      refuse("model.vocab: the id of '" + printable(spelling, kMaxPrintedName) + "' is no whole number");
     }
-    const bool is_byte = sentence_piece && parse_byte_token(piece).has_value();
-    tokens_.add(id.get<std::uint64_t>(), piece, is_byte ? TokenType::byte : TokenType::normal);
+    const bool is_byte = sentence_piece && parse_byte_token(spelling).has_value();
+    tokens_.add(*id, std::move(spelling), is_byte ? TokenType::byte : TokenType::normal);
   }
 }
 
@@ -168,31 +165,13 @@ void TokenizerReader::read_added() {
   }
 }
 
-// Each is "left right", or the two in a list.
-void TokenizerReader::read_merges() {
+void TokenizerReader::check_merges() const {
   const auto merges = model_->find("merges");
   if (merges == model_->end() || !merges->is_array()) refuse("model.merges is missing", "download it again");
-  for (const Json& merge : *merges) {
-    std::string left;
-    std::string right;
-    if (merge.is_string()) {
-      const auto& text = merge.get_ref<const std::string&>();
-      const std::size_t space = text.find(' ');
-      if (space != std::string::npos) {
-        left = text.substr(0, space);
-        right = text.substr(space + 1);
-      }
-    } else if (merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string()) {
-      left = merge[0].get<std::string>();
-      right = merge[1].get<std::string>();
-    }
-    if (left.empty() || right.empty() || left.find(' ') != std::string::npos ||
-        right.find(' ') != std::string::npos) {
-      refuse("model.merges: entry " + std::to_string(merges_.size()) + " is no pair of pieces",
-             "it is damaged: download it again");
-    }
-    merges_.emplace_back(std::move(left), std::move(right));
-  }
+  const auto bad = std::ranges::find_if(lists_.merges, &std::string::empty);
+  if (bad == lists_.merges.end()) return;
+  refuse("model.merges: entry " + std::to_string(bad - lists_.merges.begin()) + " is no pair of pieces",
+         "it is damaged: download it again");
 }
 
 // The expression that text is split by before bytes become characters.
@@ -232,8 +211,7 @@ void TokenizerReader::read_byte_level() {
                ") is not that of other models with the pre-tokenizer " + v.pre,
            "such a tokenizer cannot be expressed in a GGUF file");
   }
-  v.merges.reserve(merges_.size());
-  for (const auto& [left, right] : merges_) v.merges.push_back(joined_merge(left, right));
+  v.merges = std::move(lists_.merges);
   check_whole_words(known.prefers_whole_tokens());
 }
 
@@ -294,14 +272,15 @@ void TokenizerReader::make_scores() {
   std::unordered_map<std::string, std::size_t> rank_of;  // of the piece that is made
   std::unordered_set<std::string> pairs;
   std::string last;
-  for (const auto& [left, right] : merges_) {
-    std::string piece = left + right;
+  for (const std::string& merge : lists_.merges) {
+    std::string piece = merge;
+    piece.erase(piece.find(' '), 1);
     if (piece != last && !rank_of.emplace(piece, rank_of.size()).second) {
       refuse(
           "model.merges: those that make '" + printable(piece, kMaxPrintedName) + "' do not stand together",
           "the scores of a SentencePiece vocabulary cannot be had from them: get its tokenizer.model");
     }
-    pairs.insert(joined_merge(left, right));
+    pairs.insert(merge);
     last = std::move(piece);
   }
   constexpr float kNeverMade = -1e6F;
@@ -356,7 +335,8 @@ TokenizerJson read_tokenizer_json(const std::string& path, std::uint64_t n_rows,
 }
 
 bool is_sentencepiece_json(const std::string& path) {
-  const Json json = read_object(path, kLimits);
+  TokenizerLists lists;
+  const Json json = read_object(path, kLimits, &lists);
   const auto model = json.find("model");
   return model != json.end() && model->is_object() && flag_at(*model, "byte_fallback", false);
 }
