@@ -43,7 +43,7 @@ class OutputFile {
   // Lets the system begin to bring this part to the disk, where it can be told to, so that commit() has less
   // to wait for. Changes nothing else.
   void start_sync(std::uint64_t offset, std::uint64_t n_bytes) const;
-  // The file's size, likewise.
+  // The file's size, likewise. Throws where the disk is known to have no room for it.
   void resize(std::uint64_t n_bytes) const;
   // Where it can be read until it has its own name; empty for a pipe or device.
   const std::string& temporary_name() const { return temporary_; }

@@ -95,8 +95,17 @@ class Prover {
   }
 
   Difference compare(const Piece& piece) const {
+    Difference difference;
+    piece.for_ranges([&](RowRange rows) { difference.add(compare(piece.tensor, rows)); });
     const TensorPlan& p = plan_.tensors[piece.tensor];
-    const std::span<const std::byte> here = bytes_of(piece);
+    if (p.way != Way::factor) give_back_rows(source_, p.source, piece);
+    return difference;
+  }
+
+ private:
+  Difference compare(std::size_t tensor, RowRange rows) const {
+    const TensorPlan& p = plan_.tensors[tensor];
+    const std::span<const std::byte> here = bytes_of(tensor, rows);
     file_.populate(here);
     Difference difference;
     if (p.way == Way::factor) {
@@ -104,36 +113,34 @@ class Prover {
       std::memcpy(&found, here.data(), sizeof found);
       difference.add(std::span(&p.factor, 1), std::span(&found, 1));
     } else if (p.way == Way::copy) {
-      const std::span<const std::byte> there = stored(piece);
+      const std::span<const std::byte> there = stored(tensor, rows);
       difference.is_equal =
           here.size() == there.size() && std::memcmp(here.data(), there.data(), here.size()) == 0;
     } else {
-      compare_rows(piece, difference);
+      compare_rows(tensor, rows, difference);
     }
     file_.give_back(here);
-    if (p.way != Way::factor) source_.give_back(p.source, piece.begin, piece.end);
     return difference;
   }
 
- private:
-  std::span<const std::byte> part(std::span<const std::byte> all, const Piece& piece) const {
-    const TensorPlan& p = plan_.tensors[piece.tensor];
+  std::span<const std::byte> part(std::span<const std::byte> all, std::size_t tensor, RowRange rows) const {
+    const TensorPlan& p = plan_.tensors[tensor];
     const quant::TypeInfo& info = quant::info(p.type);
     const std::uint64_t tail = info.n_bytes(0, p.cols());
     const std::uint64_t row = info.n_bytes(1, p.cols()) - tail;
-    const std::uint64_t end = piece.end * row + (piece.end == p.rows() ? tail : 0);
-    return all.subspan(piece.begin * row, end - piece.begin * row);
+    const std::uint64_t end = rows.end * row + (rows.end == p.rows() ? tail : 0);
+    return all.subspan(rows.begin * row, end - rows.begin * row);
   }
-  std::span<const std::byte> bytes_of(const Piece& piece) const {
-    return part({matrices_[piece.tensor].data, plan_.tensors[piece.tensor].n_bytes()}, piece);
+  std::span<const std::byte> bytes_of(std::size_t tensor, RowRange rows) const {
+    return part({matrices_[tensor].data, plan_.tensors[tensor].n_bytes()}, tensor, rows);
   }
-  std::span<const std::byte> stored(const Piece& piece) const {
-    return part(source_.stored(plan_.tensors[piece.tensor].source), piece);
+  std::span<const std::byte> stored(std::size_t tensor, RowRange rows) const {
+    return part(source_.stored(plan_.tensors[tensor].source), tensor, rows);
   }
 
-  void compare_rows(const Piece& piece, Difference& difference) const {
-    const TensorPlan& p = plan_.tensors[piece.tensor];
-    const quant::Matrix& w = matrices_[piece.tensor];
+  void compare_rows(std::size_t tensor, RowRange rows, Difference& difference) const {
+    const TensorPlan& p = plan_.tensors[tensor];
+    const quant::Matrix& w = matrices_[tensor];
     const bool has_codes = p.is_lossless && p.way != Way::values;
     RowReader reader(source_);
     quant::CodedRow truth;
@@ -142,7 +149,7 @@ class Prover {
     std::vector<float> found_values(p.cols());
     quant::Matrix multiplied = w;
     multiplied.scale *= p.factor;
-    for (std::uint64_t r = piece.begin; r < piece.end; ++r) {
+    for (std::uint64_t r = rows.begin; r < rows.end; ++r) {
       const bool is_same = has_codes && reader.read_codes(p, r, truth) &&
                            quant::read_coded_row(w, r, found) &&
                            are_same(truth, p.source_factor, found, p.factor);
@@ -185,10 +192,7 @@ Proof prove(const Source& source, const Plan& plan, const Layout& layout, const 
     proof.failure = "the file that is read back " + *failure;
     return proof;
   }
-  std::vector<Piece> pieces;
-  for (std::size_t i = 0; i < plan.tensors.size(); ++i) {
-    add_pieces(i, plan.tensors[i].rows(), plan.tensors[i].cols(), pieces);
-  }
+  const std::vector<Piece> pieces = pieces_of(source, plan);
   std::vector<Difference> differences(pieces.size());
   for_pieces(
       pieces, pool, [&](const Piece& piece, std::size_t i) { differences[i] = prover.compare(piece); },

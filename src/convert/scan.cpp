@@ -15,9 +15,9 @@ namespace {
 
 bool is_f16(float scale) { return f16_to_f32(f32_to_f16(scale)) == scale; }
 
-std::vector<Piece> pieces_of(const TensorPlan& plan) {
+std::vector<Piece> pieces_of(const Source& source, const TensorPlan& plan) {
   std::vector<Piece> pieces;
-  add_pieces(plan.source, plan.rows(), plan.cols(), pieces);
+  add_pieces(plan.source, source, plan, pieces);
   return pieces;
 }
 
@@ -36,14 +36,14 @@ void scan(const Source& source, const TensorPlan& plan, const Piece& piece, bool
   quant::CodedRow row;
   std::vector<std::byte> written;
   if (tries_to_write) written.resize(quant::coded_row_bytes(plan.type, plan.cols()));
-  for (std::uint64_t r = piece.begin; r < piece.end; ++r) {
+  piece.for_rows([&](std::uint64_t r) {
     if (!reader.read_for_codes(plan, r, row)) throw NotCoded();
     out.common.add(row);
     out.are_f16 &= std::ranges::all_of(row.scales, is_f16);
     if (tries_to_write) {
       out.worst = std::max(out.worst, quant::write_coded_row(row, plan.type, plan.scale, written.data()));
     }
-  }
+  });
 }
 
 }  // namespace
@@ -52,22 +52,28 @@ void ask(const KeepGoing& keep_going) {
   if (keep_going && !keep_going()) throw RuntimeError("the conversion was ended by request");
 }
 
-void check_rows(const Source& source, std::size_t tensor, std::uint64_t begin, std::uint64_t end) {
-  if (const auto fault = source.check(tensor, begin, end)) refuse_tensor(source, tensor, *fault);
+void check_rows(const Source& source, std::size_t tensor, const Piece& piece) {
+  piece.for_ranges([&](RowRange rows) {
+    if (const auto fault = source.check(tensor, rows.begin, rows.end)) refuse_tensor(source, tensor, *fault);
+  });
+}
+
+void give_back_rows(const Source& source, std::size_t tensor, const Piece& piece) {
+  piece.for_ranges([&](RowRange rows) { source.give_back(tensor, rows.begin, rows.end); });
 }
 
 ScaleScan scan_scales(const Source& source, const TensorPlan& plan, bool tries_to_write, ThreadPool& pool,
                       const KeepGoing& keep_going) {
-  const std::vector<Piece> pieces = pieces_of(plan);
+  const std::vector<Piece> pieces = pieces_of(source, plan);
   std::vector<PieceScan> found(pieces.size());
   ScaleScan all;
   try {
     for_pieces(
         pieces, pool,
         [&](const Piece& piece, std::size_t i) {
-          check_rows(source, plan.source, piece.begin, piece.end);
+          check_rows(source, plan.source, piece);
           scan(source, plan, piece, tries_to_write, found[i]);
-          source.give_back(plan.source, piece.begin, piece.end);
+          give_back_rows(source, plan.source, piece);
         },
         [&](std::size_t /*n_done*/) { ask(keep_going); });
   } catch (const NotCoded&) {
@@ -85,18 +91,18 @@ ScaleScan scan_scales(const Source& source, const TensorPlan& plan, bool tries_t
 
 float scan_absmean(const Source& source, const TensorPlan& plan, ThreadPool& pool,
                    const KeepGoing& keep_going) {
-  const std::vector<Piece> pieces = pieces_of(plan);
+  const std::vector<Piece> pieces = pieces_of(source, plan);
   std::vector<double> sums(pieces.size());
   for_pieces(
       pieces, pool,
       [&](const Piece& piece, std::size_t i) {
-        check_rows(source, plan.source, piece.begin, piece.end);
+        check_rows(source, plan.source, piece);
         std::vector<float> values(plan.cols());
-        for (std::uint64_t r = piece.begin; r < piece.end; ++r) {
+        piece.for_rows([&](std::uint64_t r) {
           source.read_values(plan.source, r, values.data());
           sums[i] += sum_of_magnitudes(values);
-        }
-        source.give_back(plan.source, piece.begin, piece.end);
+        });
+        give_back_rows(source, plan.source, piece);
       },
       [&](std::size_t) { ask(keep_going); });
   double sum = 0;

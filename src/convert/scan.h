@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "base/thread_pool.h"
+#include "convert/pieces.h"
 #include "convert/plan.h"
 #include "convert/source.h"
 #include "quant/coded_row.h"
@@ -25,8 +26,10 @@ ScaleScan scan_scales(const Source& source, const TensorPlan& plan, bool tries_t
 float scan_absmean(const Source& source, const TensorPlan& plan, ThreadPool& pool,
                    const KeepGoing& keep_going);
 
-// Throws ModelError for rows that do not pass, and the RuntimeError of a conversion that is ended.
-void check_rows(const Source& source, std::size_t tensor, std::uint64_t begin, std::uint64_t end);
+// Of a piece of the source's tensor. Throws ModelError for rows that do not pass.
+void check_rows(const Source& source, std::size_t tensor, const Piece& piece);
+void give_back_rows(const Source& source, std::size_t tensor, const Piece& piece);
+// Throws the RuntimeError of a conversion that is ended.
 void ask(const KeepGoing& keep_going);
 
 }  // namespace bitnet::convert

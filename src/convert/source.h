@@ -49,6 +49,12 @@ struct SourceTensor {
   }
 };
 
+// In each group of `group` rows those that are `step` apart lie in the same bytes.
+struct SharedRows {
+  std::uint64_t group = 1;
+  std::uint64_t step = 1;
+};
+
 // STEM.weight, and beside it STEM.scale, its factor.
 inline constexpr std::string_view kWeightEnding = ".weight";
 inline constexpr std::string_view kFactorEnding = ".scale";
@@ -91,6 +97,12 @@ class Source {
   // Whether I2_S tensors that are copied as they are stored have another layout than that of x86, which is
   // the one that is written.
   virtual bool has_foreign_i2s() const { return false; }
+
+  // Which rows had best be read together; it changes no result.
+  virtual SharedRows shared_rows(std::size_t tensor) const {
+    const std::uint64_t rows = tensors()[tensor].rows();
+    return {.group = rows, .step = rows};
+  }
 
   // The following may be called from several threads at once, and throw nothing.
 

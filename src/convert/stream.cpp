@@ -25,22 +25,9 @@ class Stream {
   void write(const Piece& piece) const {
     const TensorPlan& p = plan_.tensors[piece.tensor];
     if (p.way == Way::factor) return write_factor(piece.tensor);
-    check_rows(source_, p.source, piece.begin, piece.end);
-    switch (p.way) {
-      case Way::copy:
-        copy(piece);
-        break;
-      case Way::codes:
-      case Way::rounded:
-        write_codes(piece);
-        break;
-      case Way::values:
-        write_values(piece);
-        break;
-      case Way::factor:
-        break;
-    }
-    source_.give_back(p.source, piece.begin, piece.end);
+    check_rows(source_, p.source, piece);
+    piece.for_ranges([&](RowRange rows) { write_rows(piece.tensor, rows); });
+    give_back_rows(source_, p.source, piece);
   }
 
  private:
@@ -48,10 +35,24 @@ class Stream {
   std::uint64_t row_bytes(const TensorPlan& p) const {
     return quant::info(p.type).n_bytes(1, p.cols()) - tail_bytes(p);
   }
-  void put(const Piece& piece, std::span<const std::byte> bytes) const {
+  void put(std::size_t tensor, RowRange rows, std::span<const std::byte> bytes) const {
     if (out_ == nullptr) return;
-    const TensorPlan& p = plan_.tensors[piece.tensor];
-    out_->write_at(layout_->places[piece.tensor], piece.begin * row_bytes(p), bytes);
+    const TensorPlan& p = plan_.tensors[tensor];
+    out_->write_at(layout_->places[tensor], rows.begin * row_bytes(p), bytes);
+  }
+
+  void write_rows(std::size_t tensor, RowRange rows) const {
+    switch (plan_.tensors[tensor].way) {
+      case Way::copy:
+        return copy(tensor, rows);
+      case Way::codes:
+      case Way::rounded:
+        return write_codes(tensor, rows);
+      case Way::values:
+        return write_values(tensor, rows);
+      case Way::factor:
+        break;
+    }
   }
 
   void write_factor(std::size_t tensor) const {
@@ -60,22 +61,22 @@ class Stream {
     out_->write_at(layout_->places[tensor], 0, std::as_bytes(std::span(factor)));
   }
 
-  void copy(const Piece& piece) const {
-    const TensorPlan& p = plan_.tensors[piece.tensor];
+  void copy(std::size_t tensor, RowRange rows) const {
+    const TensorPlan& p = plan_.tensors[tensor];
     const std::uint64_t n = row_bytes(p);
-    const std::uint64_t end = piece.end * n + (piece.end == p.rows() ? tail_bytes(p) : 0);
-    put(piece, source_.stored(p.source).subspan(piece.begin * n, end - piece.begin * n));
+    const std::uint64_t end = rows.end * n + (rows.end == p.rows() ? tail_bytes(p) : 0);
+    put(tensor, rows, source_.stored(p.source).subspan(rows.begin * n, end - rows.begin * n));
   }
 
-  void write_codes(const Piece& piece) const {
-    const TensorPlan& p = plan_.tensors[piece.tensor];
+  void write_codes(std::size_t tensor, RowRange rows) const {
+    const TensorPlan& p = plan_.tensors[tensor];
     const std::size_t n = row_bytes(p);
-    const bool is_last = piece.end == p.rows();
-    std::vector<std::byte> bytes((piece.end - piece.begin) * n + (is_last ? tail_bytes(p) : 0));
+    const bool is_last = rows.end == p.rows();
+    std::vector<std::byte> bytes((rows.end - rows.begin) * n + (is_last ? tail_bytes(p) : 0));
     RowReader reader(source_);
     quant::CodedRow row;
     std::byte* to = bytes.data();
-    for (std::uint64_t r = piece.begin; r < piece.end; ++r, to += n) {
+    for (std::uint64_t r = rows.begin; r < rows.end; ++r, to += n) {
       const bool is_coded = reader.read_for_codes(p, r, row);
       const quant::CodedFit fit =
           is_coded ? quant::write_coded_row(row, p.type, p.scale, to) : quant::CodedFit::missing_code;
@@ -84,7 +85,7 @@ class Stream {
       if (!fits) refuse_row(p, r, fit);
     }
     if (is_last && tail_bytes(p) > 0) quant::i2_s::write_tail(p.scale, to);
-    put(piece, bytes);
+    put(tensor, rows, bytes);
   }
 
   [[noreturn]] void refuse_row(const TensorPlan& p, std::uint64_t row, quant::CodedFit fit) const {
@@ -95,14 +96,14 @@ class Stream {
                   advice_for(p));
   }
 
-  void write_values(const Piece& piece) const {
-    const TensorPlan& p = plan_.tensors[piece.tensor];
+  void write_values(std::size_t tensor, RowRange rows) const {
+    const TensorPlan& p = plan_.tensors[tensor];
     const std::size_t n = row_bytes(p);
-    std::vector<std::byte> bytes((piece.end - piece.begin) * n);
+    std::vector<std::byte> bytes((rows.end - rows.begin) * n);
     RowReader reader(source_);
     std::vector<float> values(p.cols());
     std::byte* to = bytes.data();
-    for (std::uint64_t r = piece.begin; r < piece.end; ++r, to += n) {
+    for (std::uint64_t r = rows.begin; r < rows.end; ++r, to += n) {
       reader.read_for_values(p, r, values.data());
       const bool is_finite = std::ranges::all_of(values, [](float v) { return std::isfinite(v); });
       if (!is_finite || !quant::info(p.type).encode_row(values.data(), values.size(), to)) {
@@ -113,7 +114,7 @@ class Stream {
                       is_finite ? "bf16 and f32 hold larger ones" : "");
       }
     }
-    put(piece, bytes);
+    put(tensor, rows, bytes);
   }
 
   const Source& source_;
@@ -122,11 +123,9 @@ class Stream {
   const OutputParts* out_;
 };
 
-void stream(const Plan& plan, const Stream& stream, ThreadPool& pool, const Progress& progress) {
-  std::vector<Piece> pieces;
-  for (std::size_t i = 0; i < plan.tensors.size(); ++i) {
-    add_pieces(i, plan.tensors[i].rows(), plan.tensors[i].cols(), pieces);
-  }
+void stream(const Source& source, const Plan& plan, const Stream& stream, ThreadPool& pool,
+            const Progress& progress) {
+  const std::vector<Piece> pieces = pieces_of(source, plan);
   for_pieces(
       pieces, pool, [&](const Piece& piece, std::size_t) { stream.write(piece); },
       [&](std::size_t n_done) {
@@ -140,11 +139,11 @@ void stream(const Plan& plan, const Stream& stream, ThreadPool& pool, const Prog
 
 void write_tensors(const Source& source, const Plan& plan, const Layout& layout, const OutputParts& out,
                    ThreadPool& pool, const Progress& progress) {
-  stream(plan, Stream(source, plan, &layout, &out), pool, progress);
+  stream(source, plan, Stream(source, plan, &layout, &out), pool, progress);
 }
 
 void try_tensors(const Source& source, const Plan& plan, ThreadPool& pool, const Progress& progress) {
-  stream(plan, Stream(source, plan, nullptr, nullptr), pool, progress);
+  stream(source, plan, Stream(source, plan, nullptr, nullptr), pool, progress);
 }
 
 }  // namespace bitnet::convert

@@ -63,6 +63,7 @@ class HfSource : public Source {
   std::uint64_t alignment() const override { return kDefaultAlignment; }
   std::vector<Repair> repairs() const override { return {}; }
   std::span<const SourceTensor> tensors() const override { return tensors_; }
+  SharedRows shared_rows(std::size_t tensor) const override;
 
   std::optional<std::string> check(std::size_t tensor, std::uint64_t begin, std::uint64_t end) const override;
   std::span<const std::byte> stored(std::size_t tensor) const override;
@@ -192,6 +193,14 @@ std::vector<std::string> HfSource::files() const {
   return files;
 }
 
+// Roughly, where heads are interleaved.
+SharedRows HfSource::shared_rows(std::size_t tensor) const {
+  const Origin& origin = origins_[tensor];
+  const bool is_packed = !origin.parts.empty() && origin.parts.front().is_packed;
+  return is_packed ? SharedRows{.group = origin.rows, .step = byte_rows_of(origin.rows)}
+                   : Source::shared_rows(tensor);
+}
+
 HfSource::Row HfSource::row_of(std::size_t tensor, std::uint64_t row) const {
   const Origin& origin = origins_[tensor];
   const StoredPart& part = origin.parts[row / origin.rows];
@@ -212,7 +221,8 @@ HfSource::Row HfSource::row_of(std::size_t tensor, std::uint64_t row) const {
   return {.part = &part, .bytes = part.stored->data.subspan(row * n_bytes, n_bytes)};
 }
 
-// Calls advise(file, bytes) for what holds rows [begin, end), and perhaps some beside them.
+// Calls advise(file, bytes) for what holds rows [begin, end), and perhaps some beside them; of those that
+// share bytes for the first.
 template <typename Advise>
 void HfSource::for_ranges(std::size_t tensor, std::uint64_t begin, std::uint64_t end, Advise advise) const {
   if (origins_[tensor].parts.empty()) return;
@@ -220,6 +230,10 @@ void HfSource::for_ranges(std::size_t tensor, std::uint64_t begin, std::uint64_t
     const Row first = row_of(tensor, row);
     const std::byte* from = first.bytes.data();
     const std::byte* to = from;
+    if (first.which != 0) {
+      ++row;
+      continue;
+    }
     for (; row < end; ++row) {
       const Row next = row_of(tensor, row);
       if (next.part != first.part || next.which != first.which) break;

@@ -26,7 +26,8 @@ void unpack_row(std::span<const std::byte> bytes, unsigned which, std::uint32_t*
   std::array<std::uint32_t, kStep / kWordElements> last_words{};
   std::ranges::copy(rest, last.begin());
   quant::read_pairs_at(bit, last.data(), last_words.data());
-  std::copy_n(last_words.data(), (rest.size() + kWordElements - 1) / kWordElements, words + whole / kWordElements);
+  std::copy_n(last_words.data(), (rest.size() + kWordElements - 1) / kWordElements,
+              words + whole / kWordElements);
 }
 
 std::optional<Code3> find_code_3(std::span<const std::byte> bytes, unsigned n_rows) {
