@@ -224,7 +224,7 @@ struct Screened {
 };
 
 // One token has two kinds of digits; several together may have one each.
-void screen(benchmark::State& state, const Kernels& k, bool five_bits, std::size_t n_digits) {
+void screen(benchmark::State& state, const Kernels& k, std::size_t n_bit_planes, std::size_t n_digits) {
   const Screened s;
   constexpr std::size_t kPart = 256;
   std::vector<float> sums(n_digits * kPart);
@@ -232,15 +232,17 @@ void screen(benchmark::State& state, const Kernels& k, bool five_bits, std::size
   for (std::size_t i = 0; i < n_digits; ++i) products.push_back({s.digits.data(), sums.data() + i * kPart});
   std::size_t row = 0;
   for (auto _ : state) {
-    if (five_bits) {
+    if (n_bit_planes == 0) {
+      k.upper_products(s.planes.upper, row, row + kPart, products);
+    } else if (n_bit_planes == 1) {
       k.five_bit_products(s.planes, row, row + kPart, products);
     } else {
-      k.upper_products(s.planes.upper, row, row + kPart, products);
+      k.seven_bit_products(s.planes, row, row + kPart, products);
     }
     benchmark::DoNotOptimize(sums.data());
     row = row + 2 * kPart <= s.rows ? row + kPart : 0;
   }
-  report_bytes(state, kPart * (s.planes.upper.row_bytes + (five_bits ? s.planes.bits[0].row_bytes : 0)));
+  report_bytes(state, kPart * (s.planes.upper.row_bytes + n_bit_planes * s.planes.bits[0].row_bytes));
 }
 
 // A row of the head to the planes.
@@ -423,8 +425,10 @@ void add_benchmarks(const Kernels& k) {
   }
   for (const std::size_t n : {2U, 4U, 8U}) {
     const std::string digits = "/digits:" + std::to_string(n);
-    add("screen/bits:4" + digits, [&k, n](benchmark::State& s) { screen(s, k, false, n); });
-    add("screen/bits:5" + digits, [&k, n](benchmark::State& s) { screen(s, k, true, n); });
+    add("screen/bits:4" + digits, [&k, n](benchmark::State& s) { screen(s, k, 0, n); });
+    add("screen/bits:5" + digits, [&k, n](benchmark::State& s) { screen(s, k, 1, n); });
+    if (k.seven_bit_products == nullptr) continue;
+    add("screen/bits:7" + digits, [&k, n](benchmark::State& s) { screen(s, k, kernels::kBitPlanes, n); });
   }
   add("screen_row", [&k](benchmark::State& s) { screen_row(s, k); });
   for (const auto& [type, name] :

@@ -202,12 +202,15 @@ struct Kernels {
   void (*screen_row)(float* values, std::size_t n, std::size_t row, std::uint8_t* codes, const Planes& planes,
                      RowBounds* bounds);
   // Sums over a row of codes times the digits of each product, for rows row_begin, ...: exact but for their
-  // rounding to floats. Rows are read once for all of them. Codes are u of the upper plane, or 2 u + b0 with
-  // the first bit.
+  // rounding to floats. Rows are read once for all of them. Codes are u of the upper plane; 2 u + b0, with
+  // the first bit; or 8 u + 4 b0 + 2 b1 + b2, with all.
   void (*upper_products)(const Plane& upper, std::size_t row_begin, std::size_t row_end,
                          std::span<const DigitProduct> products);
   void (*five_bit_products)(const Planes& planes, std::size_t row_begin, std::size_t row_end,
                             std::span<const DigitProduct> products);
+  // nullptr: there is none that is faster than bit_products for the rows that need them.
+  void (*seven_bit_products)(const Planes& planes, std::size_t row_begin, std::size_t row_end,
+                             std::span<const DigitProduct> products);
   // Sums over a row of one bit times 256 high + low, for row rows[i]: each off by at most 2^-21 of the sum of
   // its products' magnitudes.
   void (*bit_products)(const Plane& bits, const std::uint32_t* rows, std::size_t n_rows, const Digits& digits,

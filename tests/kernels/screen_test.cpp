@@ -207,6 +207,11 @@ TEST_P(Screen, ProductsAreExactWithAnyNumberOfDigits) {
         expect_sums([&](std::size_t row, std::size_t i) { return p.u(row, i); });
         kernels().five_bit_products(p.planes, first, kRows, products);
         expect_sums([&](std::size_t row, std::size_t i) { return 2 * p.u(row, i) + p.b(0, row, i); });
+        if (kernels().seven_bit_products == nullptr) continue;
+        kernels().seven_bit_products(p.planes, first, kRows, products);
+        expect_sums([&](std::size_t row, std::size_t i) {
+          return 8 * p.u(row, i) + 4 * p.b(0, row, i) + 2 * p.b(1, row, i) + p.b(2, row, i);
+        });
       }
     }
   }

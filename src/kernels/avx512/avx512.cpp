@@ -32,6 +32,7 @@ constexpr Kernels kTable =
                                               .matmul_lanes = matmul_lanes,
                                               .upper_products = upper_products,
                                               .five_bit_products = five_bit_products,
+                                              .seven_bit_products = seven_bit_products,
                                               .bit_products = bit_products,
                                               .read_all = read_all,
                                               .int8_products = int8_products});

@@ -1,5 +1,5 @@
 // VPDPBUSD adds four products of unsigned codes and signed digits to a 32-bit sum, which grows by at most
-// 4 * 31 * 128 in a step of 64 elements: no overflow before cols = 2^23.
+// 4 * 127 * 128 in a step of 64 elements: no overflow before cols = 2^21.
 #include "kernels/avx512/screen.h"
 
 #include <immintrin.h>
@@ -9,6 +9,7 @@
 
 #include "kernels/avx512/fold.h"
 #include "kernels/avx512/ternary.h"
+#include "kernels/generic/unrolled.h"
 
 namespace bitnet::kernels::avx512 {
 namespace {
@@ -16,9 +17,12 @@ namespace {
 // Rows that share each load of digits; each is a stream of its own, or two.
 constexpr std::size_t kUpperRows = 4;
 constexpr std::size_t kFiveBitRows = 3;
+constexpr std::size_t kSevenBitRows = 2;
 // Digits that share each row's codes in registers: with four rows 16 sums, 8 vectors of codes and two of
-// digits of the 32 there are. More are computed from the rows in L1.
+// digits of the 32 there are. More are computed from the rows in L1. Codes of seven bits, which take longest
+// to be put together, are for twice as many.
 constexpr std::size_t kDigits = 4;
+constexpr std::size_t kSevenBitDigits = 8;
 // How far ahead of its use a line is asked for in each stream. On a Zen 5 both products then read at 90 % of
 // its bandwidth. Always in place: GCC leaves out the call of a function that only prefetches.
 constexpr std::size_t kPrefetchBytes = 1792;
@@ -42,8 +46,8 @@ struct Sum {
   __m512i low = _mm512_setzero_si512();
 
   void add(__m512i codes, const Step& step) {
-    high = _mm512_dpbusd_epi32(high, codes, step.high);
-    low = _mm512_dpbusd_epi32(low, codes, step.low);
+    add_products(high, codes, step.high);
+    add_products(low, codes, step.low);
   }
   // Both conversions, the addition and the four folds round once each: 2^-21 has room for them.
   float total() const {
@@ -115,39 +119,94 @@ class FiveBitRows {
   std::size_t bits_apart_;
 };
 
+// The same with all bits' planes.
+class SevenBitRows {
+ public:
+  SevenBitRows(const Planes& planes, std::size_t row, std::size_t step)
+      : upper_(planes.upper.codes + row * planes.upper.row_bytes),
+        upper_apart_(step * planes.upper.row_bytes),
+        bits_apart_(step * planes.bits[0].row_bytes) {
+    for (std::size_t k = 0; k < kBitPlanes; ++k)
+      bits_[k] = planes.bits[k].codes + row * planes.bits[k].row_bytes;
+  }
+
+  template <bool ahead>
+  [[gnu::always_inline]] Codes codes(std::size_t r, std::size_t at) const {
+    const std::uint8_t* line = upper_ + r * upper_apart_ + at;
+    const std::size_t of_bits = r * bits_apart_ + at / 4;
+    if constexpr (ahead) {
+      _mm_prefetch(reinterpret_cast<const char*>(line + kPrefetchBytes), _MM_HINT_T0);
+      if (at % 256 == 0) {
+        for (const std::uint8_t* bits : bits_)
+          _mm_prefetch(reinterpret_cast<const char*>(bits + of_bits + kPrefetchBytes / 4), _MM_HINT_T0);
+      }
+    }
+    const __m512i mask = _mm512_set1_epi8(15 << 3);
+    const __m512i packed = load_64(line);
+    __m512i low = _mm512_and_si512(_mm512_slli_epi16(packed, 3), mask);
+    __m512i high = _mm512_and_si512(_mm512_srli_epi16(packed, 1), mask);
+    generic::unrolled<kBitPlanes>([&](auto k) __attribute__((always_inline)) {
+      const __m512i weight = _mm512_set1_epi8(static_cast<char>(4 >> k));
+      low = _mm512_mask_add_epi8(low, load_mask(bits_[k] + of_bits), low, weight);
+      high = _mm512_mask_add_epi8(high, load_mask(bits_[k] + of_bits + 8), high, weight);
+    });
+    return {low, high};
+  }
+
+ private:
+  const std::uint8_t* upper_;
+  const std::uint8_t* bits_[kBitPlanes];
+  std::size_t upper_apart_;
+  std::size_t bits_apart_;
+};
+
 // R rows times D digits; sums[i * step] for the i-th row.
 template <std::size_t R, std::size_t D, bool ahead, typename Rows>
 void tile(const Rows& rows, std::size_t row_bytes, const DigitProduct* products, std::size_t first,
           std::size_t step) {
   static_assert(R <= 4);
-  __m512i sum[D][4];
-  for (auto& of_digits : sum) {
-    for (__m512i& s : of_digits) s = _mm512_setzero_si512();
-  }
+  __m512i sum[D][R];
+  generic::for_each<D, R>([&](auto d, auto r)
+                              __attribute__((always_inline)) { sum[d][r] = _mm512_setzero_si512(); });
   for (std::size_t at = 0; at < row_bytes; at += 64) {
     Codes codes[R];
-    for (std::size_t r = 0; r < R; ++r) codes[r] = rows.template codes<ahead>(r, at);
-    for (std::size_t d = 0; d < D; ++d) {
+    generic::unrolled<R>([&](auto r) __attribute__((always_inline)) {
+      codes[r] = rows.template codes<ahead>(r, at);
+    });
+    generic::unrolled<D>([&](auto d) __attribute__((always_inline)) {
       const __m512i digits = load_64(products[d].digits + 2 * at);
       const __m512i next = load_64(products[d].digits + 2 * at + 64);
-      for (std::size_t r = 0; r < R; ++r) sum[d][r] = _mm512_dpbusd_epi32(sum[d][r], codes[r].first, digits);
-      for (std::size_t r = 0; r < R; ++r) sum[d][r] = _mm512_dpbusd_epi32(sum[d][r], codes[r].second, next);
-    }
+      generic::unrolled<R>([&](auto r) __attribute__((always_inline)) {
+        add_products(sum[d][r], codes[r].first, digits);
+      });
+      generic::unrolled<R>([&](auto r) __attribute__((always_inline)) {
+        add_products(sum[d][r], codes[r].second, next);
+      });
+    });
   }
-  for (std::size_t d = 0; d < D; ++d) {
+  generic::unrolled<D>([&](auto d) __attribute__((always_inline)) {
     alignas(16) float totals[4];
-    _mm_store_ps(totals, _mm_cvtepi32_ps(add_up(sum[d][0], sum[d][1], sum[d][2], sum[d][3])));
+    const auto of_row = [&](std::size_t r) __attribute__((always_inline)) {
+      return sum[d][std::min(r, R - 1)];
+    };
+    _mm_store_ps(totals, _mm_cvtepi32_ps(add_up(of_row(0), of_row(1), of_row(2), of_row(3))));
     for (std::size_t r = 0; r < R; ++r) products[d].sums[first + r * step] = totals[r];
-  }
+  });
 }
 
-// All digits, kDigits at a time: the first of them bring the rows near.
-template <std::size_t R, bool ahead, typename Rows>
+// All digits, kMost at a time: the first of them bring the rows near.
+template <std::size_t R, std::size_t kMost, bool ahead, typename Rows>
 void tiles(const Rows& rows, std::size_t row_bytes, std::span<const DigitProduct> products, std::size_t first,
            std::size_t step) {
   const auto some = [&]<std::size_t D>(std::integral_constant<std::size_t, D>) {
     tile<R, D, ahead>(rows, row_bytes, products.data(), first, step);
   };
+  if constexpr (kMost > kDigits) {
+    if (products.size() >= kMost) {
+      some(std::integral_constant<std::size_t, kMost>{});
+      return tiles<R, kMost, false>(rows, row_bytes, products.subspan(kMost), first, step);
+    }
+  }
   switch (products.size()) {
     case 0:
       return;
@@ -159,7 +218,7 @@ void tiles(const Rows& rows, std::size_t row_bytes, std::span<const DigitProduct
       return some(std::integral_constant<std::size_t, 3>{});
     default:
       some(std::integral_constant<std::size_t, kDigits>{});
-      return tiles<R, false>(rows, row_bytes, products.subspan(kDigits), first, step);
+      return tiles<R, kMost, false>(rows, row_bytes, products.subspan(kDigits), first, step);
   }
 }
 
@@ -186,40 +245,50 @@ void bit_rows(const Plane& plane, const std::uint32_t* rows, const Digits& digit
   const __m512i one = _mm512_set1_epi8(1);
   Sum sum[N];
   for (std::size_t block = 0; block < plane.row_bytes; block += kBitBytes) {
-#pragma GCC unroll 4
-    for (std::size_t at = block; at < block + kBitBytes; at += 8) {
+    generic::unrolled<kBitBytes / 8>([&](auto i) __attribute__((always_inline)) {
+      const std::size_t at = block + 8 * i;
       const Step step(digits, 8 * at);
-      for (std::size_t r = 0; r < N; ++r)
+      generic::unrolled<N>([&](auto r) __attribute__((always_inline)) {
         sum[r].add(_mm512_maskz_mov_epi8(load_mask(codes[r] + at), one), step);
-    }
+      });
+    });
   }
   for (std::size_t r = 0; r < N; ++r) sums[r] = sum[r].total();
 }
 
 // Long sequential streams, as for ternary rows: rows_from(row, step) gives a reader of N rows together, or of
 // one of those that remain.
-template <std::size_t N, typename RowsFrom>
+template <std::size_t N, std::size_t kMost, typename RowsFrom>
 void all_rows(std::size_t row_bytes, std::size_t row_begin, std::size_t row_end,
               std::span<const DigitProduct> products, RowsFrom rows_from) {
   const std::size_t part = (row_end - row_begin) / N;
   for (std::size_t i = 0; i < part; ++i)
-    tiles<N, true>(rows_from(row_begin + i, part), row_bytes, products, i, part);
+    tiles<N, kMost, true>(rows_from(row_begin + i, part), row_bytes, products, i, part);
   for (std::size_t i = N * part; i < row_end - row_begin; ++i)
-    tiles<1, true>(rows_from(row_begin + i, 0), row_bytes, products, i, 0);
+    tiles<1, kMost, true>(rows_from(row_begin + i, 0), row_bytes, products, i, 0);
 }
 
 }  // namespace
 
 void upper_products(const Plane& upper, std::size_t row_begin, std::size_t row_end,
                     std::span<const DigitProduct> products) {
-  all_rows<kUpperRows>(upper.row_bytes, row_begin, row_end, products,
-                       [&](std::size_t row, std::size_t step) { return UpperRows(upper, row, step); });
+  all_rows<kUpperRows, kDigits>(
+      upper.row_bytes, row_begin, row_end, products,
+      [&](std::size_t row, std::size_t step) { return UpperRows(upper, row, step); });
 }
 
 void five_bit_products(const Planes& planes, std::size_t row_begin, std::size_t row_end,
                        std::span<const DigitProduct> products) {
-  all_rows<kFiveBitRows>(planes.upper.row_bytes, row_begin, row_end, products,
-                         [&](std::size_t row, std::size_t step) { return FiveBitRows(planes, row, step); });
+  all_rows<kFiveBitRows, kDigits>(
+      planes.upper.row_bytes, row_begin, row_end, products,
+      [&](std::size_t row, std::size_t step) { return FiveBitRows(planes, row, step); });
+}
+
+void seven_bit_products(const Planes& planes, std::size_t row_begin, std::size_t row_end,
+                        std::span<const DigitProduct> products) {
+  all_rows<kSevenBitRows, kSevenBitDigits>(
+      planes.upper.row_bytes, row_begin, row_end, products,
+      [&](std::size_t row, std::size_t step) { return SevenBitRows(planes, row, step); });
 }
 
 void bit_products(const Plane& bits, const std::uint32_t* rows, std::size_t n_rows, const Digits& digits,

@@ -22,6 +22,7 @@ struct OwnKernels {
   decltype(Kernels::matmul_lanes) matmul_lanes;
   decltype(Kernels::upper_products) upper_products;
   decltype(Kernels::five_bit_products) five_bit_products;
+  decltype(Kernels::seven_bit_products) seven_bit_products = nullptr;
   decltype(Kernels::bit_products) bit_products;
   decltype(Kernels::read_all) read_all;
   decltype(Kernels::int8_products) int8_products;
@@ -57,6 +58,7 @@ constexpr Kernels make_table(const OwnKernels& own) {
       .screen_row = screen_row<V>,
       .upper_products = own.upper_products,
       .five_bit_products = own.five_bit_products,
+      .seven_bit_products = own.seven_bit_products,
       .bit_products = own.bit_products,
       .estimate_rows = estimate_rows<V>,
       .read_all = own.read_all,

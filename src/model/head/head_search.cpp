@@ -23,9 +23,9 @@
 // smallest normal float. Rows computed in full from the best estimates give a logit that the worst of those
 // asked for reaches; a row whose bound stays below it is not among them.
 //
-// Searches differ only in what they read: four bits of every row at first or five, or none where the last
-// ones showed that they cost more than computing every row; and in d: where several inputs are searched for
-// together, each may do with the upper of its two digits. What is found is always the same.
+// Searches differ only in what they read: four bits of every row at first, five or all seven, or none where
+// the last ones showed that they cost more than computing every row; and in d: where several inputs are
+// searched for together, each may do with the upper of its two digits. What is found is always the same.
 #include "model/head/head_search.h"
 
 #include <algorithm>
@@ -53,6 +53,11 @@ constexpr std::size_t kTooMany = 3;
 // With more than this part of the rows left by the upper plane, five bits of all rows are read faster than
 // the fifth of those; where the last searches had that on average, the next begin with five.
 constexpr double kManyOfUpper = 0.35;
+// From so many searches together on they begin with all bits instead. These are read once, and multiplied as
+// fast as everything, where single bits of listed rows are each search's own: that pays from less on, the
+// more searches there are.
+constexpr std::size_t kSeveral = 3;
+constexpr double kManyOfUpperForSeveral = 1.2;
 constexpr double kWeightOfLast = 0.25;  // in that average
 constexpr std::uint32_t kSearchesUntilNextTry = 32;
 constexpr std::size_t kMostCopied = 4096;  // rows
@@ -176,8 +181,12 @@ void HeadSearch::open(std::span<const HeadQuery> queries) {
     search.asked = &asked;
     open_[n_open_++] = &search;
   }
-  wide_ = n_wide_ > 0;
-  n_wide_ -= std::min<std::uint32_t>(n_wide_, static_cast<std::uint32_t>(n_open_));
+  n_bits_ = n_wide_ == 0 ? 0 : may_begin_with_all_bits() ? kernels::kBitPlanes : 1;
+  n_wide_ -= n_wide_ > 0 ? 1 : 0;
+}
+
+bool HeadSearch::may_begin_with_all_bits() const {
+  return n_open_ >= kSeveral && kernels_.seven_bit_products != nullptr;
 }
 
 void HeadSearch::estimate_all() {
@@ -192,7 +201,7 @@ void HeadSearch::estimate_all() {
 // digits where the bounds will be.
 void HeadSearch::estimate(std::size_t begin, std::size_t end) const {
   const HeadScreen& screen = *screen_;
-  const std::span<const float> error = screen.rows.error[wide_ ? 1 : 0];
+  const std::span<const float> error = screen.rows.error[n_bits_];
   const std::size_t row = begin * kRows;
   const std::size_t end_row = std::min(end * kRows, head_.rows);
   std::array<kernels::DigitProduct, 2 * kMostTogether> products;
@@ -201,13 +210,17 @@ void HeadSearch::estimate(std::size_t begin, std::size_t end) const {
     products[n++] = {s->in.digits.high, &s->estimate[row]};
     if (!s->in.coarse) products[n++] = {s->in.digits.low, &s->bound[row]};
   }
-  if (wide_) {
-    kernels_.five_bit_products(screen.planes, row, end_row, std::span(products).first(n));
+  const std::span all(products.data(), n);
+  if (n_bits_ == 0) {
+    kernels_.upper_products(screen.planes.upper, row, end_row, all);
+  } else if (n_bits_ == 1) {
+    kernels_.five_bit_products(screen.planes, row, end_row, all);
   } else {
-    kernels_.upper_products(screen.planes.upper, row, end_row, std::span(products).first(n));
+    kernels_.seven_bit_products(screen.planes, row, end_row, all);
   }
+  const auto weight = static_cast<float>(8U >> n_bits_);
   for (const Search* s : open_searches()) {
-    const kernels::Estimator estimator = wide_ ? s->in.estimator(4, 62) : s->in.estimator(8, 60);
+    const kernels::Estimator estimator = s->in.estimator(weight, 64 - weight / 2);
     for (std::size_t block = begin; block < end; ++block) {
       const std::size_t first = block * kRows;
       const kernels::DigitSums sums{&s->estimate[first], s->in.coarse ? nullptr : &s->bound[first]};
@@ -319,7 +332,7 @@ void HeadSearch::list_others(std::span<std::size_t> n_left) {
       std::uint32_t* const list = &search.listed[begin * kRows];
       std::size_t n = 0;
       for (std::size_t block = begin; block < end; ++block) n = add_reaching(search, block, list, n);
-      for (std::size_t bit = wide_ ? 1 : 0; bit < kBits; ++bit) {
+      for (std::size_t bit = n_bits_; bit < kBits; ++bit) {
         n_read[i][bit].fetch_add(n, std::memory_order_relaxed);
         n = refine(search, bit, list, n);
       }
@@ -329,9 +342,9 @@ void HeadSearch::list_others(std::span<std::size_t> n_left) {
   });
   const kernels::Planes& planes = screen_->planes;
   counts_.bytes +=
-      head_.rows * (planes.upper.row_bytes + (wide_ ? planes.bits[0].row_bytes : 0) + 3 * sizeof(float));
+      head_.rows * (planes.upper.row_bytes + n_bits_ * planes.bits[0].row_bytes + 3 * sizeof(float));
   for (std::size_t i = 0; i < n_open_; ++i) {
-    if (wide_) {
+    if (n_bits_ > 0) {
       ++counts_.wide;
     } else {
       pace_by_upper(n_read[i][0]);
@@ -349,7 +362,10 @@ void HeadSearch::list_others(std::span<std::size_t> n_left) {
 void HeadSearch::pace_by_upper(std::size_t n_rows) {
   const double part = static_cast<double>(n_rows) / static_cast<double>(head_.rows);
   left_by_upper_ += kWeightOfLast * (part - left_by_upper_);
-  if (left_by_upper_ <= kManyOfUpper) return;
+  const double many = may_begin_with_all_bits()
+                          ? std::min(kManyOfUpper, kManyOfUpperForSeveral / static_cast<double>(n_open_))
+                          : kManyOfUpper;
+  if (left_by_upper_ <= many) return;
   left_by_upper_ = 0;
   n_wide_ = kSearchesUntilNextTry;
 }

@@ -24,7 +24,7 @@ namespace bitnet {
 struct HeadSearchCounts {
   std::uint64_t searches = 0;
   std::uint64_t whole = 0;  // of them, those that computed every row: asked for much, or no bound was usable
-  std::uint64_t wide = 0;   // of the others, those that began with five bits of every row
+  std::uint64_t wide = 0;   // of the others, those that began with five bits of every row or more
   // Rows of the others, by what was read of them beyond that: each of the single bits, everything.
   std::array<std::uint64_t, kernels::kBitPlanes> bits{};
   std::uint64_t full = 0;
@@ -85,6 +85,7 @@ class HeadSearch {
   // Rows to compute for each of the searches.
   using RowLists = std::array<std::span<const std::uint32_t>, kMostTogether>;
 
+  bool may_begin_with_all_bits() const;
   bool is_worthwhile(const CandidateQuery& query);
   void open(std::span<const HeadQuery> queries);
   std::span<Search* const> open_searches() const { return {open_.data(), n_open_}; }
@@ -108,14 +109,14 @@ class HeadSearch {
   HeadSearchCounts counts_;
   std::size_t n_blocks_ = 0;        // of kRows rows
   std::size_t full_row_bytes_ = 0;  // of a row of the head
-  // How the next searches go: so many of them begin with five bits; so many of those that ask for at least
-  // left_out_from_ rows are left out.
+  // How it goes on: so many calls of find() begin with five bits or more; so many searches that ask for at
+  // least left_out_from_ rows are left out.
   std::uint32_t n_wide_ = 0;
   double left_by_upper_ = 0;  // part of the rows, an average of the last searches
   std::uint32_t n_left_out_ = 0;
   std::size_t left_out_from_ = 0;
 
-  bool wide_ = false;           // the searches that are open begin with five bits of every row, not four
+  std::size_t n_bits_ = 0;      // planes of every row that open searches begin with, beside the upper one
   Buffer<std::byte> copies_;    // of the rows that are computed in full, if they are copied
   Buffer<std::int8_t> digits_;  // [kMostTogether, 2, screen's padded cols] high, low
   std::array<Search, kMostTogether> searches_;

@@ -355,6 +355,34 @@ TEST(HeadSearch, FindsForSeveralInputsWhatItFindsForEach) {
   }
 }
 
+TEST(HeadSearch, BeginsWithAllBitsWhereSeveralInputsLeaveManyRows) {
+  constexpr std::size_t kRows = 1501;
+  const Head head(kRows, 2048);  // so many columns that four bits exclude few rows
+  ThreadPool pool(2);
+  const HeadScreen screen(head.w, pool);
+  for (const kernels::Kernels* k : kernels::available()) {
+    HeadSearch search(head.w, &screen, *k, pool);
+    for (unsigned round = 0; round < 40; ++round) {
+      std::vector<std::vector<float>> inputs;
+      for (unsigned i = 0; i < 4; ++i) inputs.push_back(random_input(2048, 20 + 4 * round + i));
+      std::vector<std::vector<float>> logits(4, std::vector<float>(kRows, kNanInput));
+      std::vector<HeadQuery> asked;
+      for (unsigned i = 0; i < 4; ++i) asked.push_back({{.n_best = 1 + i}, inputs[i].data(), logits[i]});
+      std::vector<HeadSearch::Found> found(4);
+      search.find(asked, found);
+      for (unsigned i = 0; i < 4; ++i) {
+        SCOPED_TRACE(std::string(k->name) + ", round " + std::to_string(round) + ", " + std::to_string(i));
+        ASSERT_TRUE(found[i]);
+        if (round < 3) expect_same(*found[i], by_sorting(head.w, asked[i].query, inputs[i].data()));
+      }
+      const HeadSearchCounts counts = search.take_counts();
+      EXPECT_EQ(counts.wide, round == 0 || round == 33 ? 0U : 4U) << k->name << " " << round;
+      if (k->seven_bit_products == nullptr || counts.wide == 0) continue;
+      for (const std::uint64_t of_single_bits : counts.bits) EXPECT_EQ(of_single_bits, 0U);
+    }
+  }
+}
+
 TEST(HeadSearch, ReadsTheScreenOnceForSeveralInputs) {
   const Head head(4096, 512);
   ThreadPool pool(2);
