@@ -39,7 +39,7 @@ class JsonTaker {
 };
 
 // The object in `text`. Throws JsonFault where that is larger than the limits or nested deeper, no JSON, no
-// object, or has a key twice in one object.
+// object, or has a key twice in one object that is not taken.
 nlohmann::json parse_json_object(std::string_view text, const JsonLimits& limits = {},
                                  JsonTaker* taker = nullptr);
 

@@ -11,6 +11,7 @@
 #include "convert/converted.h"
 #include "convert/huggingface/hf_source.h"
 #include "gguf/writer.h"
+#include "quant/coded_row.h"
 #include "quant/i2_s.h"
 #include "support/golden.h"
 #include "support/hf_folder.h"
@@ -288,6 +289,47 @@ TEST(HfSource, RefusesTheCodeThatStandsForNothing) {
   folder.tensor(kQ).data[130] |= static_cast<char>(3 << 4);
   EXPECT_PRED2(says, refusal_of(folder),
                "row 65 of " + kQ + " holds the code 3, which stands for nothing, at column 2");
+}
+
+// Rows of a packed matrix that are looked through before they are read: by themselves, or, where those that
+// share bytes are read together, with these. A quarter of the rows of llama's queries is a head, of its keys
+// half a head, so that interleaving parts them.
+TEST(HfSource, LooksThroughEveryPackedRowBeforeItIsRead) {
+  const LoadedModel model(small("llama"));
+  for (const std::string name : {"q", "k"}) {
+    const std::string stored = "model.layers.0.self_attn." + name + "_proj.weight";
+    constexpr std::uint64_t kCols = 128;
+    const std::uint64_t rows = name == "q" ? 128 : 64;
+    const std::uint64_t byte_rows = rows / 4;
+    for (std::uint64_t row = 0; row < rows; row += 5) {
+      HfFolder folder(opened(model.file), HfForm::bitlinear);
+      char& byte = folder.tensor(stored).data[row % byte_rows * kCols + 9];
+      byte = static_cast<char>(byte | 3 << (2 * (row / byte_rows)));
+      std::vector<std::string> notes;
+      const auto source = convert::open_hf_source(folder.write(), {}, notes);
+      const auto at =
+          std::ranges::find(source->tensors(), "blk.0.attn_" + name + ".weight", &SourceTensor::name);
+      const auto tensor = static_cast<std::size_t>(at - source->tensors().begin());
+      const convert::SharedRows shared = source->shared_rows(tensor);
+      EXPECT_EQ(shared.step, name == "q" ? byte_rows : rows);
+      std::size_t n_faults = 0;
+      for (std::uint64_t begin = 0; begin < shared.step; ++begin) {
+        std::optional<std::string> fault;
+        bool is_read = false;
+        for (std::uint64_t r = begin; r < rows; r += shared.step) {
+          if (!fault) fault = source->check(tensor, r, r + 1);
+          quant::CodedRow codes;
+          ASSERT_TRUE(source->read_coded(tensor, r, codes));
+          is_read |= (codes.words[0] >> 18 & 3U) == 3;
+        }
+        EXPECT_EQ(fault.has_value(), is_read) << name << " " << row << " " << begin;
+        if (!fault) continue;
+        EXPECT_PRED2(says, *fault, "row " + std::to_string(row) + " of " + stored + " holds the code 3");
+        ++n_faults;
+      }
+      EXPECT_EQ(n_faults, 1U) << name << " " << row;
+    }
+  }
 }
 
 TEST(HfSource, RefusesFloatsThatAreNoNumbers) {

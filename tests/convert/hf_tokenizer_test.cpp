@@ -79,7 +79,9 @@ class Tokenizers : public ::testing::Test {
   }
 
   HfVocabulary read(std::uint64_t n_rows = 9) {
-    write_file(directory.file("tokenizer.json"), json.dump());
+    std::string text = json.dump();
+    if (!replaced.empty()) text.replace(text.find(replaced), replaced.size(), with);
+    write_file(directory.file("tokenizer.json"), text);
     return convert::read_hf_vocabulary(directory.path(), config, n_rows, notes);
   }
   std::string error(std::uint64_t n_rows = 9) {
@@ -92,6 +94,7 @@ class Tokenizers : public ::testing::Test {
   }
 
   Json json;
+  std::string replaced, with;  // in the text that is written
   convert::Json config = convert::Json::object();
   std::vector<std::string> notes;
   TempDirectory directory;
@@ -196,6 +199,17 @@ TEST_F(Tokenizers, MergesMayBePairs) {
     json["model"]["merges"] = Json::array({bad});
     EXPECT_PRED2(says, error(), "model.merges: entry 0 is no pair");
   }
+}
+
+TEST_F(Tokenizers, APieceThatStandsTwiceIsRefused) {
+  for (const char* again : {"\"ab\":2,\"ab\":2", "\"ab\":2,\"ab\":5", "\"ab\":2,\"a\\u0062\":6"}) {
+    replaced = "\"ab\":2";
+    with = again;
+    EXPECT_PRED2(says, error(), "model.vocab: the key 'ab' stands twice; it is damaged") << again;
+  }
+  replaced = "[\"a b\"]";
+  with = "[\"a b\"],\"merges\":[\"a b\"]";
+  EXPECT_PRED2(says, error(), "the key 'merges' stands twice in one object");
 }
 
 TEST_F(Tokenizers, TokensThatContradictEachOtherAreRefused) {

@@ -239,7 +239,7 @@ TEST(PackedRows, FourRowsShareABytesBits) {
   for (unsigned which = 0; which < 4; ++which) {
     std::uint32_t words[2] = {};
     convert::unpack_row(bytes, which, words);
-    EXPECT_FALSE(convert::find_code_3(bytes, which + 1));
+    EXPECT_FALSE(convert::find_code_3(bytes, 0, which + 1));
     for (unsigned c = 0; c < 19; ++c) {
       const unsigned want = which == 0 ? c % 3 : which == 1 ? (c + 1) % 3 : which - 1;
       EXPECT_EQ(words[c / 16] >> (2 * (c % 16)) & 3U, want) << which << ", " << c;
@@ -247,12 +247,14 @@ TEST(PackedRows, FourRowsShareABytesBits) {
     EXPECT_EQ(words[1] >> 6, 0U) << "behind the last";
   }
   bytes[17] |= std::byte{0x0C};
-  EXPECT_FALSE(convert::find_code_3(bytes, 1)) << "of a row that is padding";
-  for (unsigned n_rows = 2; n_rows <= 4; ++n_rows) {
-    const auto found = convert::find_code_3(bytes, n_rows);
-    ASSERT_TRUE(found);
-    EXPECT_EQ(found->column, 17U);
-    EXPECT_EQ(found->which, 1U);
+  for (unsigned begin = 0; begin < 4; ++begin) {
+    for (unsigned end = begin + 1; end <= 4; ++end) {
+      const auto found = convert::find_code_3(bytes, begin, end);
+      ASSERT_EQ(found.has_value(), begin <= 1 && end >= 2) << begin << " to " << end;
+      if (!found) continue;
+      EXPECT_EQ(found->column, 17U);
+      EXPECT_EQ(found->which, 1U);
+    }
   }
 }
 

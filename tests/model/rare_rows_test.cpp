@@ -48,17 +48,24 @@ void touch(std::span<const std::byte> bytes) {
   static_cast<void>(sink);
 }
 
+// Drawn once for all tests: that takes longer than they do.
 SmallModel tied_model() {
-  SmallModel small("bitnet-b1.58", kRareShape);
-  return small.set(small.key("context_length"), std::uint32_t{512});
+  static const SmallModel model = [] {
+    SmallModel small("bitnet-b1.58", kRareShape);
+    return small.set(small.key("context_length"), std::uint32_t{512});
+  }();
+  return model;
 }
 
 SmallModel untied_model() {
-  SmallModel small("llama", kRareShape);
-  SmallTensor head{"output.weight", {kRareShape.hidden, kRareShape.vocab}, kF16, {}};
-  head.draw(5);
-  small.add(std::move(head));
-  return small;
+  static const SmallModel model = [] {
+    SmallModel small("llama", kRareShape);
+    SmallTensor head{"output.weight", {kRareShape.hidden, kRareShape.vocab}, kF16, {}};
+    head.draw(5);
+    small.add(std::move(head));
+    return small;
+  }();
+  return model;
 }
 
 std::span<const std::byte> extent_of(const Model& model, std::string_view name) {

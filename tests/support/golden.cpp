@@ -4,9 +4,10 @@
 #include <cmath>
 #include <cstring>
 #include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <stdexcept>
+#include <utility>
 
 namespace bitnet::test {
 namespace {
@@ -23,7 +24,11 @@ std::ifstream open(const std::string& path) {
   return file;
 }
 
-std::vector<char> read_all(std::ifstream& file) { return {std::istreambuf_iterator<char>(file), {}}; }
+std::string read_all(std::ifstream& file) {
+  std::ostringstream out;
+  out << file.rdbuf();
+  return std::move(out).str();
+}
 
 }  // namespace
 
@@ -51,7 +56,7 @@ Golden load_golden(const std::string& name) {
   auto json_file = open(stem + ".json");
   const auto json = nlohmann::json::parse(json_file);
   auto value_file = open(stem + ".f32");
-  const std::vector<char> bytes = read_all(value_file);
+  const std::string bytes = read_all(value_file);
 
   Golden g;
   g.name = name;
@@ -64,7 +69,7 @@ Golden load_golden(const std::string& name) {
   g.greedy = ids_of(json.at("greedy"));
   g.greedy_margin = json.at("greedy_margin").get<std::vector<double>>();
   if (std::ifstream unquantized(stem + ".unquantized.f32", std::ios::binary); unquantized) {
-    const std::vector<char> values = read_all(unquantized);
+    const std::string values = read_all(unquantized);
     g.unquantized_logits.resize(values.size() / sizeof(float));
     std::memcpy(g.unquantized_logits.data(), values.data(), g.unquantized_logits.size() * sizeof(float));
   }

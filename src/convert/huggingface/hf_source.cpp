@@ -88,6 +88,8 @@ class HfSource : public Source {
   static std::uint64_t index_of(const Row& row) {
     return static_cast<std::uint64_t>(row.bytes.data() - row.part->stored->data.data()) / row.bytes.size();
   }
+  // Whether the rows that share bytes make one piece (pieces.h).
+  bool are_read_together(std::size_t tensor) const;
   static std::string row_name(const StoredPart& part, std::uint64_t row);
   std::optional<std::string> packed_fault(std::size_t tensor, const Row& row) const;
   std::optional<std::string> float_fault(std::size_t tensor, const Row& row) const;
@@ -193,12 +195,18 @@ std::vector<std::string> HfSource::files() const {
   return files;
 }
 
-// Roughly, where heads are interleaved.
-SharedRows HfSource::shared_rows(std::size_t tensor) const {
+// Not where interleaving takes the rows that share bytes to other places in their quarters of the rows.
+bool HfSource::are_read_together(std::size_t tensor) const {
   const Origin& origin = origins_[tensor];
-  const bool is_packed = !origin.parts.empty() && origin.parts.front().is_packed;
-  return is_packed ? SharedRows{.group = origin.rows, .step = byte_rows_of(origin.rows)}
-                   : Source::shared_rows(tensor);
+  if (origin.parts.empty() || !origin.parts.front().is_packed) return false;
+  const std::uint64_t head_rows = origin.interleaved_heads == 0 ? 1 : origin.rows / origin.interleaved_heads;
+  return byte_rows_of(origin.rows) % head_rows == 0;
+}
+
+SharedRows HfSource::shared_rows(std::size_t tensor) const {
+  if (!are_read_together(tensor)) return Source::shared_rows(tensor);
+  const std::uint64_t rows = origins_[tensor].rows;
+  return {.group = rows, .step = byte_rows_of(rows)};
 }
 
 HfSource::Row HfSource::row_of(std::size_t tensor, std::uint64_t row) const {
@@ -221,16 +229,17 @@ HfSource::Row HfSource::row_of(std::size_t tensor, std::uint64_t row) const {
   return {.part = &part, .bytes = part.stored->data.subspan(row * n_bytes, n_bytes)};
 }
 
-// Calls advise(file, bytes) for what holds rows [begin, end), and perhaps some beside them; of those that
-// share bytes for the first.
+// Calls advise(file, bytes) for what holds rows [begin, end), and perhaps some beside them; once for those
+// that are read together.
 template <typename Advise>
 void HfSource::for_ranges(std::size_t tensor, std::uint64_t begin, std::uint64_t end, Advise advise) const {
   if (origins_[tensor].parts.empty()) return;
+  const bool together = are_read_together(tensor);
   for (std::uint64_t row = begin; row < end;) {
     const Row first = row_of(tensor, row);
     const std::byte* from = first.bytes.data();
     const std::byte* to = from;
-    if (first.which != 0) {
+    if (first.which != 0 && together) {
       ++row;
       continue;
     }
@@ -260,15 +269,17 @@ std::string HfSource::row_name(const StoredPart& part, std::uint64_t row) {
   return "row " + std::to_string(row) + " of " + printable(part.stored->name, kMaxPrintedName);
 }
 
-// Rows that share bytes are looked through together, with the first of them, which every pass comes to.
+// Rows that are read together are looked through with the first of them.
 std::optional<std::string> HfSource::packed_fault(std::size_t tensor, const Row& row) const {
-  if (row.which != 0) return std::nullopt;
+  const bool together = are_read_together(tensor);
+  if (together && row.which != 0) return std::nullopt;
   const std::uint64_t rows = origins_[tensor].rows;
   const std::uint64_t byte_rows = byte_rows_of(rows);
   const std::uint64_t byte_row = index_of(row);
   // Those behind the last are padding.
   const std::uint64_t n_rows = (rows - byte_row + byte_rows - 1) / byte_rows;
-  const auto bad = find_code_3(row.bytes, static_cast<unsigned>(n_rows));
+  const auto bad =
+      find_code_3(row.bytes, row.which, together ? static_cast<unsigned>(n_rows) : row.which + 1);
   if (!bad) return std::nullopt;
   return row_name(*row.part, byte_row + bad->which * byte_rows) +
          " holds the code 3, which stands for nothing, at column " + std::to_string(bad->column);

@@ -1,5 +1,5 @@
 // JSON that a folder's files hold, which anyone may have written: depth, number of values and size are
-// limited before anything is built of it, and no object may have a key twice.
+// limited before anything is built of it, and no object that is built may have a key twice.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -13,7 +13,7 @@ namespace bitnet::convert {
 using Json = nlohmann::json;
 
 // The object in `text`. `shown` names the file in messages. Throws ModelError for what is larger than the
-// limits, nested deeper, no JSON, no object, or has a key twice in one object.
+// limits, nested deeper, no JSON, no object, or has a key twice in one object that is not taken.
 Json parse_object(std::string_view text, const std::string& shown, const JsonLimits& limits = {},
                   JsonTaker* taker = nullptr);
 // The same of a file. Throws ModelError too where it cannot be read.

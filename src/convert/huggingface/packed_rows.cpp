@@ -30,8 +30,9 @@ void unpack_row(std::span<const std::byte> bytes, unsigned which, std::uint32_t*
               words + whole / kWordElements);
 }
 
-std::optional<Code3> find_code_3(std::span<const std::byte> bytes, unsigned n_rows) {
-  const unsigned low_bits = 0x55U >> (2 * (kRowsPerByteRow - n_rows));
+std::optional<Code3> find_code_3(std::span<const std::byte> bytes, unsigned begin, unsigned end) {
+  unsigned low_bits = 0;
+  for (unsigned which = begin; which < end; ++which) low_bits |= 1U << (2 * which);
   std::uint8_t found = 0;  // a loop over bytes that compilers turn into vectors
   for (const std::byte b : bytes) {
     const auto codes = std::to_integer<std::uint8_t>(b);

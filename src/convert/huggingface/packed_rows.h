@@ -21,11 +21,11 @@ constexpr std::uint64_t byte_rows_of(std::uint64_t rows) {
 // j / 16. words: [(bytes.size() + 15) / 16], of which bits behind the last element are 0.
 void unpack_row(std::span<const std::byte> bytes, unsigned which, std::uint32_t* words);
 
-// The first column where one of the first `n_rows` rows (1 to 4) of a byte row has the code 3.
+// The first column where one of the rows [begin, end) of a byte row has the code 3.
 struct Code3 {
   std::size_t column = 0;
   unsigned which = 0;  // row
 };
-std::optional<Code3> find_code_3(std::span<const std::byte> bytes, unsigned n_rows);
+std::optional<Code3> find_code_3(std::span<const std::byte> bytes, unsigned begin, unsigned end);
 
 }  // namespace bitnet::convert

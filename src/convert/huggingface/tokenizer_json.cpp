@@ -142,6 +142,10 @@ void TokenizerReader::read_vocabulary(bool sentence_piece) {
     if (!id) {
       refuse("model.vocab: the id of '" + printable(spelling, kMaxPrintedName) + "' is no whole number");
     }
+    if (tokens_.contains(spelling)) {
+      refuse("model.vocab: the key '" + printable(spelling, kMaxPrintedName) + "' stands twice",
+             "it is damaged: download it again");
+    }
     const bool is_byte = sentence_piece && parse_byte_token(spelling).has_value();
     tokens_.add(*id, std::move(spelling), is_byte ? TokenType::byte : TokenType::normal);
   }

@@ -364,7 +364,11 @@ TEST(HeadSearch, BeginsWithAllBitsWhereSeveralInputsLeaveManyRows) {
     HeadSearch search(head.w, &screen, *k, pool);
     for (unsigned round = 0; round < 40; ++round) {
       std::vector<std::vector<float>> inputs;
-      for (unsigned i = 0; i < 4; ++i) inputs.push_back(random_input(2048, 20 + 4 * round + i));
+      for (unsigned i = 0; i < 4; ++i) {
+        inputs.push_back(random_input(2048, 20 + 4 * round + i));
+        // Their sum, which the middle of the codes is multiplied by, is far from zero.
+        for (float& x : inputs.back()) x -= 0.5F;
+      }
       std::vector<std::vector<float>> logits(4, std::vector<float>(kRows, kNanInput));
       std::vector<HeadQuery> asked;
       for (unsigned i = 0; i < 4; ++i) asked.push_back({{.n_best = 1 + i}, inputs[i].data(), logits[i]});
