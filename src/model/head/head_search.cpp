@@ -50,16 +50,6 @@ constexpr std::size_t kComputedRows = 4;  // that a thread claims where few are 
 constexpr std::size_t kWorthwhile = 8;
 // A search that leaves more than this part of the rows costs more than none: the next ones are left out.
 constexpr std::size_t kTooMany = 3;
-// With more than this part of the rows left by the upper plane, five bits of all rows are read faster than
-// the fifth of those; where the last searches had that on average, the next begin with five.
-constexpr double kManyOfUpper = 0.35;
-// From so many searches together on they begin with all bits instead. These are read once, and multiplied as
-// fast as everything, where single bits of listed rows are each search's own: that pays from less on, the
-// more searches there are.
-constexpr std::size_t kSeveral = 3;
-constexpr double kManyOfUpperForSeveral = 1.2;
-constexpr double kWeightOfLast = 0.25;  // in that average
-constexpr std::uint32_t kSearchesUntilNextTry = 32;
 constexpr std::size_t kMostCopied = 4096;  // rows
 constexpr float kWeightOfFirstBit = 4;     // in a code
 
@@ -74,6 +64,7 @@ HeadSearch::HeadSearch(const quant::Matrix& head, const HeadScreen* screen, cons
       kernels_(kernels),
       pool_(pool),
       head_rows_(head_rows),
+      pace_(kernels.seven_bit_products != nullptr),
       n_blocks_((head.rows + kRows - 1) / kRows),
       full_row_bytes_(quant::n_bytes_of(head) / head.rows) {
   const auto make_lists = [&](Search& search) {
@@ -121,8 +112,7 @@ void HeadSearch::find(std::span<const HeadQuery> queries, std::span<Found> found
   list_others(n_left);
   for (std::size_t i = 0; i < n_open_; ++i) {
     if (n_left[i] > head_.rows / kTooMany) {
-      n_left_out_ = kSearchesUntilNextTry;
-      left_out_from_ = open_[i]->asked->query.n_best;
+      pace_.note_too_many(open_[i]->asked->query.n_best);
       open_[i]->asked = nullptr;
       rows[i] = {};
     } else {
@@ -158,11 +148,8 @@ std::span<const Candidate> HeadSearch::choose_from_all(const CandidateQuery& que
 }
 
 bool HeadSearch::is_worthwhile(const CandidateQuery& query) {
-  if (n_left_out_ > 0 && query.n_best >= left_out_from_) {
-    --n_left_out_;
-    return false;
-  }
-  return screen_ != nullptr && query.n_best + query.also.size() <= head_.rows / kWorthwhile;
+  return !pace_.leaves_out(query.n_best) && screen_ != nullptr &&
+         query.n_best + query.also.size() <= head_.rows / kWorthwhile;
 }
 
 // Leaves those that are searched for in open_.
@@ -181,12 +168,7 @@ void HeadSearch::open(std::span<const HeadQuery> queries) {
     search.asked = &asked;
     open_[n_open_++] = &search;
   }
-  n_bits_ = n_wide_ == 0 ? 0 : may_begin_with_all_bits() ? kernels::kBitPlanes : 1;
-  n_wide_ -= n_wide_ > 0 ? 1 : 0;
-}
-
-bool HeadSearch::may_begin_with_all_bits() const {
-  return n_open_ >= kSeveral && kernels_.seven_bit_products != nullptr;
+  n_bits_ = n_open_ == 0 ? 0 : pace_.n_bits(n_open_);
 }
 
 void HeadSearch::estimate_all() {
@@ -347,7 +329,7 @@ void HeadSearch::list_others(std::span<std::size_t> n_left) {
     if (n_bits_ > 0) {
       ++counts_.wide;
     } else {
-      pace_by_upper(n_read[i][0]);
+      pace_.note_left_by_upper(static_cast<double>(n_read[i][0]) / static_cast<double>(head_.rows), n_open_);
     }
     for (std::size_t bit = 0; bit < kBits; ++bit) {
       counts_.bits[bit] += n_read[i][bit];
@@ -355,19 +337,6 @@ void HeadSearch::list_others(std::span<std::size_t> n_left) {
     }
     n_left[i] = n_read[i][kBits];
   }
-}
-
-// After a search whose upper plane left n_rows: one alone that left many changes nothing, as the first token
-// of a text, which is often unlike the others.
-void HeadSearch::pace_by_upper(std::size_t n_rows) {
-  const double part = static_cast<double>(n_rows) / static_cast<double>(head_.rows);
-  left_by_upper_ += kWeightOfLast * (part - left_by_upper_);
-  const double many = may_begin_with_all_bits()
-                          ? std::min(kManyOfUpper, kManyOfUpperForSeveral / static_cast<double>(n_open_))
-                          : kManyOfUpper;
-  if (left_by_upper_ <= many) return;
-  left_by_upper_ = 0;
-  n_wide_ = kSearchesUntilNextTry;
 }
 
 // Adds a block's rows whose bounds reach search.least to the n of a list; gives how many it holds then.

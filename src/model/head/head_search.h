@@ -15,6 +15,7 @@
 #include "kernels/kernels.h"
 #include "model/head/head_screen.h"
 #include "model/head/search_input.h"
+#include "model/head/search_pace.h"
 #include "model/rare_rows.h"
 #include "quant/tensor_type.h"
 
@@ -85,7 +86,6 @@ class HeadSearch {
   // Rows to compute for each of the searches.
   using RowLists = std::array<std::span<const std::uint32_t>, kMostTogether>;
 
-  bool may_begin_with_all_bits() const;
   bool is_worthwhile(const CandidateQuery& query);
   void open(std::span<const HeadQuery> queries);
   std::span<Search* const> open_searches() const { return {open_.data(), n_open_}; }
@@ -96,7 +96,6 @@ class HeadSearch {
   void compute_rows(const Search& search, std::span<const std::uint32_t> rows, std::byte* copies) const;
   static void find_least(Search& search);
   void list_others(std::span<std::size_t> n_left);
-  void pace_by_upper(std::size_t n_rows);
   std::size_t add_reaching(const Search& search, std::size_t block, std::uint32_t* list, std::size_t n) const;
   std::size_t refine(const Search& search, std::size_t bit, std::uint32_t* list, std::size_t n) const;
   std::span<const std::uint32_t> add_listed(const Search& search) const;
@@ -106,19 +105,13 @@ class HeadSearch {
   const kernels::Kernels& kernels_;
   ThreadPool& pool_;
   const RareRows* head_rows_;
+  SearchPace pace_;
   HeadSearchCounts counts_;
   std::size_t n_blocks_ = 0;        // of kRows rows
   std::size_t full_row_bytes_ = 0;  // of a row of the head
-  // How it goes on: so many calls of find() begin with five bits or more; so many searches that ask for at
-  // least left_out_from_ rows are left out.
-  std::uint32_t n_wide_ = 0;
-  double left_by_upper_ = 0;  // part of the rows, an average of the last searches
-  std::uint32_t n_left_out_ = 0;
-  std::size_t left_out_from_ = 0;
-
-  std::size_t n_bits_ = 0;      // planes of every row that open searches begin with, beside the upper one
-  Buffer<std::byte> copies_;    // of the rows that are computed in full, if they are copied
-  Buffer<std::int8_t> digits_;  // [kMostTogether, 2, screen's padded cols] high, low
+  std::size_t n_bits_ = 0;          // planes of every row that open searches begin with, beside the upper one
+  Buffer<std::byte> copies_;        // of the rows that are computed in full, if they are copied
+  Buffer<std::int8_t> digits_;      // [kMostTogether, 2, screen's padded cols] high, low
   std::array<Search, kMostTogether> searches_;
   Search of_all_;                              // for choose_from_all(): best and found
   std::array<Search*, kMostTogether> open_{};  // n_open_ of them

@@ -1,0 +1,54 @@
+#include "model/head/search_pace.h"
+
+#include <algorithm>
+
+#include "kernels/screen.h"
+
+namespace bitnet {
+namespace {
+
+// With more than this part of the rows left by the upper plane, five bits of all rows are read faster than
+// the fifth of those; where the last searches had that on average, the next begin with five.
+constexpr double kManyOfUpper = 0.35;
+// From so many searches together on they begin with all bits instead. These are read once, and multiplied as
+// fast as everything, where single bits of listed rows are each search's own: that pays from less on, the
+// more searches there are.
+constexpr std::size_t kSeveral = 3;
+constexpr double kManyOfUpperForSeveral = 1.2;
+constexpr double kWeightOfLast = 0.25;  // in the average
+constexpr std::uint32_t kUntilNextTry = 32;
+
+}  // namespace
+
+bool SearchPace::leaves_out(std::size_t n_best) {
+  if (n_left_out_ == 0 || n_best < left_out_from_) return false;
+  --n_left_out_;
+  return true;
+}
+
+bool SearchPace::may_begin_with_all(std::size_t n) const { return begins_with_all_ && n >= kSeveral; }
+
+std::size_t SearchPace::n_bits(std::size_t n) {
+  if (n_wide_ == 0) return 0;
+  --n_wide_;
+  return may_begin_with_all(n) ? kernels::kBitPlanes : 1;
+}
+
+// One search alone that left many changes nothing, as the first token of a text, which is often unlike the
+// others.
+void SearchPace::note_left_by_upper(double part, std::size_t n) {
+  left_by_upper_ += kWeightOfLast * (part - left_by_upper_);
+  const double many = may_begin_with_all(n)
+                          ? std::min(kManyOfUpper, kManyOfUpperForSeveral / static_cast<double>(n))
+                          : kManyOfUpper;
+  if (left_by_upper_ <= many) return;
+  left_by_upper_ = 0;
+  n_wide_ = kUntilNextTry;
+}
+
+void SearchPace::note_too_many(std::size_t n_best) {
+  n_left_out_ = kUntilNextTry;
+  left_out_from_ = n_best;
+}
+
+}  // namespace bitnet
