@@ -29,6 +29,12 @@ struct Dot {
   static __m256i add(__m256i sum16, __m256i codes, __m256i a) {
     return _mm256_add_epi16(sum16, _mm256_maddubs_epi16(codes, a));
   }
+  // To a sum of many that stay in registers: left to itself, the compiler adds products up among themselves
+  // first, for which there are none, or copies sums about.
+  [[gnu::always_inline]] static void add_in_place(__m256i& sum16, __m256i codes, __m256i a) {
+    const __m256i products = _mm256_maddubs_epi16(codes, a);
+    __asm__("vpaddw %1, %0, %0" : "+x"(sum16) : "x"(products));
+  }
   static __m256i widen_add(__m256i sum32, __m256i sum16) {
     return _mm256_add_epi32(sum32, _mm256_madd_epi16(sum16, _mm256_set1_epi16(1)));
   }

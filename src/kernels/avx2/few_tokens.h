@@ -33,7 +33,7 @@ template <typename Dot, std::size_t R, std::size_t N>
     });
     generic::unrolled<N>([&](auto t) __attribute__((always_inline)) {
       const __m256i a = load_32(q + t * stride + 32 * k);
-      generic::unrolled<R>([&](auto r) { add_in_place<Dot>(sum[r][t], codes[r], a); });
+      generic::unrolled<R>([&](auto r) { Dot::add_in_place(sum[r][t], codes[r], a); });
     });
   });
 }

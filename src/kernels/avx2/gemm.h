@@ -47,7 +47,7 @@ void multiply_tile(const Panel& panel, std::size_t row, const std::int8_t* q, st
     generic::unrolled<R>([&](auto r) { codes[r] = load_32(&panel.code[row + r][i]); });
     generic::unrolled<N>([&](auto t) __attribute__((always_inline)) {
       const __m256i a = load_32(q + t * stride + i);
-      generic::unrolled<R>([&](auto r) { add_in_place<Dot>(block_sum[t][r], codes[r], a); });
+      generic::unrolled<R>([&](auto r) { Dot::add_in_place(block_sum[t][r], codes[r], a); });
     });
   }
   generic::for_each<N, R>(

@@ -35,14 +35,6 @@ static inline Codes unpack(const std::uint8_t* group) {
 
 static inline __m256i load_32(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
 
-// Products added to a sum of many that stay in registers: left to itself, the compiler adds products up among
-// themselves first, for which there are none, or copies sums about.
-template <typename Dot>
-[[gnu::always_inline]] inline void add_in_place(__m256i& sum, __m256i codes, __m256i a) {
-  sum = Dot::add(sum, codes, a);
-  __asm__("" : "+x"(sum));
-}
-
 static inline std::int32_t reduce_add(__m256i v) {
   const __m128i four = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
   const __m128i two = _mm_add_epi32(four, _mm_unpackhi_epi64(four, four));

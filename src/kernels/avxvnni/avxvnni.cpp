@@ -20,6 +20,10 @@ struct Dot {
   static constexpr std::size_t kTileTokens = 5;
 
   static __m256i add(__m256i sum, __m256i codes, __m256i a) { return _mm256_dpbusd_avx_epi32(sum, codes, a); }
+  [[gnu::always_inline]] static void add_in_place(__m256i& sum, __m256i codes, __m256i a) {
+    sum = add(sum, codes, a);
+    __asm__("" : "+x"(sum));
+  }
   static __m256i widen_add(__m256i sum32, __m256i sum) { return _mm256_add_epi32(sum32, sum); }
 
   static constexpr std::size_t kGemvBlockBytes = std::size_t{1} << 20;  // whole rows
