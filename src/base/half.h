@@ -9,18 +9,17 @@ namespace bitnet {
 
 // IEEE binary16 -> binary32, exact. A signalling NaN becomes quiet, as F16C makes it.
 constexpr float f16_to_f32(std::uint16_t h) {
-  const std::uint32_t sign = static_cast<std::uint32_t>(h & 0x8000U) << 16;
-  const std::uint32_t exponent = (h >> 10) & 0x1FU;
-  const std::uint32_t mantissa = h & 0x3FFU;
-  if (exponent == 0x1F) {
-    const std::uint32_t quiet = mantissa != 0 ? 0x400000U : 0U;
-    return std::bit_cast<float>(sign | 0x7F800000U | quiet | (mantissa << 13));
-  }
-  if (exponent == 0) {  // zero or subnormal: mantissa * 2^-24
-    const float magnitude = static_cast<float>(mantissa) * 0x1p-24F;
-    return std::bit_cast<float>(std::bit_cast<std::uint32_t>(magnitude) | sign);
-  }
-  return std::bit_cast<float>(sign | ((exponent + 112) << 23) | (mantissa << 13));
+  // Without a branch, so that loops over it are turned into vectors.
+  const std::uint32_t magnitude = static_cast<std::uint32_t>(h & 0x7FFFU) << 13;
+  const std::uint32_t normal = magnitude + (112U << 23);
+  // Of an exponent of 0, for mantissa * 2^-24: normal with the next exponent, less what that added.
+  const std::uint32_t small =
+      std::bit_cast<std::uint32_t>(std::bit_cast<float>(magnitude + (113U << 23)) - 0x1p-14F);
+  // Infinity, and NaN as a quiet one.
+  const std::uint32_t large = magnitude | 0x7F800000U | (magnitude > 0xF800000U ? 0x400000U : 0U);
+  const std::uint32_t finite = magnitude < 0x800000U ? small : normal;
+  const std::uint32_t bits = magnitude < 0xF800000U ? finite : large;
+  return std::bit_cast<float>(bits | static_cast<std::uint32_t>(h & 0x8000U) << 16);
 }
 
 // binary32 -> binary16, round to nearest even; overflow gives infinity, NaN stays NaN (quiet).

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <cmath>
 #include <cstring>
 
 #include "kernels/generic/table.h"
@@ -39,29 +38,43 @@ struct Dots {
   }
 };
 
-// Sum of code * q over one I2_S row, codes 0, 1, 2. At most 2 * 128 * cols: 32 bits hold it for cols < 2^23.
-std::int32_t dot_i2_s(const std::uint8_t* codes, const std::int8_t* q, std::size_t cols) {
+// Codes of a row are taken apart once for so many tokens.
+constexpr std::size_t kTokensAtOnce = 8;
+
+// Sum of code * q; both of 16 bits, for which even the oldest processors have an instruction.
+std::int32_t dot(const std::int16_t* codes, const std::int8_t* q, std::size_t n) {
   std::int32_t sum = 0;
-  for (std::size_t i = 0; i < cols; i += quant::i2_s::kGroup) {
-    for (std::size_t j = 0; j < quant::i2_s::kGroupBytes; ++j) {
-      const int byte = codes[j];
-      sum += (byte >> 6) * q[i + j];
-      sum += ((byte >> 4) & 3) * q[i + 32 + j];
-      sum += ((byte >> 2) & 3) * q[i + 64 + j];
-      sum += (byte & 3) * q[i + 96 + j];
-    }
-    codes += quant::i2_s::kGroupBytes;
-  }
+  for (std::size_t i = 0; i < n; ++i) sum += codes[i] * static_cast<std::int16_t>(q[i]);
   return sum;
+}
+
+// The 128 codes, 0 to 2, of a group.
+void read_i2_s(const std::uint8_t* group, std::int16_t* codes) {
+  for (std::size_t j = 0; j < quant::i2_s::kGroupBytes; ++j) {
+    codes[j] = group[j] >> 6;
+    codes[32 + j] = group[j] >> 4 & 3;
+    codes[64 + j] = group[j] >> 2 & 3;
+    codes[96 + j] = group[j] & 3;
+  }
 }
 
 void ternary_row(const quant::Matrix& w, std::size_t row, const QuantizedRows& x, std::size_t n_tokens,
                  const OutputRows& y) {
-  const auto* codes = reinterpret_cast<const std::uint8_t*>(w.data) + row * w.cols / 4;
-  for (std::size_t t = 0; t < n_tokens; ++t) {
-    // Code c stands for c - 1, so the sum of the activations comes off once.
-    const std::int32_t sum = dot_i2_s(codes, x.q + t * x.stride, w.cols) - x.sum[t];
-    y.y[t * y.stride + row] = (w.scale / x.scale[t]) * static_cast<float>(sum);
+  const auto* groups = reinterpret_cast<const std::uint8_t*>(w.data) + row * w.cols / 4;
+  for (std::size_t first = 0; first < n_tokens; first += kTokensAtOnce) {
+    const std::size_t n = std::min(kTokensAtOnce, n_tokens - first);
+    // At most 2 * 128 * cols: 32 bits hold it for cols < 2^23.
+    std::int32_t sums[kTokensAtOnce] = {};
+    for (std::size_t col = 0; col < w.cols; col += quant::i2_s::kGroup) {
+      std::int16_t codes[quant::i2_s::kGroup];
+      read_i2_s(groups + col / 4, codes);
+      for (std::size_t t = 0; t < n; ++t)
+        sums[t] += dot(codes, x.q + (first + t) * x.stride + col, quant::i2_s::kGroup);
+    }
+    for (std::size_t t = first; t < first + n; ++t) {
+      // Code c stands for c - 1, so the sum of the activations comes off once.
+      y.y[t * y.stride + row] = (w.scale / x.scale[t]) * static_cast<float>(sums[t - first] - x.sum[t]);
+    }
   }
 }
 
@@ -89,47 +102,85 @@ void add_columns(const quant::Columns& w, const ColumnList& list, std::int32_t* 
   }
 }
 
-// Sum of numerator * q over columns [begin, end) of a row in lanes.
-std::int32_t dot_lanes(const quant::Matrix& w, const std::byte* lines, std::size_t row_of_group,
-                       const std::int8_t* q, std::size_t begin, std::size_t end) {
-  const auto numerators = quant::numerators_of(w.lanes.codebook);
-  const std::size_t columns = quant::lanes::columns_of_line(w.lanes.codebook);
-  const std::size_t bits = quant::bits_of(w.lanes.codebook);
-  std::int32_t sum = 0;
-  for (std::size_t col = begin; col < end; col += columns) {
-    std::uint32_t word;
-    std::memcpy(&word, lines + col / columns * quant::lanes::kLineBytes + row_of_group * sizeof word,
-                sizeof word);
-    for (std::size_t i = 0; i < columns; ++i)
-      sum += numerators[word >> (i % 4 * 8 + i / 4 * bits) & ((1U << bits) - 1)] * q[col + i];
+// A row of a matrix in lanes.
+class LaneRow {
+ public:
+  LaneRow(const quant::Matrix& w, std::size_t row)
+      : coding_(w.lanes),
+        in_group_(row % quant::lanes::kRows),
+        scales_(w.data + row / quant::lanes::kRows * quant::lanes::group_bytes(w.lanes, w.cols)),
+        lines_(scales_ + quant::lanes::scale_bytes(w.lanes, w.cols)) {}
+
+  float scale(std::size_t col) const {
+    std::uint16_t d;
+    std::memcpy(&d, scales_ + (col / coding_.block * quant::lanes::kRows + in_group_) * sizeof d, sizeof d);
+    return f16_to_f32(d);
   }
-  return sum;
+
+  // sums[t] += the sum of numerator * q over columns [begin, end), for each of n tokens.
+  void add_products(std::size_t begin, std::size_t end, const std::int8_t* q, std::size_t stride,
+                    std::size_t n, std::int32_t* sums) const {
+    constexpr std::size_t kMost = 128;
+    for (std::size_t col = begin; col < end; col += kMost) {
+      const std::size_t n_columns = std::min(kMost, end - col);
+      std::int16_t numerators[kMost];
+      read_numerators(col, n_columns, numerators);
+      for (std::size_t t = 0; t < n; ++t) sums[t] += dot(numerators, q + t * stride + col, n_columns);
+    }
+  }
+
+ private:
+  void read_numerators(std::size_t begin, std::size_t n, std::int16_t* out) const {
+    const auto numerators = quant::numerators_of(coding_.codebook);
+    const std::size_t columns = quant::lanes::columns_of_line(coding_.codebook);
+    const std::size_t bits = quant::bits_of(coding_.codebook);
+    for (std::size_t col = 0; col < n; col += columns) {
+      std::uint32_t word;
+      std::memcpy(&word,
+                  lines_ + (begin + col) / columns * quant::lanes::kLineBytes + in_group_ * sizeof word,
+                  sizeof word);
+      for (std::size_t i = 0; i < columns; ++i)
+        out[col + i] = numerators[word >> (i % 4 * 8 + i / 4 * bits) & ((1U << bits) - 1)];
+    }
+  }
+
+  quant::LaneCoding coding_;
+  std::size_t in_group_;
+  const std::byte* scales_;
+  const std::byte* lines_;
+};
+
+// Tokens [begin, begin + n), n <= kTokensAtOnce.
+void lane_row_times_tokens(const quant::Matrix& w, std::size_t r, const QuantizedBlocks& x, std::size_t begin,
+                           std::size_t n, const OutputRows& y) {
+  const LaneRow row(w, r);
+  const std::int8_t* q = x.q + begin * x.stride;
+  if (w.lanes.in_units && x.scale != nullptr) {
+    std::int32_t sums[kTokensAtOnce] = {};
+    row.add_products(0, w.cols, q, x.stride, n, sums);
+    for (std::size_t t = 0; t < n; ++t)
+      y.y[(begin + t) * y.stride + r] = static_cast<float>(sums[t]) * (w.scale / x.scale[begin + t]);
+    return;
+  }
+  const std::size_t step = std::min(std::size_t{w.lanes.block}, x.block);
+  float totals[kTokensAtOnce] = {};
+  for (std::size_t col = 0; col < w.cols; col += step) {
+    std::int32_t sums[kTokensAtOnce] = {};
+    row.add_products(col, std::min(col + step, w.cols), q, x.stride, n, sums);
+    const float scale = row.scale(col);
+    for (std::size_t t = 0; t < n; ++t) {
+      const float unit = x.unit[(begin + t) * x.parts() + col / x.block];
+      totals[t] = fma(static_cast<float>(sums[t]), scale * unit, totals[t]);
+    }
+  }
+  for (std::size_t t = 0; t < n; ++t) y.y[(begin + t) * y.stride + r] = totals[t] * w.scale;
 }
 
 void matmul_lanes(const quant::Matrix& w, std::size_t row_begin, std::size_t row_end,
                   const QuantizedBlocks& x, std::size_t n_tokens, const OutputRows& y) {
-  const std::size_t step = std::min(std::size_t{w.lanes.block}, x.block);
   for (std::size_t r = row_begin; r < row_end; ++r) {
-    const std::size_t in_group = r % quant::lanes::kRows;
-    const std::byte* scales = w.data + r / quant::lanes::kRows * quant::lanes::group_bytes(w.lanes, w.cols);
-    const std::byte* lines = scales + quant::lanes::scale_bytes(w.lanes, w.cols);
-    for (std::size_t t = 0; t < n_tokens; ++t) {
-      if (w.lanes.in_units && x.scale != nullptr) {
-        const std::int32_t sum = dot_lanes(w, lines, in_group, x.q + t * x.stride, 0, w.cols);
-        y.y[t * y.stride + r] = static_cast<float>(sum) * (w.scale / x.scale[t]);
-        continue;
-      }
-      float total = 0;
-      for (std::size_t col = 0; col < w.cols; col += step) {
-        std::uint16_t d;
-        std::memcpy(&d, scales + (col / w.lanes.block * quant::lanes::kRows + in_group) * sizeof d, sizeof d);
-        const std::int32_t sum =
-            dot_lanes(w, lines, in_group, x.q + t * x.stride, col, std::min(col + step, w.cols));
-        total =
-            std::fma(static_cast<float>(sum), f16_to_f32(d) * x.unit[t * x.parts() + col / x.block], total);
-      }
-      y.y[t * y.stride + r] = total * w.scale;
-    }
+    for (std::size_t t = 0; t < n_tokens; t += kTokensAtOnce)
+      lane_row_times_tokens(w, r, x, t, std::min(kTokensAtOnce, n_tokens - t), y);
   }
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/half.h"
 #include "kernels/bit_field.h"
+#include "kernels/scalar/fma.h"
 
 namespace bitnet::kernels::scalar {
 
@@ -106,7 +107,9 @@ struct F32x16 {
 
 // a * b + c, rounded once.
 inline F32x16 fma(const F32x16& a, const F32x16& b, const F32x16& c) {
-  return F32x16::make([&](std::size_t i) { return std::fma(a.lane[i], b.lane[i], c.lane[i]); });
+  F32x16 sum;
+  for (std::size_t i = 0; i < 16; i += 4) fma_of_four(a.lane + i, b.lane + i, c.lane + i, sum.lane + i);
+  return sum;
 }
 
 // As the MAXPS and MINPS instructions have it: the second operand where either is a NaN.
