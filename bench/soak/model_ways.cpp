@@ -95,11 +95,11 @@ void tokenize(Unit& u) {
   }
 }
 
-constexpr Way kWays[] = {
+constexpr Way kModelWays[] = {
     {"the model anew", open_again}, {"the model in memory", open_in_memory}, {"a tokenizer", tokenize}};
 
 }  // namespace
 
-std::span<const Way> model_ways() { return kWays; }
+std::span<const Way> model_ways() { return kModelWays; }
 
 }  // namespace bitnet::soak

@@ -133,14 +133,14 @@ void refuse_files(Unit& u) {
            "loading that was told to stop: " + words);
 }
 
-constexpr Way kWays[] = {{"refused options", refuse_options},
-                         {"refused tokens", refuse_tokens},
-                         {"refused sequences", refuse_sequences},
-                         {"refused talks", refuse_talks},
-                         {"refused files", refuse_files}};
+constexpr Way kRefusalWays[] = {{"refused options", refuse_options},
+                                {"refused tokens", refuse_tokens},
+                                {"refused sequences", refuse_sequences},
+                                {"refused talks", refuse_talks},
+                                {"refused files", refuse_files}};
 
 }  // namespace
 
-std::span<const Way> refusals() { return kWays; }
+std::span<const Way> refusals() { return kRefusalWays; }
 
 }  // namespace bitnet::soak

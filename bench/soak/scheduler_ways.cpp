@@ -115,11 +115,11 @@ void use_the_old_scheduler(Unit& u) {
   run_together(u, u.subject.scheduler, {});
 }
 
-constexpr Way kWays[] = {{"a new scheduler", use_a_new_scheduler},
-                         {"the old scheduler", use_the_old_scheduler}};
+constexpr Way kSchedulerWays[] = {{"a new scheduler", use_a_new_scheduler},
+                                  {"the old scheduler", use_the_old_scheduler}};
 
 }  // namespace
 
-std::span<const Way> scheduler_ways() { return kWays; }
+std::span<const Way> scheduler_ways() { return kSchedulerWays; }
 
 }  // namespace bitnet::soak

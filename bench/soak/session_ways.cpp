@@ -190,17 +190,17 @@ void talk(Unit& u) {
   }
 }
 
-constexpr Way kWays[] = {{"a new session", generate_anew},
-                         {"one session, several texts", go_on_from_another},
-                         {"the old session", use_the_old_session},
-                         {"stopped halfway", stop_halfway},
-                         {"by steps", go_by_steps},
-                         {"scores", score_prompt},
-                         {"a prompt cache", begin_from_a_file},
-                         {"a talk", talk}};
+constexpr Way kSessionWays[] = {{"a new session", generate_anew},
+                                {"one session, several texts", go_on_from_another},
+                                {"the old session", use_the_old_session},
+                                {"stopped halfway", stop_halfway},
+                                {"by steps", go_by_steps},
+                                {"scores", score_prompt},
+                                {"a prompt cache", begin_from_a_file},
+                                {"a talk", talk}};
 
 }  // namespace
 
-std::span<const Way> session_ways() { return kWays; }
+std::span<const Way> session_ways() { return kSessionWays; }
 
 }  // namespace bitnet::soak

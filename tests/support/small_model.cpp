@@ -68,7 +68,8 @@ void SmallTensor::set_i2s(std::span<const std::int8_t> trits, float scale) {
   data = pack_i2s(trits, scale);
 }
 
-void SmallTensor::draw(std::uint32_t seed) {
+// Flattened: of the generator's functions the linker may take another file's, which aren't optimised.
+[[gnu::flatten]] void SmallTensor::draw(std::uint32_t seed) {
   std::mt19937 random(seed);
   if (type == kI2S) {
     std::vector<std::int8_t> trits(n_elements());
