@@ -27,9 +27,10 @@ bool has_scales(TensorType type) {
 
 // Codes that stand for -1, 0 and +1 (and +2), or for -1 and +1.
 bool has_ternary_codes(TensorType type) {
-  const quant::CodedType* const coded = quant::info(type).coded;
-  return quant::info(type).ternary || (coded != nullptr && (coded->codebook == quant::Codebook::ternary ||
-                                                            coded->codebook == quant::Codebook::binary));
+  const quant::TypeInfo& info = quant::info(type);
+  return info.ternary || info.row_scaled != nullptr ||
+         (info.coded != nullptr && (info.coded->codebook == quant::Codebook::ternary ||
+                                    info.coded->codebook == quant::Codebook::binary));
 }
 
 bool is_float(TensorType type) {

@@ -19,6 +19,7 @@
 #include "model/lane_weights.h"
 #include "model/model_impl.h"
 #include "model/repack.h"
+#include "model/row_scaled_copies.h"
 #include "quant/lopsided.h"
 
 namespace bitnet {
@@ -125,10 +126,12 @@ Weights read_weights_with(const gguf::File& file, const Config& config, const Lo
   populate(file, without(file, rare), pool, options);
   Weights weights = read_checked_weights(file, config, rare, pool, options, info);
   give_back_judged(weights, file, rare);
+  copy_row_scaled(weights, file, pool);
   copy_to_lanes(weights, file, pool, [&] { return !options.on_progress || options.on_progress(1); });
   if (options.weights == WeightMemory::repack) {
     repack(weights, file, rare, pool);
     weights.i2s_copies = AnonymousMemory();
+    weights.row_scaled_copies = AnonymousMemory();
   }
   return weights;
 }

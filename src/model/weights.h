@@ -42,6 +42,7 @@ struct Weights {
 
   std::vector<std::vector<float>> converted;  // norms that the file doesn't hold as F32
   AnonymousMemory i2s_copies;                 // holds I2_S matrices that the file has in another layout
+  AnonymousMemory row_scaled_copies;          // holds those whose rows have a scale each in the file
   AnonymousMemory repacked;                   // holds the matrices when they were copied out of the file
   AnonymousMemory lanes;                      // holds those of coded types, in the order of their products
 };

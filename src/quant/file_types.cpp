@@ -22,12 +22,10 @@ struct RefusedType {
 
 constexpr std::string_view kReconvert = "convert the original weights to I2_S";
 constexpr std::string_view kRepacked = "made for one processor, and withdrawn";
-constexpr std::string_view kOfIk = "of ik_llama.cpp";
-constexpr std::string_view kSource = "take the I2_S file that the model was made from";
 constexpr std::string_view kRetired = "of ik_llama.cpp, withdrawn";
 
 // https://github.com/ggml-org/ggml/blob/master/include/ggml.h (enum ggml_type) and its ggml-common.h (the
-// blocks), Microsoft's fork for 36-39, ik_llama.cpp for 134, 135, 142, 143 and 335. Of an id that stands for
+// blocks), Microsoft's fork for 36-39, ik_llama.cpp for 142 and 143. Of an id that stands for
 // several formats each has a row.
 constexpr std::array kRefused{
     RefusedType{4, "Q4_2", 16, 10, "withdrawn"},
@@ -57,13 +55,10 @@ constexpr std::array kRefused{
     RefusedType{39, "MXFP4", 32, 17, {}, kReconvert},
     RefusedType{40, "NVFP4", 64, 36},
     RefusedType{42, "STQ1_0", 256, 42, "Tencent's", kReconvert},
-    RefusedType{134, "IQ1_BN", 64, 13, kOfIk, kSource, 2},
-    RefusedType{135, "IQ2_BN", 64, 16, kOfIk, kSource, 4},
     RefusedType{142, "IQ2_TN", 256, 66, kRetired, kReconvert},
     RefusedType{142, "IQ2_TN", 256, 64, kRetired, kReconvert, 4},
     RefusedType{143, "IQ1_TN", 256, 54, kRetired, kReconvert},
     RefusedType{143, "IQ1_TN", 64, 13, kRetired, kReconvert, 2},
-    RefusedType{335, "IQ2_BN_R4", 64, 16, kOfIk, kSource, 4},
 };
 
 // One of the formats of an id.
@@ -85,12 +80,16 @@ std::optional<std::uint64_t> bytes_of(const RefusedType& type, const StoredTenso
   return n_blocks * type.block_bytes + t.rows * type.row_bytes;
 }
 
+bool has_whole_groups(const TypeInfo& type, const StoredTensor& t) {
+  return type.row_scaled == nullptr || t.rows % type.row_scaled->rows_together == 0;
+}
+
 // Those that are read come first.
 std::vector<Format> formats_of(const StoredTensor& t) {
   std::vector<Format> formats;
   for (const TypeInfo& type : all_types()) {
     if (type.id != t.id || type.id == kNoFileId) continue;
-    const bool is_whole = t.cols % type.block == 0;
+    const bool is_whole = t.cols % type.block == 0 && has_whole_groups(type, t);
     formats.push_back(
         {&type, nullptr, is_whole ? std::optional(type.n_bytes(t.rows, t.cols)) : std::nullopt});
   }
@@ -104,7 +103,8 @@ std::vector<Format> formats_of(const StoredTensor& t) {
 std::vector<Format> readings_of(const StoredTensor& t, const std::vector<Format>& formats) {
   std::vector<Format> readings;
   for (const Format& f : formats) {
-    if (f.read != nullptr && (formats.size() == 1 || f.fits(t))) readings.push_back(f);
+    if (f.read == nullptr || !has_whole_groups(*f.read, t)) continue;
+    if (formats.size() == 1 || f.fits(t)) readings.push_back(f);
   }
   return readings;
 }
@@ -159,6 +159,11 @@ std::string describe_refused_type(const StoredTensor& tensor) {
     const std::string remark = t->remark.empty() ? "" : " (" + std::string(t->remark) + ")";
     return type + ", " + std::string(t->name) + remark + ", is not read; " + std::string(t->advice);
   }
+  if (const TypeInfo* read = formats.front().read; read != nullptr && !has_whole_groups(*read, tensor)) {
+    return type + ", " + std::string(read->name) + ", has its rows in groups of " +
+           std::to_string(read->row_scaled->rows_together) + ", and " + std::to_string(tensor.rows) +
+           " are not whole ones; convert the model again";
+  }
   const std::string sizes = sizes_of(formats);
   if (sizes.empty()) {
     return type + ", " + std::string(formats.front().name()) + ", has blocks of " +
@@ -180,7 +185,8 @@ std::string name_of_type(const StoredTensor& tensor) {
 
 std::uint64_t n_bytes_of_type(const StoredTensor& tensor) {
   const std::vector<Format> formats = formats_of(tensor);
-  if (formats.size() == 1 && formats.front().read != nullptr) {
+  if (formats.size() == 1 && formats.front().read != nullptr &&
+      has_whole_groups(*formats.front().read, tensor)) {
     return formats.front().read->n_bytes(tensor.rows, tensor.cols);
   }
   // Of the formats that fit, the one that leaves the least room: what is left should be padding.

@@ -68,6 +68,31 @@ constexpr TypeInfo coded_type(TensorType of, std::uint32_t id, std::string_view 
           check, &type};
 }
 
+template <const RowScaledType& type>
+std::uint64_t n_bytes_of_row_scaled(std::uint64_t rows, std::uint64_t cols) {
+  return rows * type.row_bytes(cols);
+}
+
+template <const RowScaledType& type>
+constexpr TypeInfo row_scaled_type(TensorType of, std::uint32_t id, std::string_view name) {
+  constexpr DataCheck kCheck{find_bad_scaled_row, "row",
+                             "holds the code 3, which stands for nothing, or a scale that is not finite",
+                             kDamaged};
+  return {of,
+          id,
+          name,
+          RowScaledType::kBlock,
+          1,
+          false,
+          n_bytes_of_row_scaled<type>,
+          no_tensor_scale,
+          decode_row_scaled,
+          kCheck,
+          nullptr,
+          nullptr,
+          &type};
+}
+
 // Those of our own metadata, which take rows that end within a block.
 constexpr std::size_t kColumns = 32;
 constexpr DataCheck kCodesAndScales{
@@ -134,6 +159,9 @@ constexpr std::array kTypes{
     coded_type<tq2_0::kType>(TensorType::tq2_0, 35, "TQ2_0", 256),
     coded_type<ptq1_0::kType>(TensorType::ptq1_0, 143, "PTQ1_0", 128),
     coded_type<q1_0::kType>(TensorType::q1_0, 41, "Q1_0", 128),
+    row_scaled_type<kIq2Bn>(TensorType::iq2_bn, 135, "IQ2_BN"),
+    row_scaled_type<kIq2BnR4>(TensorType::iq2_bn_r4, 335, "IQ2_BN_R4"),
+    row_scaled_type<kIq1Bn>(TensorType::iq1_bn, 134, "IQ1_BN"),
     coded_type<qk256::kTernary>(TensorType::qk256_ternary, kNoFileId, "QK256 (ternary)", kColumns,
                                 kCodesAndScales),
     coded_type<qk256::kFourLevel>(TensorType::qk256_four_level, kNoFileId, "QK256 (four_level)", kColumns),

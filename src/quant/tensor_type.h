@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "quant/lanes.h"
+#include "quant/row_scaled.h"
 
 namespace bitnet::quant {
 
@@ -34,6 +35,9 @@ enum class TensorType : std::uint8_t {
   tq2_0,
   ptq1_0,
   q1_0,
+  iq2_bn,
+  iq2_bn_r4,
+  iq1_bn,
   qk256_ternary,
   qk256_four_level,
   qk256_thirds,
@@ -88,6 +92,7 @@ struct TypeInfo {
   // particular written, where a finite value would become infinite or a block has values that are not finite.
   // Types of codes hold what fits them: see quant/coded_row.h.
   bool (*encode_row)(const float* values, std::size_t cols, std::byte* out) = nullptr;
+  const RowScaledType* row_scaled = nullptr;  // how its rows are read, where they have a scale each
 };
 
 const TypeInfo& info(TensorType type);
@@ -96,7 +101,9 @@ std::uint64_t n_bytes_of(const Matrix& w);
 // Multiplied by activations rounded to int8, where these are.
 bool takes_int8(TensorType type);
 // Of two bits or less: nothing is gained by a copy in fewer bits, and none is made.
-inline bool is_low_bit(TensorType type) { return takes_int8(type) || info(type).coded != nullptr; }
+inline bool is_low_bit(TensorType type) {
+  return takes_int8(type) || info(type).coded != nullptr || info(type).row_scaled != nullptr;
+}
 // In the order of TensorType.
 std::span<const TypeInfo> all_types();
 

@@ -14,6 +14,7 @@
 #include "gguf/gguf.h"
 #include "support/block_types.h"
 #include "support/canary.h"
+#include "support/row_scaled_types.h"
 #include "support/small_model.h"
 
 namespace bitnet::test {
@@ -64,6 +65,31 @@ TEST_P(GgufConversion, BringsTheCanaryBackByteForByte) {
   EXPECT_TRUE(back.is_lossless());
   EXPECT_EQ(content_of(back_), content_of(kCanaryFile));
   EXPECT_EQ(content_of(there_) == content_of(kCanaryFile), GetParam() == "i2_s");
+}
+
+TEST(Conversions, OfRowsWithAScaleEachGiveI2SBack) {
+  for (const std::uint32_t type : {kIq2Bn, kIq2BnR4, kIq1Bn}) {
+    const TempDirectory directory;
+    SmallModel in_i2s("llama");
+    SmallModel m("llama");
+    for (SmallTensor& t : m.tensors()) {
+      if (t.type != kI2S) continue;
+      std::vector<std::int8_t> trits(t.n_elements());
+      for (std::size_t i = 0; i < trits.size(); ++i)
+        trits[i] = static_cast<std::int8_t>(static_cast<int>(i * i % 7 % 3) - 1);
+      in_i2s.tensor(t.name).set_i2s(trits, 0.375F);
+      t.type = type;
+      t.data = pack_row_scaled(type, trits, std::vector<float>(t.dims[1], 0.375F));
+    }
+    write_bytes(directory.file("from.gguf"), m.to_gguf().build());
+    write_bytes(directory.file("i2_s.gguf"), in_i2s.to_gguf().build());
+    EXPECT_TRUE(convert_to(directory.file("from.gguf"), directory.file("to.gguf"), "i2_s").is_lossless());
+    convert_to(directory.file("i2_s.gguf"), directory.file("again.gguf"), "i2_s");
+    EXPECT_EQ(content_of(directory.file("to.gguf")), content_of(directory.file("again.gguf")));
+    // What is not asked for in another type stays as it is.
+    convert_file(directory.file("from.gguf"), directory.file("same.gguf"), {});
+    EXPECT_EQ(gguf::File::open(directory.file("same.gguf")).find_tensor("blk.0.attn_q.weight")->type, type);
+  }
 }
 
 TEST(Conversions, FromEachTernaryTypeToTheNextEndWhereTheyBegan) {

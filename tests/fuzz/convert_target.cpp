@@ -82,6 +82,8 @@ std::vector<std::string> files() {
   }
   for (const std::uint32_t type : {test::kTQ1_0, test::kTQ2_0, test::kQ2_0, test::kQ8_0})
     all.push_back(file_with_blocks(type));
+  for (const std::uint32_t type : {test::kIq2BnR4, test::kIq1Bn})
+    all.push_back(file_with_row_scales(type, true));
   for (const std::uint32_t type : {test::kQ4_0, test::kQ5_0}) {  // ternary values that it does not hold
     SmallModel model("llama", kTiny);
     test::SmallTensor& embedding = model.tensor("token_embd.weight");

@@ -91,11 +91,10 @@ TEST(FileTypes, ThatBothFitAreRefusedRatherThanGuessed) {
   EXPECT_EQ(type_at(stored(42, 35, 1, 128)), "Q2_0 (128)");  // the last tensor of a file, without padding
 }
 
-TEST(FileTypes, OfIkLlamaAreRefusedByName) {
-  EXPECT_TRUE(says(describe_refused_type(stored(134, 4 * (40 * 13 + 2))),
-                   "type 134, IQ1_BN (of ik_llama.cpp), is not read"));
-  EXPECT_TRUE(says(describe_refused_type(stored(135, 4 * (40 * 16 + 4))), "IQ2_BN"));
-  EXPECT_TRUE(says(describe_refused_type(stored(335, 4 * (40 * 16 + 4))), "take the I2_S file"));
+TEST(FileTypes, OfIkLlamaHaveAScaleBesideTheBlocksOfARow) {
+  EXPECT_EQ(type_at(stored(134, 4 * (40 * 13 + 2))), "IQ1_BN");
+  EXPECT_EQ(type_at(stored(135, 4 * (40 * 16 + 4))), "IQ2_BN");
+  EXPECT_EQ(type_at(stored(335, 4 * (40 * 16 + 4))), "IQ2_BN_R4");
 }
 
 // ik_llama.cpp's withdrawn types had these ids.

@@ -91,7 +91,7 @@ void measure(Inspection& out, const gguf::File& file, const gguf::Tensor& t, con
     s.unread = quant::describe_refused_type(stored);
     return;
   }
-  s.has_codes = type->coded != nullptr;
+  s.has_codes = type->coded != nullptr || type->row_scaled != nullptr;
   const bool is_whole = cols <= kMaxCols && cols % type->block == 0 && s.bytes <= t.extent.size();
   if (!is_whole) return;  // the loader says what is wrong with it
   const RowsHook on_rows = [&](std::size_t done) {
@@ -101,7 +101,8 @@ void measure(Inspection& out, const gguf::File& file, const gguf::Tensor& t, con
     const quant::Matrix w{type->type, rows, cols, t.extent.data(), 1.0F};
     s.range = range_of(w, pool, on_rows);
     s.n_shrunk = count_shrunk(w, 0, rows, pool).value_or(0);
-    if (type->coded != nullptr && type->coded->codebook == quant::Codebook::ternary) {
+    if (type->row_scaled != nullptr ||
+        (type->coded != nullptr && type->coded->codebook == quant::Codebook::ternary)) {
       s.zero_rate = static_cast<double>(s.range->n_zero) / static_cast<double>(rows * cols);
     }
     return;

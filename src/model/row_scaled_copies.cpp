@@ -1,0 +1,109 @@
+#include "model/row_scaled_copies.h"
+
+#include <algorithm>
+#include <atomic>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "base/printable.h"
+#include "bitnet/error.h"
+#include "model/weight_copies.h"
+#include "quant/coded_row.h"
+#include "quant/i2_s.h"
+#include "quant/row_scaled.h"
+
+namespace bitnet {
+namespace {
+
+using quant::Matrix;
+using quant::TensorType;
+
+bool is_row_scaled(const Matrix& w) { return quant::info(w.type).row_scaled != nullptr; }
+
+// What it becomes, by where it lies in the file.
+struct Copy {
+  TensorType type;
+  float scale;  // of all its rows, or 1: it comes on top of what the matrix has from outside
+};
+using Copies = std::map<const std::byte*, Copy>;
+
+// Rows of the scale 0 fit to any.
+std::optional<float> common_scale(const Matrix& w) {
+  const quant::RowScaledType& type = *quant::info(w.type).row_scaled;
+  float common = 0;
+  for (std::size_t row = 0; row < w.rows; ++row) {
+    const float scale = type.scale_of(w, row);
+    if (scale == 0 || scale == common) continue;
+    if (common != 0) return std::nullopt;
+    common = scale;
+  }
+  return common;
+}
+
+Copy copy_for(const Matrix& w) {
+  if (w.cols % quant::i2_s::kGroup == 0) {
+    if (const auto scale = common_scale(w)) return {TensorType::i2_s, *scale};
+  }
+  return {TensorType::q2_0_64, 1.0F};
+}
+
+void refuse(const Matrix& w, quant::CodedFit fit, const gguf::File& file) {
+  const auto tensor =
+      std::ranges::find(file.tensors(), w.data, [](const gguf::Tensor& t) { return t.extent.data(); });
+  throw ModelError(printable(file.name(), kMaxPrintedPath),
+                   "tensor " + printable(tensor->name, kMaxPrintedName) +
+                       ": its rows cannot be multiplied: " + std::string(quant::reason_of(fit)),
+                   "take the I2_S file that the model was made from");
+}
+
+void fill(const Matrix& from, const Copy& copy, std::byte* to, const gguf::File& file, ThreadPool& pool) {
+  Matrix stored = from;
+  stored.scale = 1.0F;
+  const quant::RowScaledType& type = *quant::info(from.type).row_scaled;
+  const std::size_t in_file = type.row_bytes(from.cols);
+  const std::size_t in_copy = quant::coded_row_bytes(copy.type, from.cols);
+  const std::size_t stretch =
+      std::max<std::size_t>(1, kCopyStretch / in_file / type.rows_together) * type.rows_together;
+  std::atomic<quant::CodedFit> worst{quant::CodedFit::exact};
+  for (std::size_t at = 0; at < from.rows; at += stretch) {
+    const std::size_t n = std::min(stretch, from.rows - at);
+    pool.parallel_for(
+        n, std::max<std::size_t>(1, kCopyBlock / in_file), [&](std::size_t begin, std::size_t end) {
+          quant::CodedRow row;
+          for (std::size_t r = at + begin; r < at + end; ++r) {
+            quant::read_coded_row(stored, r, row);
+            const quant::CodedFit fit = quant::write_coded_row(row, copy.type, copy.scale, to + r * in_copy);
+            quant::CodedFit seen = worst.load();
+            while (seen < fit && !worst.compare_exchange_weak(seen, fit)) {
+            }
+          }
+        });
+    file.give_back({from.data + at * in_file, n * in_file});
+  }
+  if (worst != quant::CodedFit::exact) refuse(from, worst, file);
+  if (copy.type == TensorType::i2_s) quant::i2_s::write_tail(copy.scale, to + from.rows * in_copy);
+}
+
+}  // namespace
+
+void copy_row_scaled(Weights& weights, const gguf::File& file, ThreadPool& pool) {
+  Copies copies;
+  for_each_matrix(weights, [&](Matrix& w) {
+    if (!is_row_scaled(w)) return;
+    w.scale *= copies.try_emplace(w.data, copy_for(w)).first->second.scale;
+  });
+  weights.row_scaled_copies = copy_matrices(
+      weights, {.purpose = "a copy of the weights in a type that is multiplied",
+                .is_copied = [](const Matrix& w) { return is_row_scaled(w); },
+                .copy_of =
+                    [&](const Matrix& from) {
+                      Matrix to = from;
+                      to.type = copies.at(from.data).type;
+                      return to;
+                    },
+                .fill = [&](const Matrix& from, const Matrix& /*to*/,
+                            std::byte* data) { fill(from, copies.at(from.data), data, file, pool); }});
+}
+
+}  // namespace bitnet
