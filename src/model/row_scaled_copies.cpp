@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/printable.h"
 #include "bitnet/error.h"
@@ -48,12 +50,12 @@ Copy copy_for(const Matrix& w) {
   return {TensorType::q2_0_64, 1.0F};
 }
 
-void refuse(const Matrix& w, quant::CodedFit fit, const gguf::File& file) {
+void refuse(const Matrix& w, std::string_view why, const gguf::File& file) {
   const auto tensor =
       std::ranges::find(file.tensors(), w.data, [](const gguf::Tensor& t) { return t.extent.data(); });
   throw ModelError(printable(file.name(), kMaxPrintedPath),
                    "tensor " + printable(tensor->name, kMaxPrintedName) +
-                       ": its rows cannot be multiplied: " + std::string(quant::reason_of(fit)),
+                       ": its rows cannot be multiplied: " + std::string(why),
                    "take the I2_S file that the model was made from");
 }
 
@@ -81,7 +83,7 @@ void fill(const Matrix& from, const Copy& copy, std::byte* to, const gguf::File&
         });
     file.give_back({from.data + at * in_file, n * in_file});
   }
-  if (worst != quant::CodedFit::exact) refuse(from, worst, file);
+  if (worst != quant::CodedFit::exact) refuse(from, quant::reason_of(worst), file);
   if (copy.type == TensorType::i2_s) quant::i2_s::write_tail(copy.scale, to + from.rows * in_copy);
 }
 
@@ -92,6 +94,7 @@ void copy_row_scaled(Weights& weights, const gguf::File& file, ThreadPool& pool)
   for_each_matrix(weights, [&](Matrix& w) {
     if (!is_row_scaled(w)) return;
     w.scale *= copies.try_emplace(w.data, copy_for(w)).first->second.scale;
+    if (!std::isfinite(w.scale)) refuse(w, "their scale times the tensor's own is not a finite number", file);
   });
   weights.row_scaled_copies = copy_matrices(
       weights, {.purpose = "a copy of the weights in a type that is multiplied",

@@ -138,6 +138,15 @@ TEST_P(RowScaledModel, IsRefusedWhereItIsDamagedOrCutShort) {
   EXPECT_TRUE(is_refused(m, {"tensor output.weight: needs "}));
 }
 
+TEST(RowScaledModels, WhoseScaleOverflowsWithTheTensorsOwnIsRefused) {
+  SmallModel m("llama");
+  SmallTensor& t = m.tensor("blk.1.attn_k.weight");
+  t.type = kIq2Bn;
+  t.data = pack_row_scaled(kIq2Bn, draw_trits(t.n_elements(), 3), std::vector<float>(t.dims[1], 1e30F));
+  m.add(f32_tensor("blk.1.attn_k.scale", 1e30F));
+  EXPECT_TRUE(is_refused(m, {"tensor blk.1.attn_k.weight: ", "is not a finite number"}));
+}
+
 TEST(RowScaledModels, OfDifferingScalesThatAreNoF16IsRefusedByItsTensor) {
   SmallModel m("llama");
   SmallTensor& t = m.tensor("blk.1.attn_k.weight");

@@ -41,7 +41,7 @@ struct TensorSummary {
   std::uint32_t type_id = 0;
   std::string type;                 // "I2_S"; "type 77" for what nobody knows
   std::string unread;               // why it is not; empty: it is, or the file is damaged
-  bool has_codes = false;           // of one or two bits, in blocks that have a scale each
+  bool has_codes = false;           // of one or two bits, in blocks or rows that have a scale each
   std::optional<double> zero_rate;  // of ternary tensors, I2_S or in blocks
   std::uint64_t bytes = 0;          // of its data; 0 in a damaged file
   std::optional<float> scale;       // of ternary tensors
