@@ -103,7 +103,7 @@ class GgufSource : public Source {
   }
 
   bool read_coded(std::size_t tensor, std::uint64_t row, quant::CodedRow& out) const override {
-    if (!quant::has_coded_rows(matrices_[tensor].type)) return false;
+    if (!quant::reads_coded_rows(matrices_[tensor].type)) return false;
     const RowPlace place = place_of(tensor, row);
     quant::read_coded_row(place.matrix, place.row, out);
     return true;

@@ -21,8 +21,6 @@ namespace {
 using quant::Matrix;
 using quant::TensorType;
 
-bool is_row_scaled(const Matrix& w) { return quant::info(w.type).row_scaled != nullptr; }
-
 // What it becomes, by where it lies in the file.
 struct Copy {
   TensorType type;
@@ -43,20 +41,18 @@ std::optional<float> common_scale(const Matrix& w) {
   return common;
 }
 
+// In blocks the scale of all rows stays outside too: they need not hold it.
 Copy copy_for(const Matrix& w) {
-  if (w.cols % quant::i2_s::kGroup == 0) {
-    if (const auto scale = common_scale(w)) return {TensorType::i2_s, *scale};
-  }
-  return {TensorType::q2_0_64, 1.0F};
+  const std::optional<float> common = common_scale(w);
+  if (w.cols % quant::i2_s::kGroup == 0 && common) return {TensorType::i2_s, *common};
+  return {TensorType::q2_0_64, common.value_or(0) == 0 ? 1.0F : *common};
 }
 
-void refuse(const Matrix& w, std::string_view why, const gguf::File& file) {
+void refuse(const Matrix& w, std::string_view why, std::string_view hint, const gguf::File& file) {
   const auto tensor =
       std::ranges::find(file.tensors(), w.data, [](const gguf::Tensor& t) { return t.extent.data(); });
   throw ModelError(printable(file.name(), kMaxPrintedPath),
-                   "tensor " + printable(tensor->name, kMaxPrintedName) +
-                       ": its rows cannot be multiplied: " + std::string(why),
-                   "take the I2_S file that the model was made from");
+                   "tensor " + printable(tensor->name, kMaxPrintedName) + ": " + std::string(why), hint);
 }
 
 void fill(const Matrix& from, const Copy& copy, std::byte* to, const gguf::File& file, ThreadPool& pool) {
@@ -83,22 +79,33 @@ void fill(const Matrix& from, const Copy& copy, std::byte* to, const gguf::File&
         });
     file.give_back({from.data + at * in_file, n * in_file});
   }
-  if (worst != quant::CodedFit::exact) refuse(from, quant::reason_of(worst), file);
+  if (worst != quant::CodedFit::exact) {
+    refuse(from,
+           "the scales of its rows differ, and are not all numbers of 16 bits, as they would have to be to "
+           "multiply it",
+           "bitnet convert FILE -o NEW --type q2_0 rounds them, and says by how much", file);
+  }
   if (copy.type == TensorType::i2_s) quant::i2_s::write_tail(copy.scale, to + from.rows * in_copy);
 }
 
 }  // namespace
 
 void copy_row_scaled(Weights& weights, const gguf::File& file, ThreadPool& pool) {
+  // A row of the embedding is looked up where it lies, if it is by itself there.
+  const auto is_copied = [&](const Matrix& w) {
+    const quant::RowScaledType* const type = quant::info(w.type).row_scaled;
+    return type != nullptr && (&w != &weights.token_embd || type->rows_together > 1);
+  };
   Copies copies;
   for_each_matrix(weights, [&](Matrix& w) {
-    if (!is_row_scaled(w)) return;
+    if (!is_copied(w)) return;
     w.scale *= copies.try_emplace(w.data, copy_for(w)).first->second.scale;
-    if (!std::isfinite(w.scale)) refuse(w, "their scale times the tensor's own is not a finite number", file);
+    if (!std::isfinite(w.scale))
+      refuse(w, "the scale of its rows times its own is not a finite number", "the file is damaged", file);
   });
   weights.row_scaled_copies = copy_matrices(
       weights, {.purpose = "a copy of the weights in a type that is multiplied",
-                .is_copied = [](const Matrix& w) { return is_row_scaled(w); },
+                .is_copied = is_copied,
                 .copy_of =
                     [&](const Matrix& from) {
                       Matrix to = from;

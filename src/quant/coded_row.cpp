@@ -306,9 +306,9 @@ void CodedRow::resize(std::size_t new_cols, std::size_t new_block) {
   scales.resize(n_blocks());
 }
 
-bool has_coded_rows(TensorType type) {
-  return find_coded_type(type) != nullptr || info(type).row_scaled != nullptr;
-}
+bool has_coded_rows(TensorType type) { return find_coded_type(type) != nullptr; }
+
+bool reads_coded_rows(TensorType type) { return has_coded_rows(type) || info(type).row_scaled != nullptr; }
 
 std::size_t coded_row_bytes(TensorType type, std::size_t cols) {
   return find_coded_type(type)->row_bytes(cols);
@@ -318,7 +318,8 @@ bool read_coded_row(const Matrix& w, std::size_t row, CodedRow& out) {
   if (const RowScaledType* const type = info(w.type).row_scaled) {
     out.codebook = Codebook::ternary;
     out.resize(w.cols, w.cols);
-    out.scales[0] = type->read_row(w, row, out.words.data()) * w.scale;
+    type->read_row(w, row, out.words.data());
+    out.scales[0] = type->scale_of(w, row) * w.scale;
     return true;
   }
   const CodedType* const type = find_coded_type(w.type);

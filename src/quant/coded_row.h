@@ -30,9 +30,10 @@ struct CodedRow {
   void resize(std::size_t new_cols, std::size_t new_block);
 };
 
-// Whether rows of this type can be read so: I2_S and all types with a CodedType, which can be written too,
-// and those with a RowScaledType.
+// Whether rows of this type can be read and written so: I2_S and all types with a CodedType.
 bool has_coded_rows(TensorType type);
+// Whether they can be read so: those, and types with a RowScaledType.
+bool reads_coded_rows(TensorType type);
 // Bytes of a row of such a type; I2_S has a tail behind the last one (i2_s::write_tail).
 std::size_t coded_row_bytes(TensorType type, std::size_t cols);
 

@@ -23,14 +23,17 @@ struct Matrix;
 
 struct RowScaledType {
   static constexpr std::size_t kBlock = 64;  // elements
+  static constexpr std::size_t kBlockWords = kBlock / 16;
 
   std::size_t scale_bytes;
   std::size_t block_bytes;
   std::size_t rows_together;  // a matrix has whole groups of so many
-  // The codes of a row, element j at bits 2 (j % 16) of word j / 16, and its scale. words: [cols / 16]
-  float (*read_row)(const Matrix& w, std::size_t row, std::uint32_t* words);
   float (*scale_of)(const Matrix& w, std::size_t row);
+  // The codes of a block of a row, element j at bits 2 (j % 16) of word j / 16. words: [kBlockWords]
+  void (*read_block)(const Matrix& w, std::size_t row, std::size_t block, std::uint32_t* words);
 
+  // Those of all its blocks. words: [cols / 16]
+  void read_row(const Matrix& w, std::size_t row, std::uint32_t* words) const;
   std::size_t row_bytes(std::size_t cols) const { return scale_bytes + cols / kBlock * block_bytes; }
 };
 

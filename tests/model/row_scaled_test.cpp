@@ -85,6 +85,50 @@ TEST_P(RowScaledModel, OfAScaleForEachRowGivesTheBitsOfQ20) {
   EXPECT_EQ(logits(m), logits(in_q2_0));
 }
 
+// Rows that are no whole groups of I2_S, with one scale that is no f16 number.
+TEST_P(RowScaledModel, OfOneScaleATensorNeedsNoRowsOf128) {
+  const SmallShape shape{.hidden = 192, .heads = 3, .kv_heads = 3, .ffn = 320};
+  SmallModel m("llama", shape);
+  SmallModel in_q2_0("llama", shape);
+  unsigned seed = 0;
+  for (SmallTensor& t : m.tensors()) {
+    if (t.type != kI2S) continue;
+    const auto trits = draw_trits(t.n_elements(), ++seed);
+    const float scale = GetParam() == kIq1Bn ? f16_to_f32(f32_to_f16(0.0123F)) : 0.0123F;
+    SmallTensor& other = in_q2_0.tensor(t.name);
+    other.type = kQ2_0;
+    other.data = pack_q2_0(trits, std::vector<float>(t.dims[1], 1.0F));
+    in_q2_0.add(f32_tensor(t.name.substr(0, t.name.size() - 6) + "scale", scale));
+    t.type = GetParam();
+    t.data = pack_row_scaled(GetParam(), trits, std::vector<float>(t.dims[1], scale));
+  }
+  EXPECT_EQ(logits(m), logits(in_q2_0));
+}
+
+// One that is only looked up may have any scales.
+TEST_P(RowScaledModel, MayHaveAnEmbeddingWithAScaleForEachRow) {
+  SmallModel m("llama");
+  SmallTensor head = m.tensor("token_embd.weight");
+  head.name = "output.weight";
+  m.add(head);
+  SmallModel in_f32 = m;
+  SmallTensor& t = m.tensor("token_embd.weight");
+  const auto trits = draw_trits(t.n_elements(), 3);
+  std::vector<float> scales(t.dims[1]);
+  std::vector<float> values(t.n_elements());
+  for (std::size_t r = 0; r < scales.size(); ++r) {
+    scales[r] = 0.1F * static_cast<float>(1 + r % 7);
+    // A group of four is copied, to blocks of f16.
+    if (GetParam() != kIq2Bn) scales[r] = f16_to_f32(f32_to_f16(scales[r]));
+    for (std::size_t i = 0; i < t.dims[0]; ++i)
+      values[r * t.dims[0] + i] = scales[r] * trits[r * t.dims[0] + i];
+  }
+  in_f32.tensor("token_embd.weight").set_f32(values);
+  t.type = GetParam();
+  t.data = pack_row_scaled(GetParam(), trits, scales);
+  EXPECT_EQ(logits(m), logits(in_f32));
+}
+
 // An embedding that is the head as well, with rows of zeros whose scale is 0.
 TEST_P(RowScaledModel, MayHaveItsEmbeddingInThemToo) {
   SmallModel in_i2s("bitnet-b1.58", {.vocab = 300});
@@ -156,8 +200,7 @@ TEST(RowScaledModels, OfDifferingScalesThatAreNoF16IsRefusedByItsTensor) {
   EXPECT_TRUE(loads(m));
   scales[3] = 0.3F;
   t.data = pack_row_scaled(kIq2Bn, draw_trits(t.n_elements(), 3), scales);
-  EXPECT_TRUE(
-      is_refused(m, {"tensor blk.1.attn_k.weight: its rows cannot be multiplied", "take the I2_S file"}));
+  EXPECT_TRUE(is_refused(m, {"tensor blk.1.attn_k.weight: the scales of its rows differ", "--type q2_0"}));
 }
 
 }  // namespace

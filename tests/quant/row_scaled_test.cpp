@@ -77,6 +77,8 @@ TEST_P(RowScaled, RowsOfOneScaleAreThoseOfI2S) {
   std::fill_n(drawn.scales.begin(), 4, 0.625F);
   const auto bytes = pack_row_scaled(GetParam(), drawn.trits, drawn.scales);
   const Matrix w{type().type, 4, 256, bytes.data()};
+  EXPECT_TRUE(reads_coded_rows(w.type));
+  EXPECT_FALSE(has_coded_rows(w.type));
   CodedRow codes;
   for (std::size_t r = 0; r < 4; ++r) {
     read_coded_row(w, r, codes);
