@@ -79,6 +79,8 @@ void fill(const Matrix& from, const Copy& copy, std::byte* to, const gguf::File&
         });
     file.give_back({from.data + at * in_file, n * in_file});
   }
+  if (worst == quant::CodedFit::missing_code)
+    refuse(from, quant::reason_of(worst), "the file is damaged", file);
   if (worst != quant::CodedFit::exact) {
     refuse(from,
            "the scales of its rows differ, and are not all numbers of 16 bits, as they would have to be to "

@@ -2,15 +2,12 @@
 // and iqk_quantize.cpp). Nothing multiplies them: at loading they become I2_S, or blocks with scales.
 //
 //   IQ2_BN      a row is its scale, f32, and blocks of 64 elements in 16 bytes: element j in byte j % 16 at
-//   bits
-//               2 (j / 16). Code 0 is -1, 1 is 0, 2 is +1; 3 never occurs
+//               bits 2 (j / 16). Code 0 is -1, 1 is 0, 2 is +1; 3 never occurs
 //   IQ2_BN_R4   the same of four rows together: their four scales, then blocks of 64 columns in 64 bytes:
-//   element j
-//               of row r in byte 16 (j / 16) + 4 r + j % 4 at bits 2 (j % 16 / 4)
+//               element j of row r in byte 16 (j / 16) + 4 r + j % 4 at bits 2 (j % 16 / 4)
 //   IQ1_BN      a row is its scale, f16, and blocks of 64 elements in 13 bytes of base 3 (quant/base3.h),
-//   whose first
-//               digit is their last element's: element 16 i + 5 k + j, k < 3, is digit 4 - j of byte 3 i + k,
-//               and element 16 i + 15 digit 4 - i of byte 12
+//               whose first digit is their last element's: element 16 i + 5 k + j, k < 3, is digit 4 - j of
+//               byte 3 i + k, and element 16 i + 15 digit 4 - i of byte 12
 #pragma once
 
 #include <cstddef>
