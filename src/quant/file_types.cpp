@@ -36,7 +36,6 @@ constexpr std::array kRefused{
     RefusedType{17, "IQ2_XS", 256, 74},
     RefusedType{18, "IQ3_XXS", 256, 98},
     RefusedType{19, "IQ1_S", 256, 50},
-    RefusedType{20, "IQ4_NL", 32, 18},
     RefusedType{21, "IQ3_S", 256, 110},
     RefusedType{22, "IQ2_S", 256, 82},
     RefusedType{23, "IQ4_XS", 256, 136},

@@ -7,6 +7,7 @@
 #include "quant/float_types.h"
 #include "quant/i2_s.h"
 #include "quant/i8_rows.h"
+#include "quant/iq4_nl.h"
 #include "quant/ptq1_0.h"
 #include "quant/q1_0.h"
 #include "quant/q2_0.h"
@@ -150,6 +151,7 @@ constexpr std::array kTypes{
     block_type<q5_0::Block>(TensorType::q5_0, 6, "Q5_0", q5_0::decode_row),
     block_type<q4_1::Block>(TensorType::q4_1, 3, "Q4_1", q4_1::decode_row),
     block_type<q4_0::Block>(TensorType::q4_0, 2, "Q4_0", q4_0::decode_row, q4_0::encode_row),
+    block_type<iq4_nl::Block>(TensorType::iq4_nl, 20, "IQ4_NL", iq4_nl::decode_row),
     TypeInfo{TensorType::i2_s, 36, "I2_S", i2_s::kGroup, 1, true, i2_s::n_bytes, i2_s::tensor_scale,
              i2_s::decode_row, kTernaryCodes},
     coded_type<q2_0::kBlocksOf64>(TensorType::q2_0_64, 42, "Q2_0", 64),

@@ -27,6 +27,7 @@ enum class TensorType : std::uint8_t {
   q5_0,
   q4_1,
   q4_0,
+  iq4_nl,
   i2_s,
   q2_0_64,
   q2_0_128,

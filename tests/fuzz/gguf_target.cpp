@@ -127,7 +127,7 @@ std::vector<std::string> models() {
     files.push_back(file_of(SmallModel(architecture, kTiny)));
   }
   for (const std::uint32_t type : {test::kTQ1_0, test::kTQ2_0, test::kQ1_0, test::kQ2_0, test::kQ4_0,
-                                   test::kQ4_K, test::kQ8_0, test::kQ6_K})
+                                   test::kIQ4_NL, test::kQ4_K, test::kQ8_0, test::kQ6_K})
     files.push_back(file_with_blocks(type));
   for (const std::uint32_t type : {test::kIq2Bn, test::kIq2BnR4, test::kIq1Bn}) {
     files.push_back(file_with_row_scales(type, true));

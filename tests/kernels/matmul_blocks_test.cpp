@@ -45,14 +45,16 @@ class MatmulBlocks : public ::testing::TestWithParam<std::tuple<std::string, std
   std::uint32_t type() const { return std::get<1>(GetParam()); }
 };
 
-INSTANTIATE_TEST_SUITE_P(
-    Backends, MatmulBlocks,
-    ::testing::Combine(::testing::ValuesIn(backend_list()),
-                       ::testing::Values(test::kQ8_0, test::kQ6_K, test::kQ4_0, test::kQ5_K, test::kQ4_K,
-                                         test::kQ3_K, test::kQ2_K, test::kQ5_1, test::kQ5_0, test::kQ4_1)),
-    [](const auto& i) {
-      return std::get<0>(i.param) + "_" + std::string(test::block_type(std::get<1>(i.param)).name);
-    });
+INSTANTIATE_TEST_SUITE_P(Backends, MatmulBlocks,
+                         ::testing::Combine(::testing::ValuesIn(backend_list()),
+                                            ::testing::Values(test::kQ8_0, test::kQ6_K, test::kQ4_0,
+                                                              test::kQ5_K, test::kQ4_K, test::kQ3_K,
+                                                              test::kQ2_K, test::kQ5_1, test::kQ5_0,
+                                                              test::kQ4_1, test::kIQ4_NL)),
+                         [](const auto& i) {
+                           return std::get<0>(i.param) + "_" +
+                                  std::string(test::block_type(std::get<1>(i.param)).name);
+                         });
 
 // Every element by itself: the product with a vector that is 1 there and 0 elsewhere.
 TEST_P(MatmulBlocks, EachElementIsTheValueThatTheFormatSays) {

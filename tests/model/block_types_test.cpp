@@ -46,7 +46,7 @@ class BlockTypes : public ::testing::TestWithParam<std::uint32_t> {
 
 INSTANTIATE_TEST_SUITE_P(Types, BlockTypes,
                          ::testing::Values(kQ8_0, kQ6_K, kQ4_0, kQ5_K, kQ4_K, kQ3_K, kQ2_K, kQ5_1, kQ5_0,
-                                           kQ4_1),
+                                           kQ4_1, kIQ4_NL),
                          [](const auto& i) { return std::string(block_type(i.param).name); });
 
 // The same bits: nothing but the way the values are stored differs.

@@ -92,8 +92,8 @@ TEST_P(WithMinima, AnotherScaleThatIsNotFiniteIsFoundToo) {
 
 INSTANTIATE_TEST_SUITE_P(Types, BlockType,
                          ::testing::Values(kQ8_0, kQ6_K, kQ4_0, test::kQ5_K, test::kQ4_K, test::kQ3_K,
-                                           test::kQ2_K, test::kQ5_1, test::kQ5_0, test::kQ4_1, test::kTQ1_0,
-                                           test::kTQ2_0, test::kQ1_0, test::kQ2_0, test::kPQ2_0,
+                                           test::kQ2_K, test::kQ5_1, test::kQ5_0, test::kQ4_1, test::kIQ4_NL,
+                                           test::kTQ1_0, test::kTQ2_0, test::kQ1_0, test::kQ2_0, test::kPQ2_0,
                                            test::kPTQ1_0),
                          [](const auto& i) { return std::string(test::block_type(i.param).name); });
 
@@ -159,6 +159,16 @@ TEST(Q4_K, KnownBytesHoldTwoElementsThirtyTwoApart) {
   want[6] = 3 * 4;
   want[159] = 23 * 15;
   EXPECT_EQ(decode_one(test::kQ4_K, bytes), want);  // scale 1 is 0
+}
+
+TEST(IQ4_NL, AKnownByteHoldsTwoElementsSixteenApart) {
+  std::vector<std::byte> bytes(18);
+  bytes[1] = std::byte{0x3C};      // d = 1
+  bytes[2 + 5] = std::byte{0x8F};  // element 5 and element 21
+  std::vector<float> want(32, -127.0F);
+  want[5] = 113;
+  want[21] = 1;
+  EXPECT_EQ(decode_one(test::kIQ4_NL, bytes), want);
 }
 
 TEST(Q5_0, KnownBitsAreTheFifthOfTheirElements) {

@@ -67,8 +67,8 @@ double relative_error(const std::vector<float>& values, const std::vector<float>
 }
 
 TEST(EncodeRow, EveryTypeOfFilesIsWrittenByItOrAsCodesButForThoseThatAreOnlyRead) {
-  const std::set<TensorType> others{q5_k, q4_k,   q3_k,      q2_k,   q5_1,    q5_0,
-                                    q4_1, iq2_bn, iq2_bn_r4, iq1_bn, i8_rows, lanes};
+  const std::set<TensorType> others{q5_k,   q4_k,   q3_k,      q2_k,   q5_1,    q5_0, q4_1,
+                                    iq4_nl, iq2_bn, iq2_bn_r4, iq1_bn, i8_rows, lanes};
   for (const TypeInfo& type : all_types()) {
     const int ways = (type.encode_row != nullptr) + has_coded_rows(type.type);
     EXPECT_EQ(ways, others.contains(type.type) ? 0 : 1) << type.name;

@@ -37,6 +37,7 @@ TEST(FileTypes, AreFoundByTheirGgmlIdAndNothingElseIs) {
                                                                                    {12, "Q4_K"},
                                                                                    {13, "Q5_K"},
                                                                                    {14, "Q6_K"},
+                                                                                   {20, "IQ4_NL"},
                                                                                    {30, "BF16"},
                                                                                    {34, "TQ1_0"},
                                                                                    {35, "TQ2_0"},
@@ -47,7 +48,7 @@ TEST(FileTypes, AreFoundByTheirGgmlIdAndNothingElseIs) {
     EXPECT_EQ(type_at(stored(id, 1)), name);  // whatever the room: that it is too little is told elsewhere
     EXPECT_EQ(name_of_type(stored(id, 1)), name);
   }
-  for (const std::uint32_t id : {9U, 15U, 20U, 24U, 37U, 38U, 39U, 40U, 99U, 0xFFFFFFFFU}) {
+  for (const std::uint32_t id : {9U, 15U, 23U, 24U, 37U, 38U, 39U, 40U, 99U, 0xFFFFFFFFU}) {
     EXPECT_EQ(find_type(id), nullptr) << id;
     EXPECT_EQ(find_type(stored(id, kMuchRoom)), nullptr) << id;
   }
@@ -118,8 +119,8 @@ TEST(FileTypes, ARefusalNamesTheTypeAndWhatToDo) {
   EXPECT_TRUE(says(describe(38), "TL1"));
   EXPECT_TRUE(says(describe(39), "TL2"));
   EXPECT_TRUE(says(describe_refused_type(stored(39, 4 * 80 * 17)), "type 39, MXFP4, is not read"));
-  EXPECT_TRUE(says(describe(20), "IQ4_NL"));
-  EXPECT_TRUE(says(describe(20), "requantize"));
+  EXPECT_TRUE(says(describe(23), "IQ4_XS"));
+  EXPECT_TRUE(says(describe(23), "requantize"));
   EXPECT_TRUE(says(describe(777), "777"));
   for (const char* name : {"F32", "Q6_K", "I2_S", "TQ1_0", "Q2_0 (128)"})
     EXPECT_TRUE(says(describe(777), name));
@@ -149,8 +150,8 @@ TEST(FileTypes, HaveASizeWhetherTheyAreReadOrNot) {
   // Nothing is known of these, or nothing fits: all there is.
   EXPECT_EQ(n_bytes_of_type(stored(38, 1000)), 1000U);
   EXPECT_EQ(n_bytes_of_type(stored(777, 1000)), 1000U);
-  EXPECT_EQ(n_bytes_of_type(stored(20, 1000)), 1000U);
-  EXPECT_EQ(n_bytes_of_type(stored(20, 1000, 4, 100)), 1000U);
+  EXPECT_EQ(n_bytes_of_type(stored(23, 1000)), 1000U);
+  EXPECT_EQ(n_bytes_of_type(stored(23, 1000, 4, 100)), 1000U);
   EXPECT_EQ(n_bytes_of_type(stored(28, 1000, std::uint64_t{1} << 60, 1)), 1000U);  // 2^63 bytes
   EXPECT_EQ(name_of_type(stored(777, 1000)), "type 777");
 }

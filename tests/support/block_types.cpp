@@ -63,6 +63,16 @@ void put_q4_0(std::byte* block, std::mt19937& random, std::vector<float>& values
   }
 }
 
+void put_iq4_nl(std::byte* block, std::mt19937& random, std::vector<float>& values) {
+  constexpr int kSteps[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
+  const double d = put_half(block, random);
+  for (std::size_t j = 0; j < 32; ++j) {
+    const unsigned q = random() % 16;
+    put(block[2 + j % 16], j < 16 ? 0 : 4, q);
+    values.push_back(exact(d * kSteps[q]));
+  }
+}
+
 // A product of whole numbers and halves that a float holds, less another one, rounded once.
 float difference(double product, double minimum) { return exact(product) - exact(minimum); }
 
@@ -272,6 +282,7 @@ struct BlockFormat {
 constexpr BlockFormat kFormats[]{
     {kQ4_0, {32, 18, 0}, put_q4_0},
     {kQ8_0, {32, 34, 0}, put_q8_0},
+    {kIQ4_NL, {32, 18, 0}, put_iq4_nl},
     {kQ4_1, {32, 20, 0, 2}, put_q4_1},
     {kQ5_0, {32, 22, 0}, put_q5_0},
     {kQ5_1, {32, 24, 0, 2}, put_q5_1},

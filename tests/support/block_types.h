@@ -20,6 +20,7 @@ inline constexpr std::uint32_t kQ3_K = 11;
 inline constexpr std::uint32_t kQ4_K = 12;
 inline constexpr std::uint32_t kQ5_K = 13;
 inline constexpr std::uint32_t kQ6_K = 14;
+inline constexpr std::uint32_t kIQ4_NL = 20;
 inline constexpr std::uint32_t kTQ1_0 = 34;
 inline constexpr std::uint32_t kTQ2_0 = 35;
 inline constexpr std::uint32_t kQ1_0 = 41;

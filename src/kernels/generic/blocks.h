@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "quant/iq4_nl.h"
 #include "quant/q4_0.h"
 #include "quant/q4_1.h"
 #include "quant/q5_0.h"
@@ -97,5 +98,29 @@ template <typename V>
 using Q5_0 = Halves<V, quant::q5_0::Block>;
 template <typename V>
 using Q5_1 = Halves<V, quant::q5_1::Block>;
+
+template <typename V>
+class IQ4_NL {
+ public:
+  using Block = quant::iq4_nl::Block;
+
+  void open(const Block& block) {
+    block_ = &block;
+    d_ = V::broadcast_f16(&block.d);
+  }
+  template <std::size_t Part>
+  Values<V> values() const {
+    std::int8_t steps[32];
+    for (std::size_t i = 0; i < 16; ++i) {
+      steps[i] = quant::iq4_nl::kSteps[block_->q[i] & 15];
+      steps[i + 16] = quant::iq4_nl::kSteps[block_->q[i] >> 4];
+    }
+    return {V::load_i8(steps) * d_, V::load_i8(steps + 16) * d_};
+  }
+
+ private:
+  const Block* block_;
+  V d_;
+};
 
 }  // namespace bitnet::kernels::generic

@@ -322,6 +322,8 @@ Decode* decoder_of(quant::TensorType type) {
       return decode_blocks<Q5_0<V>>;
     case quant::TensorType::q4_1:
       return decode_blocks<Q4_1<V>>;
+    case quant::TensorType::iq4_nl:
+      return decode_blocks<IQ4_NL<V>>;
     default:
       return nullptr;
   }
