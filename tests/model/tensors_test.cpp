@@ -81,7 +81,7 @@ TEST(Tensors, ThatHaveNoPlaceInTheGraphAreRefused) {
 
 TEST(Tensors, OfTypesThatAreNotReadAreRefusedByName) {
   for (const auto& [id, type] : {std::pair{9U, "Q8_1"},
-                                 {20U, "IQ4_NL"},
+                                 {23U, "IQ4_XS"},
                                  {15U, "Q8_K"},
                                  {37U, "I8_S"},
                                  {38U, "TL1"},
