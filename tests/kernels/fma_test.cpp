@@ -59,6 +59,24 @@ TEST(Fma, RoundsOnceWhereTheSumIsHalfwayOrNearlyThere) {
   }
 }
 
+// So little that a double does not hold the sum: rounding that to a float would be a second time.
+TEST(Fma, RoundsOnceWhereTheSumIsHalfwayButForVeryLittle) {
+  Draw draw;
+  for (int i = 0; i < kDraws; ++i) {
+    // A product of 25 bits, the last of them set: halfway between two floats.
+    const auto a = static_cast<float>(draw.bits(13) | 0x1801U);
+    const auto b = static_cast<float>(draw.bits(12) | 0xC01U);
+    const float little = draw.of_bits(1 + draw.bits(4), 1) * 0x1p-60F;
+    for (const float sign : {1.0F, -1.0F}) expect_rounded_once(sign * a, b, little);
+    // Half of the last bit of c, less or more by 2^-46 of itself.
+    const float c = std::fabs(draw.of_bits(24, 0));
+    for (const float more : {0x1p-23F, -0x1p-23F}) {
+      expect_rounded_once(0.5F + 0.5F * more, 1.0F - more, c);
+      expect_rounded_once(0.5F + 0.5F * more, more - 1.0F, c);
+    }
+  }
+}
+
 TEST(Fma, RoundsOnceWhereMostOfTheProductIsTakenAway) {
   Draw draw;
   for (int i = 0; i < kDraws; ++i) {
