@@ -31,6 +31,8 @@ namespace {
 constexpr std::string_view kDamaged = "the file is damaged: download it again";
 constexpr std::string_view kBadScale = "has a scale that is not a finite number";
 constexpr std::string_view kNotFinite = "is not a finite number";
+constexpr std::string_view kBadCodeOrScale =
+    "holds the code 3, which stands for nothing, or a scale that is not finite";
 constexpr DataCheck kTernaryCodes{i2_s::find_bad_code, "element",
                                   "holds the code 3, which stands for nothing",
                                   "the file is damaged, or holds another format: bitnet inspect says more"};
@@ -76,9 +78,7 @@ std::uint64_t n_bytes_of_row_scaled(std::uint64_t rows, std::uint64_t cols) {
 
 template <const RowScaledType& type>
 constexpr TypeInfo row_scaled_type(TensorType of, std::uint32_t id, std::string_view name) {
-  constexpr DataCheck kCheck{find_bad_scaled_row, "row",
-                             "holds the code 3, which stands for nothing, or a scale that is not finite",
-                             kDamaged};
+  constexpr DataCheck kCheck{find_bad_scaled_row, "row", kBadCodeOrScale, kDamaged};
   return {of,
           id,
           name,
@@ -96,9 +96,7 @@ constexpr TypeInfo row_scaled_type(TensorType of, std::uint32_t id, std::string_
 
 // Those of our own metadata, which take rows that end within a block.
 constexpr std::size_t kColumns = 32;
-constexpr DataCheck kCodesAndScales{
-    find_bad_coded_block, "block",
-    "holds the code 3, which stands for nothing, or a scale that is not finite", kDamaged};
+constexpr DataCheck kCodesAndScales{find_bad_coded_block, "block", kBadCodeOrScale, kDamaged};
 
 // Lanes have no size or scale of their own: Matrix::lanes tells.
 std::uint64_t no_bytes(std::uint64_t /*rows*/, std::uint64_t /*cols*/) { return 0; }
