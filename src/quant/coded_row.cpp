@@ -29,15 +29,15 @@ std::uint32_t places_of(unsigned code, std::uint32_t word) {
   return high & low & kLowBits;
 }
 
-// Bit c: whether code c occurs.
-unsigned codes_in(std::span<const std::uint32_t> words) {
-  std::array<std::uint32_t, 4> places{};
-  for (const std::uint32_t word : words) {
-    for (unsigned code = 0; code < places.size(); ++code) places[code] |= places_of(code, word);
+// Whether all codes are among those whose bits are set.
+bool are_among(unsigned known, std::span<const std::uint32_t> words) {
+  for (unsigned code = 0; code < 4; ++code) {
+    if ((known >> code & 1U) != 0) continue;
+    std::uint32_t places = 0;
+    for (const std::uint32_t word : words) places |= places_of(code, word);
+    if (places != 0) return false;
   }
-  unsigned codes = 0;
-  for (unsigned code = 0; code < places.size(); ++code) codes |= (places[code] != 0 ? 1U : 0U) << code;
-  return codes;
+  return true;
 }
 
 // Sixteen codes of one bit as those of ternary, -1 and +1.
@@ -173,9 +173,7 @@ class RowWriter {
 
   bool has_scales() const { return type_.scale_at != CodedType::kNoScale; }
 
-  bool knows_all(std::span<const std::uint32_t> words) const {
-    return recoding_.known == 0b1111 || (codes_in(words) & ~recoding_.known) == 0;
-  }
+  bool knows_all(std::span<const std::uint32_t> words) const { return are_among(recoding_.known, words); }
 
   // A scale as blocks of the type hold it.
   StoredScale stored_scale(float want) {
@@ -201,8 +199,10 @@ class RowWriter {
 
   CodedFit write_block(std::size_t begin, std::byte* out) {
     const std::size_t n = std::min(type_.block, row_.cols - begin);
-    const std::size_t first = begin / row_.block;
-    const std::size_t last = (begin + n - 1) / row_.block;
+    // Rows with one scale are what most conversions write: they do without the divisions.
+    const bool has_one = row_.block >= row_.cols;
+    const std::size_t first = has_one ? 0 : begin / row_.block;
+    const std::size_t last = has_one ? 0 : (begin + n - 1) / row_.block;
     const float scale = row_.scales[first];
     bool fits = knows_all_;
     for (std::size_t i = first + 1; i <= last; ++i) fits &= row_.scales[i] == scale;

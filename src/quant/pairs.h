@@ -75,6 +75,9 @@ inline __m128i scatter_pairs(__m128i lanes) {
   return _mm_and_si128(_mm_or_si128(v, _mm_slli_epi16(v, 6)), _mm_set1_epi8(0x03));
 }
 
+// What every processor of a kind can do; the functions below choose.
+namespace everywhere {
+
 // Four words of the codes that 64 bytes have at this bit and the next.
 inline void read_pairs_at(unsigned bit, const std::byte* bytes, std::uint32_t* words) {
   const __m128i shift = _mm_cvtsi32_si128(static_cast<int>(bit));
@@ -118,7 +121,11 @@ void write_pairs(const std::uint32_t* words, std::byte* out) {
   for (unsigned i = 0; i < 2; ++i) _mm_storeu_si128(reinterpret_cast<__m128i*>(out) + i, bytes[i]);
 }
 
+}  // namespace everywhere
+
 #else
+
+namespace everywhere {
 
 inline void read_pairs_at(unsigned bit, const std::byte* bytes, std::uint32_t* words) {
   for (std::size_t i = 0; i < 4; ++i) {
@@ -154,6 +161,17 @@ void write_pairs(const std::uint32_t* words, std::byte* out) {
   std::memcpy(out, bytes.data(), sizeof bytes);
 }
 
+}  // namespace everywhere
+
 #endif
+
+// By AVX2 where the processor has it.
+template <PairOrder order>
+void read_pairs(const std::byte* in, std::uint32_t* words);
+template <PairOrder order>
+void write_pairs(const std::uint32_t* words, std::byte* out);
+// The codes that bytes have at this bit and the next, in sequence, for whole groups of 64; returns how many
+// bytes these are.
+std::size_t read_row_of_pairs(unsigned bit, const std::byte* bytes, std::size_t n, std::uint32_t* words);
 
 }  // namespace bitnet::quant

@@ -16,16 +16,13 @@ constexpr std::size_t kWordElements = 16;
 
 void unpack_row(std::span<const std::byte> bytes, unsigned which, std::uint32_t* words) {
   const unsigned bit = 2 * which;
-  const std::size_t whole = bytes.size() / kStep * kStep;
-  for (std::size_t i = 0; i < whole; i += kStep) {
-    quant::read_pairs_at(bit, bytes.data() + i, words + i / kWordElements);
-  }
+  const std::size_t whole = quant::read_row_of_pairs(bit, bytes.data(), bytes.size(), words);
   const auto rest = bytes.subspan(whole);
   if (rest.empty()) return;
   std::array<std::byte, kStep> last{};
   std::array<std::uint32_t, kStep / kWordElements> last_words{};
   std::ranges::copy(rest, last.begin());
-  quant::read_pairs_at(bit, last.data(), last_words.data());
+  quant::read_row_of_pairs(bit, last.data(), last.size(), last_words.data());
   std::copy_n(last_words.data(), (rest.size() + kWordElements - 1) / kWordElements,
               words + whole / kWordElements);
 }
