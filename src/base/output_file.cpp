@@ -165,8 +165,11 @@ void OutputFile::write(std::span<const std::byte> bytes) {
 void OutputFile::write(std::string_view text) { write(std::as_bytes(std::span(text))); }
 
 void OutputFile::write_at(std::uint64_t offset, std::span<const std::byte> bytes) const {
+  // One thread at a time writes to a file: what has much to write lets others in between.
+  constexpr std::size_t kAtOnce = std::size_t{1} << 18;
   while (!bytes.empty()) {
-    const ssize_t n = ::pwrite(descriptor_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    const ssize_t n =
+        ::pwrite(descriptor_, bytes.data(), std::min(bytes.size(), kAtOnce), static_cast<off_t>(offset));
     if (n >= 0) {
       bytes = bytes.subspan(static_cast<std::size_t>(n));
       offset += static_cast<std::uint64_t>(n);
