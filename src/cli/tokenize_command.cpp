@@ -153,7 +153,10 @@ bool print_pieces(const Tokenizer& tokenizer, const std::vector<TokenSpan>& span
 
 std::string ids_line(const std::vector<TokenId>& ids) {
   std::string line;
-  for (const TokenId id : ids) fmt::format_to(std::back_inserter(line), "{} ", to_int(id));
+  for (const TokenId id : ids) {
+    const fmt::format_int digits(to_int(id));
+    line.append(digits.data(), digits.size()).push_back(' ');
+  }
   if (!line.empty()) line.pop_back();
   return line;
 }
