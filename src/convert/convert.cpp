@@ -4,11 +4,14 @@
 #include <cmath>
 #include <filesystem>
 #include <functional>
+#include <future>
+#include <iterator>
 #include <optional>
 #include <system_error>
 
 #include "base/file_node.h"
 #include "base/memory_room.h"
+#include "base/no_signals.h"
 #include "base/printable.h"
 #include "bitnet/error.h"
 #include "convert/output_parts.h"
@@ -111,8 +114,8 @@ void warn_of_losses(const Plan& plan, const Proof& proof, std::vector<std::strin
 }
 
 // What a folder says of the model and its tokenizer, as the engine reads it: throws ModelError in the
-// folder's name where it is refused.
-void require_readable(const Source& source, const std::string& result, std::vector<std::string>& warnings) {
+// folder's name where it is refused; returns warnings.
+std::vector<std::string> require_readable(const Source& source, const std::string& result) {
   const gguf::File file = gguf::File::open(result);
   std::optional<FileTokenizer> tokenizer;
   try {
@@ -123,12 +126,13 @@ void require_readable(const Source& source, const std::string& result, std::vect
     throw ModelError(printable(source.name(), kMaxPrintedPath),
                      "what it would become is refused by the engine: " + std::string(e.what()));
   }
-  for (const std::string& warning : tokenizer->warnings) warnings.push_back(warning);
+  std::vector<std::string> warnings = tokenizer->warnings;
   try {
     require_text(source.name(), tokenizer->spelling);
   } catch (const ModelError& e) {
     warnings.emplace_back(e.what());
   }
+  return warnings;
 }
 
 }  // namespace
@@ -186,12 +190,19 @@ ConvertReport convert(const Source& source, const std::string& output, const Con
     require_room(address_space_room(), layout.n_bytes(), {"mapping the new file, which is read back"});
     OutputParts files(report.outputs, layout);
     write_tensors(source, plan, layout, files, pool, phase("writing", 0, kWritten));
+    // A vocabulary takes a tenth of a second to build, and one thread.
+    const bool is_new = source.runnable_file().empty();
+    std::future<std::vector<std::string>> warnings;
+    if (is_new) {
+      const NoSignals none;  // for the thread, as for the pool's
+      warnings = std::async(pool.n_threads() > 1 ? std::launch::async : std::launch::deferred,
+                            [&] { return require_readable(source, files.readable_name()); });
+    }
     proof =
         prove(source, plan, layout, files.readable_name(), pool, phase("reading back", kWritten, kProved));
     report.failure = proof.failure;
     if (!report.failure) warn_of_losses(plan, proof, report.warnings);
-    const bool is_new = source.runnable_file().empty();
-    if (!report.failure && is_new) require_readable(source, files.readable_name(), report.warnings);
+    if (!report.failure && is_new) std::ranges::copy(warnings.get(), std::back_inserter(report.warnings));
     if (!report.failure && options.verify_prompt) {
       run_both(options, source, files.readable_name(), on_progress, report);
     }
