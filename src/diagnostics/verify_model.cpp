@@ -2,6 +2,7 @@
 #include <array>
 #include <bit>
 #include <chrono>
+#include <cmath>
 #include <functional>
 #include <memory>
 #include <utility>
@@ -13,6 +14,7 @@
 #include "diagnostics/benchmark.h"
 #include "diagnostics/kernel_checks.h"
 #include "diagnostics/verify.h"
+#include "engine/session_choices.h"
 #include "engine/session_impl.h"
 #include "model/model_impl.h"
 
@@ -132,6 +134,7 @@ class ModelCheck {
       VerifyRow search{row.backend, "best logits by the screened head"};
       const auto look = [&](Position p, std::span<const float> logits) {
         if (t == 0) {
+          require_finite(std::span(ids).first(to_index(p) + 1), logits);
           reference.insert(reference.end(), logits.begin(), logits.end());
         } else if (first_difference(logits, std::span(reference).subspan(to_index(p) * vocab, vocab))) {
           differs_at = std::min(differs_at, to_index(p));
@@ -170,6 +173,14 @@ class ModelCheck {
       if (search.n_checks > 0) report_.rows.push_back(std::move(search));
     }
     return true;
+  }
+
+  // What comes of values that are no numbers is each instruction set's to say, and nothing to compare. Where
+  // kernels differ already they may be the cause.
+  void require_finite(std::span<const TokenId> ids, std::span<const float> logits) const {
+    if (!report_.failures.empty()) return;
+    if (std::ranges::all_of(logits, [](float logit) { return std::isfinite(logit); })) return;
+    not_finite(model_.impl(), ids, position_text(ids.size() - 1)).raise();
   }
 
   static constexpr double kKernelsShare = 0.5;  // of the time, about

@@ -123,6 +123,21 @@ std::string format_table(const Trace& trace) {
   return text;
 }
 
+// A trace is what one looks into when numbers have gone: it is made all the same.
+void warn_of_no_numbers(const Trace& trace) {
+  for (std::size_t i = 0; i < trace.tensors.size(); ++i) {
+    const std::vector<float>& values = trace.values[i];
+    const auto bad = std::ranges::find_if(values, [](float v) { return !std::isfinite(v); });
+    if (bad == values.end()) continue;
+    const TraceTensor& t = trace.tensors[i];
+    const std::size_t at = static_cast<std::size_t>(bad - values.begin());
+    log_warn(
+        "values are not finite, first in {}, row {}, column {}; the file is damaged or was converted wrongly",
+        t.name, at / t.cols, at % t.cols);
+    return;
+  }
+}
+
 ExitCode trace(const TraceCommandOptions& o) {
   set_verbosity(o.model.quiet, o.model.verbose);
   std::optional<OutputFile> file;
@@ -139,6 +154,7 @@ ExitCode trace(const TraceCommandOptions& o) {
   request.tensors = choose_tensors(o, model, request.ids.size());
   const std::optional<Trace> trace = trace_model(model, o.model, request);
   if (!trace) return ExitCode::interrupted;
+  warn_of_no_numbers(*trace);
   if (!file) {
     write_stdout(format_table(*trace));
     return ExitCode::done;

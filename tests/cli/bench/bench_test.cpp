@@ -201,7 +201,7 @@ TEST(Bench, MarkdownIsATableOfEveryCombination) {
 
 TEST(Bench, TheTableFitsATerminalAndNamesTheMachine) {
   const std::string text =
-      text_of({"bench", "--synthetic", "tiny", "-p", "100", "-n", "100", "-d", "0,300", "-r", "2", "-t", "1",
+      text_of({"bench", "--synthetic", "tiny", "-p", "100", "-n", "10", "-d", "0,300", "-r", "2", "-t", "1",
                "--backend", "auto,scalar", "--head", "exact,screened,int8", "-q"});
   const std::vector<std::string> lines = lines_of(text);
   for (const std::string& line : lines) EXPECT_LE(width_of(line), 80U) << line;
