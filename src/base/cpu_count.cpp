@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <fstream>
 #include <map>
 #include <string>
@@ -35,7 +36,7 @@ std::vector<Cpu> cpus_to_use() {
   if (sched_getaffinity(0, sizeof mask, &mask) != 0) return cpus;
   std::map<std::pair<long, long>, unsigned> n_threads_of;
   for (int number = 0; number < CPU_SETSIZE; ++number) {
-    if (!CPU_ISSET(number, &mask)) continue;
+    if (!CPU_ISSET(static_cast<std::size_t>(number), &mask)) continue;
     Cpu cpu;
     cpu.number = number;
     const std::string folder = "/sys/devices/system/cpu/cpu" + std::to_string(number);

@@ -153,7 +153,7 @@ class ModelCheck {
         if (t == 0 || session.head() != HeadKind::screened) continue;
         ++search.n_checks;
         const auto expected = std::span(reference).subspan(i * vocab, vocab);
-        search.n_failed += are_the_best(session.candidates(kBest), expected) ? 0 : 1;
+        search.n_failed += are_the_best(session.candidates(kBest), expected) ? 0U : 1U;
       }
       row.seconds = seconds_since(start);
       if (t == 0) continue;

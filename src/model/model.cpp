@@ -241,7 +241,7 @@ void Model::Impl::warn_of_shrunk_values() {
   for_each_matrix(weights, [&](const quant::Matrix& w) {
     if (&w == &weights.output && weights.tied_output) return;
     if (!quant::lopsided::may_be(w.type)) return;
-    n += quant::lopsided::count_shrunk(w, 0, std::min(w.rows, kRows)).value_or(0) > 0 ? 1 : 0;
+    n += quant::lopsided::count_shrunk(w, 0, std::min(w.rows, kRows)).value_or(0) > 0 ? 1U : 0U;
   });
   if (n == 0) return;
   info.warnings.push_back("the ternary values of " + std::to_string(n) + (n == 1 ? " matrix" : " matrices") +

@@ -196,7 +196,7 @@ class Evaluator {
     const char first = rest_.front();
     std::size_t length = 1;
     if (first == '\'' || first == '"') {
-      while (length < rest_.size() && rest_[length] != first) length += rest_[length] == '\\' ? 2 : 1;
+      while (length < rest_.size() && rest_[length] != first) length += rest_[length] == '\\' ? 2U : 1U;
       length = std::min(length + 1, rest_.size());
     } else if (is_word_character(first)) {
       while (length < rest_.size() && is_word_character(rest_[length])) ++length;

@@ -112,7 +112,7 @@ std::size_t count_merges_that_apply(const Vocabulary& v, const Tokenizer& tokeni
     const std::string_view left = merge.substr(0, space);
     const std::string_view right = merge.substr(space + 1);
     result.assign(left).append(right);
-    n_apply += is_token(left) && is_token(right) && is_token(result) ? 1 : 0;
+    n_apply += is_token(left) && is_token(right) && is_token(result) ? 1U : 0U;
   }
   return n_sample == 0 ? 0 : n_apply * n / n_sample;
 }

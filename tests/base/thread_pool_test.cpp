@@ -146,7 +146,7 @@ std::vector<int> allowed_cpus() {
   EXPECT_EQ(pthread_getaffinity_np(pthread_self(), sizeof mask, &mask), 0);
   std::vector<int> cpus;
   for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-    if (CPU_ISSET(cpu, &mask)) cpus.push_back(cpu);
+    if (CPU_ISSET(static_cast<std::size_t>(cpu), &mask)) cpus.push_back(cpu);
   }
   return cpus;
 }

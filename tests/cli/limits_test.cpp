@@ -115,7 +115,7 @@ TEST_F(CliLimits, ThreadsFollowTheAffinityMask) {
   cpu_set_t one;
   CPU_ZERO(&one);
   for (int cpu = 0; cpu < CPU_SETSIZE && CPU_COUNT(&one) == 0; ++cpu) {
-    if (CPU_ISSET(cpu, &before)) CPU_SET(cpu, &one);
+    if (CPU_ISSET(static_cast<std::size_t>(cpu), &before)) CPU_SET(static_cast<std::size_t>(cpu), &one);
   }
   ASSERT_EQ(sched_setaffinity(0, sizeof one, &one), 0);
   const ChildResult result = run_bitnet({"run", "-v", "-m", kCanary, "-p", "a", "-n", "1"});

@@ -73,8 +73,8 @@ TEST(HeadEffect, IsTheDifferenceOfTheLogitsOfTwoLoadedModels) {
       other_norm += b * b;
     }
     lowest_cosine = std::min(lowest_cosine, dot / std::sqrt(norm * other_norm));
-    same_best += best_of(stored[t], 1) == best_of(copied[t], 1) ? 1 : 0;
-    same_ten += best_of(stored[t], 10) == best_of(copied[t], 10) ? 1 : 0;
+    same_best += best_of(stored[t], 1) == best_of(copied[t], 1) ? 1U : 0U;
+    same_ten += best_of(stored[t], 10) == best_of(copied[t], 10) ? 1U : 0U;
   }
   const LogitsDifference& d = effect.difference;
   EXPECT_EQ(d.n_positions, 32U);

@@ -40,7 +40,7 @@ TEST(KvEffect, IsTheDifferenceOfTheLogitsOfTwoSessions) {
       squares += d * d;
     }
     const auto best = [](std::span<const float> r) { return std::ranges::max_element(r) - r.begin(); };
-    same_best += best(row) == best(want) ? 1 : 0;
+    same_best += best(row) == best(want) ? 1U : 0U;
   });
   const LogitsDifference& d = effect.difference;
   EXPECT_EQ(d.n_positions, kLongestSample);

@@ -39,7 +39,7 @@ void read_keys(const gguf::File& file) {
     require(file.find(file.key(i)).has_value(), "a key is not found");
     if (const auto strings = value.as_strings()) {
       std::size_t n = 0;
-      for (const std::string_view text : *strings) n += text.size() < SIZE_MAX ? 1 : 0;
+      for (const std::string_view text : *strings) n += text.size() < SIZE_MAX ? 1U : 0U;
       require(n == strings->size(), "an array has more or fewer strings than it says");
     }
     if (const auto numbers = value.as_numbers()) {

@@ -36,7 +36,7 @@ TEST(HostileBytes, NoSingleBitFlipInTheHeaderDoesHarm) {
     for (int bit = 0; bit < 8; ++bit) {
       const std::byte mask = std::byte{1} << bit;
       bytes[i] ^= mask;
-      n_refused += refusal(bytes).empty() ? 0 : 1;
+      n_refused += refusal(bytes).empty() ? 0U : 1U;
       bytes[i] ^= mask;
     }
   }

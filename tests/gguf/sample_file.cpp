@@ -51,18 +51,18 @@ std::size_t walk(const gguf::File& file) {
       for (const std::string_view text : *strings) add_text(text);
     }
     if (const auto numbers = value.as_numbers()) {
-      for (std::size_t j = 0; j < numbers->size(); ++j) sum += numbers->at(j) > 0 ? 1 : 0;
+      for (std::size_t j = 0; j < numbers->size(); ++j) sum += numbers->at(j) > 0 ? 1U : 0U;
     }
-    sum += value.as_uint().value_or(0) != 0 ? 1 : 0;
-    sum += value.as_bool().value_or(false) ? 1 : 0;
-    sum += file.find(file.key(i)) ? 1 : 0;
+    sum += value.as_uint().value_or(0) != 0 ? 1U : 0U;
+    sum += value.as_bool().value_or(false) ? 1U : 0U;
+    sum += file.find(file.key(i)) ? 1U : 0U;
   }
   for (const gguf::Tensor& tensor : file.tensors()) {
     add_text(tensor.name);
-    sum += tensor.n_elements() != 0 ? 1 : 0;
+    sum += tensor.n_elements() != 0 ? 1U : 0U;
     sum += std::to_integer<std::size_t>(tensor.extent.front()) +
            std::to_integer<std::size_t>(tensor.extent.back());
-    sum += file.find_tensor(tensor.name) == &tensor ? 1 : 0;
+    sum += file.find_tensor(tensor.name) == &tensor ? 1U : 0U;
   }
   return sum;
 }

@@ -63,7 +63,7 @@ TEST_P(HostileModel, NoBitFlipInTheHeaderDoesHarm) {
     for (int bit = 0; bit < 8; ++bit) {
       const std::byte mask = std::byte{1} << bit;
       byte ^= mask;
-      n_refused += is_refused_or_runs(file.span()) ? 1 : 0;
+      n_refused += is_refused_or_runs(file.span()) ? 1U : 0U;
       byte ^= mask;
     }
   }

@@ -346,7 +346,7 @@ std::size_t HeadSearch::add_reaching(const Search& search, std::size_t block, st
   const std::size_t end = std::min((block + 1) * kRows, head_.rows);
   for (std::size_t row = block * kRows; row < end; ++row) {
     list[n] = static_cast<std::uint32_t>(row);
-    n += search.bound[row] >= search.least ? 1 : 0;
+    n += search.bound[row] >= search.least ? 1U : 0U;
   }
   return n;
 }
@@ -371,7 +371,7 @@ std::size_t HeadSearch::refine(const Search& search, std::size_t bit, std::uint3
       search.estimate[row] += about.scale[row] * (with.weight * sums[i] - with.offset);
       const float slack = with.error_weight * error[row] + (with.norm_weight * about.norm[row] + with.tiny);
       list[n_kept] = row;
-      n_kept += search.estimate[row] + slack >= search.least ? 1 : 0;
+      n_kept += search.estimate[row] + slack >= search.least ? 1U : 0U;
     }
   }
   return n_kept;

@@ -166,7 +166,7 @@ TEST(ChatAnswers, AreProfiledEachByItself) {
   std::size_t n = 0;
   for (const std::string& line : lines_of(err)) {
     EXPECT_TRUE(line.starts_with("profile: ")) << line;
-    n += line.find("down product") != std::string::npos ? 1 : 0;
+    n += line.find("down product") != std::string::npos ? 1U : 0U;
   }
   EXPECT_EQ(n, 2U);
 }

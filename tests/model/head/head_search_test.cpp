@@ -179,7 +179,7 @@ TEST(HeadSearch, LeavesSearchesOutWhereTheyDoNotPay) {
   std::size_t n_tried = 0;
   for (int i = 0; i < 100; ++i) {
     EXPECT_FALSE(search.find({.n_best = 1}, same.data(), logits));
-    n_tried += search.take_counts().bytes > 0 ? 1 : 0;
+    n_tried += search.take_counts().bytes > 0 ? 1U : 0U;
   }
   EXPECT_GT(n_tried, 0U);
   EXPECT_LT(n_tried, 10U);

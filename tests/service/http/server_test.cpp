@@ -188,7 +188,7 @@ TEST(Server, StreamsChoicesThatRunOneAfterAnother) {
   const TestServer server(std::move(options), kOneAtATime);
   const std::vector<Json> events = events_of(server.complete(long_request(4, true)));
   std::size_t n_ended = 0;
-  for (const Json& event : events) n_ended += event["choices"][0]["finish_reason"] == "length" ? 1 : 0;
+  for (const Json& event : events) n_ended += event["choices"][0]["finish_reason"] == "length" ? 1U : 0U;
   EXPECT_EQ(n_ended, 4U);
 }
 

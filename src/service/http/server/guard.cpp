@@ -31,8 +31,9 @@ std::string_view without_brackets(std::string_view host) {
 bool is_same_secret(std::string_view given, std::string_view wanted) {
   unsigned different = given.size() == wanted.size() ? 0 : 1;
   for (std::size_t i = 0; i < given.size(); ++i) {
-    different |= static_cast<unsigned char>(given[i]) ^
-                 static_cast<unsigned char>(wanted.empty() ? '\0' : wanted[i % wanted.size()]);
+    const auto one = static_cast<unsigned char>(given[i]);
+    const auto other = static_cast<unsigned char>(wanted.empty() ? '\0' : wanted[i % wanted.size()]);
+    different |= static_cast<unsigned>(one ^ other);
   }
   return different == 0;
 }
