@@ -6,6 +6,7 @@
 #include <functional>
 #include <future>
 #include <iterator>
+#include <new>
 #include <optional>
 #include <system_error>
 
@@ -115,8 +116,7 @@ void warn_of_losses(const Plan& plan, const Proof& proof, std::vector<std::strin
 
 // What a folder says of the model and its tokenizer, as the engine reads it: throws ModelError in the
 // folder's name where it is refused; returns warnings.
-std::vector<std::string> require_readable(const Source& source, const std::string& result) {
-  const gguf::File file = gguf::File::open(result);
+std::vector<std::string> require_readable(const Source& source, const gguf::File& file) {
   std::optional<FileTokenizer> tokenizer;
   try {
     std::vector<std::string> notes;
@@ -133,6 +133,33 @@ std::vector<std::string> require_readable(const Source& source, const std::strin
     warnings.emplace_back(e.what());
   }
   return warnings;
+}
+
+// All of the result; of what was no GGUF file also what the engine makes of its keys. A vocabulary takes a
+// tenth of a second to build, and one thread: it is built beside the rest where a thread can be had.
+Proof read_back(const Source& source, const Plan& plan, const Layout& layout, const std::string& result,
+                ThreadPool& pool, const Progress& progress, ConvertReport& report) {
+  const gguf::File file = gguf::File::open(result);
+  std::future<std::vector<std::string>> warnings;
+  if (source.runnable_file().empty()) {
+    const NoSignals none;  // for the thread, as for the pool's
+    const std::launch beside = std::launch::async | std::launch::deferred;
+    warnings = std::async(pool.n_threads() > 1 ? beside : std::launch::deferred,
+                          [&] { return require_readable(source, file); });
+  }
+  Proof proof = prove(source, plan, layout, file, pool, progress);
+  report.failure = proof.failure;
+  if (report.failure) return proof;
+  warn_of_losses(plan, proof, report.warnings);
+  if (!warnings.valid()) return proof;
+  std::vector<std::string> found;
+  try {
+    found = warnings.get();
+  } catch (const std::bad_alloc&) {  // there may be room without the thread's own, and that of the proof
+    found = require_readable(source, file);
+  }
+  std::ranges::copy(found, std::back_inserter(report.warnings));
+  return proof;
 }
 
 }  // namespace
@@ -190,19 +217,8 @@ ConvertReport convert(const Source& source, const std::string& output, const Con
     require_room(address_space_room(), layout.n_bytes(), {"mapping the new file, which is read back"});
     OutputParts files(report.outputs, layout);
     write_tensors(source, plan, layout, files, pool, phase("writing", 0, kWritten));
-    // A vocabulary takes a tenth of a second to build, and one thread.
-    const bool is_new = source.runnable_file().empty();
-    std::future<std::vector<std::string>> warnings;
-    if (is_new) {
-      const NoSignals none;  // for the thread, as for the pool's
-      warnings = std::async(pool.n_threads() > 1 ? std::launch::async : std::launch::deferred,
-                            [&] { return require_readable(source, files.readable_name()); });
-    }
-    proof =
-        prove(source, plan, layout, files.readable_name(), pool, phase("reading back", kWritten, kProved));
-    report.failure = proof.failure;
-    if (!report.failure) warn_of_losses(plan, proof, report.warnings);
-    if (!report.failure && is_new) std::ranges::copy(warnings.get(), std::back_inserter(report.warnings));
+    proof = read_back(source, plan, layout, files.readable_name(), pool,
+                      phase("reading back", kWritten, kProved), report);
     if (!report.failure && options.verify_prompt) {
       run_both(options, source, files.readable_name(), on_progress, report);
     }

@@ -182,10 +182,9 @@ bool has_headers(const gguf::File& file, const Layout& layout) {
 
 }  // namespace
 
-Proof prove(const Source& source, const Plan& plan, const Layout& layout, const std::string& name,
+Proof prove(const Source& source, const Plan& plan, const Layout& layout, const gguf::File& file,
             ThreadPool& pool, const Progress& progress) {
   Proof proof;
-  const gguf::File file = gguf::File::open(name);
   if (!has_headers(file, layout)) {
     proof.failure = "the header that is read back is not the one that was written";
     return proof;

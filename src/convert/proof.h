@@ -11,6 +11,7 @@
 #include "convert/plan.h"
 #include "convert/source.h"
 #include "convert/stream.h"
+#include "gguf/gguf.h"
 
 namespace bitnet::convert {
 
@@ -27,9 +28,9 @@ struct Proof {
   std::optional<std::string> failure;  // what is not as it has to be: the first
 };
 
-// Opens the file and reads all of it: header, places, types, and every value. Codes are compared as codes,
+// Reads all of the file: header, places, types, and every value. Codes are compared as codes,
 // and some rows of each tensor once more by the values that the types' reference decoders make of them.
-Proof prove(const Source& source, const Plan& plan, const Layout& layout, const std::string& file,
+Proof prove(const Source& source, const Plan& plan, const Layout& layout, const gguf::File& file,
             ThreadPool& pool, const Progress& progress);
 
 }  // namespace bitnet::convert

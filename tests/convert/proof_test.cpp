@@ -34,7 +34,9 @@ class ProofOf {
   std::uint64_t place(std::size_t tensor, std::uint64_t byte) const {
     return layout_.places[tensor].offset + byte;
   }
-  convert::Proof prove() { return convert::prove(*source_, plan_, layout_, file_, pool_, {}); }
+  convert::Proof prove() {
+    return convert::prove(*source_, plan_, layout_, gguf::File::open(file_), pool_, {});
+  }
   convert::Proof prove_with_flipped(std::uint64_t at, unsigned char bits) {
     flip(at, bits);
     const convert::Proof proof = prove();
