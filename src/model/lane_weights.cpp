@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 
+#include "base/atomic_extreme.h"
 #include "base/half.h"
 #include "base/printable.h"
 #include "bitnet/error.h"
@@ -33,10 +34,7 @@ Matrix in_lanes(const Matrix& from, ThreadPool& pool) {
   std::atomic<std::size_t> alike{std::bit_ceil(n_blocks)};
   pool.parallel_for(from.rows, std::max<std::size_t>(1, kCopyBlock / type.row_bytes(from.cols)),
                     [&](std::size_t begin, std::size_t end) {
-                      std::size_t seen = alike.load();
-                      const std::size_t found = quant::lanes::blocks_alike(from, begin, end, seen);
-                      while (found < seen && !alike.compare_exchange_weak(seen, found)) {
-                      }
+                      keep_least(alike, quant::lanes::blocks_alike(from, begin, end, alike.load()));
                     });
   Matrix to{TensorType::lanes, from.rows, from.cols};
   to.scale = from.scale / quant::denominator_of(type.codebook);

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/atomic_extreme.h"
 #include "base/printable.h"
 #include "bitnet/error.h"
 #include "model/weight_copies.h"
@@ -71,10 +72,7 @@ void fill(const Matrix& from, const Copy& copy, std::byte* to, const gguf::File&
           quant::CodedRow row;
           for (std::size_t r = at + begin; r < at + end; ++r) {
             quant::read_coded_row(stored, r, row);
-            const quant::CodedFit fit = quant::write_coded_row(row, copy.type, copy.scale, to + r * in_copy);
-            quant::CodedFit seen = worst.load();
-            while (seen < fit && !worst.compare_exchange_weak(seen, fit)) {
-            }
+            keep_most(worst, quant::write_coded_row(row, copy.type, copy.scale, to + r * in_copy));
           }
         });
     file.give_back({from.data + at * in_file, n * in_file});

@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 
+#include "base/atomic_extreme.h"
 #include "base/thread_pool.h"
 #include "model/families/family.h"
 
@@ -91,10 +92,7 @@ class DataReader {
                          if (is_rare) file_.populate(bytes);
                          const std::optional<std::size_t> bad = type.check.find_fault(w, begin, end);
                          if (is_rare) file_.give_back(bytes);
-                         if (!bad) return;
-                         std::size_t seen = first.load();
-                         while (*bad < seen && !first.compare_exchange_weak(seen, *bad)) {
-                         }
+                         if (bad) keep_least(first, *bad);
                        });
     if (first != kNone) {
       read_.refuse(
