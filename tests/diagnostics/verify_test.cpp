@@ -12,6 +12,7 @@
 #include "diagnostics/trace.h"
 #include "diagnostics/verify_suite.h"
 #include "support/canary.h"
+#include "support/small_model.h"
 
 namespace bitnet {
 namespace {
