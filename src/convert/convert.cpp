@@ -1,7 +1,6 @@
 #include "convert/convert.h"
 
 #include <algorithm>
-#include <cmath>
 #include <filesystem>
 #include <functional>
 #include <future>
@@ -10,6 +9,7 @@
 #include <optional>
 #include <system_error>
 
+#include "base/all_finite.h"
 #include "base/file_node.h"
 #include "base/memory_room.h"
 #include "base/no_signals.h"
@@ -55,7 +55,7 @@ void run_result(const ConvertOptions& options, const std::string& result, LoadOp
   try {
     const PromptRun run =
         run_prompt(Model::load(result, load), *options.verify_prompt, options.n_threads, keep_going);
-    if (!std::ranges::all_of(run.logits, [](float logit) { return std::isfinite(logit); })) {
+    if (!all_finite(run.logits)) {
       report.failure = "the logits of the new file are not finite";
     }
     report.no_runs =

@@ -1,12 +1,11 @@
 #include "convert/stream.h"
 
-#include <algorithm>
 #include <array>
-#include <cmath>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "base/all_finite.h"
 #include "convert/pieces.h"
 #include "convert/row_reader.h"
 #include "convert/scan.h"
@@ -105,7 +104,7 @@ class Stream {
     std::byte* to = bytes.data();
     for (std::uint64_t r = rows.begin; r < rows.end; ++r, to += n) {
       reader.read_for_values(p, r, values.data());
-      const bool is_finite = std::ranges::all_of(values, [](float v) { return std::isfinite(v); });
+      const bool is_finite = all_finite(values);
       if (!is_finite || !quant::info(p.type).encode_row(values.data(), values.size(), to)) {
         refuse_tensor(source_, p.source,
                       "row " + std::to_string(r) + " has a value that is " +

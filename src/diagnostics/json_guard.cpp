@@ -1,8 +1,6 @@
 #include "diagnostics/json_guard.h"
 
-#include <cstddef>
 #include <cstdint>
-#include <span>
 #include <utility>
 #include <vector>
 
@@ -152,9 +150,8 @@ json parse_json_object(std::string_view text, const JsonLimits& limits, JsonTake
   JsonBuilder builder(limits, taker);
   // As unsigned bytes, of which nobody else has JSON read: the parser is then this file's own, made at this
   // file's optimization, and not one that the linker found elsewhere.
-  const auto bytes = std::as_bytes(std::span(text));
-  const auto* const begin = reinterpret_cast<const unsigned char*>(bytes.data());
-  json::sax_parse(begin, begin + bytes.size(), &builder);
+  const auto* const begin = reinterpret_cast<const unsigned char*>(text.data());
+  json::sax_parse(begin, begin + text.size(), &builder);
   if (!builder.root().is_object()) throw JsonFault("is no JSON object");
   return std::move(builder.root());
 }

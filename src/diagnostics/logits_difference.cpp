@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/all_finite.h"
 #include "bitnet/error.h"
 
 namespace bitnet {
@@ -23,10 +24,6 @@ constexpr std::string_view kSample =
     "them twice, because her brother had told her that numbers change at night. They did not. At the last "
     "tree an owl sat and looked at her. \"Good evening,\" said the girl. \"That depends,\" answered the owl, "
     "\"on what you are looking for.\"";
-
-bool all_finite(std::span<const float> values) {
-  return std::ranges::all_of(values, [](float v) { return std::isfinite(v); });
-}
 
 // The n highest logits' tokens, ascending; of equal logits the lower ids.
 std::vector<std::uint32_t> best_of(std::span<const float> logits, std::size_t n) {

@@ -2,11 +2,11 @@
 #include <array>
 #include <bit>
 #include <chrono>
-#include <cmath>
 #include <functional>
 #include <memory>
 #include <utility>
 
+#include "base/all_finite.h"
 #include "base/cpu_count.h"
 #include "base/seconds_since.h"
 #include "base/thread_pool.h"
@@ -179,7 +179,7 @@ class ModelCheck {
   // kernels differ already they may be the cause.
   void require_finite(std::span<const TokenId> ids, std::span<const float> logits) const {
     if (!report_.failures.empty()) return;
-    if (std::ranges::all_of(logits, [](float logit) { return std::isfinite(logit); })) return;
+    if (all_finite(logits)) return;
     not_finite(model_.impl(), ids, position_text(ids.size() - 1)).raise();
   }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cassert>
 #include <charconv>
 #include <cmath>
@@ -12,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/all_finite.h"
 #include "bitnet/error.h"
 #include "kernels/exp.h"
 
@@ -30,13 +30,6 @@ bool outranks(const Weighed& a, const Weighed& b) {
 }
 
 std::size_t to_size(std::int32_t count) { return static_cast<std::size_t>(count); }
-
-bool all_finite(std::span<const float> values) {
-  constexpr std::uint32_t kExponent = 0x7f800000U;
-  bool finite = true;
-  for (const float v : values) finite &= (std::bit_cast<std::uint32_t>(v) & kExponent) != kExponent;
-  return finite;
-}
 
 template <typename Number>
 void require(bool in_range, std::string_view option, Number value, std::string_view range) {

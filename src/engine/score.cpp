@@ -6,6 +6,7 @@
 #include <numbers>
 #include <string>
 
+#include "base/all_finite.h"
 #include "bitnet/error.h"
 #include "bitnet/tokenizer.h"
 #include "engine/logprobs.h"
@@ -45,7 +46,7 @@ Score score(const Model& model, Session& session, std::span<const TokenId> ids, 
     const std::size_t index = to_index(position) - before + 1;
     logprobs.set(logits);
     const double logprob = logprobs.of(ids[index]);
-    if (!std::isfinite(logprob) || !std::ranges::all_of(logits, [](float x) { return std::isfinite(x); })) {
+    if (!std::isfinite(logprob) || !all_finite(logits)) {
       not_finite(session.impl().model, ids.first(index), position_text(to_index(position))).raise();
     }
     ++total.n_tokens;

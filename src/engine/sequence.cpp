@@ -1,10 +1,10 @@
 #include "engine/sequence.h"
 
 #include <algorithm>
-#include <cmath>
 #include <exception>
 #include <utility>
 
+#include "base/all_finite.h"
 #include "base/seconds_since.h"
 #include "bitnet/error.h"
 #include "engine/session_choices.h"
@@ -41,7 +41,7 @@ void Sequence::cached(std::size_t n) {
 }
 
 bool Sequence::tell(std::span<const float> logits) {
-  if (!std::ranges::all_of(logits, [](float x) { return std::isfinite(x); })) {
+  if (!all_finite(logits)) {
     error_ = not_finite(model_, std::span(history_).first(n_told_ + 1), position_text(n_told_)).what;
   } else {
     ++n_told_;

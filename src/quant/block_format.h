@@ -43,11 +43,6 @@ std::uint64_t n_bytes_of(std::uint64_t rows, std::uint64_t cols) {
   return rows * cols / Block::kElements * sizeof(Block);
 }
 
-// Whether all values are finite.
-inline bool are_finite(std::span<const float> values) {
-  return std::ranges::all_of(values, [](float v) { return std::isfinite(v); });
-}
-
 // The value of the largest magnitude, the first of them if there are several.
 inline float extreme(std::span<const float> values) {
   float most = 0;

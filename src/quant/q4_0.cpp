@@ -1,5 +1,6 @@
 #include "quant/q4_0.h"
 
+#include "base/all_finite.h"
 #include "base/half.h"
 #include "quant/block_format.h"
 
@@ -19,7 +20,7 @@ bool encode(std::span<const float, Block::kElements> values, Block& block) {
     for (std::size_t j = 0; j < values.size(); ++j) put(j, 8 + units->of(values[j]), block);
     return true;
   }
-  if (!are_finite(values)) return false;
+  if (!all_finite(values)) return false;
   const float d = extreme(values) / -8;
   block.d = f32_to_f16(d);
   if (std::isinf(f16_to_f32(block.d))) return false;

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <limits>
 
+#include "base/all_finite.h"
 #include "base/half.h"
 #include "quant/block_format.h"
 
@@ -132,7 +133,7 @@ bool encode(std::span<const float, Block::kElements> values, Block& block) {
     for (std::size_t j = 0; j < values.size(); ++j) put(j, units->of(values[j]), block);
     return true;
   }
-  if (!are_finite(values)) return false;
+  if (!all_finite(values)) return false;
   std::array<float, kGroups> plain;
   for (std::size_t g = 0; g < kGroups; ++g)
     plain[g] = extreme(group_of(values, g)) / static_cast<float>(kLowest);

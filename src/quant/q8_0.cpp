@@ -1,5 +1,6 @@
 #include "quant/q8_0.h"
 
+#include "base/all_finite.h"
 #include "base/half.h"
 #include "quant/block_format.h"
 
@@ -17,7 +18,7 @@ bool encode(std::span<const float, Block::kElements> values, Block& block) {
     }
     return true;
   }
-  if (!are_finite(values)) return false;
+  if (!all_finite(values)) return false;
   float most = 0;
   for (const float v : values) most = std::max(most, std::fabs(v));
   const float d = most / 127;

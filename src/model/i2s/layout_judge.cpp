@@ -7,6 +7,7 @@
 #include <numeric>
 #include <vector>
 
+#include "base/all_finite.h"
 #include "base/joined.h"
 
 namespace bitnet {
@@ -91,7 +92,7 @@ std::string i2s_layout_names() {
 
 std::optional<LayoutEvidence> layout_evidence(const PlaceCounts& counts, std::span<const float> norm) {
   assert(counts.cols() == norm.size() && norm.size() % kStretch == 0);
-  if (!std::ranges::all_of(norm, [](float v) { return std::isfinite(v); })) return std::nullopt;
+  if (!all_finite(norm)) return std::nullopt;
   // The sign of a weight says nothing about how much it matters.
   std::vector<float> magnitude(norm.size());
   std::ranges::transform(norm, magnitude.begin(), [](float v) { return std::fabs(v); });
