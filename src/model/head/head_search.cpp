@@ -25,7 +25,8 @@
 //
 // Searches differ only in what they read: four bits of every row at first, five or all seven, or none where
 // the last ones showed that they cost more than computing every row; and in d: where several inputs are
-// searched for together, each may do with the upper of its two digits. What is found is always the same.
+// searched for together, each may do with the upper of its two digits, and the lower ones are multiplied for
+// those rows alone that still matter then. What is found is always the same.
 #include "model/head/head_search.h"
 
 #include <algorithm>
@@ -192,17 +193,10 @@ void HeadSearch::estimate(std::size_t begin, std::size_t end) const {
     products[n++] = {s->in.digits.high, &s->estimate[row]};
     if (!s->in.coarse) products[n++] = {s->in.digits.low, &s->bound[row]};
   }
-  const std::span all(products.data(), n);
-  if (n_bits_ == 0) {
-    kernels_.upper_products(screen.planes.upper, row, end_row, all);
-  } else if (n_bits_ == 1) {
-    kernels_.five_bit_products(screen.planes, row, end_row, all);
-  } else {
-    kernels_.seven_bit_products(screen.planes, row, end_row, all);
-  }
-  const auto weight = static_cast<float>(8U >> n_bits_);
+  multiply_planes(row, end_row, std::span(products.data(), n));
   for (const Search* s : open_searches()) {
-    const kernels::Estimator estimator = s->in.estimator(weight, 64 - weight / 2);
+    const kernels::Estimator estimator =
+        s->in.estimator(s->in.at_first, weight_at_first(), middle_at_first());
     for (std::size_t block = begin; block < end; ++block) {
       const std::size_t first = block * kRows;
       const kernels::DigitSums sums{&s->estimate[first], s->in.coarse ? nullptr : &s->bound[first]};
@@ -212,6 +206,19 @@ void HeadSearch::estimate(std::size_t begin, std::size_t end) const {
       s->block_best[block] = estimates.best;
       s->block_bound[block] = estimates.highest;
     }
+  }
+}
+
+// Sums of rows' codes, in as many bits as searches begin with, times digits.
+void HeadSearch::multiply_planes(std::size_t row, std::size_t end_row,
+                                 std::span<const kernels::DigitProduct> products) const {
+  const kernels::Planes& planes = screen_->planes;
+  if (n_bits_ == 0) {
+    kernels_.upper_products(planes.upper, row, end_row, products);
+  } else if (n_bits_ == 1) {
+    kernels_.five_bit_products(planes, row, end_row, products);
+  } else {
+    kernels_.seven_bit_products(planes, row, end_row, products);
   }
 }
 
@@ -307,6 +314,7 @@ void HeadSearch::list_others(std::span<std::size_t> n_left) {
   constexpr std::size_t kBits = kernels::kBitPlanes;
   // Of each search, those that have so many bits read for them.
   std::array<std::array<std::atomic<std::size_t>, kBits + 1>, kMostTogether> n_read{};
+  std::array<std::atomic<std::size_t>, kMostTogether> n_low{};  // that have their low digits multiplied
   for (Search* s : open_searches()) std::ranges::fill(s->n_listed.span(), 0U);
   pool_.parallel_for(n_blocks_, kBlocksAtATime, [&](std::size_t begin, std::size_t end) {
     for (std::size_t i = 0; i < n_open_; ++i) {
@@ -314,6 +322,10 @@ void HeadSearch::list_others(std::span<std::size_t> n_left) {
       std::uint32_t* const list = &search.listed[begin * kRows];
       std::size_t n = 0;
       for (std::size_t block = begin; block < end; ++block) n = add_reaching(search, block, list, n);
+      if (search.in.coarse) {
+        n_low[i].fetch_add(n, std::memory_order_relaxed);
+        n = add_low_digits(search, list, n);
+      }
       for (std::size_t bit = n_bits_; bit < kBits; ++bit) {
         n_read[i][bit].fetch_add(n, std::memory_order_relaxed);
         n = refine(search, bit, list, n);
@@ -323,9 +335,10 @@ void HeadSearch::list_others(std::span<std::size_t> n_left) {
     }
   });
   const kernels::Planes& planes = screen_->planes;
-  counts_.bytes +=
-      head_.rows * (planes.upper.row_bytes + n_bits_ * planes.bits[0].row_bytes + 3 * sizeof(float));
+  const std::size_t row_bytes = planes.upper.row_bytes + n_bits_ * planes.bits[0].row_bytes;
+  counts_.bytes += head_.rows * (row_bytes + 3 * sizeof(float));
   for (std::size_t i = 0; i < n_open_; ++i) {
+    counts_.bytes += n_low[i] * row_bytes;
     if (n_bits_ > 0) {
       ++counts_.wide;
     } else {
@@ -351,6 +364,36 @@ std::size_t HeadSearch::add_reaching(const Search& search, std::size_t block, st
   return n;
 }
 
+// Adds the low digits, which every row did without, to the estimates of the n listed rows, and keeps those
+// that may still reach search.least; gives how many they are.
+std::size_t HeadSearch::add_low_digits(const Search& search, std::uint32_t* list, std::size_t n) const {
+  const HeadScreen::Bounds& about = screen_->rows;
+  const std::span<const float> error = about.error[n_bits_];
+  const SearchInput& in = search.in;
+  const kernels::Estimator with = in.estimator(in.fine, weight_at_first(), middle_at_first());
+  const float offset = in.unit * middle_at_first() * in.low_sum;
+  std::size_t n_kept = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    const std::uint32_t row = list[i];
+    float sum = 0;
+    const kernels::DigitProduct low{in.digits.low, &sum};
+    multiply_planes(row, row + 1, {&low, 1});
+    search.estimate[row] += about.scale[row] * (with.weight * sum - offset);
+    n_kept = keep_reaching(search, row, error[row], with, list, n_kept);
+  }
+  return n_kept;
+}
+
+// Keeps a listed row, as the next of n_kept, if its estimate may reach search.least; gives how many there
+// are.
+std::size_t HeadSearch::keep_reaching(const Search& search, std::uint32_t row, float error,
+                                      const kernels::Estimator& with, std::uint32_t* list,
+                                      std::size_t n_kept) const {
+  const float slack = with.error_weight * error + (with.norm_weight * screen_->rows.norm[row] + with.tiny);
+  list[n_kept] = row;
+  return n_kept + (search.estimate[row] + slack >= search.least ? 1U : 0U);
+}
+
 // Adds one of the single bits to the estimates of the n listed rows, and keeps those that may still reach
 // search.least; gives how many they are.
 std::size_t HeadSearch::refine(const Search& search, std::size_t bit, std::uint32_t* list,
@@ -359,7 +402,7 @@ std::size_t HeadSearch::refine(const Search& search, std::size_t bit, std::uint3
   const std::span<const float> error = about.error[bit + 1];
   // Half of what it stands for has been in the estimates.
   const float weight = kWeightOfFirstBit / static_cast<float>(1U << bit);
-  const kernels::Estimator with = search.in.estimator(weight, weight / 2);
+  const kernels::Estimator with = search.in.estimator(search.in.fine, weight, weight / 2);
   std::array<float, kRows> sums;
   std::size_t n_kept = 0;
   for (std::size_t begin = 0; begin < n; begin += kRows) {
@@ -369,9 +412,7 @@ std::size_t HeadSearch::refine(const Search& search, std::size_t bit, std::uint3
     for (std::size_t i = 0; i < n_rows; ++i) {
       const std::uint32_t row = rows[i];
       search.estimate[row] += about.scale[row] * (with.weight * sums[i] - with.offset);
-      const float slack = with.error_weight * error[row] + (with.norm_weight * about.norm[row] + with.tiny);
-      list[n_kept] = row;
-      n_kept += search.estimate[row] + slack >= search.least ? 1U : 0U;
+      n_kept = keep_reaching(search, row, error[row], with, list, n_kept);
     }
   }
   return n_kept;

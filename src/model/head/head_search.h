@@ -91,12 +91,20 @@ class HeadSearch {
   std::span<Search* const> open_searches() const { return {open_.data(), n_open_}; }
   void estimate_all();
   void estimate(std::size_t begin, std::size_t end) const;
+  // Of the codes in the bits that searches begin with, and what comes off them.
+  float weight_at_first() const { return static_cast<float>(8U >> n_bits_); }
+  float middle_at_first() const { return 64 - weight_at_first() / 2; }
+  void multiply_planes(std::size_t row, std::size_t end_row,
+                       std::span<const kernels::DigitProduct> products) const;
   void take_best_estimates(Search& search) const;
   void compute(const RowLists& lists);
   void compute_rows(const Search& search, std::span<const std::uint32_t> rows, std::byte* copies) const;
   static void find_least(Search& search);
   void list_others(std::span<std::size_t> n_left);
   std::size_t add_reaching(const Search& search, std::size_t block, std::uint32_t* list, std::size_t n) const;
+  std::size_t add_low_digits(const Search& search, std::uint32_t* list, std::size_t n) const;
+  std::size_t keep_reaching(const Search& search, std::uint32_t row, float error,
+                            const kernels::Estimator& with, std::uint32_t* list, std::size_t n_kept) const;
   std::size_t refine(const Search& search, std::size_t bit, std::uint32_t* list, std::size_t n) const;
   std::span<const std::uint32_t> add_listed(const Search& search) const;
 

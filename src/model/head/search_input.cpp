@@ -22,28 +22,31 @@ float round_up(double x) {
   return std::nextafter(static_cast<float>(x), std::numeric_limits<float>::infinity());
 }
 
+// Of the values, in digits: whole numbers of `unit`.
 struct Rounded {
-  std::int64_t sum = 0;  // of all digits
-  double lost = 0;       // sum of the squares of what they leave out
+  std::int64_t sum = 0;       // of all digits
+  std::int64_t low_sum = 0;   // of the low ones
+  double lost = 0;            // sum of the squares of what the digits leave out
+  double lost_by_coarse = 0;  // of what the high ones alone leave out
 };
 
-// value(i) to whole numbers of `unit` that are multiples of `multiple`.
 template <typename Value>
-Rounded round(std::size_t n, double unit, std::int32_t multiple, Value value, std::int8_t* high,
-              std::int8_t* low) {
+Rounded round(std::size_t n, double unit, Value value, std::int8_t* high, std::int8_t* low) {
   Rounded rounded;
-  const double step = unit * multiple;
-  const double steps = 1 / step;
+  const double units = 1 / unit;
   for (std::size_t i = 0; i < n; ++i) {
     const double x = value(i);
-    const auto whole = static_cast<std::int32_t>(std::lrint(x * steps));
-    const double difference = x - whole * step;
-    const std::int32_t digits = whole * multiple;
-    const std::int32_t upper = (digits + 128) >> 8;
+    const auto whole = static_cast<std::int32_t>(std::lrint(x * units));
+    const std::int32_t upper = (whole + 128) >> 8;
+    const std::int32_t lower = whole - 256 * upper;
     high[i] = static_cast<std::int8_t>(upper);
-    low[i] = static_cast<std::int8_t>(digits - 256 * upper);
-    rounded.sum += digits;
+    low[i] = static_cast<std::int8_t>(lower);
+    const double difference = x - whole * unit;
+    const double coarse_difference = x - 256 * upper * unit;
+    rounded.sum += whole;
+    rounded.low_sum += lower;
     rounded.lost += difference * difference;
+    rounded.lost_by_coarse += coarse_difference * coarse_difference;
   }
   return rounded;
 }
@@ -67,28 +70,26 @@ bool SearchInput::set(const HeadScreen& screen, const float* x, std::size_t n, f
 
   digits = {high, low};
   const double per_digit = largest / kMostDigits;
-  const auto is_close = [&](const Rounded& r) { return r.lost <= kMostCoarse * kMostCoarse * squares; };
-  Rounded rounded;
-  coarse = false;
-  if (may_be_coarse) {
-    rounded = round(n, per_digit, 256, value, high, low);
-    coarse = is_close(rounded);
-  }
-  if (!coarse) rounded = round(n, per_digit, 1, value, high, low);
+  const Rounded rounded = round(n, per_digit, value, high, low);
   unit = static_cast<float>(per_digit);
-  digit_sum = static_cast<float>(rounded.sum);
+  low_sum = static_cast<float>(rounded.low_sum);
   // Doubles err by some 2^-40 of these at most.
   const double norm = std::sqrt(squares) * (1 + 0x1p-30);
-  const double d = std::sqrt(rounded.lost) * (1 + 0x1p-30) + norm * 0x1p-40;
   const std::size_t in_a_lane = n / 16;
   const double g = (static_cast<double>(in_a_lane) + 256) * 0x1p-24;
-  error_weight = round_up((norm + d) * kSlack);
-  norm_weight = round_up((d + g * norm) * kSlack);
+  const auto off_by = [&](double lost) { return std::sqrt(lost) * (1 + 0x1p-30) + norm * 0x1p-40; };
+  const auto worth = [&](std::int64_t sum, double d) {
+    return Worth{static_cast<float>(sum), round_up((norm + d) * kSlack), round_up((d + g * norm) * kSlack)};
+  };
+  const double most_off = off_by(rounded.lost_by_coarse);
+  fine = worth(rounded.sum, off_by(rounded.lost));
+  coarse = may_be_coarse && rounded.lost_by_coarse <= kMostCoarse * kMostCoarse * squares;
+  at_first = coarse ? worth(rounded.sum - rounded.low_sum, most_off) : fine;
   // What is lost below the smallest normal float is multiplied by the factor too, and sums must not overflow
   // before they are.
   const auto magnitude = static_cast<double>(std::abs(factor));
   tiny = round_up(static_cast<double>(n) * 0x1p-140 * std::max(1.0, magnitude));
-  return static_cast<double>(screen.largest) * (norm + d) / std::min(1.0, magnitude) < kMostLogit;
+  return static_cast<double>(screen.largest) * (norm + most_off) / std::min(1.0, magnitude) < kMostLogit;
 }
 
 }  // namespace bitnet

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <random>
 #include <string>
 #include <vector>
@@ -251,36 +252,40 @@ TEST(HeadSearch, AddsTheTokensThatAreNamed) {
   EXPECT_EQ(find(search, head.w, {.n_best = 2, .also = outside}, x.data(), logits).size(), 2U);
 }
 
-// Digits are off by no more than the bounds take them to be, coarse or not.
+// Digits are off by no more than the bounds take them to be: both, and the high ones alone where they do at
+// first.
 TEST(SearchInput, BoundsWhatItsDigitsLeaveOut) {
-  const Head head(64, 300);
+  constexpr std::size_t kCols = 300;
+  const Head head(64, kCols);
   ThreadPool pool(1);
   const HeadScreen screen(head.w, pool);
   std::vector<std::int8_t> high(screen.n_blocks * kernels::kScreenBlock);
   std::vector<std::int8_t> low(high.size());
   std::size_t n_coarse = 0;
   for (const bool may_be_coarse : {false, true}) {
-    for (const auto& x : several_inputs(3, 300)) {
+    for (const auto& x : several_inputs(3, kCols)) {
       SearchInput in;
-      ASSERT_TRUE(in.set(screen, x.data(), 300, 1.0F, may_be_coarse, high.data(), low.data()));
-      double norm = 0;
-      double lost = 0;
-      std::int64_t sum = 0;
-      for (std::size_t i = 0; i < 300; ++i) {
-        const double value = static_cast<double>(x[i]) * static_cast<double>(screen.column_scale[i]);
-        const int digits = 256 * high[i] + low[i];
-        const double difference = value - digits * static_cast<double>(in.unit);
-        norm += value * value;
-        lost += difference * difference;
-        sum += digits;
-        if (in.coarse) {
-          EXPECT_EQ(low[i], 0) << i;
+      ASSERT_TRUE(in.set(screen, x.data(), kCols, 1.0F, may_be_coarse, high.data(), low.data()));
+      const auto expect_bounded = [&](const SearchInput::Worth& worth, bool has_low, double most) {
+        double norm = 0;
+        double lost = 0;
+        std::int64_t sum = 0;
+        for (std::size_t i = 0; i < kCols; ++i) {
+          const double value = static_cast<double>(x[i]) * static_cast<double>(screen.column_scale[i]);
+          const int digits = 256 * high[i] + (has_low ? low[i] : 0);
+          const double difference = value - digits * static_cast<double>(in.unit);
+          norm += value * value;
+          lost += difference * difference;
+          sum += digits;
         }
-      }
-      EXPECT_EQ(in.digit_sum, static_cast<float>(sum));
-      EXPECT_GE(static_cast<double>(in.error_weight), std::sqrt(norm));
-      EXPECT_GE(static_cast<double>(in.norm_weight), std::sqrt(lost));
-      EXPECT_LT(static_cast<double>(in.norm_weight), (in.coarse ? 0.013 : 1e-3) * std::sqrt(norm));
+        EXPECT_EQ(worth.digit_sum, static_cast<float>(sum));
+        EXPECT_GE(static_cast<double>(worth.error_weight), std::sqrt(norm));
+        EXPECT_GE(static_cast<double>(worth.norm_weight), std::sqrt(lost));
+        EXPECT_LT(static_cast<double>(worth.norm_weight), most * std::sqrt(norm));
+      };
+      expect_bounded(in.fine, true, 1e-3);
+      expect_bounded(in.at_first, !in.coarse, in.coarse ? 0.013 : 1e-3);
+      EXPECT_EQ(in.low_sum, static_cast<float>(std::accumulate(low.begin(), low.end(), 0)));
       n_coarse += in.coarse ? 1 : 0;
     }
   }

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <optional>
+#include <random>
 #include <span>
 #include <vector>
 
@@ -117,6 +118,51 @@ TEST(SeveralSearches, ReadsTheScreenOnceForSeveralInputs) {
   EXPECT_EQ(together.searches, 4U);
   EXPECT_EQ(apart.searches, 4U);
   EXPECT_LT(together.bytes, apart.bytes / 2);
+}
+
+// An input whose low digits are all the same.
+std::vector<float> with_low_digits(int low, const HeadScreen& screen, std::size_t cols, unsigned seed) {
+  std::mt19937 rng(seed);
+  std::vector<float> x(cols);
+  for (std::size_t i = 0; i < cols; ++i) {
+    const int high = static_cast<int>(rng() % 253) - 126;
+    x[i] = static_cast<float>(256 * high + low) / screen.column_scale[i];
+  }
+  x[0] = 127 * 256 / screen.column_scale[0];  // the largest, which the unit is taken from
+  return x;
+}
+
+// What coarse digits leave open, the others settle: hardly more rows are computed in full for several inputs
+// together than for each alone.
+TEST(SeveralSearches, ComputeAsFewRowsInFullAsSearchesAlone) {
+  constexpr std::size_t kRows = 8000;
+  constexpr std::size_t kCols = 512;
+  const Head head(kRows, kCols);
+  ThreadPool pool(2);
+  const HeadScreen screen(head.w, pool);
+  std::vector<std::vector<float>> inputs;
+  std::vector<std::vector<Candidate>> expected;
+  for (unsigned i = 0; i < HeadSearch::kMostTogether; ++i) {
+    const int low = i % 3 == 1 ? 120 : -120;
+    inputs.push_back(i % 3 == 0 ? random_input(kCols, 40 + i) : with_low_digits(low, screen, kCols, i));
+    expected.push_back(by_sorting(head.w, {.n_best = 1}, inputs.back().data()));
+  }
+  for (const kernels::Kernels* k : kernels::available()) {
+    HeadSearch search(head.w, &screen, *k, pool);
+    std::vector<std::vector<float>> logits(inputs.size(), std::vector<float>(kRows));
+    std::vector<HeadQuery> asked;
+    for (std::size_t i = 0; i < inputs.size(); ++i)
+      asked.push_back({{.n_best = 1}, inputs[i].data(), logits[i]});
+    for (const HeadQuery& one : asked) ASSERT_TRUE(search.find(one.query, one.x, one.logits));
+    const HeadSearchCounts alone = search.take_counts();
+    std::vector<HeadSearch::Found> found(asked.size());
+    for (int round = 0; round < 2; ++round) {  // where it can, the second begins with all bits
+      search.find(asked, found);
+      const HeadSearchCounts together = search.take_counts();
+      EXPECT_LT(together.full, alone.full + alone.full / 4) << k->name << " " << round;
+      for (std::size_t i = 0; i < asked.size(); ++i) expect_same(*found[i], expected[i]);
+    }
+  }
 }
 
 // What is wrong with one input, or makes its search not worth it, is nothing to the others.
