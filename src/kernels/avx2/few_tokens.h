@@ -38,37 +38,73 @@ template <typename Dot, std::size_t R, std::size_t N>
   });
 }
 
-// Rows row, row + apart, ... R of them, and tokens [first, first + N).
-template <typename Dot, std::size_t R, std::size_t N>
-void rows_times_few(const quant::Matrix& w, std::size_t row, std::size_t apart, const QuantizedRows& x,
-                    std::size_t first, const OutputRows& y) {
-  constexpr std::size_t kBlockBytes = kBlock / 4;
-  const std::size_t row_bytes = w.cols / 4;
-  const std::size_t step = apart * row_bytes;
-  const auto* codes = reinterpret_cast<const std::uint8_t*>(w.data) + row * row_bytes;
-  const std::int8_t* q = x.q + first * x.stride;
-  __m256i sum32[R][N];
-  generic::for_each<R, N>([&](auto r, auto t) { sum32[r][t] = _mm256_setzero_si256(); });
-  for (std::size_t block = 0; block < row_bytes; block += kBlockBytes) {
-    const std::size_t end = std::min(block + kBlockBytes, row_bytes);
-    __m256i sum[R][N];
-    generic::for_each<R, N>([&](auto r, auto t) { sum[r][t] = _mm256_setzero_si256(); });
-    for (std::size_t at = block; at < end; at += 64) {
-      for (std::size_t r = 0; r < R; ++r) {
-        const std::uint8_t* ahead = codes + r * step + at + Dot::kPrefetchBytes;
-        _mm_prefetch(reinterpret_cast<const char*>(ahead), _MM_HINT_T0);
-      }
-      add_group_of_rows<Dot>(codes + at, step, q + at * 4, x.stride, sum);
-      if (at + 32 < end) add_group_of_rows<Dot>(codes + at + 32, step, q + at * 4 + 128, x.stride, sum);
+// Tokens [first, first + N).
+template <typename Dot, std::size_t N>
+class FewTile {
+  static_assert(N <= 4);
+
+ public:
+  FewTile(const quant::Matrix& w, const QuantizedRows& x, std::size_t first, const OutputRows& y)
+      : codes_(reinterpret_cast<const std::uint8_t*>(w.data)),
+        row_bytes_(w.cols / 4),
+        q_(x.q + first * x.stride),
+        stride_(x.stride),
+        y_(y.y + first * y.stride),
+        y_stride_(y.stride) {
+    for (std::size_t t = 0; t < N; ++t) {
+      const Finish finish(w, x, first + t);
+      factor_[t] = finish.factor;
+      activation_sum_[t] = finish.activation_sum;
     }
-    generic::for_each<R, N>([&](auto r, auto t) { sum32[r][t] = Dot::widen_add(sum32[r][t], sum[r][t]); });
   }
-  generic::unrolled<N>([&](auto t) {
-    const Finish finish(w, x, first + t);
-    float* const to = y.y + (first + t) * y.stride + row;
-    generic::unrolled<R>([&](auto r) { to[r * apart] = finish(sum32[r][t]); });
-  });
-}
+
+  // Rows row, row + apart, ... R of them.
+  template <std::size_t R>
+  void multiply(std::size_t row, std::size_t apart) const {
+    constexpr std::size_t kBlockBytes = kBlock / 4;
+    const std::size_t step = apart * row_bytes_;
+    const std::uint8_t* const codes = codes_ + row * row_bytes_;
+    __m256i sum32[R][N];
+    generic::for_each<R, N>([&](auto r, auto t) { sum32[r][t] = _mm256_setzero_si256(); });
+    for (std::size_t block = 0; block < row_bytes_; block += kBlockBytes) {
+      const std::size_t end = std::min(block + kBlockBytes, row_bytes_);
+      __m256i sum[R][N];
+      generic::for_each<R, N>([&](auto r, auto t) { sum[r][t] = _mm256_setzero_si256(); });
+      for (std::size_t at = block; at < end; at += 64) {
+        for (std::size_t r = 0; r < R; ++r) {
+          const std::uint8_t* ahead = codes + r * step + at + Dot::kPrefetchBytes;
+          _mm_prefetch(reinterpret_cast<const char*>(ahead), _MM_HINT_T0);
+        }
+        add_group_of_rows<Dot>(codes + at, step, q_ + at * 4, stride_, sum);
+        if (at + 32 < end) add_group_of_rows<Dot>(codes + at + 32, step, q_ + at * 4 + 128, stride_, sum);
+      }
+      generic::for_each<R, N>([&](auto r, auto t) { sum32[r][t] = Dot::widen_add(sum32[r][t], sum[r][t]); });
+    }
+    generic::unrolled<R>([&](auto r) { store(sum32[r], row + r * apart); });
+  }
+
+ private:
+  void store(const __m256i (&sum)[N], std::size_t row) const {
+    const __m256i none = _mm256_setzero_si256();
+    const __m128i total =
+        add_up(sum[0], sum[1], N > 2 ? sum[N > 2 ? 2 : 0] : none, N > 3 ? sum[N > 3 ? 3 : 0] : none);
+    const __m128i codes =
+        _mm_sub_epi32(total, _mm_load_si128(reinterpret_cast<const __m128i*>(activation_sum_)));
+    alignas(16) float result[4];
+    _mm_store_ps(result, _mm_mul_ps(_mm_load_ps(factor_), _mm_cvtepi32_ps(codes)));
+    for (std::size_t t = 0; t < N; ++t) y_[t * y_stride_ + row] = result[t];
+  }
+
+  const std::uint8_t* codes_;
+  std::size_t row_bytes_;
+  const std::int8_t* q_;
+  std::size_t stride_;
+  float* y_;
+  std::size_t y_stride_;
+  // What a sum becomes a product by: see Finish.
+  alignas(16) float factor_[4] = {};
+  alignas(16) std::int32_t activation_sum_[4] = {};
+};
 
 // n rows in each of R streams, for every tile of tokens before the next rows.
 template <typename Dot, std::size_t R>
@@ -81,18 +117,18 @@ void rows_times_tiles(const quant::Matrix& w, std::size_t row, std::size_t n, st
     for (std::size_t i = 0; i < n_tiles; ++i) {
       // Of equal size, or one less: at least two.
       const std::size_t first = n_tokens * i / n_tiles;
-      const auto multiply = [&](auto rows_times) {
-        for (std::size_t at = begin; at < end; ++at) rows_times(w, row + at, apart, x, first, y);
+      const auto multiply = [&](const auto& tile) {
+        for (std::size_t at = begin; at < end; ++at) tile.template multiply<R>(row + at, apart);
       };
       switch (n_tokens * (i + 1) / n_tiles - first) {
         case 2:
-          multiply(rows_times_few<Dot, R, 2>);
+          multiply(FewTile<Dot, 2>(w, x, first, y));
           break;
         case 3:
-          if constexpr (few_rows(3) >= R) multiply(rows_times_few<Dot, R, 3>);
+          if constexpr (few_rows(3) >= R) multiply(FewTile<Dot, 3>(w, x, first, y));
           break;
         default:
-          if constexpr (few_rows(kFewTokens) >= R) multiply(rows_times_few<Dot, R, kFewTokens>);
+          if constexpr (few_rows(kFewTokens) >= R) multiply(FewTile<Dot, kFewTokens>(w, x, first, y));
       }
     }
   }

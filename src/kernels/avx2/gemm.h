@@ -84,13 +84,21 @@ void multiply_rows(const quant::Matrix& w, std::size_t row, std::size_t n_rows, 
     for (; t + Dot::kTileTokens <= n_tokens; t += Dot::kTileTokens) {
       multiply_panel<Dot, Dot::kTileTokens>(panel, n_rows, q + t * x.stride, x.stride, n_cols, sum + t);
     }
-    for (; t < n_tokens; ++t)
-      multiply_panel<Dot, 1>(panel, n_rows, q + t * x.stride, x.stride, n_cols, sum + t);
+    generic::unrolled<Dot::kTileTokens - 1>([&](auto i) {
+      constexpr std::size_t kRest = i + 1;
+      if (n_tokens - t == kRest)
+        multiply_panel<Dot, kRest>(panel, n_rows, q + t * x.stride, x.stride, n_cols, sum + t);
+    });
   }
   for (std::size_t t = 0; t < n_tokens; ++t) {
     const Finish finish(w, x, first_token + t);
     float* const to = y.y + (first_token + t) * y.stride + row;
-    for (std::size_t r = 0; r < n_rows; ++r) to[r] = finish(sum[t][r]);
+    std::size_t r = 0;
+    for (; r + 4 <= n_rows; r += 4) {
+      const __m256i* of = sum[t] + r;
+      _mm_storeu_ps(to + r, finish(add_up(of[0], of[1], of[2], of[3])));
+    }
+    for (; r < n_rows; ++r) to[r] = finish(sum[t][r]);
   }
 }
 

@@ -41,12 +41,25 @@ static inline std::int32_t reduce_add(__m256i v) {
   return _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32(two, 1)));
 }
 
-// Products of one token's row from their sums: code c stands for c - 1.
+// The sums of four vectors.
+static inline __m128i add_up(__m256i a, __m256i b, __m256i c, __m256i d) {
+  const __m256i ab = _mm256_add_epi32(_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b));
+  const __m256i cd = _mm256_add_epi32(_mm256_unpacklo_epi32(c, d), _mm256_unpackhi_epi32(c, d));
+  const __m256i halves = _mm256_add_epi32(_mm256_unpacklo_epi64(ab, cd), _mm256_unpackhi_epi64(ab, cd));
+  return _mm_add_epi32(_mm256_castsi256_si128(halves), _mm256_extracti128_si256(halves, 1));
+}
+
+// Products of one token's rows from their sums: code c stands for c - 1.
 struct Finish {
   Finish(const quant::Matrix& w, const QuantizedRows& x, std::size_t token)
       : factor(w.scale / x.scale[token]), activation_sum(x.sum[token]) {}
   float operator()(__m256i sum) const {
     return factor * static_cast<float>(reduce_add(sum) - activation_sum);
+  }
+  // Of four rows.
+  __m128 operator()(__m128i sums) const {
+    return _mm_mul_ps(_mm_set1_ps(factor),
+                      _mm_cvtepi32_ps(_mm_sub_epi32(sums, _mm_set1_epi32(activation_sum))));
   }
   float factor;
   std::int32_t activation_sum;
