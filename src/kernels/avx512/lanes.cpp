@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/avx512/ternary.h"
 #include "kernels/generic/matmul_lanes.h"
 
 namespace bitnet::kernels::avx512 {
@@ -43,7 +44,10 @@ struct Lanes {
   }
   static Int bits(Int v, char mask) { return _mm512_and_si512(v, _mm512_set1_epi8(mask)); }
   static Int look_up(Int table, Int codes) { return _mm512_shuffle_epi8(table, codes); }
-  static Int add(Int sum, Int u, Int q) { return _mm512_dpbusd_epi32(sum, u, q); }
+  static Int add(Int sum, Int u, Int q) {
+    add_products(sum, u, q);
+    return sum;
+  }
   static Int broadcast(std::int32_t v) { return _mm512_set1_epi32(v); }
 
   static Float broadcast(float v) { return _mm512_set1_ps(v); }

@@ -76,6 +76,14 @@ inline typename I::Int codes_of(typename I::Int words, typename I::Int table) {
   }
 }
 
+// Of the usual blocks at once: what GCC makes of the loop takes a tenth of their products' time.
+static inline std::int32_t add_up(const std::int32_t* parts, std::size_t n) {
+  if (n == 4) return parts[0] + parts[1] + parts[2] + parts[3];
+  std::int32_t sum = 0;
+  for (std::size_t i = 0; i < n; ++i) sum += parts[i];
+  return sum;
+}
+
 // One matrix, the input and where the product goes. Columns are taken in steps of the smaller block.
 struct LaneProduct {
   LaneProduct(const quant::Matrix& matrix, const QuantizedBlocks& input, const OutputRows& output)
@@ -104,10 +112,8 @@ struct LaneProduct {
   // What a sum over the step [col, end) begins with: what was taken off of the codes.
   template <typename I, CodeKind kind>
   typename I::Int taken_off(std::size_t token, std::size_t col, std::size_t end) const {
-    const std::int32_t* parts = x.minus_sum + token * x.parts();
-    std::int32_t minus_sum = 0;
-    for (std::size_t i = col / QuantizedBlocks::kPart; i < end / QuantizedBlocks::kPart; ++i)
-      minus_sum += parts[i];
+    const std::int32_t* parts = x.minus_sum + token * x.parts() + col / QuantizedBlocks::kPart;
+    std::int32_t minus_sum = add_up(parts, (end - col) / QuantizedBlocks::kPart);
     if constexpr (kind == CodeKind::looked_up)
       minus_sum *= -quant::numerators_of(w.lanes.codebook)[0];  // of the others it is -1
     return I::broadcast(minus_sum);
