@@ -65,17 +65,19 @@ std::size_t Forward::place(std::span<const PassPart> parts, std::size_t n_tokens
 void Forward::embed(std::span<const TokenId> tokens) const {
   const WorkTimer timer(profile, Work::embed);
   const quant::TypeInfo& type = quant::info(weights.token_embd.type);
-  for (std::size_t t = 0; t < tokens.size(); ++t) {
-    assert(to_index(tokens[t]) < config.vocab);
-    float* const to = act.residual.data() + t * config.hidden;
-    if (embedding_rows == nullptr) {
-      type.decode_row(weights.token_embd, to_index(tokens[t]), to);
-      continue;
+  for_tokens(tokens.size(), [&](std::size_t begin, std::size_t end) {
+    for (std::size_t t = begin; t < end; ++t) {
+      assert(to_index(tokens[t]) < config.vocab);
+      float* const to = act.residual.data() + t * config.hidden;
+      if (embedding_rows == nullptr) {
+        type.decode_row(weights.token_embd, to_index(tokens[t]), to);
+        continue;
+      }
+      // Stored it is no longer than as floats.
+      auto* const stored = reinterpret_cast<std::byte*>(act.projected.data() + t * config.hidden);
+      type.decode_row(embedding_rows->copy(weights.token_embd, to_index(tokens[t]), 1, stored), 0, to);
     }
-    // Stored it is no longer than as floats.
-    auto* const stored = reinterpret_cast<std::byte*>(act.projected.data());
-    type.decode_row(embedding_rows->copy(weights.token_embd, to_index(tokens[t]), 1, stored), 0, to);
-  }
+  });
 }
 
 void Forward::compute_rotations(std::size_t n_tokens) const {
