@@ -97,17 +97,24 @@ void store_f16(const float* x, std::uint16_t* y, std::size_t n) {
   for_each_16(n, [&](std::size_t i, std::size_t m) { load_up_to_16<V>(x + i, m).store_f16(y + i, m); });
 }
 
-// The largest magnitude; NaN where any value is NaN or infinite.
+// The largest magnitude; NaN where any value is NaN or infinite. In two chains: one is as slow as its
+// additions.
 template <typename V>
 float widest_of(const float* x, std::size_t n) {
-  V largest = V::zero();
-  V poison = V::zero();  // 0 * x: a NaN or infinity anywhere makes it NaN, which a maximum alone could lose
-  for_each_16(n, [&](std::size_t i, std::size_t m) {
-    const V v = load_up_to_16<V>(x + i, m);
-    largest = max(largest, abs(v));
-    poison = fma(v, V::zero(), poison);
-  });
-  return reduce_max(largest) + reduce_add(poison);
+  V largest[2] = {V::zero(), V::zero()};
+  // 0 * x: a NaN or infinity anywhere makes it NaN, which a maximum alone could lose.
+  V poison[2] = {V::zero(), V::zero()};
+  const auto add = [&](std::size_t chain, const V& v) {
+    largest[chain] = max(largest[chain], abs(v));
+    poison[chain] = fma(v, V::zero(), poison[chain]);
+  };
+  std::size_t i = 0;
+  for (; i + 32 <= n; i += 32) {
+    add(0, V::load(x + i));
+    add(1, V::load(x + i + 16));
+  }
+  for_each_16(n - i, [&](std::size_t at, std::size_t m) { add(0, load_up_to_16<V>(x + i + at, m)); });
+  return reduce_max(max(largest[0], largest[1])) + reduce_add(poison[0] + poison[1]);
 }
 
 // q = round to even(x * s) in [-128, 127].
