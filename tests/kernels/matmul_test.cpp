@@ -161,29 +161,60 @@ TEST_P(Matmul, FloatProductsAgreeWithTheDefinition) {
   }
 }
 
-// Bit for bit, for rows and tokens of every number that tiles leave over.
+// Bit for bit: what the product of the first n tokens is, the scalar backend gives for each alone.
+void expect_those_of_each(const Kernels& kernels, decltype(&Kernels::matmul_float) product,
+                          const TestMatrix& m, const std::vector<std::size_t>& tokens) {
+  const std::size_t rows = m.w.rows;
+  const std::size_t stride = m.w.cols + 3;
+  const std::size_t most = tokens.back();
+  const auto x = random_floats(most * stride, 8);
+  std::vector<float> apart(most * rows);
+  for (std::size_t t = 0; t < most; ++t)
+    (find("scalar").*product)(m.w, 0, rows, {&x[t * stride], stride}, 1, {&apart[t * rows], rows});
+  for (const std::size_t n : tokens) {
+    for (const std::size_t begin : {std::size_t{0}, rows / 2}) {
+      std::vector<float> y(most * rows, kMark);
+      (kernels.*product)(m.w, begin, rows, {x.data(), stride}, n, {y.data(), rows});
+      for (std::size_t i = 0; i < y.size(); ++i) {
+        const bool is_computed = i < n * rows && i % rows >= begin;
+        ASSERT_EQ(y[i], is_computed ? apart[i] : kMark) << quant::info(m.w.type).name << ", " << rows << " x "
+                                                        << m.w.cols << ", " << n << " tokens, " << i;
+      }
+    }
+  }
+}
+
+// For rows and tokens of every number that tiles leave over.
 TEST_P(Matmul, FloatProductsOfSeveralTokensAreThoseOfEach) {
   for (const TensorType type : {TensorType::f32, TensorType::f16, TensorType::bf16}) {
     for (const std::size_t cols : {5U, 48U, 100U}) {
       for (const std::size_t rows : {1U, 3U, 4U, 11U}) {
-        const TestMatrix m = random_float(type, rows, cols, static_cast<unsigned>(cols));
-        const std::size_t stride = cols + 3;
-        const auto x = random_floats(9 * stride, 8);
-        std::vector<float> apart(9 * rows);
-        for (std::size_t t = 0; t < 9; ++t)
-          scalar().matmul_float(m.w, 0, rows, {&x[t * stride], stride}, 1, {&apart[t * rows], rows});
-        for (std::size_t n = 1; n <= 9; ++n) {
-          for (const std::size_t begin : {std::size_t{0}, rows / 2}) {
-            std::vector<float> y(9 * rows, kMark);
-            kernels().matmul_float(m.w, begin, rows, {x.data(), stride}, n, {y.data(), rows});
-            for (std::size_t i = 0; i < y.size(); ++i) {
-              const bool is_computed = i < n * rows && i % rows >= begin;
-              ASSERT_EQ(y[i], is_computed ? apart[i] : kMark)
-                  << quant::info(type).name << ", " << rows << " x " << cols << ", " << n << " tokens, " << i;
-            }
-          }
-        }
+        expect_those_of_each(kernels(), &Kernels::matmul_float,
+                             random_float(type, rows, cols, static_cast<unsigned>(cols)),
+                             {1, 2, 3, 4, 5, 6, 7, 8, 9});
       }
+    }
+  }
+}
+
+// So many that weights are decoded to panels: for what these leave over of rows, columns and tokens.
+TEST_P(Matmul, FloatProductsOfManyTokensAreThoseOfEach) {
+  const std::vector<std::size_t> tokens{31, 32, 33, 34, 35, 36, 37, 48, 49, 103};
+  for (const TensorType type : {TensorType::f32, TensorType::f16, TensorType::bf16}) {
+    for (const std::size_t cols : {5U, 300U}) {
+      for (const std::size_t rows : {1U, 16U, 35U}) {
+        expect_those_of_each(kernels(), &Kernels::matmul_float,
+                             random_float(type, rows, cols, static_cast<unsigned>(cols)), tokens);
+      }
+    }
+  }
+}
+
+TEST_P(Matmul, TernaryProductsOfManyUnquantizedTokensAreThoseOfEach) {
+  for (const std::size_t cols : {128U, 384U}) {
+    for (const std::size_t rows : {1U, 18U}) {
+      expect_those_of_each(kernels(), &Kernels::matmul_ternary_f32,
+                           random_ternary(rows, cols, static_cast<unsigned>(cols)), {5, 6, 7, 11, 12, 97});
     }
   }
 }

@@ -29,6 +29,9 @@ struct F32x16 {
   // Sums that fit in registers beside the weights and inputs that they come of.
   static constexpr std::size_t kTileRows = 2;
   static constexpr std::size_t kTileTokens = 2;
+  // Of weights in panels: 12 registers of sums; weights and inputs come from memory.
+  static constexpr std::size_t kPanelTileRows = 1;
+  static constexpr std::size_t kPanelTileTokens = 6;
   __m256 low;   // lanes 0..7
   __m256 high;  // lanes 8..15
 

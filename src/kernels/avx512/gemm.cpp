@@ -1,4 +1,5 @@
 #include "kernels/avx512/ternary.h"
+#include "kernels/generic/ahead.h"
 
 namespace bitnet::kernels::avx512 {
 namespace {
@@ -94,27 +95,6 @@ void fill(Panel& panel, const quant::Matrix& w, std::size_t row, std::size_t n_r
   }
 }
 
-// The rows that come next, asked for bit by bit while others are multiplied: `fill` then has no memory to
-// wait for.
-class Ahead {
- public:
-  // In n_asks parts.
-  Ahead(const std::uint8_t* data, std::size_t n_bytes, std::size_t n_asks)
-      : at_(data), end_(data + n_bytes), step_((n_bytes / n_asks / kLine + 1) * kLine) {}
-
-  void ask() {
-    const std::uint8_t* const stop = static_cast<std::size_t>(end_ - at_) > step_ ? at_ + step_ : end_;
-    for (; at_ < stop; at_ += kLine) _mm_prefetch(reinterpret_cast<const char*>(at_), _MM_HINT_T1);
-  }
-
- private:
-  static constexpr std::size_t kLine = 64;
-
-  const std::uint8_t* at_;
-  const std::uint8_t* end_;
-  std::size_t step_;
-};
-
 // R vectors of rows and N tokens over one block of columns, added to the sums.
 template <std::size_t R, std::size_t N>
 void multiply_tile(const Panel& panel, const std::int8_t* q, std::size_t stride, std::size_t n_cols,
@@ -148,7 +128,7 @@ void own_results(const float* results, std::size_t stride) {
 // results: where the first token's go, if these are the last columns; else nullptr.
 template <std::size_t R>
 void multiply_panel(const Panel& panel, const std::int8_t* q, std::size_t stride, std::size_t n_tokens,
-                    std::size_t n_cols, TokenSums* sums, Ahead& ahead, const float* results,
+                    std::size_t n_cols, TokenSums* sums, generic::Ahead& ahead, const float* results,
                     std::size_t y_stride) {
   std::size_t t = 0;
   for (; t + kTokens <= n_tokens; t += kTokens) {
@@ -185,8 +165,9 @@ void multiply_rows(const quant::Matrix& w, std::size_t row, std::size_t n_rows, 
   const std::size_t block = (w.cols / 128 + n_blocks - 1) / n_blocks * 128;
   const std::size_t next = row + n_rows;
   const std::size_t n_next = next + kPanelRows < w.rows ? kPanelRows : w.rows - next;
-  Ahead ahead(reinterpret_cast<const std::uint8_t*>(w.data) + next * w.cols / 4, n_next * w.cols / 4,
-              n_blocks * ((n_tokens + kTokens - 1) / kTokens));
+  // The rows that come next are asked for while these are multiplied: `fill` then has no memory to wait for.
+  generic::Ahead ahead(w.data + next * w.cols / 4, n_next * w.cols / 4,
+                       n_blocks * ((n_tokens + kTokens - 1) / kTokens));
   Panel panel;
   for (std::size_t col = 0; col < w.cols; col += block) {
     const std::size_t n_cols = col + block < w.cols ? block : w.cols - col;

@@ -19,6 +19,9 @@ struct F32x16 {
   // Sums that fit in registers beside the weights and inputs that they come of.
   static constexpr std::size_t kTileRows = 4;
   static constexpr std::size_t kTileTokens = 4;
+  // Of weights in panels. 4 x 6 measured no more.
+  static constexpr std::size_t kPanelTileRows = 4;
+  static constexpr std::size_t kPanelTileTokens = 4;
   // Keys, or sixteens of a head's elements, that attention works on at a time with four queries: 16 sums and
   // what is multiplied fill 24 of the 32 registers, and 8 loads feed 16 multiplications.
   static constexpr std::size_t kTile = 4;

@@ -1,6 +1,7 @@
-// Products of weights that are decoded to floats a stretch at a time, each stretch for several tokens,
-// written once over the 16-lane float V of a backend and a decoder. This is how ternary weights meet
-// unquantized activations (the reference mode), and how block types are multiplied that few files have.
+// Products of weights that are decoded to floats a stretch at a time, each stretch for a few tokens, written
+// once over the 16-lane float V of a backend and a decoder. This is how ternary weights meet unquantized
+// activations (the reference mode), and how block types are multiplied that few files have. Many tokens:
+// float_panels.h.
 #pragma once
 
 #include <cstddef>
@@ -52,12 +53,6 @@ void matmul_decoded(Decode* decode, const quant::Matrix& w, std::size_t row_begi
       row_times_tokens<V, 1>(decode, w, r, x.x + t * x.stride, x.stride, y.y + t * y.stride, y.stride);
     }
   }
-}
-
-template <typename V, Decode* decode>
-void matmul_ternary_f32(const quant::Matrix& w, std::size_t row_begin, std::size_t row_end,
-                        const FloatRows& x, std::size_t n_tokens, const OutputRows& y) {
-  matmul_decoded<V>(decode, w, row_begin, row_end, x, n_tokens, y);
 }
 
 }  // namespace bitnet::kernels::generic

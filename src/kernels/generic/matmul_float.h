@@ -8,8 +8,8 @@
 
 #include "kernels/generic/blocks.h"
 #include "kernels/generic/elementwise.h"
+#include "kernels/generic/float_panels.h"
 #include "kernels/generic/k_blocks.h"
-#include "kernels/generic/matmul_decoded.h"
 #include "kernels/kernels.h"
 #include "quant/i8_rows.h"
 
@@ -82,6 +82,7 @@ struct ElementRows {
   static constexpr bool kShares = V::kTileRows >= kRowTile;
   static constexpr std::size_t kRows = kShares ? V::kTileRows : kRowTile;
   static constexpr std::size_t kTokens = kShares ? V::kTileTokens : 1;
+  static constexpr bool kDecodes = true;  // to what is multiplied: many tokens take it from panels
 
   // ahead: asks for what comes behind in memory.
   template <std::size_t R, std::size_t T, bool ahead>
@@ -136,6 +137,7 @@ struct ScaledRows {
   using Codes = ElementRows<V, LoadI8>;
   static constexpr std::size_t kRows = Codes::kRows;
   static constexpr std::size_t kTokens = Codes::kTokens;
+  static constexpr bool kDecodes = false;  // a row's scale multiplies its product
 
   template <std::size_t R, std::size_t T, bool ahead>
   static void times_tokens(const quant::Matrix& w, std::size_t row, std::size_t step, const FloatRows& x,
@@ -190,6 +192,7 @@ struct BlockRows {
   using Block = typename Reader::Block;
   static constexpr std::size_t kRows = V::kTileRows;
   static constexpr std::size_t kTokens = V::kTileTokens;
+  static constexpr bool kDecodes = true;
 
   template <std::size_t R, std::size_t T, bool ahead>
   static void times_tokens(const quant::Matrix& w, std::size_t row, std::size_t step, const FloatRows& x,
@@ -333,9 +336,11 @@ template <typename V>
 void matmul_float(const quant::Matrix& w, std::size_t row_begin, std::size_t row_end, const FloatRows& x,
                   std::size_t n_tokens, const OutputRows& y) {
   if (Decode* decode = decoder_of<V>(w.type))
-    return matmul_decoded<V>(decode, w, row_begin, row_end, x, n_tokens, y);
+    return matmul_of_decoded<V>(decode, w, row_begin, row_end, x, n_tokens, y);
   with_rows_of<V>(w.type, [&]<typename Rows>() {
-    if (n_tokens == 1) {
+    if (Rows::kDecodes && n_tokens >= FloatPanel::kLeastTokens) {
+      matmul_panels<V>(Rows::decode, w, row_begin, row_end, x, n_tokens, y);
+    } else if (n_tokens == 1) {
       matmul_tiles<Rows, kRowTile, 1>(w, row_begin, row_end, x, 1, y);
     } else {
       matmul_tiles<Rows, Rows::kRows, Rows::kTokens>(w, row_begin, row_end, x, n_tokens, y);

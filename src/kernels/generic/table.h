@@ -4,7 +4,7 @@
 #include "kernels/generic/attention.h"
 #include "kernels/generic/attention_q8.h"
 #include "kernels/generic/elementwise.h"
-#include "kernels/generic/matmul_decoded.h"
+#include "kernels/generic/float_panels.h"
 #include "kernels/generic/matmul_float.h"
 #include "kernels/generic/matmul_lanes_f32.h"
 #include "kernels/generic/screen.h"

@@ -20,6 +20,9 @@ struct F32x16 {
   // Sums that fit in registers beside the weights and inputs that they come of.
   static constexpr std::size_t kTileRows = 2;
   static constexpr std::size_t kTileTokens = 2;
+  // Of weights in panels: 16 registers of sums, 4 of weights and 4 of inputs.
+  static constexpr std::size_t kPanelTileRows = 1;
+  static constexpr std::size_t kPanelTileTokens = 4;
   float32x4_t v[4];
 
   // f(0), ..., f(3).

@@ -18,6 +18,8 @@ struct F32x16 {
   // Sums that fit in registers beside the weights and inputs that they come of.
   static constexpr std::size_t kTileRows = 1;
   static constexpr std::size_t kTileTokens = 1;
+  static constexpr std::size_t kPanelTileRows = 1;
+  static constexpr std::size_t kPanelTileTokens = 1;
   static constexpr std::size_t kTile = 1;
   float lane[16];
 
