@@ -76,7 +76,6 @@ TEST_P(MatmulBlocks, EachElementIsTheValueThatTheFormatSays) {
   }
 }
 
-// Bit for bit, and so the same for all backends; for rows and tokens of every number that tiles leave over.
 // Products of any number of tokens with rows [begin, rows), and nothing else written.
 void expect_canonical(const Kernels& kernels, const BlockMatrix& m,
                       std::initializer_list<std::size_t> tokens) {
@@ -100,6 +99,7 @@ void expect_canonical(const Kernels& kernels, const BlockMatrix& m,
   }
 }
 
+// Bit for bit, and so the same for all backends; for rows and tokens of every number that tiles leave over.
 TEST_P(MatmulBlocks, SumsFollowTheCanonicalOrder) {
   for (const std::size_t n_blocks : {1U, 2U, 3U, 8U, 37U}) {
     for (const std::size_t rows : {1U, 2U, 5U, 11U}) {
