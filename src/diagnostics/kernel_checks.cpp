@@ -266,41 +266,46 @@ std::vector<std::string> compare_block_quantization(KernelTables tables, std::si
       });
 }
 
-// Of the last two tokens that see up to n_keys keys, together, with each type of the cache, which each table
-// fills for itself.
+// Of the last two tokens that see up to n_keys keys and of two kv heads, together, with each type of the
+// cache, which each table fills for itself.
 std::vector<std::string> compare_attention(KernelTables tables, const Config& c, std::size_t n_keys) {
   constexpr std::size_t kTokens = 2;
+  constexpr std::size_t kHeads = 2;
   static constexpr std::array<std::string_view, 3> kTypes{"f16", "f32", "q8"};
   Random random("attention " + std::to_string(n_keys));
   Config one = c;
   one.n_layers = 1;
-  one.n_kv_heads = 1;
+  one.n_kv_heads = kHeads;
   const std::size_t d = c.head_dim;
-  const std::size_t n_rows = kTokens * (c.n_heads / c.n_kv_heads);
+  const std::size_t group = c.n_heads / c.n_kv_heads;
+  const std::size_t n_rows = kTokens * kHeads * group;
+  const std::size_t n_stored = n_keys + kTokens;
   const std::vector<float> q = random.floats(n_rows * d, 4.0F);
-  const std::vector<float> k = random.floats((n_keys + kTokens) * d, 4.0F);
-  const std::vector<float> v = random.floats((n_keys + kTokens) * d);
+  const std::vector<float> k = random.floats(n_stored * kHeads * d, 4.0F);
+  const std::vector<float> v = random.floats(n_stored * kHeads * d);
   return compare_all(
       tables, kTypes.size() * n_rows * d,
       [&](const Kernels& table, float* out) {
         for (const kernels::CacheType type :
              {kernels::CacheType::f16, kernels::CacheType::f32, kernels::CacheType::q8}) {
-          const KvCache cache(one, n_keys + kTokens, type);
-          for (std::size_t j = 0; j < n_keys + kTokens; ++j) {
-            cache.store_key(table, 0, 0, j, k.data() + j * d);
-            cache.store_value(table, 0, 0, j, v.data() + j * d);
+          const KvCache cache(one, n_stored, type);
+          for (std::size_t i = 0; i < n_stored * kHeads; ++i) {
+            cache.store_key(table, 0, i % kHeads, i / kHeads, k.data() + i * d);
+            cache.store_value(table, 0, i % kHeads, i / kHeads, v.data() + i * d);
           }
           table.attention(type)({.q = q.data(),
                                  .k = cache.keys(0, 0),
                                  .v = cache.values(0, 0),
-                                 .n_queries = n_rows / kTokens,
+                                 .n_queries = group,
                                  .n_keys = n_keys,
                                  .head_dim = d,
                                  .scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(d))),
                                  .out = out,
                                  .block_stride = cache.block_stride(),
+                                 .n_kv_heads = kHeads,
+                                 .head_stride = cache.head_stride(),
                                  .n_tokens = kTokens,
-                                 .token_stride = n_rows / kTokens * d});
+                                 .token_stride = kHeads * group * d});
           out += n_rows * d;
         }
       },

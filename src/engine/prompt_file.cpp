@@ -24,7 +24,7 @@
 namespace bitnet {
 namespace {
 
-constexpr std::uint64_t kPromptFileVersion = 2;
+constexpr std::uint64_t kPromptFileVersion = 3;
 // At a multiple of which keys and values begin, so that they can be mapped.
 constexpr std::size_t kPage = 4096;
 constexpr std::string_view kPromptMagic = "bitnet prompt kv";

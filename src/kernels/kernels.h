@@ -90,15 +90,17 @@ constexpr std::size_t cache_row_bytes(CacheType type, std::size_t head_dim) {
 inline constexpr std::size_t kAttentionRows = 32;
 
 struct Attention {
-  const float* q;  // [n_tokens, token_stride], of each token [n_queries, head_dim] that share this kv head
-  const void* k;   // blocks of kKeyBlock keys, as cache_row_bytes has them
-  const void* v;   // blocks of values, likewise
-  std::size_t n_queries;
-  std::size_t n_keys;  // that the first token may see, at least 1; each further token sees one more
+  const float* q;         // [n_tokens, token_stride], of each token [n_kv_heads, n_queries, head_dim]
+  const void* k;          // of the first kv head, blocks of kKeyBlock keys, as cache_row_bytes has them
+  const void* v;          // blocks of values, likewise
+  std::size_t n_queries;  // that share a kv head
+  std::size_t n_keys;     // that the first token may see, at least 1; each further token sees one more
   std::size_t head_dim;
   float scale;                   // of the scores: 1 / sqrt(head_dim)
-  float* out;                    // [n_tokens, token_stride], of each token [n_queries, head_dim]
+  float* out;                    // [n_tokens, token_stride], of each token [n_kv_heads, n_queries, head_dim]
   std::size_t block_stride = 0;  // bytes from one block of keys (and of values) to the next; 0: they follow
+  std::size_t n_kv_heads = 1;
+  std::size_t head_stride = 0;  // bytes from one kv head's keys (and values) in a block to the next one's
   // Which block of memory holds the keys from kKeyBlock * b on: block blocks[b]; nullptr: block b.
   const std::uint32_t* blocks = nullptr;
   std::size_t window = 0;  // the most keys a token sees, its last; 0: all. See first_key.

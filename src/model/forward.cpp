@@ -11,6 +11,9 @@
 namespace bitnet {
 namespace {
 
+// Of attention: so that threads that run late can leave some to the others.
+constexpr std::size_t kPiecesPerThread = 4;
+
 // gate <= limit, -limit <= up <= limit; a NaN stays one.
 void clamp(float* gate, float* up, float limit, std::size_t n) {
   for (std::size_t i = 0; i < n; ++i) {
@@ -149,38 +152,22 @@ void Forward::rotate_and_cache(const LayerWeights& w, std::size_t layer, std::si
   });
 }
 
-// What a thread takes is one kv head with all the query heads that read it, for one piece: a token or a few.
-// Where one token has more heads than go evenly into the threads, the heads that are left over are split by
-// their queries.
+// What a thread takes is a kv head or a few with all the query heads that read them, for one piece: a token
+// or a few. Where one token has more heads than go evenly into the threads, the heads that are left over are
+// split by their queries.
 void Forward::attend(std::size_t layer, std::size_t n_tokens, std::size_t n_pieces) const {
   const WorkTimer timer(profile, Work::attention);
-  const std::size_t d = config.head_dim;
-  const std::size_t group = config.n_heads / config.n_kv_heads;
-  const auto attention = kernels.attention(cache.type());
-  const auto scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(d)));
-  const auto attend_to = [&](const AttentionPiece& piece, std::size_t kv_head, std::size_t query,
-                             std::size_t n_queries) {
-    const std::size_t at = piece.first_row * config.q_dim() + (kv_head * group + query) * d;
-    attention({.q = act.q.data() + at,
-               .k = cache.keys(layer, kv_head),
-               .v = cache.values(layer, kv_head),
-               .n_queries = n_queries,
-               .n_keys = act.places[piece.first_row].position + 1,
-               .head_dim = d,
-               .scale = scale,
-               .out = act.mixed.data() + at,
-               .block_stride = cache.block_stride(),
-               .blocks = piece.blocks,
-               .window = config.window_of(layer),
-               .n_tokens = piece.n_rows,
-               .token_stride = config.q_dim()});
-  };
   const std::size_t n_threads = pool.n_threads();
+  const std::size_t group = config.n_heads / config.n_kv_heads;
   const std::size_t n_split = n_tokens == 1 && group >= n_threads ? config.n_kv_heads % n_threads : 0;
   if (n_split == 0) {
-    pool.parallel_for(config.n_kv_heads * n_pieces, 1, [&](std::size_t begin, std::size_t end) {
+    const std::size_t n_parts = heads_apart(n_tokens, n_pieces);
+    pool.parallel_for(n_parts * n_pieces, 1, [&](std::size_t begin, std::size_t end) {
       for (std::size_t i = begin; i < end; ++i) {
-        attend_to(act.pieces[i % n_pieces], i / n_pieces, 0, group);
+        const std::size_t part = i / n_pieces;
+        const std::size_t first = config.n_kv_heads * part / n_parts;
+        const std::size_t end_head = config.n_kv_heads * (part + 1) / n_parts;
+        attend_to(layer, act.pieces[i % n_pieces], {first, end_head - first}, {0, group});
       }
     });
     return;
@@ -193,20 +180,50 @@ void Forward::attend(std::size_t layer, std::size_t n_tokens, std::size_t n_piec
       const std::size_t thread = i / share;
       const std::size_t at = i % share;
       if (at < n_whole) {
-        attend_to(act.pieces[0], thread * n_whole + at, 0, group);
+        attend_to(layer, act.pieces[0], {thread * n_whole + at, 1}, {0, group});
       } else {
         const std::size_t query = group * thread / n_threads;
-        attend_to(act.pieces[0], n_threads * n_whole + at - n_whole, query,
-                  group * (thread + 1) / n_threads - query);
+        attend_to(layer, act.pieces[0], {n_threads * n_whole + at - n_whole, 1},
+                  {query, group * (thread + 1) / n_threads - query});
       }
     }
   });
 }
 
+// The tokens of a piece, a share of the kv heads, of each of these a share of the query heads.
+void Forward::attend_to(std::size_t layer, const AttentionPiece& piece, Share kv_heads, Share queries) const {
+  const std::size_t d = config.head_dim;
+  const std::size_t group = config.n_heads / config.n_kv_heads;
+  const std::size_t at = piece.first_row * config.q_dim() + (kv_heads.first * group + queries.first) * d;
+  kernels.attention(cache.type())({.q = act.q.data() + at,
+                                   .k = cache.keys(layer, kv_heads.first),
+                                   .v = cache.values(layer, kv_heads.first),
+                                   .n_queries = queries.n,
+                                   .n_keys = act.places[piece.first_row].position + 1,
+                                   .head_dim = d,
+                                   .scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(d))),
+                                   .out = act.mixed.data() + at,
+                                   .block_stride = cache.block_stride(),
+                                   .n_kv_heads = kv_heads.n,
+                                   .head_stride = cache.head_stride(),
+                                   .blocks = piece.blocks,
+                                   .window = config.window_of(layer),
+                                   .n_tokens = piece.n_rows,
+                                   .token_stride = config.q_dim()});
+}
+
+// Into how many parts the kv heads go. Heads of a token lie one after the other in memory, and what is read
+// straight on comes faster; tokens of one sequence that are many read each head again from the cache of the
+// processor instead.
+std::size_t Forward::heads_apart(std::size_t n_tokens, std::size_t n_pieces) const {
+  if (n_pieces < n_tokens) return config.n_kv_heads;
+  const std::size_t wanted = kPiecesPerThread * pool.n_threads();
+  return std::clamp<std::size_t>((wanted + n_pieces - 1) / n_pieces, 1, config.n_kv_heads);
+}
+
 // How many tokens attention takes together: each key is then read and widened once for all of them, but
 // enough pieces must be left for threads that run late to leave some to the others.
 std::size_t Forward::tokens_together(std::size_t n_tokens) const {
-  constexpr std::size_t kPiecesPerThread = 4;
   const std::size_t group = config.n_heads / config.n_kv_heads;
   const std::size_t most = std::max<std::size_t>(1, kernels::kAttentionRows / group);
   return std::clamp<std::size_t>(n_tokens * config.n_kv_heads / (kPiecesPerThread * pool.n_threads()), 1,

@@ -88,6 +88,12 @@ struct Forward {
   void logits(std::span<const std::uint32_t> rows) const;
 
  private:
+  // [first, first + n)
+  struct Share {
+    std::size_t first;
+    std::size_t n;
+  };
+
   void embed(std::span<const TokenId> tokens) const;
   std::size_t place(std::span<const PassPart> parts, std::size_t n_tokens) const;
   void compute_rotations(std::size_t n_tokens) const;
@@ -95,6 +101,8 @@ struct Forward {
                        std::size_t n_pieces) const;
   void rotate_and_cache(const LayerWeights& w, std::size_t layer, std::size_t n_tokens) const;
   void attend(std::size_t layer, std::size_t n_tokens, std::size_t n_pieces) const;
+  void attend_to(std::size_t layer, const AttentionPiece& piece, Share kv_heads, Share queries) const;
+  std::size_t heads_apart(std::size_t n_tokens, std::size_t n_pieces) const;
   std::size_t tokens_together(std::size_t n_tokens) const;
   void feed_forward_block(const LayerWeights& w, std::size_t layer, std::size_t n_tokens) const;
   bool leaves_out_zeros(std::size_t n_tokens) const;

@@ -17,10 +17,10 @@ namespace bitnet {
 
 // Positions come in blocks of kernels::kKeyBlock. One sequence may have them all, in order; or several have
 // some each, in an order that each of them knows: then a place is the block's number * kKeyBlock and what the
-// position is within it. In a block each layer and kv head has its positions next to
-// each other, so that attention reads straight on. Memory is reserved for the whole context and used block by
-// block, in large pages where there are such: attention over a long context touches all of it for every
-// token.
+// position is within it. In a block each layer and kv head has the keys of its positions next to each other,
+// then their values, then the next head's: attention reads straight on. Memory is reserved for the whole
+// context and used block by block, in large pages where there are such: attention over a long context touches
+// all of it for every token.
 class KvCache {
  public:
   // Throws RuntimeError when the memory cannot be had.
@@ -33,6 +33,8 @@ class KvCache {
   std::size_t bytes_per_position() const { return n_layers_ * 2 * n_kv_heads_ * row_bytes_; }
   // Bytes from a block of positions to the next, wherever in it one looks.
   std::size_t block_stride() const { return kernels::kKeyBlock * bytes_per_position(); }
+  // And from a kv head of a layer to the next, within a block.
+  std::size_t head_stride() const { return 2 * kernels::kKeyBlock * row_bytes_; }
 
   // Where attention finds the first block.
   const void* keys(std::size_t layer, std::size_t kv_head) const { return block(0, layer, kKeys, kv_head); }
@@ -86,7 +88,7 @@ class KvCache {
   std::byte* bytes() const { return static_cast<std::byte*>(memory_.data()); }
   // Rows [kKeyBlock, head_dim], for q8 then units [kKeyBlock].
   std::byte* block(std::size_t number, std::size_t layer, std::size_t k_or_v, std::size_t kv_head) const {
-    const std::size_t i = (layer * 2 + k_or_v) * n_kv_heads_ + kv_head;
+    const std::size_t i = (layer * n_kv_heads_ + kv_head) * 2 + k_or_v;
     return bytes() + number * block_stride() + i * kernels::kKeyBlock * row_bytes_;
   }
   void store(const kernels::Kernels& kernels, std::size_t layer, std::size_t k_or_v, std::size_t kv_head,
@@ -99,7 +101,7 @@ class KvCache {
   std::size_t head_dim_;
   std::size_t values_bytes_;  // of one head at one position, without a unit
   std::size_t row_bytes_;     // and with it
-  AnonymousMemory memory_;    // [n_blocks, n_layers, 2, n_kv_heads] of kKeyBlock rows, and units
+  AnonymousMemory memory_;    // [n_blocks, n_layers, n_kv_heads, 2] of kKeyBlock rows, and units
   std::map<const std::byte*, std::shared_ptr<const void>> sources_;
 };
 

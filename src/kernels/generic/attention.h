@@ -112,9 +112,9 @@ class FloatAttention {
  public:
   explicit FloatAttention(const Attention& a) : a_(a) {}
 
-  void start(const AttentionRows&, std::size_t n_rows) {
+  void start(const AttentionRows&, std::size_t, std::size_t rows_per_head) {
     is_widened_ =
-        !std::is_same_v<T, float> && n_rows >= kWidenedRows && kKeysAtOnce * a_.head_dim <= kWidened;
+        !std::is_same_v<T, float> && rows_per_head >= kWidenedRows && kKeysAtOnce * a_.head_dim <= kWidened;
   }
 
   void attend(AttentionRows& all, const KeyBlock& block, std::span<const Run> runs) {
@@ -168,7 +168,7 @@ class FloatAttention {
       if (begin >= end) continue;
       const std::size_t at = (begin - chunk.first) * a_.head_dim;
       for_row_tiles(run.rows, [&]<std::size_t N>(std::size_t row) {
-        const bool asks = ahead != nullptr && row == 0;
+        const bool asks = ahead != nullptr && row == runs.front().rows.begin;
         score_keys<V, N>(a_, all.q + row, keys + at, end - begin, asks ? ahead + at : nullptr,
                          all.weight + row, begin - run.seen.first);
       });
@@ -183,7 +183,7 @@ class FloatAttention {
       const U* of_run = values + (run.seen.first - first) * stride;
       const auto part = [&]<std::size_t D>(std::size_t at, std::size_t m) {
         for_row_tiles(run.rows, [&]<std::size_t N>(std::size_t row) {
-          const bool asks = ahead != nullptr && row == 0;
+          const bool asks = ahead != nullptr && row == runs.front().rows.begin;
           mix_values<V, N, D>(all.out + row, i + at, m, of_run + at, stride, run.seen.n,
                               asks ? ahead + at * kKeyBlock : nullptr, all.weight + row, all.rescale + row);
         });

@@ -55,7 +55,7 @@ class Q8Attention {
   // Rows whose query codes fit, at least one of the largest heads.
   std::size_t max_rows() const { return std::clamp<std::size_t>(kQueryCodes / q_stride_, 1, kAttentionRows); }
 
-  void start(const AttentionRows& all, std::size_t n_rows) {
+  void start(const AttentionRows& all, std::size_t n_rows, std::size_t) {
     const float largest = largest_query_code(a_.head_dim);
     for (std::size_t row = 0; row < n_rows; ++row) {
       std::int16_t* const codes = query_codes_ + row * q_stride_;

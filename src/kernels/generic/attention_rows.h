@@ -59,7 +59,7 @@ static inline void prefetch(const T* begin, std::size_t n) {
 // processor has begun to follow. Over 4000 keys this takes a quarter of the time away.
 static inline void prefetch_pages(const std::byte* begin, std::size_t n_bytes) {
   constexpr std::size_t kPage = 4096;
-  constexpr std::size_t kLines = 8 * 64;
+  constexpr std::size_t kLines = 2 * 64;
   for (std::size_t i = 0; i < n_bytes; i += kPage) prefetch(begin + i, std::min(kLines, n_bytes - i));
 }
 
@@ -134,8 +134,8 @@ struct Run {
   SeenKeys seen;
 };
 
-// Where a block's keys and values lie, which of them any row sees, and where the next block's keys lie (or,
-// at the end, this one's again).
+// Where a block's keys and values of a kv head lie, which of them any row sees, and where the keys lie that
+// come next: the next head's, or of the next block (or, at the end, these again).
 struct KeyBlock {
   const std::byte* keys;
   const std::byte* values;
@@ -143,60 +143,93 @@ struct KeyBlock {
   const std::byte* next_keys;
 };
 
-// Tokens [token, token_end) and their query heads [query, query_end), no more than kAttentionRows together,
-// over all blocks in ascending order: after kind.start(rows, n_rows), kind.attend(rows, block, runs) for
-// each.
-template <typename V, typename Kind>
-void attend_tokens(const Attention& a, std::size_t token, std::size_t token_end, std::size_t query,
-                   std::size_t query_end, std::size_t block_bytes, Kind& kind) {
-  AttentionRows rows;
-  const std::size_t per_token = query_end - query;
-  for (std::size_t t = token; t < token_end; ++t) {
-    for (std::size_t h = query; h < query_end; ++h) {
-      const std::size_t row = (t - token) * per_token + (h - query);
-      const std::size_t at = t * a.token_stride + h * a.head_dim;
-      rows.q[row] = a.q + at;
-      rows.out[row] = a.out + at;
-      rows.state[row] = {};
-      std::fill_n(rows.out[row], a.head_dim, 0.0F);
-    }
-  }
-  const std::size_t n_rows = (token_end - token) * per_token;
-  kind.start(rows, n_rows);
-  const std::size_t stride = a.block_stride == 0 ? block_bytes : a.block_stride;
-  const auto offset_of = [&](std::size_t b) { return (a.blocks == nullptr ? b : a.blocks[b]) * stride; };
-  const std::size_t end = a.n_keys + token_end - 1;
-  for (std::size_t b = a.first_key(token) / kKeyBlock; b * kKeyBlock < end; ++b) {
-    const std::size_t begin = b * kKeyBlock;
-    const bool is_last = begin + kKeyBlock >= end;
-    const std::size_t first = std::max(a.first_key(token), begin) - begin;
-    KeyBlock block{.keys = static_cast<const std::byte*>(a.k) + offset_of(b),
-                   .values = static_cast<const std::byte*>(a.v) + offset_of(b),
-                   .seen = {first, std::min(end - begin, kKeyBlock) - first},
-                   .next_keys = nullptr};
-    block.next_keys = block.keys;
-    if (!is_last) {
-      const std::size_t next = offset_of(b + 1);
-      block.next_keys = static_cast<const std::byte*>(a.k) + next;
-      prefetch_pages(block.next_keys, block_bytes);
-      prefetch_pages(static_cast<const std::byte*>(a.v) + next, block_bytes);
-    }
-    std::array<Run, kAttentionRows> runs;
-    std::size_t n_runs = 0;
-    for (std::size_t t = token; t < token_end; ++t) {
-      const SeenKeys seen = seen_keys(a, t, begin);
-      if (seen.n == 0) continue;
-      const std::size_t row = (t - token) * per_token;
-      Run* const last = n_runs == 0 ? nullptr : &runs[n_runs - 1];
-      if (last != nullptr && last->rows.end == row && last->seen == seen) {
-        last->rows.end += per_token;
-      } else {
-        runs[n_runs++] = {{row, row + per_token}, seen};
+// Which tokens, kv heads and query heads of each of these are worked on together, no more rows than
+// kAttentionRows: [n_heads, n_tokens, n_queries].
+struct RowsTogether {
+  RowRange tokens;
+  RowRange heads;
+  RowRange queries;
+
+  std::size_t per_token() const { return queries.size(); }
+  std::size_t per_head() const { return tokens.size() * queries.size(); }
+  std::size_t size() const { return heads.size() * per_head(); }
+};
+
+static inline void start_rows(const Attention& a, const RowsTogether& part, AttentionRows& rows) {
+  std::size_t row = 0;
+  for (std::size_t head = part.heads.begin; head < part.heads.end; ++head) {
+    for (std::size_t t = part.tokens.begin; t < part.tokens.end; ++t) {
+      for (std::size_t query = part.queries.begin; query < part.queries.end; ++query, ++row) {
+        const std::size_t at = t * a.token_stride + (head * a.n_queries + query) * a.head_dim;
+        rows.q[row] = a.q + at;
+        rows.out[row] = a.out + at;
+        rows.state[row] = {};
+        std::fill_n(rows.out[row], a.head_dim, 0.0F);
       }
     }
-    kind.attend(rows, block, std::span<const Run>(runs).first(n_runs));
   }
-  for (std::size_t row = 0; row < n_rows; ++row) {
+}
+
+// The first kv head's rows by what they see of the block that begins at key `begin`. Gives how many runs.
+static inline std::size_t find_runs(const Attention& a, const RowsTogether& part, std::size_t begin,
+                                    std::span<Run, kAttentionRows> runs) {
+  std::size_t n_runs = 0;
+  for (std::size_t t = part.tokens.begin; t < part.tokens.end; ++t) {
+    const SeenKeys seen = seen_keys(a, t, begin);
+    if (seen.n == 0) continue;
+    const std::size_t row = (t - part.tokens.begin) * part.per_token();
+    Run* const last = n_runs == 0 ? nullptr : &runs[n_runs - 1];
+    if (last != nullptr && last->rows.end == row && last->seen == seen) {
+      last->rows.end += part.per_token();
+    } else {
+      runs[n_runs++] = {{row, row + part.per_token()}, seen};
+    }
+  }
+  return n_runs;
+}
+
+// All blocks in ascending order, and of each the kv heads, as they lie in memory: after kind.start(rows,
+// n_rows, rows_per_head), kind.attend(rows, block, runs) for each.
+template <typename V, typename Kind>
+void attend_rows(const Attention& a, const RowsTogether& part, std::size_t block_bytes, Kind& kind) {
+  AttentionRows rows;
+  start_rows(a, part, rows);
+  kind.start(rows, part.size(), part.per_head());
+  const std::size_t stride = a.block_stride == 0 ? block_bytes : a.block_stride;
+  const auto offset_of = [&](std::size_t b, std::size_t head) {
+    return (a.blocks == nullptr ? b : a.blocks[b]) * stride + head * a.head_stride;
+  };
+  const auto* const keys = static_cast<const std::byte*>(a.k);
+  const auto* const values = static_cast<const std::byte*>(a.v);
+  const std::size_t first_key = a.first_key(part.tokens.begin);
+  const std::size_t end = a.n_keys + part.tokens.end - 1;
+  for (std::size_t b = first_key / kKeyBlock; b * kKeyBlock < end; ++b) {
+    const std::size_t begin = b * kKeyBlock;
+    const std::size_t first = std::max(first_key, begin) - begin;
+    const SeenKeys seen{first, std::min(end - begin, kKeyBlock) - first};
+    std::array<Run, kAttentionRows> runs;
+    const std::size_t n_runs = find_runs(a, part, begin, runs);
+    for (std::size_t head = part.heads.begin; head < part.heads.end; ++head) {
+      const std::size_t at = offset_of(b, head);
+      std::size_t next = at;
+      if (head + 1 < part.heads.end) {
+        next = at + a.head_stride;
+      } else if (begin + kKeyBlock < end) {
+        next = offset_of(b + 1, part.heads.begin);
+      }
+      if (next != at) {
+        prefetch_pages(keys + next, block_bytes);
+        prefetch_pages(values + next, block_bytes);
+      }
+      kind.attend(rows, {keys + at, values + at, seen, keys + next},
+                  std::span<const Run>(runs).first(n_runs));
+      for (Run& run : std::span(runs).first(n_runs)) {
+        run.rows.begin += part.per_head();
+        run.rows.end += part.per_head();
+      }
+    }
+  }
+  for (std::size_t row = 0; row < part.size(); ++row) {
     float* out = rows.out[row];
     const V sum = V::broadcast(rows.state[row].sum);
     for_each_16(a.head_dim, [&](std::size_t i, std::size_t m) {
@@ -205,15 +238,24 @@ void attend_tokens(const Attention& a, std::size_t token, std::size_t token_end,
   }
 }
 
-// All rows of a call, at most max_rows (up to kAttentionRows) at a time.
+// All rows of a call, at most max_rows (up to kAttentionRows) at a time: as many query heads of a token as
+// there are, then tokens, then kv heads.
 template <typename V, typename Kind>
 void attend_all(const Attention& a, std::size_t block_bytes, std::size_t max_rows, Kind& kind) {
   const std::size_t n_queries = std::min(a.n_queries, max_rows);
-  const std::size_t n_tokens = max_rows / n_queries;
-  for (std::size_t token = 0; token < a.n_tokens; token += n_tokens) {
-    for (std::size_t query = 0; query < a.n_queries; query += n_queries) {
-      attend_tokens<V>(a, token, std::min(token + n_tokens, a.n_tokens), query,
-                       std::min(query + n_queries, a.n_queries), block_bytes, kind);
+  const std::size_t n_tokens = std::min(a.n_tokens, max_rows / n_queries);
+  const std::size_t n_heads = std::min(a.n_kv_heads, max_rows / (n_queries * n_tokens));
+  const auto up_to = [](std::size_t begin, std::size_t n, std::size_t end) {
+    return RowRange{begin, std::min(begin + n, end)};
+  };
+  for (std::size_t head = 0; head < a.n_kv_heads; head += n_heads) {
+    for (std::size_t token = 0; token < a.n_tokens; token += n_tokens) {
+      for (std::size_t query = 0; query < a.n_queries; query += n_queries) {
+        attend_rows<V>(a,
+                       {up_to(token, n_tokens, a.n_tokens), up_to(head, n_heads, a.n_kv_heads),
+                        up_to(query, n_queries, a.n_queries)},
+                       block_bytes, kind);
+      }
     }
   }
 }
