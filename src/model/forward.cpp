@@ -252,8 +252,9 @@ void Forward::feed_forward_block(const LayerWeights& w, std::size_t layer, std::
     const WorkTimer timer(profile, Work::ffn_down);
     sparse->multiply_down(layer, act.ffn_down_in, n_tokens, act.projected.data());
   } else {
+    if (sparse != nullptr) sparse->bring_rows(layer);
     product(Work::ffn_down, down, act.ffn_down_in, 0, n_tokens);
-    if (sparse != nullptr) sparse->give_back_rows(layer);
+    if (sparse != nullptr) sparse->leave_rows(layer);
   }
   observe("ffn_down", layer, act.projected.data(), n_tokens, config.hidden);
   add_to_residual(n_tokens);

@@ -195,11 +195,7 @@ void SparseFeedForward::multiply_down(std::size_t layer, const ProductInput& x, 
   const double work = kFixedWork + static_cast<double>(n_columns) / static_cast<double>(x.width);
   const bool has_columns = !columns_.ffn_down.empty();
   const bool is_sparse = has_columns && (mode_ == SparseMode::on || choice.is_for_part(work));
-  // The rows' pages are not there unless rows were the faster way for a while; bringing them in is not what
-  // is to be timed.
-  std::uint8_t& n_by_rows = n_by_rows_[layer];
-  const bool rows_stay = n_by_rows == kRowsStayFrom;
-  if (has_columns && !is_sparse && !rows_stay) columns_.file->populate(bytes_of(w.ffn_down));
+  if (!is_sparse) bring_rows(layer);  // is not what is to be timed
   const auto start = std::chrono::steady_clock::now();
   if (is_sparse) {
     multiply_columns(layer, x, n_tokens, y);
@@ -208,8 +204,7 @@ void SparseFeedForward::multiply_down(std::size_t layer, const ProductInput& x, 
     multiply(kernels_, pool_, {&product, 1}, ActivationType::int8, x, 0, n_tokens);
   }
   choice.add(is_sparse, work, seconds_since(start));
-  if (is_sparse ? n_by_rows > 0 : !rows_stay) give_back_rows(layer);
-  n_by_rows = is_sparse ? 0 : std::min<std::uint8_t>(n_by_rows + 1, kRowsStayFrom);
+  is_sparse ? do_without_rows(layer) : leave_rows(layer);
   done_.inputs += n_tokens * x.width;
   if (n_tokens == 1) {
     done_.zero_inputs += x.width - n_columns;
@@ -219,6 +214,22 @@ void SparseFeedForward::multiply_down(std::size_t layer, const ProductInput& x, 
   }
   done_.down_products += 1;
   done_.sparse_down_products += static_cast<std::uint64_t>(is_sparse);
+}
+
+void SparseFeedForward::bring_rows(std::size_t layer) const {
+  if (columns_.ffn_down.empty() || n_by_rows_[layer] == kRowsStayFrom) return;
+  columns_.file->populate(bytes_of(weights_.layers[layer].ffn_down));
+}
+
+void SparseFeedForward::leave_rows(std::size_t layer) {
+  if (n_by_rows_[layer] == kRowsStayFrom) return;
+  give_back_rows(layer);
+  ++n_by_rows_[layer];
+}
+
+void SparseFeedForward::do_without_rows(std::size_t layer) {
+  if (n_by_rows_[layer] > 0) give_back_rows(layer);
+  n_by_rows_[layer] = 0;
 }
 
 void SparseFeedForward::give_back_rows(std::size_t layer) const {

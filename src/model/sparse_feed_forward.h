@@ -42,8 +42,10 @@ class SparseFeedForward {
   // The down product of x. y: [n_tokens, hidden].
   void multiply_down(std::size_t layer, const ProductInput& x, std::size_t n_tokens, float* y);
 
-  // After a product of more tokens: rows of ffn_down that there is a copy of are not kept in memory too.
-  void give_back_rows(std::size_t layer) const;
+  // Before and after a down product of more tokens, which is by rows. Rows that there is a copy of are not
+  // kept in memory too, unless they were the way that was taken for a while.
+  void bring_rows(std::size_t layer) const;
+  void leave_rows(std::size_t layer);
 
   SparseWork take_work();  // since the last call
 
@@ -52,6 +54,8 @@ class SparseFeedForward {
   void multiply_open_rows(const LayerWeights& w, const ProductInput& x, std::size_t n_tokens, float* gate,
                           float* up);
   void multiply_columns(std::size_t layer, const ProductInput& x, std::size_t n_tokens, float* y);
+  void do_without_rows(std::size_t layer);
+  void give_back_rows(std::size_t layer) const;
   std::int32_t* sums_of_thread(std::size_t n_used);
   std::size_t list_columns(const ProductInput& x, std::size_t n_tokens, std::size_t begin, std::size_t end,
                            std::size_t at);

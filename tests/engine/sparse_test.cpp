@@ -17,6 +17,7 @@
 #include "kernels/kernels.h"
 #include "model/synthetic/synthetic.h"
 #include "support/small_model.h"
+#include "support/temp_file.h"
 
 namespace bitnet {
 namespace {
@@ -144,6 +145,41 @@ TEST(SparseProducts, AreForRelu2AndInt8Alone) {
   observed.impl().observer = [](std::string_view, std::size_t, const float*, std::size_t, std::size_t) {};
   all_logits(observed, ids);
   EXPECT_EQ(observed.take_sparse_work().down_products, 0U);
+}
+
+// Resident bytes of what is mapped of a file.
+std::size_t resident_bytes(const std::string& path) {
+  std::ifstream maps("/proc/self/smaps");
+  std::size_t n_kib = 0;
+  bool is_of_file = false;
+  for (std::string line; std::getline(maps, line);) {
+    if (line.find('-') < line.find(' ')) {  // a mapping's first line
+      is_of_file = line.ends_with(path);
+    } else if (is_of_file && line.starts_with("Rss:")) {
+      n_kib += std::stoul(line.substr(4));
+    }
+  }
+  return n_kib * 1024;
+}
+
+// A copy by columns takes the place of the rows; but reading these anew for each of many passes would take
+// longer than the products.
+TEST(SparseProducts, KeepRowsInMemoryOnlyWhereTheyAreMultipliedManyTimes) {
+  const test::TempFile file(small(256, 4096).build().span());
+  const Model model = Model::load(file.path(), {.sparse = SparseMode::on});
+  const std::size_t n_bytes = model.info().n_layers * (256 * 4096 / 4);
+  if (resident_bytes(file.path()) == 0) GTEST_SKIP() << "this system does not tell what is resident";
+  Session session(model, {.n_threads = 2, .prefill_chunk = 8});
+  const auto resident_after = [&](std::size_t n_tokens) {
+    session.rewind(Position{0});
+    session.run(some_ids(n_tokens, model.info().vocab));
+    return resident_bytes(file.path());
+  };
+  resident_after(8);  // whatever a first pass brings in
+  const std::size_t without = resident_after(1);
+  EXPECT_LT(resident_after(8), without + n_bytes / 10);
+  EXPECT_GT(resident_after(64), without + n_bytes * 9 / 10);
+  EXPECT_LT(resident_after(1), without + n_bytes / 10);
 }
 
 TEST(SparseProducts, AllocateNothing) {
