@@ -210,9 +210,9 @@ void HfFolder::read_vocabulary(const gguf::File& model) {
     if (type == static_cast<int>(TokenType::control)) {
       added.push_back(
           {{"id", spellings.size()}, {"content", token}, {"special", true}, {"normalized", false}});
-    } else {
-      vocab[std::string(token)] = spellings.size();
     }
+    // All of them: who saves has those that stand before others in both lists.
+    vocab[std::string(token)] = spellings.size();
     pieces.push_back({std::string(token), 0, type});
     spellings.emplace_back(token);
   }

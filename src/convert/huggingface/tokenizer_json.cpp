@@ -154,18 +154,30 @@ void TokenizerReader::read_added() {
   const auto added = json_.find("added_tokens");
   if (added == json_.end() || added->is_null()) return;
   if (!added->is_array()) refuse("added_tokens is no list");
+  // By Hugging Face's library, which reads no number of theirs (findings/tokenizers-count-on.sh).
+  std::uint64_t next = tokens_.size();
+  std::string counted_on;
   for (const Json& token : *added) {
     const auto id = token.is_object() ? token.find("id") : token.end();
     if (!token.is_object() || id == token.end() || !id->is_number_unsigned()) {
       refuse("an entry of added_tokens has no id");
     }
     const std::string spelling = text_at(token, "content");
+    if (!tokens_.contains(spelling)) {
+      if (counted_on.empty() && *id != next) {
+        counted_on = "'" + printable(spelling, kMaxPrintedName) + "' is token " + id->dump() +
+                     "; Hugging Face's library counts on from the vocabulary and gives it " +
+                     std::to_string(next);
+      }
+      ++next;
+    }
     const TokenType type = !spelling.empty() && spelling == result_.unknown
                                ? TokenType::unknown
                                : type_of_added(spelling, flag_at(token, "special", false));
     tokens_.add_or_mark(id->get<std::uint64_t>(), spelling, type);
     added_.insert(spelling);
   }
+  if (!counted_on.empty()) notes_.push_back(shown_ + ": added_tokens: " + counted_on);
 }
 
 void TokenizerReader::check_merges() const {
