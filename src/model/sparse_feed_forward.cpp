@@ -195,7 +195,7 @@ void SparseFeedForward::multiply_down(std::size_t layer, const ProductInput& x, 
   const double work = kFixedWork + static_cast<double>(n_columns) / static_cast<double>(x.width);
   const bool has_columns = !columns_.ffn_down.empty();
   const bool is_sparse = has_columns && (mode_ == SparseMode::on || choice.is_for_part(work));
-  if (!is_sparse) bring_rows(layer);  // is not what is to be timed
+  if (!is_sparse) bring_rows(layer);  // which is not what is to be timed
   const auto start = std::chrono::steady_clock::now();
   if (is_sparse) {
     multiply_columns(layer, x, n_tokens, y);

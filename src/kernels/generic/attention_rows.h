@@ -56,7 +56,8 @@ static inline void prefetch(const T* begin, std::size_t n) {
 }
 
 // The first lines of each page, a block earlier still: the pages' addresses are known by then, and the
-// processor has begun to follow. Over 4000 keys this takes a quarter of the time away.
+// processor has begun to follow. Over 4000 keys this takes a quarter of the time away; eight lines of each in
+// place of two take a seventh longer on a Zen 5.
 static inline void prefetch_pages(const std::byte* begin, std::size_t n_bytes) {
   constexpr std::size_t kPage = 4096;
   constexpr std::size_t kLines = 2 * 64;
