@@ -179,6 +179,8 @@ TEST(SparseProducts, KeepRowsInMemoryOnlyWhereTheyAreMultipliedManyTimes) {
   const std::size_t without = resident_after(1);
   EXPECT_LT(resident_after(8), without + n_bytes / 10);
   EXPECT_GT(resident_after(64), without + n_bytes * 9 / 10);
+  EXPECT_GT(resident_after(1), without + n_bytes * 9 / 10);
+  for (std::size_t i = 0; i < 100; ++i) resident_after(1);
   EXPECT_LT(resident_after(1), without + n_bytes / 10);
 }
 

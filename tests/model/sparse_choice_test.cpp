@@ -31,11 +31,13 @@ TEST(SparseChoice, GoesByTheWorkOfEachPart) {
   EXPECT_GT(decide(choice, 100, 0.1, 1.0, 3.0), 95U);
 }
 
-TEST(SparseChoice, FindsOutThatTheMachineHasChanged) {
+TEST(SparseChoice, FindsOutWithinAFewTriesThatTheMachineHasChanged) {
   SparseChoice choice;
   decide(choice, 1000, 0.2, 1.0, 6.0);
-  decide(choice, 10000, 0.2, 2.0, 6.0);
-  EXPECT_GT(decide(choice, 1000, 0.2, 2.0, 6.0), 900U);
+  decide(choice, 140, 0.2, 2.0, 6.0);
+  EXPECT_GT(decide(choice, 1000, 0.2, 2.0, 6.0), 970U);
+  decide(choice, 140, 0.2, 0.5, 6.0);
+  EXPECT_LT(decide(choice, 1000, 0.2, 0.5, 6.0), 30U);
 }
 
 TEST(SparseChoice, TriesTheSlowerWayTooSeldomToCostAPercent) {
@@ -52,6 +54,36 @@ TEST(SparseChoice, IsNotThrownOffByTimesOutOfTheOrdinary) {
   decide(choice, 1000, 0.2, 1.0, 3.0);
   choice.add(true, 0.2, 1000);
   EXPECT_GT(decide(choice, 100, 0.2, 1.0, 3.0), 90U);
+}
+
+// Pages that were touched for the first time in all of the first ones.
+TEST(SparseChoice, IsNotHeldByFirstTimesThatWereSlow) {
+  SparseChoice choice;
+  decide(choice, 4, 0.2, 20.0, 6.0);
+  decide(choice, 140, 0.2, 1.0, 6.0);
+  EXPECT_LT(decide(choice, 1000, 0.2, 1.0, 6.0), 30U);
+}
+
+TEST(SparseChoice, TriesAllOnlyWhereItCanBeTried) {
+  SparseChoice choice;
+  for (std::size_t i = 0; i < 300; ++i) EXPECT_TRUE(choice.is_for_part(0.2, false));
+  decide(choice, 1000, 0.2, 1.0, 3.0);
+  for (std::size_t i = 0; i < 300; ++i) {
+    EXPECT_TRUE(choice.is_for_part(0.2, false));
+    choice.add(true, 0.2, 0.6);
+  }
+  // What is known of it holds there too.
+  decide(choice, 300, 0.2, 0.5, 3.0);
+  EXPECT_FALSE(choice.is_for_part(0.2, false));
+}
+
+// One way and the other by turns would leave the rows of neither in memory.
+TEST(SparseChoice, DoesNotGoBackAndForthBetweenWaysThatAreNearlyAsFast) {
+  SparseChoice choice;
+  decide(choice, 100, 0.2, 1.0, 3.0);
+  EXPECT_GT(decide(choice, 1000, 0.2, 1.0, 5.1), 970U);
+  decide(choice, 100, 0.2, 1.0, 6.0);
+  EXPECT_LT(decide(choice, 1000, 0.2, 1.0, 4.9), 30U);
 }
 
 // Where they take the same time, nothing is to be gained.
