@@ -5,6 +5,7 @@
 #include <immintrin.h>
 
 #include <algorithm>
+#include <array>
 #include <type_traits>
 
 #include "kernels/avx512/fold.h"
@@ -17,10 +18,10 @@ namespace {
 // Rows that share each load of digits; each is a stream of its own, or two.
 constexpr std::size_t kUpperRows = 4;
 constexpr std::size_t kFiveBitRows = 3;
-constexpr std::size_t kSevenBitRows = 2;
+constexpr std::size_t kSevenBitRows = 3;
 // Digits that share each row's codes in registers: with four rows 16 sums, 8 vectors of codes and two of
 // digits of the 32 there are. More are computed from the rows in L1. Codes of seven bits, which take longest
-// to be put together, are for twice as many.
+// to be put together, are for twice as many: with three rows 24 sums, and of each row one vector at a time.
 constexpr std::size_t kDigits = 4;
 constexpr std::size_t kSevenBitDigits = 8;
 // How far ahead of its use a line is asked for in each stream. On a Zen 5 both products then read at 90 % of
@@ -132,28 +133,44 @@ class SevenBitRows {
 
   template <bool ahead>
   [[gnu::always_inline]] Codes codes(std::size_t r, std::size_t at) const {
-    const std::uint8_t* line = upper_ + r * upper_apart_ + at;
-    const std::size_t of_bits = r * bits_apart_ + at / 4;
-    if constexpr (ahead) {
-      _mm_prefetch(reinterpret_cast<const char*>(line + kPrefetchBytes), _MM_HINT_T0);
-      if (at % 256 == 0) {
-        for (const std::uint8_t* bits : bits_)
-          _mm_prefetch(reinterpret_cast<const char*>(bits + of_bits + kPrefetchBytes / 4), _MM_HINT_T0);
-      }
-    }
-    const __m512i mask = _mm512_set1_epi8(15 << 3);
-    const __m512i packed = load_64(line);
-    __m512i low = _mm512_and_si512(_mm512_slli_epi16(packed, 3), mask);
-    __m512i high = _mm512_and_si512(_mm512_srli_epi16(packed, 1), mask);
-    generic::unrolled<kBitPlanes>([&](auto k) __attribute__((always_inline)) {
-      const __m512i weight = _mm512_set1_epi8(static_cast<char>(4 >> k));
-      low = _mm512_mask_add_epi8(low, load_mask(bits_[k] + of_bits), low, weight);
-      high = _mm512_mask_add_epi8(high, load_mask(bits_[k] + of_bits + 8), high, weight);
-    });
-    return {low, high};
+    if constexpr (ahead) bring(r, at);
+    const __m512i packed = load_64(upper_ + r * upper_apart_ + at);
+    return {half_of<0>(packed, r, at), half_of<1>(packed, r, at)};
+  }
+
+  // The first or second 64 of them. Volatile, so that the line is loaded for each: kept for the second, it
+  // would take the registers of sums.
+  template <bool ahead, std::size_t half>
+  [[gnu::always_inline]] __m512i half_codes(std::size_t r, std::size_t at) const {
+    if constexpr (ahead && half == 0) bring(r, at);
+    __m512i packed;
+    __asm__ volatile("vmovdqu64 %1, %0"
+                     : "=v"(packed)
+                     : "m"(*reinterpret_cast<const __m512i_u*>(upper_ + r * upper_apart_ + at)));
+    return half_of<half>(packed, r, at);
   }
 
  private:
+  [[gnu::always_inline]] void bring(std::size_t r, std::size_t at) const {
+    const std::uint8_t* line = upper_ + r * upper_apart_ + at;
+    _mm_prefetch(reinterpret_cast<const char*>(line + kPrefetchBytes), _MM_HINT_T0);
+    if (at % 256 != 0) return;
+    for (const std::uint8_t* bits : bits_)
+      _mm_prefetch(reinterpret_cast<const char*>(bits + r * bits_apart_ + (at + kPrefetchBytes) / 4),
+                   _MM_HINT_T0);
+  }
+
+  template <std::size_t half>
+  [[gnu::always_inline]] __m512i half_of(__m512i packed, std::size_t r, std::size_t at) const {
+    const __m512i shifted = half == 0 ? _mm512_slli_epi16(packed, 3) : _mm512_srli_epi16(packed, 1);
+    __m512i codes = _mm512_and_si512(shifted, _mm512_set1_epi8(15 << 3));
+    generic::unrolled<kBitPlanes>([&](auto k) __attribute__((always_inline)) {
+      const __mmask64 bits = load_mask(bits_[k] + r * bits_apart_ + at / 4 + 8 * half);
+      codes = _mm512_mask_add_epi8(codes, bits, codes, _mm512_set1_epi8(static_cast<char>(4 >> k)));
+    });
+    return codes;
+  }
+
   const std::uint8_t* upper_;
   const std::uint8_t* bits_[kBitPlanes];
   std::size_t upper_apart_;
@@ -169,20 +186,35 @@ void tile(const Rows& rows, std::size_t row_bytes, const DigitProduct* products,
   generic::for_each<D, R>([&](auto d, auto r)
                               __attribute__((always_inline)) { sum[d][r] = _mm512_setzero_si512(); });
   for (std::size_t at = 0; at < row_bytes; at += 64) {
-    Codes codes[R];
-    generic::unrolled<R>([&](auto r) __attribute__((always_inline)) {
-      codes[r] = rows.template codes<ahead>(r, at);
-    });
-    generic::unrolled<D>([&](auto d) __attribute__((always_inline)) {
-      const __m512i digits = load_64(products[d].digits + 2 * at);
-      const __m512i next = load_64(products[d].digits + 2 * at + 64);
-      generic::unrolled<R>([&](auto r) __attribute__((always_inline)) {
-        add_products(sum[d][r], codes[r].first, digits);
+    if constexpr (D > kDigits) {
+      generic::unrolled<2>([&](auto half) __attribute__((always_inline)) {
+        __m512i codes[R];
+        generic::unrolled<R>([&](auto r) __attribute__((always_inline)) {
+          codes[r] = rows.template half_codes<ahead, half>(r, at);
+        });
+        generic::unrolled<D>([&](auto d) __attribute__((always_inline)) {
+          const __m512i digits = load_64(products[d].digits + 2 * at + 64 * half);
+          generic::unrolled<R>([&](auto r) __attribute__((always_inline)) {
+            add_products(sum[d][r], codes[r], digits);
+          });
+        });
       });
+    } else {
+      Codes codes[R];
       generic::unrolled<R>([&](auto r) __attribute__((always_inline)) {
-        add_products(sum[d][r], codes[r].second, next);
+        codes[r] = rows.template codes<ahead>(r, at);
       });
-    });
+      generic::unrolled<D>([&](auto d) __attribute__((always_inline)) {
+        const __m512i digits = load_64(products[d].digits + 2 * at);
+        const __m512i next = load_64(products[d].digits + 2 * at + 64);
+        generic::unrolled<R>([&](auto r) __attribute__((always_inline)) {
+          add_products(sum[d][r], codes[r].first, digits);
+        });
+        generic::unrolled<R>([&](auto r) __attribute__((always_inline)) {
+          add_products(sum[d][r], codes[r].second, next);
+        });
+      });
+    }
   }
   generic::unrolled<D>([&](auto d) __attribute__((always_inline)) {
     alignas(16) float totals[4];
@@ -194,19 +226,23 @@ void tile(const Rows& rows, std::size_t row_bytes, const DigitProduct* products,
   });
 }
 
-// All digits, kMost at a time: the first of them bring the rows near.
+// All digits, kMost at a time: the first of them bring the rows near. Fewer than kMost of them are faster
+// with the last one some times more than one by one.
 template <std::size_t R, std::size_t kMost, bool ahead, typename Rows>
 void tiles(const Rows& rows, std::size_t row_bytes, std::span<const DigitProduct> products, std::size_t first,
            std::size_t step) {
+  if constexpr (kMost > kDigits) {
+    if (products.size() > kDigits) {
+      const std::size_t n = std::min(products.size(), kMost);
+      std::array<DigitProduct, kMost> some;
+      for (std::size_t i = 0; i < kMost; ++i) some[i] = products[std::min(i, n - 1)];
+      tile<R, kMost, ahead>(rows, row_bytes, some.data(), first, step);
+      return tiles<R, kMost, false>(rows, row_bytes, products.subspan(n), first, step);
+    }
+  }
   const auto some = [&]<std::size_t D>(std::integral_constant<std::size_t, D>) {
     tile<R, D, ahead>(rows, row_bytes, products.data(), first, step);
   };
-  if constexpr (kMost > kDigits) {
-    if (products.size() >= kMost) {
-      some(std::integral_constant<std::size_t, kMost>{});
-      return tiles<R, kMost, false>(rows, row_bytes, products.subspan(kMost), first, step);
-    }
-  }
   switch (products.size()) {
     case 0:
       return;
