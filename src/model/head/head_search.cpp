@@ -51,6 +51,10 @@ constexpr std::size_t kComputedRows = 4;  // that a thread claims where few are 
 constexpr std::size_t kWorthwhile = 8;
 // A search that leaves more than this part of the rows costs more than none: the next ones are left out.
 constexpr std::size_t kTooMany = 3;
+// One block in so many tells what another number of bits would have left.
+constexpr std::size_t kSampledBlocks = 32;
+// Of a list, whose rows lie scattered: how far ahead one is asked for.
+constexpr std::size_t kRowsAhead = 2;
 constexpr std::size_t kMostCopied = 4096;  // rows
 constexpr float kWeightOfFirstBit = 4;     // in a code
 
@@ -341,8 +345,9 @@ void HeadSearch::list_others(std::span<std::size_t> n_left) {
     counts_.bytes += n_low[i] * row_bytes;
     if (n_bits_ > 0) {
       ++counts_.wide;
+      pace_.note_left_by_upper(part_left_by_upper(*open_[i]));
     } else {
-      pace_.note_left_by_upper(static_cast<double>(n_read[i][0]) / static_cast<double>(head_.rows), n_open_);
+      pace_.note_left_by_upper(static_cast<double>(n_read[i][0]) / static_cast<double>(head_.rows));
     }
     for (std::size_t bit = 0; bit < kBits; ++bit) {
       counts_.bits[bit] += n_read[i][bit];
@@ -350,6 +355,26 @@ void HeadSearch::list_others(std::span<std::size_t> n_left) {
     }
     n_left[i] = n_read[i][kBits];
   }
+}
+
+// Of some blocks' rows, the part that the upper plane alone would have left: a better estimate stands for its
+// own, which errs to both sides.
+double HeadSearch::part_left_by_upper(const Search& search) const {
+  const HeadScreen::Bounds& about = screen_->rows;
+  const std::span<const float> error = about.error[0];
+  const SearchInput::Worth& worth = search.in.fine;
+  std::size_t n = 0;
+  std::size_t n_left = 0;
+  for (std::size_t block = 0; block < n_blocks_; block += kSampledBlocks) {
+    const std::size_t end = std::min((block + 1) * kRows, head_.rows);
+    for (std::size_t row = block * kRows; row < end; ++row) {
+      const float bound =
+          search.estimate[row] + worth.error_weight * error[row] + worth.norm_weight * about.norm[row];
+      n_left += bound >= search.least ? 1U : 0U;
+    }
+    n += end - block * kRows;
+  }
+  return static_cast<double>(n_left) / static_cast<double>(n);
 }
 
 // Adds a block's rows whose bounds reach search.least to the n of a list; gives how many it holds then.
@@ -375,6 +400,7 @@ std::size_t HeadSearch::add_low_digits(const Search& search, std::uint32_t* list
   std::size_t n_kept = 0;
   for (std::size_t i = 0; i < n; ++i) {
     const std::uint32_t row = list[i];
+    if (i + kRowsAhead < n) bring_near(list[i + kRowsAhead]);
     float sum = 0;
     const kernels::DigitProduct low{in.digits.low, &sum};
     multiply_planes(row, row + 1, {&low, 1});
@@ -382,6 +408,17 @@ std::size_t HeadSearch::add_low_digits(const Search& search, std::uint32_t* list
     n_kept = keep_reaching(search, row, error[row], with, list, n_kept);
   }
   return n_kept;
+}
+
+// Asks for the lines of a row's planes that are multiplied at first.
+void HeadSearch::bring_near(std::uint32_t row) const {
+  constexpr std::size_t kLine = 64;
+  const auto ask = [row](const kernels::Plane& plane) {
+    const std::uint8_t* codes = plane.codes + row * plane.row_bytes;
+    for (std::size_t at = 0; at < plane.row_bytes; at += kLine) __builtin_prefetch(codes + at);
+  };
+  ask(screen_->planes.upper);
+  for (std::size_t bit = 0; bit < n_bits_; ++bit) ask(screen_->planes.bits[bit]);
 }
 
 // Keeps a listed row, as the next of n_kept, if its estimate may reach search.least; gives how many there

@@ -101,8 +101,10 @@ class HeadSearch {
   void compute_rows(const Search& search, std::span<const std::uint32_t> rows, std::byte* copies) const;
   static void find_least(Search& search);
   void list_others(std::span<std::size_t> n_left);
+  double part_left_by_upper(const Search& search) const;
   std::size_t add_reaching(const Search& search, std::size_t block, std::uint32_t* list, std::size_t n) const;
   std::size_t add_low_digits(const Search& search, std::uint32_t* list, std::size_t n) const;
+  void bring_near(std::uint32_t row) const;
   std::size_t keep_reaching(const Search& search, std::uint32_t row, float error,
                             const kernels::Estimator& with, std::uint32_t* list, std::size_t n_kept) const;
   std::size_t refine(const Search& search, std::size_t bit, std::uint32_t* list, std::size_t n) const;

@@ -28,22 +28,16 @@ bool SearchPace::leaves_out(std::size_t n_best) {
 
 bool SearchPace::may_begin_with_all(std::size_t n) const { return begins_with_all_ && n >= kSeveral; }
 
-std::size_t SearchPace::n_bits(std::size_t n) {
-  if (n_wide_ == 0) return 0;
-  --n_wide_;
-  return may_begin_with_all(n) ? kernels::kBitPlanes : 1;
+std::size_t SearchPace::n_bits(std::size_t n) const {
+  if (!may_begin_with_all(n)) return left_by_upper_ > kManyOfUpper ? 1 : 0;
+  const double many = std::min(kManyOfUpper, kManyOfUpperForSeveral / static_cast<double>(n));
+  return left_by_upper_ > many ? kernels::kBitPlanes : 0;
 }
 
 // One search alone that left many changes nothing, as the first token of a text, which is often unlike the
 // others.
-void SearchPace::note_left_by_upper(double part, std::size_t n) {
+void SearchPace::note_left_by_upper(double part) {
   left_by_upper_ += kWeightOfLast * (part - left_by_upper_);
-  const double many = may_begin_with_all(n)
-                          ? std::min(kManyOfUpper, kManyOfUpperForSeveral / static_cast<double>(n))
-                          : kManyOfUpper;
-  if (left_by_upper_ <= many) return;
-  left_by_upper_ = 0;
-  n_wide_ = kUntilNextTry;
 }
 
 void SearchPace::note_too_many(std::size_t n_best) {

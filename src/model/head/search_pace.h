@@ -15,10 +15,10 @@ class SearchPace {
   // Whether a search for n_best rows is left out, to be asked once for each.
   bool leaves_out(std::size_t n_best);
   // Planes of single bits that n searches together read of every row, beside the upper plane.
-  std::size_t n_bits(std::size_t n);
+  std::size_t n_bits(std::size_t n) const;
 
-  // One of n searches together, which began with the upper plane, left this part of the rows by it.
-  void note_left_by_upper(double part, std::size_t n);
+  // A search left this part of the rows by the upper plane, or would have if it had begun with it.
+  void note_left_by_upper(double part);
   // A search for n_best rows left so many that computing all is faster.
   void note_too_many(std::size_t n_best);
 
@@ -26,7 +26,6 @@ class SearchPace {
   bool may_begin_with_all(std::size_t n) const;
 
   bool begins_with_all_;
-  std::uint32_t n_wide_ = 0;      // so many times more begin with more than the upper plane
   double left_by_upper_ = 0;      // part of the rows, an average of the last searches
   std::uint32_t n_left_out_ = 0;  // so many searches that ask for at least left_out_from_ rows are left out
   std::size_t left_out_from_ = 0;
