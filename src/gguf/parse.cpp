@@ -142,8 +142,14 @@ void skip_value(Cursor& cursor) {
 void read_dims(Cursor& cursor, Tensor& tensor) {
   const std::uint64_t offset = cursor.offset();
   tensor.n_dims = cursor.read<std::uint32_t>("number of dimensions");
-  if (tensor.n_dims < 1 || tensor.n_dims > tensor.dims.size()) {
-    cursor.refuse_at(offset, "the tensor has " + std::to_string(tensor.n_dims) + " dimensions, not 1 to 4");
+  if (tensor.n_dims > tensor.dims.size()) {
+    cursor.refuse_at(offset,
+                     "the tensor has " + std::to_string(tensor.n_dims) + " dimensions; 4 are the most");
+  }
+  if (tensor.n_dims == 0) {  // a single number, as numpy has it
+    tensor.n_dims = 1;
+    tensor.dims[0] = 1;
+    return;
   }
   std::uint64_t n_elements = 1;
   for (std::uint32_t i = 0; i < tensor.n_dims; ++i) {

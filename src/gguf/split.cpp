@@ -90,9 +90,18 @@ void check_part(const File& part, const Split& wanted, const File& metadata) {
   }
   for (std::size_t i = 0; i < part.n_keys(); ++i) {
     const std::string_view key = part.key(i);
-    if (key.starts_with("split.") || key == "general.alignment" || metadata.find(key)) continue;
-    refuse(part, quoted("key", key) + " is not in the first part, which has to hold all metadata",
-           "convert or split the model again");
+    if (key.starts_with("split.") || key == "general.alignment") continue;
+    const auto of_first = metadata.find(key);
+    if (!of_first) {
+      refuse(part, quoted("key", key) + " is not in the first part, which has to hold all metadata",
+             "convert or split the model again");
+    }
+    const std::string here = part.value(i).to_display(kMaxPrintedName);
+    const std::string there = of_first->to_display(kMaxPrintedName);
+    if (here != there) {
+      refuse(part, quoted("key", key) + " is " + here + ", where the first part has " + there,
+             "the parts are of different models: download them again");
+    }
   }
 }
 

@@ -51,6 +51,7 @@ Vocabulary read_vocabulary(const gguf::File& file) {
   }
   v.model = *model;
   v.pre = file.get_string("tokenizer.ggml.pre").value_or("");
+  v.pre_was_read = !v.pre.empty() && file.get_string(kReadPreKey) == v.pre;
   v.pieces.reserve(tokens->size());
   for (const std::string_view piece : *tokens) v.pieces.push_back(piece);
   if (const auto scores = file.get_numbers("tokenizer.ggml.scores")) {

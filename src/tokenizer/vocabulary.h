@@ -22,8 +22,9 @@ enum class TokenType : std::int32_t {
 };
 
 struct Vocabulary {
-  std::string model;  // tokenizer.ggml.model: "gpt2" or "llama"
-  std::string pre;    // tokenizer.ggml.pre; empty: the file doesn't say (llama-bpe is used)
+  std::string model;          // tokenizer.ggml.model: "gpt2" or "llama"
+  std::string pre;            // tokenizer.ggml.pre; empty: the file doesn't say (llama-bpe is used)
+  bool pre_was_read = false;  // by what wrote the file, in the tokenizer itself
   std::vector<std::string_view> pieces;  // [vocab] spelling of each token
   std::vector<float> scores;             // [vocab] for "llama"; may be empty for "gpt2"
   std::vector<std::int32_t> types;       // [vocab] TokenType; empty: all normal

@@ -272,6 +272,21 @@ TEST(HfConfig, YarnIsKeptWithItsOwnMagnitude) {
   EXPECT_NEAR(make_rope_table(rope, {}).magnitude, 1 + 0.1 * std::log(4.0), 1e-9);
 }
 
+TEST(HfConfig, TheOriginalContextMayStandOutsideOfTheScaling) {
+  const convert::Json yarn = {{"rope_type", "yarn"}, {"factor", 4.0}};
+  convert::Json json = with(qwen3(), "rope_scaling", yarn);
+  EXPECT_EQ(engine_config(with(json, "original_max_position_embeddings", 8192)).rope.original_context, 8192);
+  EXPECT_PRED2(says, config_error(with(json, "original_max_position_embeddings", 8192.5)), "no whole number");
+  const convert::Json llama3 = {
+      {"rope_type", "llama3"}, {"factor", 8.0}, {"low_freq_factor", 1.0}, {"high_freq_factor", 4.0}};
+  json = with(llama(), "rope_scaling", llama3);
+  EXPECT_PRED2(says, config_error(json), "original_max_position_embeddings: missing");
+  convert::Json inside = llama3;
+  inside["original_max_position_embeddings"] = 8192;
+  EXPECT_EQ(convert(with(json, "original_max_position_embeddings", 8192)).config.rope_factors,
+            convert(with(llama(), "rope_scaling", inside)).config.rope_factors);
+}
+
 TEST(HfConfig, AMagnitudeThatIsGivenStandsForYarns) {
   const convert::Json scaling = {
       {"type", "yarn"}, {"factor", 4.0}, {"attention_factor", 1.5}, {"beta_fast", 16}, {"beta_slow", 2}};

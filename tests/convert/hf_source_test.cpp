@@ -6,6 +6,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "base/half.h"
 #include "bitnet/error.h"
 #include "bitnet/session.h"
 #include "convert/converted.h"
@@ -382,6 +383,22 @@ TEST(HfSource, ATiedHeadMayBeThereOnceMoreButNotAnother) {
   EXPECT_PRED2(says, notes[0], "lm_head.weight is the embedding once more");
   folder.tensor("lm_head.weight").data[0] ^= 1;
   EXPECT_PRED2(says, refusal_of(folder), "differs from the embedding");
+  // The same values in a wider type.
+  HfStored wide = folder.tensor("model.embed_tokens.weight");
+  ASSERT_EQ(wide.dtype, "F16");
+  wide.name = "lm_head.weight";
+  wide.dtype = "F32";
+  wide.data.clear();
+  for (std::size_t at = 0; at < head.data.size(); at += 2) {
+    std::uint16_t half = 0;
+    std::memcpy(&half, &head.data[at], 2);
+    const float value = f16_to_f32(half);
+    wide.data.append(reinterpret_cast<const char*>(&value), sizeof value);
+  }
+  folder.tensor("lm_head.weight") = wide;
+  notes.clear();
+  convert::open_hf_source(folder.write(), {}, notes);
+  EXPECT_EQ(notes.size(), 1U);
   HfFolder untied = small_folder();
   untied.config["tie_word_embeddings"] = false;
   EXPECT_PRED2(says, refusal_of(untied), "lm_head.weight: missing");

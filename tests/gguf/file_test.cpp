@@ -40,6 +40,19 @@ TEST(GgufFile, KeysKeepTheOrderOfTheFile) {
   EXPECT_EQ(file.value(2).as_string(), "x");
 }
 
+// As numpy's single numbers are written.
+TEST(GgufFile, ATensorWithoutDimensionsIsOneNumber) {
+  GgufBuilder b;
+  b.add_f32("scale", {}, std::vector<float>{2.5F});
+  const std::vector<std::byte> bytes = b.build();
+  const File file = File::from_bytes(bytes, "test.gguf");
+  const Tensor* scale = file.find_tensor("scale");
+  ASSERT_NE(scale, nullptr);
+  EXPECT_EQ(scale->n_dims, 1U);
+  EXPECT_EQ(scale->dims[0], 1U);
+  EXPECT_EQ(scale->extent.size(), 32U);
+}
+
 TEST(GgufFile, TensorsCarryTheirShapeTypeAndBytes) {
   GgufBuilder b = sample_builder();
   const std::vector<std::byte> bytes = b.build();

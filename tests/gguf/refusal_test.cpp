@@ -156,9 +156,9 @@ TEST(GgufRefusal, TensorNamesAreUniqueAndFit) {
   expect_refused(bytes, {"the tensor's name appears twice (tensor 'a', " + at(entry)});
 }
 
-TEST(GgufRefusal, TensorsHaveOneToFourDimensionsNoneOfThemZero) {
-  expect_field_refused("tensor b/n_dims", std::uint32_t{0}, {"0 dimensions, not 1 to 4", "(tensor 'b', "});
-  expect_field_refused("tensor b/n_dims", std::uint32_t{5}, {"5 dimensions", "(tensor 'b', "});
+TEST(GgufRefusal, TensorsHaveAtMostFourDimensionsNoneOfThemZero) {
+  expect_field_refused("tensor b/n_dims", std::uint32_t{5},
+                       {"5 dimensions; 4 are the most", "(tensor 'b', "});
   expect_field_refused("tensor b/n_dims", std::uint32_t{0xFFFFFFFF}, {"4294967295 dimensions"});
   expect_field_refused("tensor b/dim 1", std::uint64_t{0}, {"dimension 1 is 0", "(tensor 'b', "});
 }

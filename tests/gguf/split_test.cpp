@@ -156,6 +156,9 @@ TEST_F(SplitFile, PartsThatDoNotBelongTogetherAreRefusedByName) {
   expect_refused(name_of_part(0), name_of_part(1), "key 'general.architecture' is not in the first part");
   put(1, GgufBuilder(part(1)).add("general.name", "three"));  // which the first part has too
   EXPECT_EQ(refusal_of(name_of_part(0)), "no error");
+  put(1, GgufBuilder(part(1)).add("general.name", "four"));
+  expect_refused(name_of_part(0), name_of_part(1),
+                 R"(key 'general.name' is "four", where the first part has "three")");
   put(1, part(1).alignment(64));
   EXPECT_EQ(refusal_of(name_of_part(0)), "no error");
 }

@@ -131,6 +131,10 @@ TEST(Vocabulary, OfLlama3IsCutAsLlama3CutsItUnderAMistakenName) {
              f.what.find(name) != std::string::npos;
     })) << name;
   }
+  // A converter that read how the tokenizer cuts a text is right.
+  SmallModel read = mistaken;
+  read.set("tokenizer.ggml.pre", std::string("gpt-2")).set("ternary.tokenizer.pre", std::string("gpt-2"));
+  EXPECT_TRUE(LoadedModel(read).model.info().warnings.empty());
   // A vocabulary of GPT-2's with such tokens beside its own.
   mistaken.set("tokenizer.ggml.pre", std::string("gpt-2")).spell(297, "<|endoftext|>", TokenType::control);
   EXPECT_TRUE(LoadedModel(mistaken).model.info().warnings.empty());

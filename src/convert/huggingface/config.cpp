@@ -1,6 +1,7 @@
 #include "convert/huggingface/config.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/printable.h"
 #include "bitnet/error.h"
@@ -165,7 +166,9 @@ void ConfigReader::read_rope() {
     }
   }
   const auto scaling = find_rope_scaling(field_);
-  find_rope_number(field_, "original_max_position_embeddings", 1, 1e9);
+  constexpr const char* kOriginal = "original_max_position_embeddings";
+  const auto original = find_rope_number(field_, kOriginal, 1, static_cast<double>(limits::kContext));
+  if (original && *original != std::floor(*original)) field_.refuse(kOriginal, "is no whole number");
   auto theta = find_rope_number(field_, "rope_theta", 1, kMaxTheta);
   if (!theta && result_.family->rope_theta != 0) theta = result_.family->rope_theta;
   if (!theta) field_.refuse("rope_theta", "missing", "config.json is incomplete: download it again");
@@ -183,6 +186,7 @@ void ConfigReader::read_rope() {
   if (!scaling) return;
   const HfRope rope{.head_dim = rotated,
                     .context_length = field_.count("max_position_embeddings", limits::kContext),
+                    .original_context = original,
                     .theta = *theta,
                     .takes_factors = find_family(result_.family->architecture)->rope_factors};
   result_.rope_factors = put_rope_scaling(*scaling, rope, prefix_, keys_);

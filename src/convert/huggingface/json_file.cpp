@@ -21,4 +21,14 @@ Json read_object(const std::string& path, const JsonLimits& limits, JsonTaker* t
                       printable(path, kMaxPrintedPath), limits, taker);
 }
 
+std::string text_at(const Json& object, const char* field) {
+  const auto at = object.find(field);
+  return at != object.end() && at->is_string() ? at->get<std::string>() : std::string();
+}
+
+bool flag_at(const Json& object, const char* field, bool otherwise) {
+  const auto at = object.find(field);
+  return at != object.end() && at->is_boolean() ? at->get<bool>() : otherwise;
+}
+
 }  // namespace bitnet::convert

@@ -19,4 +19,8 @@ Json parse_object(std::string_view text, const std::string& shown, const JsonLim
 // The same of a file. Throws ModelError too where it cannot be read.
 Json read_object(const std::string& path, const JsonLimits& limits = {}, JsonTaker* taker = nullptr);
 
+// What an object has there, or what stands for what it has not or has in another form.
+std::string text_at(const Json& object, const char* field);
+bool flag_at(const Json& object, const char* field, bool otherwise);
+
 }  // namespace bitnet::convert

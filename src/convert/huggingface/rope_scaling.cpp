@@ -11,7 +11,6 @@ namespace bitnet::convert {
 namespace {
 
 constexpr double kMaxFactor = 1e6;
-constexpr std::uint64_t kMaxContext = std::uint64_t{1} << 30;
 
 constexpr std::array<const char*, 2> kObjects{"rope_parameters", "rope_scaling"};
 // What stands there of positions that are not stretched.
@@ -41,7 +40,11 @@ std::vector<float> llama3_factors(const FieldReader& scaling, const HfRope& rope
   const double factor = scaling.number("factor", 1, kMaxFactor);
   const double low = scaling.number("low_freq_factor", 1e-3, kMaxFactor);
   const double high = scaling.number("high_freq_factor", 1e-3, kMaxFactor);
-  const auto context = static_cast<double>(scaling.count("original_max_position_embeddings", kMaxContext));
+  if (!rope.original_context) {
+    scaling.refuse("original_max_position_embeddings", "missing",
+                   "config.json is incomplete: download it again");
+  }
+  const double context = *rope.original_context;
   if (high <= low) scaling.refuse("high_freq_factor", "is not above low_freq_factor");
   std::vector<float> factors;
   for (std::uint64_t i = 0; i < rope.head_dim / 2; ++i) {
@@ -62,8 +65,7 @@ std::vector<float> llama3_factors(const FieldReader& scaling, const HfRope& rope
 void put_yarn(const FieldReader& scaling, const HfRope& rope, const std::string& prefix,
               gguf::KeyValues& keys) {
   const double factor = scaling.number("factor", 1, kMaxFactor);
-  const auto original =
-      scaling.optional_count("original_max_position_embeddings", kMaxContext).value_or(rope.context_length);
+  const double original = rope.original_context.value_or(static_cast<double>(rope.context_length));
   for (const char* field : {"mscale", "mscale_all_dim"}) scaling.check_off(field);
   if (!scaling.flag("truncate", true)) scaling.refuse("truncate", "false is not implemented");
   keys.set(prefix + "rope.scaling.type", "yarn");

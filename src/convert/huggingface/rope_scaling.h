@@ -15,6 +15,7 @@ namespace bitnet::convert {
 struct HfRope {
   std::uint64_t head_dim = 0;
   std::uint64_t context_length = 0;
+  std::optional<double> original_context;  // original_max_position_embeddings, wherever it stands
   double theta = 0;
   bool takes_factors = false;  // the family reads rope_freqs.weight
 };

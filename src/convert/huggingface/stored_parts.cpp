@@ -34,16 +34,28 @@ std::optional<TensorType> float_type_of(Dtype dtype) {
   }
 }
 
-// Whether two tensors have the same bytes; they may be larger than memory.
+// Whether two tensors have the same values, in whatever type; they may be larger than memory.
 bool is_same(const Safetensors& weights, const StoredTensor& a, const StoredTensor& b) {
-  constexpr std::size_t kPiece = std::size_t{4} << 20;
-  if (a.dtype != b.dtype || a.data.size() != b.data.size()) return false;
-  for (std::size_t at = 0; at < a.data.size(); at += kPiece) {
-    const auto of_a = a.data.subspan(at, std::min(kPiece, a.data.size() - at));
-    const auto of_b = b.data.subspan(at, of_a.size());
-    if (std::memcmp(of_a.data(), of_b.data(), of_a.size()) != 0) return false;
-    weights.file(a.part).give_back(of_a);
-    weights.file(b.part).give_back(of_b);
+  constexpr std::uint64_t kPiece = std::uint64_t{1} << 20;  // elements
+  const auto type_of_a = float_type_of(a.dtype);
+  const auto type_of_b = float_type_of(b.dtype);
+  const std::uint64_t n = a.n_elements();
+  if (!type_of_a || !type_of_b || a.shape != b.shape) return false;
+  std::vector<float> of_a(std::min(n, kPiece));
+  std::vector<float> of_b(of_a.size());
+  const auto read = [&](const StoredTensor& stored, TensorType type, std::uint64_t at,
+                        std::span<float> values) {
+    const std::uint64_t width = quant::info(type).n_bytes(1, 1);
+    const auto bytes = stored.data.subspan(at * width, values.size() * width);
+    const quant::Matrix row{.type = type, .rows = 1, .cols = values.size(), .data = bytes.data()};
+    quant::info(type).decode_row(row, 0, values.data());
+    weights.file(stored.part).give_back(bytes);
+  };
+  for (std::uint64_t at = 0; at < n; at += kPiece) {
+    const std::size_t here = std::min(kPiece, n - at);
+    read(a, *type_of_a, at, std::span(of_a).first(here));
+    read(b, *type_of_b, at, std::span(of_b).first(here));
+    if (std::memcmp(of_a.data(), of_b.data(), here * sizeof(float)) != 0) return false;
   }
   return true;
 }

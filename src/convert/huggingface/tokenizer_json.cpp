@@ -10,9 +10,11 @@
 
 #include "base/printable.h"
 #include "bitnet/error.h"
+#include "convert/huggingface/added_tokens.h"
 #include "convert/huggingface/merge_reach.h"
 #include "convert/huggingface/token_list.h"
 #include "convert/huggingface/tokenizer_lists.h"
+#include "convert/huggingface/tokenizer_steps.h"
 #include "tokenizer/byte_token.h"
 #include "tokenizer/pretokenizer.h"
 
@@ -21,45 +23,12 @@ namespace {
 
 // The largest published ones have a quarter of a million tokens, and half a million merges.
 constexpr JsonLimits kLimits{.bytes = std::size_t{64} << 20, .values = std::size_t{4} << 20};
-constexpr std::string_view kSpace = "\u2581";  // SentencePiece's
 constexpr std::string_view kGpt2Expression =
     R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";  // ByteLevel's own
-
-std::string text_at(const Json& object, const char* field) {
-  const auto at = object.find(field);
-  return at != object.end() && at->is_string() ? at->get<std::string>() : std::string();
-}
-
-bool flag_at(const Json& object, const char* field, bool otherwise) {
-  const auto at = object.find(field);
-  return at != object.end() && at->is_boolean() ? at->get<bool>() : otherwise;
-}
 
 bool is_set(const Json& object, const char* field) {
   const auto at = object.find(field);
   return at != object.end() && !at->is_null() && *at != "" && *at != 0;
-}
-
-// A step, or those of a Sequence; `list` is what a Sequence calls them.
-std::vector<const Json*> steps_of(const Json& json, const char* field, const char* list) {
-  std::vector<const Json*> steps;
-  const auto at = json.find(field);
-  if (at == json.end() || !at->is_object()) return steps;
-  if (text_at(*at, "type") != "Sequence") return {&*at};
-  const auto inner = at->find(list);
-  if (inner == at->end() || !inner->is_array()) return {&*at};
-  for (const Json& step : *inner) steps.push_back(&step);
-  return steps;
-}
-
-// What is said of steps that are not known.
-std::string names_of(const std::vector<const Json*>& steps) {
-  std::string names;
-  for (const Json* step : steps) {
-    const std::string type = step->is_object() ? text_at(*step, "type") : "?";
-    names.append(names.empty() ? "" : ", ").append(type.empty() ? "?" : type);
-  }
-  return names.empty() ? "nothing" : printable(names, kMaxPrintedName);
 }
 
 class TokenizerReader {
@@ -84,7 +53,6 @@ class TokenizerReader {
   std::string expression_of_steps();
   void check_whole_words(bool are_taken);
   void read_sentence_piece();
-  bool reads_space_prefix();
   void make_scores();
   void read_post_processor();
 
@@ -95,7 +63,6 @@ class TokenizerReader {
   const Json* model_ = nullptr;
   TokenList tokens_;
   TokenizerJson result_;
-  std::unordered_set<std::string> added_;
 };
 
 TokenizerJson TokenizerReader::read() {
@@ -108,6 +75,7 @@ TokenizerJson TokenizerReader::read() {
   v.model = sentence_piece ? "llama" : "gpt2";
   tokens_.take(v.tokens, v.types);
   if (sentence_piece) {
+    make_space_tokens_normal(v);
     read_sentence_piece();
   } else {
     read_byte_level();
@@ -151,33 +119,26 @@ void TokenizerReader::read_vocabulary(bool sentence_piece) {
 }
 
 void TokenizerReader::read_added() {
-  const auto added = json_.find("added_tokens");
-  if (added == json_.end() || added->is_null()) return;
-  if (!added->is_array()) refuse("added_tokens is no list");
+  const std::vector<AddedToken> added = read_added_tokens(json_, shown_);
   // By Hugging Face's library, which reads no number of theirs (findings/tokenizers-count-on.sh).
   std::uint64_t next = tokens_.size();
   std::string counted_on;
-  for (const Json& token : *added) {
-    const auto id = token.is_object() ? token.find("id") : token.end();
-    if (!token.is_object() || id == token.end() || !id->is_number_unsigned()) {
-      refuse("an entry of added_tokens has no id");
-    }
-    const std::string spelling = text_at(token, "content");
-    if (!tokens_.contains(spelling)) {
-      if (counted_on.empty() && *id != next) {
-        counted_on = "'" + printable(spelling, kMaxPrintedName) + "' is token " + id->dump() +
-                     "; Hugging Face's library counts on from the vocabulary and gives it " +
-                     std::to_string(next);
+  for (const AddedToken& token : added) {
+    if (!tokens_.contains(token.spelling)) {
+      if (counted_on.empty() && token.id != next) {
+        counted_on =
+            "'" + printable(token.spelling, kMaxPrintedName) + "' is token " + std::to_string(token.id) +
+            "; Hugging Face's library counts on from the vocabulary and gives it " + std::to_string(next);
       }
       ++next;
     }
-    const TokenType type = !spelling.empty() && spelling == result_.unknown
+    const TokenType type = !token.spelling.empty() && token.spelling == result_.unknown
                                ? TokenType::unknown
-                               : type_of_added(spelling, flag_at(token, "special", false));
-    tokens_.add_or_mark(id->get<std::uint64_t>(), spelling, type);
-    added_.insert(spelling);
+                               : type_of_added(token.spelling, token.is_special);
+    tokens_.add_or_mark(token.id, token.spelling, type);
   }
   if (!counted_on.empty()) notes_.push_back(shown_ + ": added_tokens: " + counted_on);
+  note_unlike_in_gguf(added, prepends_space(json_), shown_, notes_);
 }
 
 void TokenizerReader::check_merges() const {
@@ -243,39 +204,16 @@ void TokenizerReader::check_whole_words(bool are_taken) {
                    " where the model's own tokenizer does " + (are_taken ? "not" : "so"));
 }
 
-// Whether a space is put before every text: by a step that prepends one, or by Metaspace.
-bool TokenizerReader::reads_space_prefix() {
-  const auto metaspace = [&](const Json& step) -> std::optional<bool> {
-    if (text_at(step, "type") != "Metaspace" || text_at(step, "replacement") != kSpace) return std::nullopt;
-    const std::string scheme = text_at(step, "prepend_scheme");
-    return scheme.empty() ? flag_at(step, "add_prefix_space", true) : scheme != "never";
-  };
-  const std::vector<const Json*> normalizers = steps_of(json_, "normalizer", "normalizers");
-  const std::vector<const Json*> splits = steps_of(json_, "pre_tokenizer", "pretokenizers");
-  const auto is_replace = [](const Json& step) {
-    return text_at(step, "type") == "Replace" && step.contains("pattern") && step["pattern"].is_object() &&
-           text_at(step["pattern"], "String") == " " && text_at(step, "content") == kSpace;
-  };
-  const auto are_objects = [](const std::vector<const Json*>& steps) {
-    return std::ranges::all_of(steps, [](const Json* step) { return step->is_object(); });
-  };
-  if (are_objects(normalizers) && are_objects(splits)) {
-    if (splits.empty() && normalizers.size() == 1 && is_replace(*normalizers[0])) return false;
-    if (splits.empty() && normalizers.size() == 2 && text_at(*normalizers[0], "type") == "Prepend" &&
-        text_at(*normalizers[0], "prepend") == kSpace && is_replace(*normalizers[1])) {
-      return true;
-    }
-    if (normalizers.empty() && splits.size() == 1) {
-      if (const auto prefix = metaspace(*splits[0])) return *prefix;
-    }
-  }
-  refuse("its normalizer (" + names_of(normalizers) + ") and pre-tokenizer (" + names_of(splits) +
-             ") are not SentencePiece's",
-         "such a tokenizer cannot be expressed in a GGUF file");
-}
-
 void TokenizerReader::read_sentence_piece() {
-  result_.vocabulary.add_space_prefix = reads_space_prefix();
+  const auto prefix = find_space_prefix(json_);
+  if (!prefix) {
+    refuse("its normalizer (" + names_of(steps_of(json_, "normalizer", "normalizers")) +
+               ") and pre-tokenizer (" + names_of(steps_of(json_, "pre_tokenizer", "pretokenizers")) +
+               ") are not SentencePiece's",
+           "such a tokenizer cannot be expressed in a GGUF file");
+  }
+  result_.vocabulary.add_space_prefix = prefix->is_put;
+  if (!prefix->unlike.empty()) notes_.push_back(shown_ + ": " + prefix->unlike);
   make_scores();
 }
 
@@ -322,24 +260,22 @@ void TokenizerReader::make_scores() {
   }
 }
 
-// What is put before and behind a text, if a template says so.
+// What is put before and behind a text.
 void TokenizerReader::read_post_processor() {
-  for (const Json* step : steps_of(json_, "post_processor", "processors")) {
-    if (!step->is_object() || text_at(*step, "type") != "TemplateProcessing") continue;
-    const auto single = step->find("single");
-    if (single == step->end() || !single->is_array()) continue;
-    const auto special_at = [&](const Json& part) -> std::optional<std::string> {
-      if (!part.is_object() || !part.contains("SpecialToken") || !part["SpecialToken"].is_object()) {
-        return std::nullopt;
-      }
-      return text_at(part["SpecialToken"], "id");
-    };
-    result_.says_bos = true;
-    if (single->empty()) continue;
-    result_.first_special = special_at(single->front());
-    result_.vocabulary.add_bos = result_.first_special.has_value();
-    result_.vocabulary.add_eos = single->size() > 1 && special_at(single->back()).has_value();
+  HfVocabulary& v = result_.vocabulary;
+  const TextFrame frame = read_text_frame(json_, v.tokens);
+  if (!frame.is_said) return;
+  if (frame.before.size() > 1 || frame.after.size() > 1) {
+    const bool is_before = frame.before.size() > 1;
+    refuse("its post_processor puts " + std::to_string((is_before ? frame.before : frame.after).size()) +
+               " tokens " + (is_before ? "before" : "behind") + " every text",
+           "a GGUF file can say one: BOS before it, EOS behind it");
   }
+  result_.says_bos = true;
+  if (!frame.before.empty()) result_.first_special = frame.before[0];
+  if (!frame.after.empty()) result_.last_special = frame.after[0];
+  v.add_bos = !frame.before.empty();
+  v.add_eos = !frame.after.empty();
 }
 
 }  // namespace
@@ -347,6 +283,19 @@ void TokenizerReader::read_post_processor() {
 TokenizerJson read_tokenizer_json(const std::string& path, std::uint64_t n_rows,
                                   std::vector<std::string>& notes) {
   return TokenizerReader(path, n_rows, notes).read();
+}
+
+JsonBesideModel read_json_beside_model(const std::string& path, std::vector<std::string>& notes) {
+  TokenizerLists lists;
+  const Json json = read_object(path, kLimits, &lists);
+  const std::string shown = printable(path, kMaxPrintedPath);
+  JsonBesideModel result{.added = read_added_tokens(json, shown), .puts_space_prefix = std::nullopt};
+  note_unlike_in_gguf(result.added, prepends_space(json), shown, notes);
+  if (const auto prefix = find_space_prefix(json)) {
+    result.puts_space_prefix = prefix->is_put;
+    if (!prefix->unlike.empty()) notes.push_back(shown + ": " + prefix->unlike);
+  }
+  return result;
 }
 
 bool is_sentencepiece_json(const std::string& path) {

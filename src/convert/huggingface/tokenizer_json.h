@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "convert/huggingface/added_tokens.h"
 #include "convert/huggingface/vocabulary.h"
 
 namespace bitnet::convert {
@@ -18,11 +19,19 @@ struct TokenizerJson {
   std::string unknown;                       // spelling of the unknown token
   bool says_bos = false;                     // add_bos and add_eos are the file's word
   std::optional<std::string> first_special;  // what it puts before every text
+  std::optional<std::string> last_special;   // and behind
 };
 
 // The folder has `path`. `n_rows`: of the embedding.
 TokenizerJson read_tokenizer_json(const std::string& path, std::uint64_t n_rows,
                                   std::vector<std::string>& notes);
+
+// Of a file beside the tokenizer.model that it was made of: what that does not say, or says otherwise.
+struct JsonBesideModel {
+  std::vector<AddedToken> added;
+  std::optional<bool> puts_space_prefix;  // nullopt: its steps are not SentencePiece's
+};
+JsonBesideModel read_json_beside_model(const std::string& path, std::vector<std::string>& notes);
 
 // Whether it was made of a SentencePiece model.
 bool is_sentencepiece_json(const std::string& path);

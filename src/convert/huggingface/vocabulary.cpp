@@ -11,6 +11,8 @@
 #include "convert/huggingface/sentencepiece_file.h"
 #include "convert/huggingface/token_list.h"
 #include "convert/huggingface/tokenizer_json.h"
+#include "convert/huggingface/tokenizer_steps.h"
+#include "model/inspect/known_defects.h"
 
 namespace bitnet::convert {
 namespace {
@@ -88,6 +90,8 @@ class VocabularyReader {
  private:
   void read_tokens();
   void read_sentencepiece_model();
+  void add_decoders_tokens(TokenList& tokens, const SentencePieceFile& model) const;
+  void add_others_tokens(TokenList& tokens);
   // Whether the tokenizer has no token of this id: it would end or begin texts in silence.
   bool is_filled(std::uint64_t id) const {
     return v_.types[id] == TokenType::unused && v_.tokens[id] == filled_spelling(id);
@@ -108,6 +112,7 @@ class VocabularyReader {
   HfVocabulary v_;
   std::string unknown_;
   std::optional<std::string> first_special_;
+  std::optional<std::string> last_special_;
   bool says_bos_ = false;
 };
 
@@ -122,6 +127,7 @@ void VocabularyReader::read_tokens() {
     v_ = std::move(read.vocabulary);
     unknown_ = std::move(read.unknown);
     first_special_ = std::move(read.first_special);
+    last_special_ = std::move(read.last_special);
     says_bos_ = read.says_bos;
     return;
   }
@@ -138,37 +144,58 @@ void VocabularyReader::read_sentencepiece_model() {
   TokenList tokens(shown_path(path), n_rows_);
   for (std::size_t id = 0; id < model.pieces.size(); ++id) tokens.add(id, model.pieces[id], model.types[id]);
 
-  const Json added = read_if_there(folder_ / "added_tokens.json");
-  const auto decoder = tokenizer_config_.find("added_tokens_decoder");
-  if (decoder != tokenizer_config_.end() && decoder->is_object()) {
-    for (const auto& [id, token] : decoder->items()) {
-      const std::string spelling = spelling_of(*decoder, id.c_str());
-      const bool is_number = !id.empty() && id.size() < 10 &&
-                             std::ranges::all_of(id, [](char c) { return c >= '0' && c <= '9'; });
-      if (!is_number || spelling.empty()) {
-        throw ModelError(
-            shown_path(folder_ / "tokenizer_config.json"),
-            "added_tokens_decoder: the entry '" + printable(id, kMaxPrintedName) + "' is no token with an id",
-            "download it again");
-      }
-      const std::uint64_t number = std::stoull(id);
-      if (number < model.pieces.size() && model.pieces[number] == spelling) continue;  // has its type
-      const auto special = token.find("special");
-      tokens.add(
-          number, spelling,
-          type_of_added(spelling, special != token.end() && special->is_boolean() && special->get<bool>()));
-    }
-  }
-  for (const auto& [spelling, id] : added.items()) {
-    if (tokens.contains(spelling) || !id.is_number_unsigned()) continue;
-    tokens.add(id.get<std::uint64_t>(), spelling, type_of_added(spelling, false));
-  }
+  v_.add_space_prefix = model.add_space_prefix;
+  add_decoders_tokens(tokens, model);
+  add_others_tokens(tokens);
   v_.model = "llama";
   tokens.take(v_.tokens, v_.types);
+  make_space_tokens_normal(v_);
   constexpr float kNeverMade = -1e6F;
   v_.scores = model.scores;
   v_.scores.resize(v_.tokens.size(), kNeverMade);
-  v_.add_space_prefix = model.add_space_prefix;
+}
+
+// Those that tokenizer_config.json says have been added.
+void VocabularyReader::add_decoders_tokens(TokenList& tokens, const SentencePieceFile& model) const {
+  const auto decoder = tokenizer_config_.find("added_tokens_decoder");
+  if (decoder == tokenizer_config_.end() || !decoder->is_object()) return;
+  for (const auto& [id, token] : decoder->items()) {
+    const std::string spelling = spelling_of(*decoder, id.c_str());
+    const bool is_number =
+        !id.empty() && id.size() < 10 && std::ranges::all_of(id, [](char c) { return c >= '0' && c <= '9'; });
+    if (!is_number || spelling.empty()) {
+      throw ModelError(
+          shown_path(folder_ / "tokenizer_config.json"),
+          "added_tokens_decoder: the entry '" + printable(id, kMaxPrintedName) + "' is no token with an id",
+          "download it again");
+    }
+    const std::uint64_t number = std::stoull(id);
+    if (number < model.pieces.size() && model.pieces[number] == spelling) continue;  // has its type
+    tokens.add(number, spelling, type_of_added(spelling, flag_at(token, "special", false)));
+  }
+}
+
+// Those that tokenizer.json has beside it, and added_tokens.json, which does not say which are special.
+void VocabularyReader::add_others_tokens(TokenList& tokens) {
+  const fs::path json = folder_ / "tokenizer.json";
+  if (is_there(json)) {
+    const JsonBesideModel beside = read_json_beside_model(json.string(), notes_);
+    for (const AddedToken& token : beside.added) {
+      if (token.id >= n_rows_ || token.spelling.empty() || tokens.contains(token.spelling)) continue;
+      tokens.add(token.id, token.spelling, type_of_added(token.spelling, token.is_special));
+    }
+    if (beside.puts_space_prefix && v_.add_space_prefix &&
+        *beside.puts_space_prefix != *v_.add_space_prefix) {
+      notes_.push_back(shown_path(json) + " puts " + (*beside.puts_space_prefix ? "a" : "no") +
+                       " space before a text, tokenizer.model " +
+                       (*v_.add_space_prefix ? "does" : "does not") + ": the latter is taken");
+    }
+  }
+  const Json others = read_if_there(folder_ / "added_tokens.json");
+  for (const auto& [spelling, id] : others.items()) {
+    if (tokens.contains(spelling) || !id.is_number_unsigned()) continue;
+    tokens.add(id.get<std::uint64_t>(), spelling, type_of_added(spelling, false));
+  }
 }
 
 void VocabularyReader::note_filled() {
@@ -218,8 +245,10 @@ void VocabularyReader::read_special() {
   v_.pad = special("pad");
   // What ends a generation beside the end of text: the end of a turn, and of a message.
   std::vector<std::uint32_t> ends;
-  for (const std::uint64_t id : ids_of(generation_config_, "eos_token_id")) {
-    require_token("generation_config.json", "eos_token_id", id);
+  const bool has_own = generation_config_.contains("eos_token_id");
+  const std::string from = has_own ? "generation_config.json" : "config.json";
+  for (const std::uint64_t id : ids_of(has_own ? generation_config_ : config_, "eos_token_id")) {
+    require_token(from, "eos_token_id", id);
     const auto end = static_cast<std::uint32_t>(id);
     if (!v_.eos) v_.eos = end;
     if (end != *v_.eos && std::ranges::find(ends, end) == ends.end()) ends.push_back(end);
@@ -232,7 +261,7 @@ void VocabularyReader::read_special() {
   if (ends.size() > 1) v_.eom = ends[1];
   if (ends.size() > 2) {
     throw ModelError(
-        shown_path(folder_ / "generation_config.json"),
+        shown_path(folder_ / from),
         "eos_token_id names more tokens than a GGUF file can: " + std::to_string(ends.size() + 1),
         "leave those out that do not end a text, a turn or a message");
   }
@@ -244,6 +273,11 @@ void VocabularyReader::read_added_automatically() {
     const auto at = tokenizer_config_.find(field);
     return at != tokenizer_config_.end() && at->is_boolean() ? at->get<bool>() : otherwise;
   };
+  if (v_.add_eos && last_special_ && (!v_.eos || v_.tokens[*v_.eos] != *last_special_)) {
+    notes_.push_back("texts end with '" + printable(*last_special_, kMaxPrintedName) +
+                     "' where the model is trained, which is not its EOS: a GGUF file cannot say so");
+    v_.add_eos = false;
+  }
   v_.add_bos = flag("add_bos_token", says_bos_ ? v_.add_bos : v_.model == "llama");
   v_.add_eos = flag("add_eos_token", v_.add_eos);
   if (v_.add_bos && first_special_ && v_.bos && v_.tokens[*v_.bos] != *first_special_) {
@@ -287,6 +321,14 @@ std::optional<std::uint32_t> HfVocabulary::find(std::string_view spelling) const
   return static_cast<std::uint32_t>(at - tokens.begin());
 }
 
+void make_space_tokens_normal(HfVocabulary& vocabulary) {
+  for (std::size_t id = 0; id < vocabulary.tokens.size(); ++id) {
+    const bool has_space = vocabulary.tokens[id].find(kSpacePiece) != std::string::npos;
+    if (has_space && vocabulary.types[id] == TokenType::user_defined)
+      vocabulary.types[id] = TokenType::normal;
+  }
+}
+
 HfVocabulary read_hf_vocabulary(const std::string& folder, const Json& config, std::uint64_t n_rows,
                                 std::vector<std::string>& notes) {
   return VocabularyReader(folder, config, n_rows, notes).read();
@@ -295,6 +337,8 @@ HfVocabulary read_hf_vocabulary(const std::string& folder, const Json& config, s
 void put_vocabulary(gguf::KeyValues& keys, const HfVocabulary& v) {
   keys.set("tokenizer.ggml.model", v.model);
   if (!v.pre.empty()) keys.set("tokenizer.ggml.pre", v.pre);
+  // What engines take for a mistake beside some vocabularies.
+  if (v.pre == "gpt-2") keys.set(kReadPreKey, v.pre);
   keys.set_array("tokenizer.ggml.tokens", std::span<const std::string>(v.tokens));
   std::vector<std::int32_t> types;
   types.reserve(v.types.size());

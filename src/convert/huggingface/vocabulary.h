@@ -31,6 +31,10 @@ struct HfVocabulary {
   std::optional<std::uint32_t> find(std::string_view spelling) const;
 };
 
+// Of a SentencePiece vocabulary: a user-defined token that is spelled with U+2581 is in no text, which has a
+// space there, and is made by merges as others are.
+void make_space_tokens_normal(HfVocabulary& vocabulary);
+
 // What is read, where it is there.
 inline constexpr std::array<std::string_view, 7> kVocabularyFiles{
     "tokenizer.json",    "tokenizer.model",     "tokenizer_config.json", "generation_config.json",

@@ -93,6 +93,7 @@ std::optional<std::string_view> pretokenizer_of(const Vocabulary& vocabulary) {
 std::optional<std::string_view> pretokenizer_instead(const Vocabulary& vocabulary) {
   constexpr std::array<std::string_view, 4> kMistaken{"gpt-2", "gpt2", "smaug-bpe", "default"};
   constexpr std::string_view kOfGpt2 = "<|endoftext|>";  // whatever was added to its vocabulary
+  if (vocabulary.pre_was_read) return std::nullopt;
   if (std::ranges::find(kMistaken, vocabulary.pre) == kMistaken.end()) return std::nullopt;
   if (std::ranges::find(vocabulary.pieces, kOfGpt2) != vocabulary.pieces.end()) return std::nullopt;
   return pretokenizer_of(vocabulary);

@@ -41,6 +41,9 @@ bool is_obsolete_template(std::string_view jinja);
 // <|eot_id|>, where that is another token than the file's EOS.
 std::optional<TokenId> end_of_turn_beside_eos(const Tokenizer& tokenizer);
 
+// The same text as tokenizer.ggml.pre, of a converter that read in the tokenizer how it cuts a text.
+inline constexpr std::string_view kReadPreKey = "ternary.tokenizer.pre";
+
 // What tokenizer.ggml.pre has to be where the vocabulary itself tells: llama-bpe for that of Llama 3, which
 // BitNet-b1.58-2B-4T has too. nullopt: nothing tells.
 std::optional<std::string_view> pretokenizer_of(const Vocabulary& vocabulary);
