@@ -27,6 +27,13 @@ void expect_refused(const std::vector<Wrong>& command_lines) {
   }
 }
 
+// An alias may have it already.
+TEST(CliUsage, TakesAFlagThatIsGivenTwiceForOnce) {
+  for (const std::string flag : {"-q", "--json", "--echo", "--ignore-eos", "-v"}) {
+    EXPECT_EQ(run_bitnet({"run", flag, flag, "-n", "1", "-p", "a"}).exit_code, 0) << flag;
+  }
+}
+
 TEST(CliUsage, RefusesWhatItDoesNotKnow) {
   expect_refused(
       {{{"frobnicate"}, "unknown command 'frobnicate'; see bitnet --help"},

@@ -13,6 +13,7 @@
 #include "bitnet/error.h"
 #include "cli/options/length_options.h"
 #include "cli/options/number_option.h"
+#include "cli/options/output_guard.h"
 #include "cli/options/scheduler_options.h"
 #include "cli/options/template_option.h"
 
@@ -22,6 +23,9 @@ namespace {
 // "A-B", or one line's number.
 service::LineRange parse_lines(const std::string& text, const std::string& source) {
   const std::size_t dash = text.find('-');
+  if (dash == 0 || dash + 1 == text.size()) {
+    throw UsageError(source + " '" + text + "': give two lines' numbers, from 1, such as 1-100");
+  }
   service::LineRange range;
   range.first = parse_number<std::size_t>(std::string_view(text).substr(0, dash), source);
   range.last = range.first;
@@ -134,6 +138,8 @@ void check_run(const BatchCommandOptions& o) {
     throw UsageError("--shard needs a file: the lines of stdin cannot be counted; --lines does without");
   }
   check_output_is_not(o, input_node(o), "the input itself");
+  if (!o.output) return;
+  check_is_no_input(*o.output, "-o", std::array{InputName{o.model.model, "the model"}});
 }
 
 void check_merge(const BatchCommandOptions& o) {

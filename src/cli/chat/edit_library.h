@@ -12,6 +12,7 @@ struct EditLibrary {
   const LateLibrary library{BITNET_LIBEDIT, "a chat on a terminal"};
   decltype(::el_end)* const el_end = library["el_end"];
   decltype(::el_init)* const el_init = library["el_init"];
+  decltype(::el_cursor)* const el_cursor = library["el_cursor"];
   decltype(::el_resize)* const el_resize = library["el_resize"];
   decltype(::el_source)* const el_source = library["el_source"];
   decltype(::el_wget)* const el_wget = library["el_wget"];

@@ -178,6 +178,11 @@ int LineEditor::Impl::get_char(EditLine* editor, wchar_t* out) {
       case TerminalInput::Event::interrupted: {
         const LineInfoW* const line = libedit().el_wline(editor);
         self.had_text = line->lastchar != line->buffer;
+        if (line->cursor != line->lastchar) {  // what comes next stands below all of it
+          self.go_to_start_of_line();
+          libedit().el_cursor(editor, static_cast<int>(line->lastchar - line->cursor));
+          libedit().el_wset(editor, EL_REFRESH);
+        }
         self.was_interrupted = true;
         return -1;
       }

@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,6 +19,7 @@
 #include "cli/help/real_model.h"
 #include "cli/options/model_options.h"
 #include "cli/options/number_option.h"
+#include "cli/options/output_guard.h"
 #include "cli/options/thread_warning.h"
 #include "cli/terminal/interrupt.h"
 #include "cli/terminal/log.h"
@@ -169,16 +169,12 @@ void check(const ConvertCommandOptions& o) {
   if (o.report == "-") throw UsageError("--report -: name a file, or /dev/stderr");
 }
 
-// What stands there already may be replaced if it is JSON too, as an earlier report is.
 void check_report(const std::string& path, const convert::Source& source, bool force) {
   std::error_code error;
   if (std::filesystem::is_regular_file(path, error)) {
     convert::check_outputs({path}, source.files(), /*force=*/true);
-    const int first = std::ifstream(path).get();
-    if (!force && first != '{' && first != std::ifstream::traits_type::eof()) {
-      throw UsageError("--report " + printable(path, kMaxPrintedPath) +
-                       " is there already and is no report: pass --force to replace it, or another name");
-    }
+    if (!force)
+      check_replaces_json(path, "--report", "report", "pass --force to replace it, or another name");
   }
   OutputFile::check(path);
 }

@@ -50,7 +50,9 @@ void declare(CLI::App& app, const Command& command, Values& values) {
       };
       CLI::Option* declared = app.add_option(joined_names(option), keep, "");
       declared->expected(option.is_flag() ? 0 : 1);
-      if (!option.is_flag()) {
+      if (option.is_flag()) {
+        declared->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);  // twice says no more than once
+      } else {
         declared->type_size(1)->allow_extra_args(false)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
       }
     }

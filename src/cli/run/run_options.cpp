@@ -1,7 +1,6 @@
 #include "cli/run/run_options.h"
 
-#include <filesystem>
-#include <system_error>
+#include <array>
 
 #include "base/output_file.h"
 #include "bitnet/error.h"
@@ -9,6 +8,7 @@
 #include "cli/options/escapes.h"
 #include "cli/options/length_options.h"
 #include "cli/options/number_option.h"
+#include "cli/options/output_guard.h"
 #include "cli/options/prompt_cache_option.h"
 #include "cli/options/prompt_input.h"
 #include "cli/options/template_option.h"
@@ -72,12 +72,14 @@ void add_form_options(Command& c, RunOptions& o) {
 // Making the screen takes as long as it saves in about so many tokens: both are in proportion to the head.
 constexpr std::int64_t kTokensWorthAScreen = 64;
 
-void check_receipt(const std::string& path, const std::string& model) {
+void check_receipt(const RunOptions& o) {
+  const std::string& path = *o.receipt;
   if (path == "-") throw UsageError("--receipt -: stdout is for the text; name a file");
-  std::error_code none;  // no such file
-  if (!model.empty() && std::filesystem::equivalent(path, model, none)) {
-    throw UsageError("--receipt: that is the model's file; name another one");
-  }
+  check_is_no_input(
+      path, "--receipt",
+      std::array{InputName{o.model.model, "the model"}, InputName{o.prompt_file.value_or(""), "the prompt"},
+                 InputName{o.prompt_cache.value_or(""), "the prompt cache"}});
+  check_replaces_no_model(path, "--receipt", "receipt");
   OutputFile::check(path);
 }
 
@@ -130,7 +132,7 @@ void RunOptions::check() const {
   if (logprobs && !json && !jsonl) {
     throw UsageError("--logprobs needs --json or --jsonl: the text alone has no place for them");
   }
-  if (receipt) check_receipt(*receipt, model.model);
+  if (receipt) check_receipt(*this);
 }
 
 HeadKind RunOptions::head() const {

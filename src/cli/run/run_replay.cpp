@@ -54,6 +54,7 @@ ExitCode replay_receipt(const std::string& path, ModelOptions options) {
   const std::string shown = path == "-" ? "stdin" : printable(path, kMaxPrintedPath);
   const SavedReceipt saved = parse_receipt(read_input(path, "the receipt"), shown);
   if (options.model.empty() && saved.model_file != kBuiltinModelName) options.model = saved.model_file;
+  const ModelOptions as_it_is = options;
   options.head = saved.head;
   options.session.ctx_size = saved.ctx_size;
   options.session.kv_type = saved.kv_type;
@@ -62,17 +63,31 @@ ExitCode replay_receipt(const std::string& path, ModelOptions options) {
   options.i2s_layout = saved.i2s_layout;
   log_debug("{} is of {}; this is bitnet {} ({})", shown, saved.program, version(), commit());
 
-  const Model model = load_model(options);
   const auto fail = [&](const std::string& what) {
     log_error("{} does not hold: {}", shown, what);
     return ExitCode::check_failed;
   };
+  const auto difference_of = [&](const Model& model, const std::string& sha256) {
+    if (sha256 == saved.sha256) return std::string();
+    return fmt::format("{} is another model: its SHA-256 is {}, and in the receipt {}",
+                       printable(model.info().file, kMaxPrintedPath), sha256, saved.sha256);
+  };
+  std::optional<Model> loaded;
+  try {
+    loaded.emplace(load_model(options));
+  } catch (const UsageError&) {
+    // Options that make no sense with it are most likely another model's.
+    const Model other = load_model(as_it_is);
+    const std::optional<std::string> sha256 = sha256_of_model(other);
+    if (!sha256) return ExitCode::interrupted;
+    const std::string what = difference_of(other, *sha256);
+    if (what.empty()) throw;
+    return fail(what);
+  }
+  const Model& model = *loaded;
   const std::optional<std::string> sha256 = sha256_of_model(model);
   if (!sha256) return ExitCode::interrupted;
-  if (*sha256 != saved.sha256) {
-    return fail(fmt::format("{} is another model: its SHA-256 is {}, and in the receipt {}",
-                            printable(model.info().file, kMaxPrintedPath), *sha256, saved.sha256));
-  }
+  if (const std::string what = difference_of(model, *sha256); !what.empty()) return fail(what);
   GenerateResult result;
   LogitsDigest digest;
   std::string text;

@@ -15,6 +15,7 @@
 #include "bitnet/error.h"
 #include "cli/options/model_options.h"
 #include "cli/options/number_option.h"
+#include "cli/options/output_guard.h"
 #include "cli/options/token_ids.h"
 #include "cli/terminal/interrupt.h"
 #include "cli/terminal/log.h"
@@ -94,6 +95,13 @@ void check_files(const CompareOptions& o) {
   if (o.ids) throw UsageError("--ids: with two traces no model is run; pass the reference alone");
 }
 
+void check_report(const CompareOptions& o) {
+  std::vector<InputName> inputs{{o.model.model, "the model"}};
+  for (const std::string& trace : o.files) inputs.push_back({trace, "one of the traces"});
+  check_is_no_input(*o.report, "--report", inputs);
+  check_replaces_no_model(*o.report, "--report", "report");
+}
+
 void check_ids(const std::vector<TokenId>& ids, const Model& model, const std::string& where) {
   for (const TokenId id : ids) {
     if (to_int(id) >= 0 && to_index(id) < model.info().vocab) continue;
@@ -148,6 +156,7 @@ ExitCode compare(CompareOptions& o) {
   check_thresholds(o.request.thresholds);
   check_files(o);
   std::optional<OutputFile> file;
+  if (o.report) check_report(o);
   if (o.report) file.emplace(*o.report);  // what cannot be written is found now and not at the end
   const std::unique_ptr<TraceSource> reference = open_trace(o.files.back());
   std::unique_ptr<TraceSource> tested;

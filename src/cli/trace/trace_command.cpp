@@ -3,6 +3,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <memory>
 #include <optional>
@@ -15,6 +16,7 @@
 #include "bitnet/error.h"
 #include "cli/options/model_options.h"
 #include "cli/options/number_option.h"
+#include "cli/options/output_guard.h"
 #include "cli/options/prompt_input.h"
 #include "cli/options/template_option.h"
 #include "cli/options/token_ids.h"
@@ -144,6 +146,10 @@ ExitCode trace(const TraceCommandOptions& o) {
   TraceForm form{};
   if (!o.output.empty()) {
     form = trace_form_of(o.output);
+    check_is_no_input(o.output, "-o",
+                      std::array{InputName{o.model.model, "the model"},
+                                 InputName{o.prompt_file.value_or(""), "the prompt"}});
+    check_replaces_trace(o.output, "-o", form);
     file.emplace(o.output);  // what cannot be written is found now and not at the end
   }
   const std::string text = read_text(o);

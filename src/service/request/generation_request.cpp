@@ -106,7 +106,13 @@ void read_form(const GivenFields& given, GenerationRequest& request) {
     if (is_raw) request.system.clear();
     if (is_raw) request.think.reset();
   }
-  if (given.has(RequestField::system)) request.system = given[RequestField::system].text();
+  if (given.has(RequestField::system)) {
+    request.system = given[RequestField::system].text();
+    const auto* messages = std::get_if<std::vector<Message>>(&request.prompt);
+    if (messages != nullptr && !messages->empty() && messages->front().role == Role::system) {
+      given[RequestField::system].refuse("the messages begin with a system message already: leave one out");
+    }
+  }
   if (given.has(RequestField::think)) request.think = given[RequestField::think].on_or_off();
   if (given.has(RequestField::special)) request.special = given[RequestField::special].yes_or_no();
   if (!std::holds_alternative<std::vector<TokenId>>(request.prompt)) return;

@@ -190,6 +190,8 @@ TEST_F(CliBatch, RefusesWhatItCannotDo) {
                                                  {{"-", "--shard", "1/2"}, "needs a file"},
                                                  {{input, "--lines", "5-4"}, "--lines 5-4"},
                                                  {{input, "--lines", "0"}, "--lines 0"},
+                                                 {{input, "--lines", "3-"}, "--lines '3-': give two lines'"},
+                                                 {{input, "--lines", "-3"}, "--lines"},
                                                  {{input, "--resume"}, "-o FILE"},
                                                  {{input, "--profile"}, "--profile"},
                                                  {{input, "--sequences", "0"}, "--sequences"},

@@ -211,6 +211,20 @@ TEST_F(ChatTerminal, LetsALineBeEditedAndGivenUp) {
   EXPECT_EQ(end(), 0);
 }
 
+TEST_F(ChatTerminal, GoesOnBelowALineThatIsGivenUpWhereverTheCursorIs) {
+  start();
+  terminal.type(std::string(96, 'd') + "e");
+  ASSERT_TRUE(terminal.shows("e"));
+  terminal.type("\x01");
+  ASSERT_TRUE(terminal.shows("\x1b[A") || terminal.shows("\r")) << terminal.unseen();
+  chat->send(SIGINT);
+  ASSERT_TRUE(terminal.shows("\x1b[J")) << terminal.unseen();
+  ASSERT_TRUE(terminal.shows(std::string(10, 'd') + "e")) << terminal.unseen();
+  await_prompt();
+  say("What is 3+4?", "3+4=7.");
+  EXPECT_EQ(end(), 0);
+}
+
 // The line begins where it began, whatever rows the terminal has broken it into, and is drawn over itself.
 TEST_F(ChatTerminal, DrawsTheLineInItsPlaceWhenTheWindowChanges) {
   start();

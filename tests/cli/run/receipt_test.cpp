@@ -139,7 +139,7 @@ TEST_F(Receipt, ThatCannotBeWrittenIsAnErrorBeforeAnythingIsGenerated) {
                refusal(run_bitnet({"run", "-q", "-p", "2+2=", "-m", directory.file("model.gguf"), "--receipt",
                                    directory.file("./model.gguf")}),
                        2),
-               "that is the model's file");
+               "model.gguf is the model: name another file");
   EXPECT_EQ(directory.n_files(), 1);
 }
 
@@ -189,6 +189,13 @@ TEST_F(Receipt, CanBeRunAgain) {
   fails([](Json& r) { r.at("output").at("text") = "no"; }, 4, "the text is another one");
   fails([](Json& r) { r.at("output").at("reason") = "stop_token"; }, 4, "the text ended by max_tokens");
   fails([](Json& r) { r.at("model").at("sha256") = "00"; }, 4, "is another model");
+  // Also where its options make no sense with that model.
+  const std::string other = directory.file("other.gguf");
+  ASSERT_EQ(run_bitnet({"convert", "-q", kCanary, "-o", other, "--type", "tq2_0"}).exit_code, 0);
+  std::ofstream(path) << receipt;
+  ASSERT_FALSE(receipt.at("options").at("i2s_layout").is_null());
+  EXPECT_PRED2(has, refusal(run_bitnet({"verify", "-q", "--receipt", path, "-m", other}), 4),
+               "is another model");
   fails([](Json& r) { r.at("schema") = "bitnet.run"; }, 3, "is no saved receipt");
   fails([](Json& r) { r.at("options").erase("seed"); }, 3, "lacks a field");
   for (const char* bytes : {"xy", "+f", "c", "ff0", "0x"}) {

@@ -137,6 +137,7 @@ TEST(Server, LimitsTheTimeOfAnAnswer) {
   EXPECT_EQ(stream.status, 200);
   EXPECT_NE(stream.body.find("time_limit"), std::string::npos) << stream.body;
   EXPECT_TRUE(server.becomes(kRunning, 0));
+  EXPECT_EQ(server.metric("bitnet_clients_gone_total"), 0);  // they waited
 }
 
 TEST(Server, SaysWhenToComeBackWhereItsQueueIsFull) {
@@ -165,6 +166,9 @@ TEST(Server, FreesTheSequencesOfAClientThatLeaves) {
     EXPECT_TRUE(has_nothing_to_do(server));
   }
   EXPECT_GE(server.metric("bitnet_clients_gone_total"), 2);
+  // No request beside those that were made.
+  EXPECT_EQ(server.metric(R"(bitnet_requests_total{route="/v1/completions",status="499"})"), 1);
+  EXPECT_EQ(server.get("/metrics").body.find("route=\"none\""), std::string::npos);
   EXPECT_TRUE(server.becomes("bitnet_connections", 1));  // the one that asks
 }
 

@@ -16,10 +16,6 @@ std::string dump(const OrderedJson& json) {
   return json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
 }
 
-std::int64_t n_characters(std::string_view text) {
-  return std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
-}
-
 OrderedJson bytes_json(std::string_view piece) {
   OrderedJson bytes = OrderedJson::array();
   for (const char c : piece) bytes.push_back(static_cast<unsigned char>(c));
@@ -78,12 +74,12 @@ ChoiceJson::ChoiceJson(const AnswerHead& head, const Tokenizer& tokenizer, const
       shows_special_(request.jobs[index].sequence.show_special),
       stop_tokens_(request.jobs[index].sequence.stop_tokens),
       opening_(request.openings[index]),
-      text_(opening_) {
+      text_(opening_),
+      offset_(tokenizer, shows_special_) {
   if (!request.jobs[index].tells_prompt) return;
-  token_offset_ = n_characters(opening_);
-  for (const TokenId id : request.jobs[index].sequence.prompt) {
-    token_offset_ -= n_characters(tokenizer_.bytes_of(id, shows_special_));
-  }
+  TextOffset prompt(tokenizer, shows_special_);
+  for (const TokenId id : request.jobs[index].sequence.prompt) prompt.pass(id);
+  offset_.move_by(n_characters(opening_) - prompt.value());
 }
 
 // What ends the text is no part of it.
@@ -91,11 +87,7 @@ bool ChoiceJson::is_listed(const AnswerToken& token) const {
   return has_logprobs_ && (token.is_of_prompt || std::ranges::count(stop_tokens_, token.id) == 0);
 }
 
-std::int64_t ChoiceJson::length_of(const AnswerToken& token) const {
-  return n_characters(tokenizer_.bytes_of(token.id, shows_special_));
-}
-
-OrderedJson ChoiceJson::logprobs_json(std::span<const AnswerToken> tokens, std::int64_t first_offset) const {
+OrderedJson ChoiceJson::logprobs_json(std::span<const AnswerToken> tokens, TextOffset& offset) const {
   if (!has_logprobs_) return nullptr;
   if (head_.kind == ApiKind::chat) return chat_logprobs_json(tokens);
   const auto name_of = [this](TokenId id) {
@@ -106,8 +98,8 @@ OrderedJson ChoiceJson::logprobs_json(std::span<const AnswerToken> tokens, std::
   OrderedJson names = OrderedJson::array();
   OrderedJson tops = OrderedJson::array();
   for (const AnswerToken& token : tokens) {
-    offsets.push_back(std::max<std::int64_t>(first_offset, 0));
-    first_offset += length_of(token);
+    offsets.push_back(std::max<std::int64_t>(offset.value(), 0));
+    offset.pass(token.id);
     logprobs.push_back(token.logprob ? OrderedJson(*token.logprob) : OrderedJson());
     names.push_back(name_of(token.id));
     OrderedJson& top = tops.emplace_back(token.top.empty() ? OrderedJson() : OrderedJson::object());
@@ -159,10 +151,7 @@ OrderedJson ChoiceJson::event(const AnswerPart& part) {
         part.text.empty() && part.end ? OrderedJson::object() : OrderedJson{{"content", part.text}};
   }
   choice["logprobs"] = nullptr;
-  if (has_token) {
-    choice["logprobs"] = logprobs_json(std::span(&*part.token, 1), token_offset_);
-    token_offset_ += length_of(*part.token);
-  }
+  if (has_token) choice["logprobs"] = logprobs_json(std::span(&*part.token, 1), offset_);
   choice["finish_reason"] = part.end ? OrderedJson(finish_reason_of(part.end->result.reason)) : OrderedJson();
   return choice;
 }
@@ -180,7 +169,8 @@ OrderedJson ChoiceJson::whole() const {
   } else {
     choice["message"] = {{"role", "assistant"}, {"content", text_}, {"refusal", nullptr}};
   }
-  choice["logprobs"] = logprobs_json(tokens_, token_offset_);
+  TextOffset offset = offset_;
+  choice["logprobs"] = logprobs_json(tokens_, offset);
   choice["finish_reason"] = finish_reason_;
   return choice;
 }

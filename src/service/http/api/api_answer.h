@@ -10,6 +10,7 @@
 
 #include "bitnet/model.h"
 #include "service/http/api/api_request.h"
+#include "service/http/api/text_offset.h"
 #include "service/http/engine/answer.h"
 
 namespace bitnet::http {
@@ -49,9 +50,8 @@ class ChoiceJson {
  private:
   bool is_listed(const AnswerToken& token) const;
   // As an event or the whole answer has it; null where nobody asked.
-  nlohmann::ordered_json logprobs_json(std::span<const AnswerToken> tokens, std::int64_t first_offset) const;
+  nlohmann::ordered_json logprobs_json(std::span<const AnswerToken> tokens, TextOffset& offset) const;
   nlohmann::ordered_json chat_logprobs_json(std::span<const AnswerToken> tokens) const;
-  std::int64_t length_of(const AnswerToken& token) const;
 
   const AnswerHead& head_;
   const Tokenizer& tokenizer_;
@@ -64,9 +64,9 @@ class ChoiceJson {
   std::vector<AnswerToken>
       tokens_;  // those that logprobs were asked of, which as JSON are many times as large
   nlohmann::ordered_json finish_reason_;  // null before the end
-  // Of the next event's token, or the answer's first, in the text, in characters. Less than 0: a prompt was
-  // given a space that it begins with.
-  std::int64_t token_offset_ = 0;
+  // Of the next event's token, or the answer's first. Less than 0: a prompt was given a space that it begins
+  // with.
+  TextOffset offset_;
 };
 
 std::string whole_json(const AnswerHead& head, std::span<const ChoiceJson> choices, const Usage& usage);

@@ -70,7 +70,9 @@ ApiFault fault_of(int status) {
               .retry_after = std::chrono::seconds(1)};
     default:
       if (status < 400 || status >= 500) return {.status = 500, .message = "failed", .type = kServerError};
-      return {.status = status, .message = "this is no request that HTTP knows", .code = "bad_request"};
+      return {.status = status,
+              .message = "this is no request that HTTP knows, or a line of its header is too long",
+              .code = "bad_request"};
   }
 }
 

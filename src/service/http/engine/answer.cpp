@@ -14,7 +14,8 @@ std::size_t bytes_of(const AnswerPart& part) {
 bool Answer::push(AnswerPart part) {
   {
     const std::lock_guard lock(mutex_);
-    if (is_abandoned_ || n_bytes_ > most_unread_bytes_) {
+    if (n_bytes_ > most_unread_bytes_) is_reader_gone_ = true;
+    if (is_abandoned_ || is_reader_gone_) {
       is_abandoned_ = true;
       if (!part.end) return false;
     }
@@ -46,9 +47,15 @@ std::optional<AnswerPart> Answer::next(std::chrono::milliseconds patience) {
   return std::nullopt;
 }
 
-void Answer::abandon() {
+void Answer::abandon(bool is_reader_gone) {
   const std::lock_guard lock(mutex_);
   is_abandoned_ = true;
+  is_reader_gone_ = is_reader_gone_ || is_reader_gone;
+}
+
+bool Answer::is_reader_gone() const {
+  const std::lock_guard lock(mutex_);
+  return is_reader_gone_;
 }
 
 bool Answer::is_abandoned() const {

@@ -43,9 +43,11 @@ class Answer {
   void fail(std::exception_ptr reason);
   // Of the reader, which waits so long at most. Throws what it failed with, once.
   std::optional<AnswerPart> next(std::chrono::milliseconds patience);
-  // The reader wants no more.
-  void abandon();
+  // The reader wants no more, or is gone.
+  void abandon(bool is_reader_gone);
   bool is_abandoned() const;
+  // So is one that reads no more.
+  bool is_reader_gone() const;
 
  private:
   const std::size_t most_unread_bytes_;
@@ -55,6 +57,7 @@ class Answer {
   std::size_t n_bytes_ = 0;  // of their texts, and some for what stands beside each
   std::exception_ptr failure_;
   bool is_abandoned_ = false;
+  bool is_reader_gone_ = false;
 };
 
 }  // namespace bitnet::http

@@ -21,7 +21,7 @@ std::exception_ptr failure_of(const std::string& message) {
 }  // namespace
 
 Tickets::~Tickets() {
-  if (!answers_.empty()) loop_->give_up(answers_);
+  if (!answers_.empty()) loop_->give_up(answers_, is_reader_gone_);
 }
 
 EngineLoop::EngineLoop(const Model& model, Scheduler& scheduler, std::size_t most_waiting, Metrics& metrics,
@@ -73,8 +73,8 @@ Tickets EngineLoop::submit(std::vector<EngineJob> jobs) {
   return {*this, std::move(answers)};
 }
 
-void EngineLoop::give_up(std::span<const std::shared_ptr<Answer>> answers) {
-  for (const auto& answer : answers) answer->abandon();
+void EngineLoop::give_up(std::span<const std::shared_ptr<Answer>> answers, bool is_reader_gone) {
+  for (const auto& answer : answers) answer->abandon(is_reader_gone);
   {
     const std::lock_guard lock(mutex_);
     given_up_.insert(given_up_.end(), answers.begin(), answers.end());
@@ -190,7 +190,7 @@ void EngineLoop::push_token(Open& open, AnswerToken token, std::span<const float
 
 void EngineLoop::end(Open& open, const SequenceEnd& how) {
   metrics_.add_request(seconds_since(open.arrival));
-  if (open.answer->is_abandoned()) metrics_.count_gone();
+  if (open.answer->is_reader_gone()) metrics_.count_gone();
   if (how.error.empty()) {
     open.answer->push({.text = std::exchange(open.text, {}), .token = {}, .end = how});
   } else {

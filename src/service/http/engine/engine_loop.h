@@ -55,10 +55,13 @@ class Tickets {
 
   std::size_t size() const { return answers_.size(); }
   Answer& operator[](std::size_t i) { return *answers_[i]; }
+  // Who waited for them has gone: they are given up for that.
+  void note_reader_gone() { is_reader_gone_ = true; }
 
  private:
   EngineLoop* loop_;
   std::vector<std::shared_ptr<Answer>> answers_;  // empty when they were handed on
+  bool is_reader_gone_ = false;
 };
 
 // For any thread, but for the constructor and what is said otherwise.
@@ -99,7 +102,7 @@ class EngineLoop {
     std::optional<Logprobs> logprobs{};
   };
 
-  void give_up(std::span<const std::shared_ptr<Answer>> answers);
+  void give_up(std::span<const std::shared_ptr<Answer>> answers, bool is_reader_gone);
   void work();
   void take_inbox();
   void add(const std::shared_ptr<Open>& open);

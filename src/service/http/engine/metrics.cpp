@@ -93,7 +93,8 @@ std::string Metrics::text(const EngineState& engine, std::size_t n_connections) 
          std::to_string(n), text);
   }
   one("bitnet_requests_refused_total", "counter", "Requests for which the queue had no place.", n_refused_);
-  one("bitnet_clients_gone_total", "counter", "Answers whose client left before their end.", n_gone_);
+  one("bitnet_clients_gone_total", "counter",
+      "Choices whose client left, or stopped reading, before their end.", n_gone_);
   one("bitnet_prompt_tokens_total", "counter", "Tokens of prompts that were run.",
       engine.counts.n_prompt_tokens);
   one("bitnet_cached_tokens_total", "counter", "Tokens of prompts whose keys and values were there.",
@@ -110,10 +111,11 @@ std::string Metrics::text(const EngineState& engine, std::size_t n_connections) 
   one("bitnet_kv_tokens", "gauge", "Tokens whose keys and values have room.", engine.kv_tokens);
   one("bitnet_kv_tokens_used", "gauge", "Of them, those of running sequences.", engine.kv_tokens_used);
   one("bitnet_connections", "gauge", "Connections that are open.", n_connections);
-  first_token_.write("bitnet_time_to_first_token_seconds", "From a request's arrival to its first token.",
-                     text);
+  first_token_.write("bitnet_time_to_first_token_seconds",
+                     "From a request's arrival to the first token of each of its choices.", text);
   token_.write("bitnet_time_per_token_seconds", "From a token to the next of its sequence.", text);
-  request_.write("bitnet_request_seconds", "From a request's arrival to the end of its answer.", text);
+  request_.write("bitnet_request_seconds", "From a request's arrival to the end of each of its choices.",
+                 text);
   return text;
 }
 

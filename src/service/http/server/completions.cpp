@@ -74,7 +74,7 @@ class Delivery {
   // The choices take turns, a part each: which comes first says nothing of how fast they were.
   void stream(ResponseWriter& writer) {
     const auto write = [&](const std::string& event) {
-      if (!writer.write(event)) throw ClientGone();
+      if (!writer.write(event)) leave();
     };
     const std::function<bool()> is_gone = [&] { return writer.is_gone(); };
     for (const ChoiceJson& choice : choices_) {
@@ -108,6 +108,11 @@ class Delivery {
     return choices;
   }
 
+  [[noreturn]] void leave() {
+    tickets_.note_reader_gone();
+    throw ClientGone();
+  }
+
   std::optional<AnswerPart> next(std::size_t i, const std::function<bool()>& is_gone) {
     if (i == 0 && first_) return std::exchange(first_, std::nullopt);
     if (deadline_ && Clock::now() > *deadline_) {
@@ -117,7 +122,7 @@ class Delivery {
                       .type = "timeout_error",
                       .code = "time_limit"});
     }
-    if (is_gone()) throw ClientGone();
+    if (is_gone()) leave();
     if (!pending_[i].empty()) {
       std::optional<AnswerPart> part = std::move(pending_[i].front());
       pending_[i].pop_front();

@@ -99,7 +99,7 @@ class HttplibExchange final : public Exchange {
   }
   void drop() override {
     t_connection->mute();
-    response_.status = 400;  // which nobody sees
+    response_.status = 204;  // which nobody sees; an error would be described, and counted
     response_.set_header("Connection", "close");
   }
   void stream(HttpResponse head, std::function<void(ResponseWriter&)> produce) override {
