@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cli/batch/batch_fixture.h"
+#include "cli/json_schema.h"
 
 namespace bitnet::test {
 namespace {
@@ -135,6 +136,20 @@ TEST_F(CliBatch, GivesLogprobsAsRunDoes) {
     EXPECT_EQ(record["logprobs"][i]["logprob"], run["tokens"][i]["logprob"]);
     EXPECT_EQ(record["logprobs"][i]["top"], run["tokens"][i]["top"]);
   }
+}
+
+TEST_F(CliBatch, RecordsFitTheirSchema) {
+  const std::string input = write("in.jsonl", R"({"prompt": "2 + 2 =", "max_tokens": 2}
+{"promt": "a"}
+{"prompt": "2 + 2 =", "max_tokens": 2, "logprobs": 3, "id": "a"})");
+  const auto lines = lines_of(run_bitnet(batch({input})).out);
+  ASSERT_EQ(lines.size(), 3U);
+  EXPECT_EQ(misfits("batch", Json::parse(lines[0])), "");
+  EXPECT_EQ(misfits("batch", Json::parse(lines[1])), "");
+  Json all = Json::parse(lines[2]);  // what is there where it was asked for too
+  EXPECT_EQ(violations(load_schema("batch"), all), "");
+  all["logprobs"][0]["top"][0].erase("bytes");
+  EXPECT_NE(violations(load_schema("batch"), all), "");
 }
 
 TEST_F(CliBatch, SaysOfEachBadLineWhatIsWrongWithItAndGoesOn) {
