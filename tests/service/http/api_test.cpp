@@ -146,6 +146,22 @@ TEST_F(Api, EndsBeforeAStop) {
   EXPECT_EQ(choice["finish_reason"], "stop");
 }
 
+// As OpenAI's completions: "up to logprobs+1 elements".
+TEST_F(Api, TellsOfATokenThatIsNoneOfTheLikeliestAmongThem) {
+  const Json body{{"prompt", kPrompt}, {"max_tokens", 8},    {"logprobs", 1},
+                  {"seed", 5},         {"ignore_eos", true}, {"temperature", 20}};
+  const Json logprobs = server().complete(body).json()["choices"][0]["logprobs"];
+  std::size_t n_others = 0;
+  for (std::size_t i = 0; i < 8; ++i) {
+    const Json& top = logprobs["top_logprobs"][i];
+    const std::string token = logprobs["tokens"][i];
+    ASSERT_TRUE(top.contains(token)) << top;
+    EXPECT_EQ(top[token], logprobs["token_logprobs"][i]);
+    n_others += top.size() == 2 ? 1U : 0U;
+  }
+  EXPECT_GT(n_others, 0U);
+}
+
 TEST_F(Api, TellsHowLikelyTokensWere) {
   const Json body{{"prompt", kPrompt}, {"max_tokens", 6}, {"logprobs", 2}, {"ignore_eos", true}};
   const Json choice = server().complete(body).json()["choices"][0];

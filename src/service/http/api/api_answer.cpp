@@ -105,6 +105,8 @@ OrderedJson ChoiceJson::logprobs_json(std::span<const AnswerToken> tokens, TextO
     OrderedJson& top = tops.emplace_back(token.top.empty() ? OrderedJson() : OrderedJson::object());
     // Of several that read alike the first is the likeliest.
     for (const TokenLogprob& t : token.top) top.emplace(name_of(t.id), t.logprob);
+    // The token itself stands there even if it is none of the likeliest.
+    if (!token.top.empty() && token.logprob) top.emplace(name_of(token.id), *token.logprob);
   }
   return {{"text_offset", std::move(offsets)},
           {"token_logprobs", std::move(logprobs)},
