@@ -78,17 +78,10 @@ void check_replaces_json(const std::string& output, std::string_view option, std
 void check_replaces_no_model(const std::string& output, std::string_view option, std::string_view kind) {
   constexpr std::array<std::string_view, 3> kOthers{"GGUF", "PK", "bitn"};  // models, traces, caches
   const auto beginning = beginning_of(output);
-  if (!beginning) return;
+  if (!beginning || (kind == kTrace && (beginning->starts_with("PK") || is_trace(output)))) return;
   for (const std::string_view other : kOthers) {
     if (beginning->starts_with(other)) refuse_other(output, option, kind, kNameAnother);
   }
-}
-
-void check_replaces_trace(const std::string& output, std::string_view option, TraceForm form) {
-  const auto beginning = beginning_of(output);
-  if (!beginning) return;
-  const bool is_same = form == TraceForm::npz ? beginning->starts_with("PK") : is_trace(output);
-  if (!is_same) refuse_other(output, option, "trace", kNameAnother);
 }
 
 }  // namespace bitnet::cli

@@ -5,8 +5,6 @@
 #include <string>
 #include <string_view>
 
-#include "diagnostics/trace_file.h"
-
 namespace bitnet::cli {
 
 // What a command reads, as messages name it: "the model". An empty path is none.
@@ -20,10 +18,11 @@ struct InputName {
 void check_is_no_input(const std::string& output, std::string_view option, std::span<const InputName> inputs);
 
 // What stands at a place already may be replaced if it is empty or a JSON object; if it is no model, trace or
-// cache; if it is a trace. Throw UsageError. kind: what it is not, as in "receipt"; hint: what to do.
+// cache, but for a trace where it is to be one. Throw UsageError. kind: what it is not, as in "receipt";
+// hint: what to do.
 void check_replaces_json(const std::string& output, std::string_view option, std::string_view kind,
                          std::string_view hint);
+inline constexpr std::string_view kTrace = "trace";
 void check_replaces_no_model(const std::string& output, std::string_view option, std::string_view kind);
-void check_replaces_trace(const std::string& output, std::string_view option, TraceForm form);
 
 }  // namespace bitnet::cli
