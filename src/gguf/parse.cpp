@@ -24,7 +24,8 @@ constexpr std::uint64_t kMaxAlignment = std::uint64_t{1} << 20;
 constexpr std::string_view kAlignmentKey = "general.alignment";
 
 // The fewest bytes an entry can take: counts are held against them before anything is reserved.
-constexpr std::uint64_t kMinKeyBytes = 8 + 1 + 4 + 1;             // length, key, value type, value
+constexpr std::uint64_t kMinKeyBytes = 8 + 1 + 4 + 1;  // length, key, value type, value
+// Of a tensor's also what an entry without dimensions lacks: its data take as much, and are aligned.
 constexpr std::uint64_t kMinTensorBytes = 8 + 1 + 4 + 8 + 4 + 8;  // length, name, n_dims, a dim, type, offset
 
 // What an entry costs here, and what a file may cost beyond its own size, so that small files are not refused

@@ -24,14 +24,6 @@ constexpr std::size_t kRowsFinishedAtOnce = 4096;
 // What a product of no columns costs, as a part of one of all: clearing sums and adding them up.
 constexpr double kFixedWork = 0.02;
 constexpr float kShareRate = 1.0F / 8;  // of the running mean
-// Where there are columns too, rows are kept in memory after so many products of many tokens one after
-// another, and after one of a few tokens, for which rows were found to be the faster way; and until so many
-// by columns.
-constexpr std::uint8_t kRowsStayFrom = 8;
-constexpr std::uint8_t kRowsStayFor = 100;
-// The layer whose rows are kept beside its columns, where both are tried: bringing them in for a try would
-// take longer than the product, and they would be slow to read.
-constexpr std::size_t kTriedLayer = 0;
 
 std::span<const std::byte> bytes_of(const quant::Matrix& w) { return {w.data, quant::n_bytes_of(w)}; }
 
@@ -117,8 +109,7 @@ SparseFeedForward::SparseFeedForward(const Config& config, const Weights& weight
       pool_(pool),
       open_share_(config.n_layers * kMostTokens, kListsPurpose),
       was_here_(config.n_layers, kListsPurpose),
-      n_by_rows_(config.n_layers, kListsPurpose),
-      n_by_columns_(config.n_layers, kListsPurpose),
+      rows_(config.n_layers, mode == SparseMode::automatic, kListsPurpose),
       list_(config.ffn + (config.ffn / kColumnGrain + 1) * kGroup, kListsPurpose),
       q_stride_(list_.size()),
       q_(kMostTokens * q_stride_, kListsPurpose),
@@ -203,8 +194,8 @@ void SparseFeedForward::multiply_down(std::size_t layer, const ProductInput& x, 
   const double work = kFixedWork + static_cast<double>(n_columns) / static_cast<double>(x.width);
   const bool has_columns = !columns_.ffn_down.empty();
   const bool is_sparse =
-      has_columns && (mode_ == SparseMode::on || choice.is_for_part(work, rows_stay(layer)));
-  const bool is_timed = was_here_[layer] != 0 && (is_sparse || rows_are_here(layer));
+      has_columns && (mode_ == SparseMode::on || choice.is_for_part(work, rows_.is_tried(layer)));
+  const bool is_timed = was_here_[layer] != 0 && (is_sparse || rows_.are_here(layer));
   if (!is_sparse) bring_rows(layer);
   const auto start = std::chrono::steady_clock::now();
   if (is_sparse) {
@@ -214,7 +205,7 @@ void SparseFeedForward::multiply_down(std::size_t layer, const ProductInput& x, 
     multiply(kernels_, pool_, {&product, 1}, ActivationType::int8, x, 0, n_tokens);
   }
   if (is_timed) choice.add(is_sparse, work, seconds_since(start));
-  is_sparse ? do_without_rows(layer) : leave_rows(layer, kRowsStayFrom);
+  if (is_sparse ? rows_.leave_after_columns(layer) : rows_.leave_after_few(layer)) give_back_rows(layer);
   was_here_[layer] = 1;
   done_.inputs += n_tokens * x.width;
   if (n_tokens == 1) {
@@ -227,34 +218,13 @@ void SparseFeedForward::multiply_down(std::size_t layer, const ProductInput& x, 
   done_.sparse_down_products += static_cast<std::uint64_t>(is_sparse);
 }
 
-bool SparseFeedForward::is_tried(std::size_t layer) const {
-  return mode_ == SparseMode::automatic && layer == kTriedLayer;
-}
-
-bool SparseFeedForward::rows_stay(std::size_t layer) const {
-  return is_tried(layer) || n_by_rows_[layer] == kRowsStayFrom;
-}
-
-bool SparseFeedForward::rows_are_here(std::size_t layer) const {
-  return n_by_rows_[layer] > 0 && rows_stay(layer);
-}
-
 void SparseFeedForward::bring_rows(std::size_t layer) const {
-  if (columns_.ffn_down.empty() || rows_are_here(layer)) return;
+  if (columns_.ffn_down.empty() || rows_.are_here(layer)) return;
   columns_.file->populate(bytes_of(weights_.layers[layer].ffn_down));
 }
 
-void SparseFeedForward::leave_rows(std::size_t layer, std::uint8_t n_counted) {
-  n_by_columns_[layer] = 0;
-  n_by_rows_[layer] = static_cast<std::uint8_t>(std::min(n_by_rows_[layer] + n_counted, int{kRowsStayFrom}));
-  if (!rows_stay(layer)) give_back_rows(layer);
-}
-
-void SparseFeedForward::do_without_rows(std::size_t layer) {
-  if (n_by_rows_[layer] == 0 || is_tried(layer)) return;
-  if (rows_stay(layer) && ++n_by_columns_[layer] < kRowsStayFor) return;
-  give_back_rows(layer);
-  n_by_rows_[layer] = 0;
+void SparseFeedForward::leave_rows(std::size_t layer) {
+  if (rows_.leave_after_many(layer)) give_back_rows(layer);
 }
 
 void SparseFeedForward::give_back_rows(std::size_t layer) const {

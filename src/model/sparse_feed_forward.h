@@ -20,6 +20,7 @@
 #include "kernels/kernels.h"
 #include "model/activations.h"
 #include "model/config.h"
+#include "model/kept_rows.h"
 #include "model/linear.h"
 #include "model/sparse_choice.h"
 #include "model/sparse_weights.h"
@@ -45,7 +46,7 @@ class SparseFeedForward {
   // Before and after a down product of more tokens, which is by rows. Rows that there is a copy of are not
   // kept in memory too, unless they were the way that was taken for a while.
   void bring_rows(std::size_t layer) const;
-  void leave_rows(std::size_t layer, std::uint8_t n_counted = 1);
+  void leave_rows(std::size_t layer);
 
   SparseWork take_work();  // since the last call
 
@@ -54,11 +55,6 @@ class SparseFeedForward {
   void multiply_open_rows(const LayerWeights& w, const ProductInput& x, std::size_t n_tokens, float* gate,
                           float* up);
   void multiply_columns(std::size_t layer, const ProductInput& x, std::size_t n_tokens, float* y);
-  bool is_tried(std::size_t layer) const;
-  // Whether a product by rows leaves them in memory, and whether one has.
-  bool rows_stay(std::size_t layer) const;
-  bool rows_are_here(std::size_t layer) const;
-  void do_without_rows(std::size_t layer);
   void give_back_rows(std::size_t layer) const;
   std::int32_t* sums_of_thread(std::size_t n_used);
   std::size_t list_columns(const ProductInput& x, std::size_t n_tokens, std::size_t begin, std::size_t end,
@@ -77,9 +73,8 @@ class SparseFeedForward {
   std::array<SparseChoice, kMostTokens> down_choice_;
   Buffer<float> open_share_;  // [n_layers, kMostTokens] of the gates, as it was lately
   Buffer<std::uint8_t>
-      was_here_;  // [n_layers] whether a pass was: the first touches pages for the first time
-  Buffer<std::uint8_t> n_by_rows_;     // [n_layers] down products one after another, up to kRowsStayFrom
-  Buffer<std::uint8_t> n_by_columns_;  // [n_layers] down products since rows were last used
+      was_here_;   // [n_layers] whether a pass was: the first touches pages for the first time
+  KeptRows rows_;  // of ffn_down, where there are columns too
   SparseWork done_;
 
   Buffer<std::uint32_t> list_;  // [ffn, and room to fill up each block's list]

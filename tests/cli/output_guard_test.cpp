@@ -82,6 +82,11 @@ TEST_F(OutputGuard, NoPromptOrTraceThatIsReadIsWrittenOver) {
   expect_refused({"run", "-q", "-p", "a", "--receipt", cache}, cache, "is no receipt");
 }
 
+TEST_F(OutputGuard, AnArchiveThatIsNoTraceIsNotReplaced) {
+  const std::string archive = write("weights.npz", std::string("PK\x03\x04") + "whatever");
+  expect_refused({"trace", "-q", "-p", "a", "-o", archive}, archive, "is there already and is no trace");
+}
+
 TEST_F(OutputGuard, AnEarlierResultIsReplaced) {
   const std::string receipt = directory.file("receipt.json");
   const std::string report = write("report.json", "");

@@ -132,6 +132,34 @@ TEST_F(UnlikeGguf, AddedTokensOfSpacesAreOrdinaryOnes) {
   EXPECT_GT(v.scores[9], v.scores[8]);
 }
 
+// Who has a token that no merge makes must not find it in runs of spaces.
+TEST_F(UnlikeGguf, AddedTokensOfSpacesThatNoMergeMakesAreNotMade) {
+  make_sentencepiece();
+  json["added_tokens"].push_back({{"id", 9}, {"content", "\u2581\u2581"}, {"special", false}});
+  EXPECT_EQ(read(10).types[9], TokenType::user_defined);
+  write_model();
+  write_file(directory.file("tokenizer_config.json"),
+             R"({"added_tokens_decoder":{"5":{"content":"\u2581\u2581","special":false}}})");
+  EXPECT_EQ(read(10).types[5], TokenType::user_defined);
+}
+
+TEST_F(UnlikeGguf, ATemplateOfAnySizeIsCountedAndNotBuilt) {
+  const std::string huge(100'000, 'x');
+  json["added_tokens"][1]["content"] = huge;
+  Json single = Json::array();
+  for (int i = 0; i < 2000; ++i) single.push_back(special("s"));
+  put_template(single, {{"s", {{"id", "s"}, {"ids", std::vector<int>(2000, 4)}}}});
+  EXPECT_PRED2(says, error(5), "puts 4000000 tokens before every text");
+}
+
+TEST_F(UnlikeGguf, AFirstTokenIsBosWhereNothingNamesOne) {
+  put_template({special("<tool>"), text()});
+  EXPECT_EQ(read(5).bos, 4U);
+  EXPECT_TRUE(notes.empty());
+  put_template({special("<zzz>"), text()});
+  EXPECT_PRED2(says, note(), "texts begin with '<zzz>', which is no token of the vocabulary");
+}
+
 // Of a control token no letter may be typed.
 TEST_F(UnlikeGguf, TokensThatOnlyTheJsonAddsToASentencePieceModelKeepTheirTypes) {
   write_model();
@@ -141,6 +169,17 @@ TEST_F(UnlikeGguf, TokensThatOnlyTheJsonAddsToASentencePieceModelKeepTheirTypes)
   EXPECT_EQ(v.types[4], TokenType::control);
   EXPECT_EQ(v.types[5], TokenType::user_defined);
   EXPECT_TRUE(notes.empty());
+}
+
+TEST_F(UnlikeGguf, TokensThatOnlyTheJsonHasWhereThereIsNoPlaceAreNoted) {
+  write_model();
+  json["added_tokens"] = {{{"id", 2}, {"content", "<a>"}, {"special", true}},
+                          {{"id", 9}, {"content", "<b>"}, {"special", true}}};
+  const HfVocabulary v = read(4);
+  EXPECT_EQ(v.tokens[2], "x");
+  ASSERT_EQ(notes.size(), 2U);
+  EXPECT_PRED2(says, notes[0], "'<a>' is left out: another token has the id 2");
+  EXPECT_PRED2(says, notes[1], "'<b>' is left out: the embedding has no row 9");
 }
 
 TEST_F(UnlikeGguf, AJsonThatContradictsItsSentencePieceModelIsNoted) {
@@ -165,7 +204,16 @@ TEST_F(UnlikeGguf, AllThatEndsATextInConfigJsonIsKeptWhereThereIsNoGenerationCon
   HfVocabulary v = read(5);
   EXPECT_EQ(v.eos, 2U);
   EXPECT_EQ(v.eot, 4U);
-  write_file(directory.file("generation_config.json"), R"({"eos_token_id":2})");
+  write_file(directory.file("tokenizer_config.json"), R"({"eos_token":"<tool>"})");
+  config["eos_token_id"] = {4U, 3U, 1U, 99U};  // the last two are a letter and nothing
+  v = read(5);
+  EXPECT_EQ(v.eos, 4U);
+  EXPECT_EQ(v.eot, 3U);
+  EXPECT_EQ(v.eom, std::nullopt);
+  ASSERT_EQ(notes.size(), 2U);
+  EXPECT_PRED2(says, notes[0], "config.json: eos_token_id 1 is no control token");
+  EXPECT_PRED2(says, notes[1], "config.json: eos_token_id 99 is no control token");
+  write_file(directory.file("generation_config.json"), R"({"eos_token_id":4})");
   v = read(5);
   EXPECT_EQ(v.eot, std::nullopt);
 }

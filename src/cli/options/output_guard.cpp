@@ -7,8 +7,7 @@
 #include "base/file_node.h"
 #include "base/printable.h"
 #include "bitnet/error.h"
-#include "diagnostics/trace_formats.h"
-#include "gguf/gguf.h"
+#include "diagnostics/trace_file.h"
 #include "gguf/split_names.h"
 
 namespace bitnet::cli {
@@ -50,7 +49,7 @@ constexpr std::string_view kNameAnother = "name another file, or remove it first
 
 bool is_trace(const std::string& path) {
   try {
-    return gguf::File::open(path).find(kTraceKey).has_value();
+    return open_trace(path) != nullptr;
   } catch (const Error&) {
     return false;
   }
@@ -78,7 +77,7 @@ void check_replaces_json(const std::string& output, std::string_view option, std
 void check_replaces_no_model(const std::string& output, std::string_view option, std::string_view kind) {
   constexpr std::array<std::string_view, 3> kOthers{"GGUF", "PK", "bitn"};  // models, traces, caches
   const auto beginning = beginning_of(output);
-  if (!beginning || (kind == kTrace && (beginning->starts_with("PK") || is_trace(output)))) return;
+  if (!beginning || (kind == kTrace && is_trace(output))) return;
   for (const std::string_view other : kOthers) {
     if (beginning->starts_with(other)) refuse_other(output, option, kind, kNameAnother);
   }

@@ -166,9 +166,7 @@ void ConfigReader::read_rope() {
     }
   }
   const auto scaling = find_rope_scaling(field_);
-  constexpr const char* kOriginal = "original_max_position_embeddings";
-  const auto original = find_rope_number(field_, kOriginal, 1, static_cast<double>(limits::kContext));
-  if (original && *original != std::floor(*original)) field_.refuse(kOriginal, "is no whole number");
+  const auto original = find_rope_number(field_, "original_max_position_embeddings", 1, 1e9);
   auto theta = find_rope_number(field_, "rope_theta", 1, kMaxTheta);
   if (!theta && result_.family->rope_theta != 0) theta = result_.family->rope_theta;
   if (!theta) field_.refuse("rope_theta", "missing", "config.json is incomplete: download it again");

@@ -11,6 +11,7 @@ namespace bitnet::convert {
 namespace {
 
 constexpr double kMaxFactor = 1e6;
+constexpr std::uint64_t kMaxContext = std::uint64_t{1} << 30;
 
 constexpr std::array<const char*, 2> kObjects{"rope_parameters", "rope_scaling"};
 // What stands there of positions that are not stretched.
@@ -34,17 +35,27 @@ std::string kind_of(const FieldReader& scaling) {
   return "default";
 }
 
+// The context that positions are stretched from, if it is said.
+std::optional<double> original_context(const FieldReader& scaling, const HfRope& rope) {
+  const auto n = rope.original_context;
+  if (n && (*n != std::floor(*n) || *n > static_cast<double>(kMaxContext))) {
+    scaling.refuse("original_max_position_embeddings", "is no whole number, or too large");
+  }
+  return n;
+}
+
 // Llama 3.1's: long wavelengths are stretched by the factor, short ones are not, and those between by a
 // mixture. Source: _compute_llama3_parameters in transformers' modeling_rope_utils.py.
 std::vector<float> llama3_factors(const FieldReader& scaling, const HfRope& rope) {
   const double factor = scaling.number("factor", 1, kMaxFactor);
   const double low = scaling.number("low_freq_factor", 1e-3, kMaxFactor);
   const double high = scaling.number("high_freq_factor", 1e-3, kMaxFactor);
-  if (!rope.original_context) {
+  const auto original = original_context(scaling, rope);
+  if (!original) {
     scaling.refuse("original_max_position_embeddings", "missing",
                    "config.json is incomplete: download it again");
   }
-  const double context = *rope.original_context;
+  const double context = *original;
   if (high <= low) scaling.refuse("high_freq_factor", "is not above low_freq_factor");
   std::vector<float> factors;
   for (std::uint64_t i = 0; i < rope.head_dim / 2; ++i) {
@@ -65,7 +76,7 @@ std::vector<float> llama3_factors(const FieldReader& scaling, const HfRope& rope
 void put_yarn(const FieldReader& scaling, const HfRope& rope, const std::string& prefix,
               gguf::KeyValues& keys) {
   const double factor = scaling.number("factor", 1, kMaxFactor);
-  const double original = rope.original_context.value_or(static_cast<double>(rope.context_length));
+  const double original = original_context(scaling, rope).value_or(static_cast<double>(rope.context_length));
   for (const char* field : {"mscale", "mscale_all_dim"}) scaling.check_off(field);
   if (!scaling.flag("truncate", true)) scaling.refuse("truncate", "false is not implemented");
   keys.set(prefix + "rope.scaling.type", "yarn");

@@ -25,6 +25,7 @@ class TokenList {
   void add_or_mark(std::uint64_t id, std::string spelling, TokenType type);
 
   bool contains(std::string_view spelling) const { return ids_.contains(spelling); }
+  bool contains(std::uint64_t id) const { return id < tokens_.size() && !tokens_[id].empty(); }
   std::size_t size() const { return ids_.size(); }
 
   // Rows that have no token are given one that no text has, filled_spelling(). The list is empty afterwards.

@@ -52,6 +52,7 @@ class TokenizerReader {
   void read_byte_level();
   std::string expression_of_steps();
   void check_whole_words(bool are_taken);
+  std::unordered_set<std::string> merged_pieces() const;
   void read_sentence_piece();
   void make_scores();
   void read_post_processor();
@@ -75,7 +76,7 @@ TokenizerJson TokenizerReader::read() {
   v.model = sentence_piece ? "llama" : "gpt2";
   tokens_.take(v.tokens, v.types);
   if (sentence_piece) {
-    make_space_tokens_normal(v);
+    make_space_tokens_normal(v, merged_pieces());
     read_sentence_piece();
   } else {
     read_byte_level();
@@ -204,6 +205,17 @@ void TokenizerReader::check_whole_words(bool are_taken) {
                    " where the model's own tokenizer does " + (are_taken ? "not" : "so"));
 }
 
+// What merges make of other pieces, among those that begin or end with a space.
+std::unordered_set<std::string> TokenizerReader::merged_pieces() const {
+  std::unordered_set<std::string> pieces;
+  for (const std::string& merge : lists_.merges) {
+    if (merge.find(kSpacePiece) == std::string::npos) continue;
+    std::string piece = merge;
+    pieces.insert(piece.erase(piece.find(' '), 1));
+  }
+  return pieces;
+}
+
 void TokenizerReader::read_sentence_piece() {
   const auto prefix = find_space_prefix(json_);
   if (!prefix) {
@@ -265,17 +277,17 @@ void TokenizerReader::read_post_processor() {
   HfVocabulary& v = result_.vocabulary;
   const TextFrame frame = read_text_frame(json_, v.tokens);
   if (!frame.is_said) return;
-  if (frame.before.size() > 1 || frame.after.size() > 1) {
-    const bool is_before = frame.before.size() > 1;
-    refuse("its post_processor puts " + std::to_string((is_before ? frame.before : frame.after).size()) +
+  if (frame.before.n > 1 || frame.after.n > 1) {
+    const bool is_before = frame.before.n > 1;
+    refuse("its post_processor puts " + std::to_string((is_before ? frame.before : frame.after).n) +
                " tokens " + (is_before ? "before" : "behind") + " every text",
            "a GGUF file can say one: BOS before it, EOS behind it");
   }
   result_.says_bos = true;
-  if (!frame.before.empty()) result_.first_special = frame.before[0];
-  if (!frame.after.empty()) result_.last_special = frame.after[0];
-  v.add_bos = !frame.before.empty();
-  v.add_eos = !frame.after.empty();
+  v.add_bos = frame.before.n > 0;
+  v.add_eos = frame.after.n > 0;
+  if (v.add_bos) result_.first_special = frame.before.first;
+  if (v.add_eos) result_.last_special = frame.after.first;
 }
 
 }  // namespace

@@ -37,20 +37,23 @@ std::optional<SpacePrefix> prefix_of_metaspace(const Json& step) {
                 ", which a GGUF file cannot say: there a space more is put"};
 }
 
-// Spellings of what a special token of a template stands for: its name need not be one.
-void add_special(const Json& processor, const std::string& name, std::span<const std::string> tokens,
-                 std::vector<std::string>& to) {
+void add(const FrameSide& more, FrameSide& to) {
+  if (to.n == 0) to.first = more.first;
+  to.n += more.n;
+}
+
+// What a special token of a template stands for: its name need not be a token's.
+FrameSide special_of(const Json& processor, const std::string& name, std::span<const std::string> tokens) {
   const auto map = processor.find("special_tokens");
-  const auto special = map != processor.end() && map->is_object() ? map->find(name) : processor.end();
-  if (map == processor.end() || !map->is_object() || special == map->end() || !special->is_object() ||
-      !special->contains("ids") || !(*special)["ids"].is_array()) {
-    to.push_back(name);
-    return;
-  }
-  for (const Json& id : (*special)["ids"]) {
-    const bool is_token = id.is_number_unsigned() && id.get<std::uint64_t>() < tokens.size();
-    to.push_back(is_token ? tokens[id.get<std::uint64_t>()] : name);
-  }
+  if (map == processor.end() || !map->is_object()) return {1, name};
+  const auto special = map->find(name);
+  if (special == map->end() || !special->is_object()) return {1, name};
+  const auto ids = special->find("ids");
+  if (ids == special->end() || !ids->is_array()) return {1, name};
+  if (ids->empty()) return {};
+  const Json& id = ids->front();
+  const bool is_token = id.is_number_unsigned() && id.get<std::uint64_t>() < tokens.size();
+  return {ids->size(), is_token ? tokens[id.get<std::uint64_t>()] : name};
 }
 
 TextFrame frame_of_template(const Json& processor, std::span<const std::string> tokens) {
@@ -64,23 +67,19 @@ TextFrame frame_of_template(const Json& processor, std::span<const std::string> 
     if (part.contains("Sequence")) is_behind = true;
     const auto special = part.find("SpecialToken");
     if (special == part.end() || !special->is_object()) continue;
-    add_special(processor, text_at(*special, "id"), tokens, is_behind ? frame.after : frame.before);
+    add(special_of(processor, text_at(*special, "id"), tokens), is_behind ? frame.after : frame.before);
   }
   return frame;
 }
 
 // BertProcessing's and RobertaProcessing's: a spelling and an id each.
 TextFrame frame_of_pair(const Json& processor) {
-  TextFrame frame{.is_said = true, .before = {}, .after = {}};
-  const auto add = [&](const char* field, std::vector<std::string>& to) {
+  const auto side_of = [&](const char* field) {
     const auto at = processor.find(field);
-    if (at != processor.end() && at->is_array() && !at->empty() && at->front().is_string()) {
-      to.push_back(at->front().get<std::string>());
-    }
+    const bool is_pair = at != processor.end() && at->is_array() && !at->empty() && at->front().is_string();
+    return is_pair ? FrameSide{1, at->front().get<std::string>()} : FrameSide{};
   };
-  add("cls", frame.before);
-  add("sep", frame.after);
-  return frame;
+  return {.is_said = true, .before = side_of("cls"), .after = side_of("sep")};
 }
 
 }  // namespace
@@ -133,8 +132,8 @@ TextFrame read_text_frame(const Json& tokenizer, std::span<const std::string> to
     if (type == "BertProcessing" || type == "RobertaProcessing") found = frame_of_pair(*step);
     if (!found.is_said) continue;
     frame.is_said = true;
-    frame.before.insert(frame.before.begin(), found.before.begin(), found.before.end());
-    frame.after.insert(frame.after.end(), found.after.begin(), found.after.end());
+    add(found.before, frame.before);
+    add(found.after, frame.after);
   }
   return frame;
 }

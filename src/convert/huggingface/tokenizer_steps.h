@@ -2,6 +2,7 @@
 // post_processor, each one step or several.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -34,11 +35,16 @@ std::optional<SpacePrefix> find_space_prefix(const Json& tokenizer);
 // normalized text, too.
 bool prepends_space(const Json& tokenizer);
 
-// Spellings of the tokens that are put before and behind every text.
+// The tokens that are put on one side of every text: how many, and the spelling of the first.
+struct FrameSide {
+  std::uint64_t n = 0;
+  std::string first;
+};
+
 struct TextFrame {
   bool is_said = false;
-  std::vector<std::string> before;
-  std::vector<std::string> after;
+  FrameSide before;
+  FrameSide after;
 };
 
 // tokens: [vocab] by id.

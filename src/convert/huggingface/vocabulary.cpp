@@ -100,6 +100,7 @@ class VocabularyReader {
   void require_token(const std::string& file, const char* field, std::uint64_t id) const;
   std::optional<std::uint32_t> special(const char* name, const std::string& fallback = {});
   void read_special();
+  std::vector<std::uint64_t> ends_of_texts();
   void read_added_automatically();
   void read_template();
 
@@ -149,7 +150,7 @@ void VocabularyReader::read_sentencepiece_model() {
   add_others_tokens(tokens);
   v_.model = "llama";
   tokens.take(v_.tokens, v_.types);
-  make_space_tokens_normal(v_);
+  make_space_tokens_normal(v_, {model.pieces.begin(), model.pieces.end()});
   constexpr float kNeverMade = -1e6F;
   v_.scores = model.scores;
   v_.scores.resize(v_.tokens.size(), kNeverMade);
@@ -181,7 +182,14 @@ void VocabularyReader::add_others_tokens(TokenList& tokens) {
   if (is_there(json)) {
     const JsonBesideModel beside = read_json_beside_model(json.string(), notes_);
     for (const AddedToken& token : beside.added) {
-      if (token.id >= n_rows_ || token.spelling.empty() || tokens.contains(token.spelling)) continue;
+      if (token.spelling.empty() || tokens.contains(token.spelling)) continue;
+      if (token.id >= n_rows_ || tokens.contains(token.id)) {
+        notes_.push_back(shown_path(json) + ": added_tokens: '" + printable(token.spelling, kMaxPrintedName) +
+                         "' is left out: " +
+                         (token.id >= n_rows_ ? "the embedding has no row " : "another token has the id ") +
+                         std::to_string(token.id));
+        continue;
+      }
       tokens.add(token.id, token.spelling, type_of_added(token.spelling, token.is_special));
     }
     if (beside.puts_space_prefix && v_.add_space_prefix &&
@@ -245,10 +253,7 @@ void VocabularyReader::read_special() {
   v_.pad = special("pad");
   // What ends a generation beside the end of text: the end of a turn, and of a message.
   std::vector<std::uint32_t> ends;
-  const bool has_own = generation_config_.contains("eos_token_id");
-  const std::string from = has_own ? "generation_config.json" : "config.json";
-  for (const std::uint64_t id : ids_of(has_own ? generation_config_ : config_, "eos_token_id")) {
-    require_token(from, "eos_token_id", id);
+  for (const std::uint64_t id : ends_of_texts()) {
     const auto end = static_cast<std::uint32_t>(id);
     if (!v_.eos) v_.eos = end;
     if (end != *v_.eos && std::ranges::find(ends, end) == ends.end()) ends.push_back(end);
@@ -261,10 +266,32 @@ void VocabularyReader::read_special() {
   if (ends.size() > 1) v_.eom = ends[1];
   if (ends.size() > 2) {
     throw ModelError(
-        shown_path(folder_ / from),
+        shown_path(folder_ /
+                   (generation_config_.contains("eos_token_id") ? "generation_config.json" : "config.json")),
         "eos_token_id names more tokens than a GGUF file can: " + std::to_string(ends.size() + 1),
         "leave those out that do not end a text, a turn or a message");
   }
+}
+
+// By generation_config.json's word or, where it has none, config.json's, which is often of an earlier
+// tokenizer: what can be no end is left out.
+std::vector<std::uint64_t> VocabularyReader::ends_of_texts() {
+  if (generation_config_.contains("eos_token_id")) {
+    std::vector<std::uint64_t> ends = ids_of(generation_config_, "eos_token_id");
+    for (const std::uint64_t id : ends) require_token("generation_config.json", "eos_token_id", id);
+    return ends;
+  }
+  std::vector<std::uint64_t> ends = ids_of(config_, "eos_token_id");
+  if (!v_.eos) return ends;  // it was asked already
+  std::erase_if(ends, [&](std::uint64_t id) {
+    const bool is_end = id < v_.tokens.size() && v_.types[id] != TokenType::normal && !is_filled(id);
+    if (!is_end && id != *v_.eos) {
+      notes_.push_back("config.json: eos_token_id " + std::to_string(id) +
+                       " is no control token of the tokenizer's and ends no text");
+    }
+    return !is_end;
+  });
+  return ends;
 }
 
 // tokenizer_config.json decides, then the tokenizer's own template, then the habit of the kind.
@@ -280,14 +307,19 @@ void VocabularyReader::read_added_automatically() {
   }
   v_.add_bos = flag("add_bos_token", says_bos_ ? v_.add_bos : v_.model == "llama");
   v_.add_eos = flag("add_eos_token", v_.add_eos);
-  if (v_.add_bos && first_special_ && v_.bos && v_.tokens[*v_.bos] != *first_special_) {
-    const auto first = v_.find(*first_special_);
-    if (!first) return;
-    notes_.push_back("texts begin with '" + printable(*first_special_, kMaxPrintedName) +
-                     "', which is taken as BOS; tokenizer_config.json and config.json name '" +
-                     printable(v_.tokens[*v_.bos], kMaxPrintedName) + "'");
-    v_.bos = first;
+  if (!v_.add_bos || !first_special_ || (v_.bos && v_.tokens[*v_.bos] == *first_special_)) return;
+  const auto first = v_.find(*first_special_);
+  const std::string shown = "'" + printable(*first_special_, kMaxPrintedName) + "'";
+  if (!first) {
+    notes_.push_back("texts begin with " + shown + ", which is no token of the vocabulary");
+    return;
   }
+  if (v_.bos) {
+    notes_.push_back("texts begin with " + shown +
+                     ", which is taken as BOS; tokenizer_config.json and config.json name '" +
+                     printable(v_.tokens[*v_.bos], kMaxPrintedName) + "'");
+  }
+  v_.bos = first;
 }
 
 void VocabularyReader::read_template() {
@@ -321,11 +353,12 @@ std::optional<std::uint32_t> HfVocabulary::find(std::string_view spelling) const
   return static_cast<std::uint32_t>(at - tokens.begin());
 }
 
-void make_space_tokens_normal(HfVocabulary& vocabulary) {
+void make_space_tokens_normal(HfVocabulary& vocabulary, const std::unordered_set<std::string>& made) {
   for (std::size_t id = 0; id < vocabulary.tokens.size(); ++id) {
-    const bool has_space = vocabulary.tokens[id].find(kSpacePiece) != std::string::npos;
-    if (has_space && vocabulary.types[id] == TokenType::user_defined)
-      vocabulary.types[id] = TokenType::normal;
+    const std::string& token = vocabulary.tokens[id];
+    if (vocabulary.types[id] != TokenType::user_defined || token.find(kSpacePiece) == std::string::npos)
+      continue;
+    if (made.contains(token)) vocabulary.types[id] = TokenType::normal;
   }
 }
 

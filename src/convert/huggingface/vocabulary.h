@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "convert/huggingface/json_file.h"
@@ -32,8 +33,8 @@ struct HfVocabulary {
 };
 
 // Of a SentencePiece vocabulary: a user-defined token that is spelled with U+2581 is in no text, which has a
-// space there, and is made by merges as others are.
-void make_space_tokens_normal(HfVocabulary& vocabulary);
+// space there. It is an ordinary one if the model makes it of others as well.
+void make_space_tokens_normal(HfVocabulary& vocabulary, const std::unordered_set<std::string>& made);
 
 // What is read, where it is there.
 inline constexpr std::array<std::string_view, 7> kVocabularyFiles{

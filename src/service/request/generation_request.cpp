@@ -109,7 +109,8 @@ void read_form(const GivenFields& given, GenerationRequest& request) {
   if (given.has(RequestField::system)) {
     request.system = given[RequestField::system].text();
     const auto* messages = std::get_if<std::vector<Message>>(&request.prompt);
-    if (messages != nullptr && !messages->empty() && messages->front().role == Role::system) {
+    const bool has_one = messages != nullptr && !messages->empty() && messages->front().role == Role::system;
+    if (has_one && !request.system.empty()) {
       given[RequestField::system].refuse("the messages begin with a system message already: leave one out");
     }
   }

@@ -160,6 +160,7 @@ TEST(GenerationRequest, NamesTheFieldThatIsWrongAndWhatItMayBe) {
        "template|template 'raw': messages need another template"},
       {R"({"messages":[{"role":"system","content":"a"},{"role":"user","content":"b"}],"system":"c"})",
        "system|system 'c': the messages begin with a system message already"},
+      {R"({"messages":[{"role":"system","content":"a"},{"role":"user","content":"b"}],"system":""})", ""},
       {R"({"messages":["a"]})", "messages[0]|messages[0] 'a': give {"},
       {R"({"messages":[{"role":"user"}]})", "messages[0]|messages[0]: content is missing"},
       {R"({"messages":[{"role":"tool","content":"a"}]})",

@@ -150,6 +150,7 @@ class Delivery {
   void note_end(std::size_t i, const AnswerPart& part) {
     if (!part.end) return;
     if (part.end->result.reason == StopReason::interrupted) {
+      tickets_.note_reader_gone();
       throw ApiError({.status = 500,
                       .message = "the answer was given up: its client read too slowly",
                       .type = "server_error",
