@@ -1,7 +1,6 @@
 #include "convert/huggingface/config.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "base/printable.h"
 #include "bitnet/error.h"
