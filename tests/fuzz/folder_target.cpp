@@ -41,7 +41,8 @@ void run_tokenizer_json(std::string_view input) {
   } catch (const ModelError&) {
   }
   try {
-    (void)convert::is_sentencepiece_json(file.path());
+    std::vector<std::string> notes;
+    (void)convert::read_json_beside_model(file.path(), notes);
   } catch (const ModelError&) {
   }
 }

@@ -48,6 +48,7 @@ constexpr std::string_view kNameAnother = "name another file, or remove it first
 }
 
 bool is_trace(const std::string& path) {
+  if (!file_node(path)) return false;
   try {
     return open_trace(path) != nullptr;
   } catch (const Error&) {
@@ -77,10 +78,14 @@ void check_replaces_json(const std::string& output, std::string_view option, std
 void check_replaces_no_model(const std::string& output, std::string_view option, std::string_view kind) {
   constexpr std::array<std::string_view, 3> kOthers{"GGUF", "PK", "bitn"};  // models, traces, caches
   const auto beginning = beginning_of(output);
-  if (!beginning || (kind == kTrace && is_trace(output))) return;
+  if (!beginning) return;
   for (const std::string_view other : kOthers) {
     if (beginning->starts_with(other)) refuse_other(output, option, kind, kNameAnother);
   }
+}
+
+void check_replaces_no_model_but_trace(const std::string& output, std::string_view option) {
+  if (!is_trace(output)) check_replaces_no_model(output, option, "trace");
 }
 
 }  // namespace bitnet::cli

@@ -18,11 +18,11 @@ struct InputName {
 void check_is_no_input(const std::string& output, std::string_view option, std::span<const InputName> inputs);
 
 // What stands at a place already may be replaced if it is empty or a JSON object; if it is no model, trace or
-// cache, but for a trace where it is to be one. Throw UsageError. kind: what it is not, as in "receipt";
-// hint: what to do.
+// cache; if it is no model or cache. Throw UsageError. kind: what it is not, as in "receipt"; hint: what to
+// do.
 void check_replaces_json(const std::string& output, std::string_view option, std::string_view kind,
                          std::string_view hint);
-inline constexpr std::string_view kTrace = "trace";
 void check_replaces_no_model(const std::string& output, std::string_view option, std::string_view kind);
+void check_replaces_no_model_but_trace(const std::string& output, std::string_view option);
 
 }  // namespace bitnet::cli

@@ -149,7 +149,7 @@ ExitCode trace(const TraceCommandOptions& o) {
     check_is_no_input(o.output, "-o",
                       std::array{InputName{o.model.model, "the model"},
                                  InputName{o.prompt_file.value_or(""), "the prompt"}});
-    check_replaces_no_model(o.output, "-o", kTrace);
+    check_replaces_no_model_but_trace(o.output, "-o");
     file.emplace(o.output);  // what cannot be written is found now and not at the end
   }
   const std::string text = read_text(o);

@@ -52,7 +52,6 @@ class TokenizerReader {
   void read_byte_level();
   std::string expression_of_steps();
   void check_whole_words(bool are_taken);
-  std::unordered_set<std::string> merged_pieces() const;
   void read_sentence_piece();
   void make_scores();
   void read_post_processor();
@@ -76,7 +75,6 @@ TokenizerJson TokenizerReader::read() {
   v.model = sentence_piece ? "llama" : "gpt2";
   tokens_.take(v.tokens, v.types);
   if (sentence_piece) {
-    make_space_tokens_normal(v, merged_pieces());
     read_sentence_piece();
   } else {
     read_byte_level();
@@ -205,17 +203,6 @@ void TokenizerReader::check_whole_words(bool are_taken) {
                    " where the model's own tokenizer does " + (are_taken ? "not" : "so"));
 }
 
-// What merges make of other pieces, among those that begin or end with a space.
-std::unordered_set<std::string> TokenizerReader::merged_pieces() const {
-  std::unordered_set<std::string> pieces;
-  for (const std::string& merge : lists_.merges) {
-    if (merge.find(kSpacePiece) == std::string::npos) continue;
-    std::string piece = merge;
-    pieces.insert(piece.erase(piece.find(' '), 1));
-  }
-  return pieces;
-}
-
 void TokenizerReader::read_sentence_piece() {
   const auto prefix = find_space_prefix(json_);
   if (!prefix) {
@@ -250,6 +237,9 @@ void TokenizerReader::make_scores() {
   }
   constexpr float kNeverMade = -1e6F;
   v.scores.assign(v.tokens.size(), kNeverMade);
+  for (std::size_t id = 0; id < v.tokens.size(); ++id) {
+    if (v.is_added_space(id) && rank_of.contains(v.tokens[id])) v.types[id] = TokenType::normal;
+  }
   std::unordered_set<std::string_view> normal;
   for (std::size_t id = 0; id < v.tokens.size(); ++id) {
     if (v.types[id] == TokenType::normal) normal.insert(v.tokens[id]);
@@ -297,9 +287,14 @@ TokenizerJson read_tokenizer_json(const std::string& path, std::uint64_t n_rows,
   return TokenizerReader(path, n_rows, notes).read();
 }
 
-JsonBesideModel read_json_beside_model(const std::string& path, std::vector<std::string>& notes) {
+std::optional<JsonBesideModel> read_json_beside_model(const std::string& path,
+                                                      std::vector<std::string>& notes) {
   TokenizerLists lists;
   const Json json = read_object(path, kLimits, &lists);
+  const auto model = json.find("model");
+  const bool is_sentencepiece =
+      model != json.end() && model->is_object() && flag_at(*model, "byte_fallback", false);
+  if (!is_sentencepiece) return std::nullopt;
   const std::string shown = printable(path, kMaxPrintedPath);
   JsonBesideModel result{.added = read_added_tokens(json, shown), .puts_space_prefix = std::nullopt};
   note_unlike_in_gguf(result.added, prepends_space(json), shown, notes);
@@ -308,13 +303,6 @@ JsonBesideModel read_json_beside_model(const std::string& path, std::vector<std:
     if (!prefix->unlike.empty()) notes.push_back(shown + ": " + prefix->unlike);
   }
   return result;
-}
-
-bool is_sentencepiece_json(const std::string& path) {
-  TokenizerLists lists;
-  const Json json = read_object(path, kLimits, &lists);
-  const auto model = json.find("model");
-  return model != json.end() && model->is_object() && flag_at(*model, "byte_fallback", false);
 }
 
 }  // namespace bitnet::convert

@@ -26,14 +26,13 @@ struct TokenizerJson {
 TokenizerJson read_tokenizer_json(const std::string& path, std::uint64_t n_rows,
                                   std::vector<std::string>& notes);
 
-// Of a file beside the tokenizer.model that it was made of: what that does not say, or says otherwise.
+// Of a file beside a tokenizer.model: what that does not say, or says otherwise. nullopt: it was not made of
+// a SentencePiece model.
 struct JsonBesideModel {
   std::vector<AddedToken> added;
   std::optional<bool> puts_space_prefix;  // nullopt: its steps are not SentencePiece's
 };
-JsonBesideModel read_json_beside_model(const std::string& path, std::vector<std::string>& notes);
-
-// Whether it was made of a SentencePiece model.
-bool is_sentencepiece_json(const std::string& path);
+std::optional<JsonBesideModel> read_json_beside_model(const std::string& path,
+                                                      std::vector<std::string>& notes);
 
 }  // namespace bitnet::convert

@@ -89,9 +89,10 @@ class VocabularyReader {
 
  private:
   void read_tokens();
-  void read_sentencepiece_model();
+  void read_sentencepiece_model(const std::optional<JsonBesideModel>& beside);
   void add_decoders_tokens(TokenList& tokens, const SentencePieceFile& model) const;
-  void add_others_tokens(TokenList& tokens);
+  void add_json_tokens(const JsonBesideModel& beside, TokenList& tokens);
+  void add_other_tokens(TokenList& tokens) const;
   // Whether the tokenizer has no token of this id: it would end or begin texts in silence.
   bool is_filled(std::uint64_t id) const {
     return v_.types[id] == TokenType::unused && v_.tokens[id] == filled_spelling(id);
@@ -122,8 +123,10 @@ void VocabularyReader::read_tokens() {
   const fs::path json = folder_ / "tokenizer.json";
   const fs::path model = folder_ / "tokenizer.model";
   if (is_there(json)) {
-    const bool original_is_there = is_there(model);
-    if (original_is_there && is_sentencepiece_json(json.string())) return read_sentencepiece_model();
+    if (is_there(model)) {
+      if (const auto beside = read_json_beside_model(json.string(), notes_))
+        return read_sentencepiece_model(beside);
+    }
     TokenizerJson read = read_tokenizer_json(json.string(), n_rows_, notes_);
     v_ = std::move(read.vocabulary);
     unknown_ = std::move(read.unknown);
@@ -132,13 +135,13 @@ void VocabularyReader::read_tokens() {
     says_bos_ = read.says_bos;
     return;
   }
-  if (is_there(model)) return read_sentencepiece_model();
+  if (is_there(model)) return read_sentencepiece_model(std::nullopt);
   throw ModelError(printable(folder_.string(), kMaxPrintedPath),
                    "has neither tokenizer.json nor tokenizer.model",
                    "a model cannot be converted without its tokenizer: download that too");
 }
 
-void VocabularyReader::read_sentencepiece_model() {
+void VocabularyReader::read_sentencepiece_model(const std::optional<JsonBesideModel>& beside) {
   const fs::path path = folder_ / "tokenizer.model";
   const MappedFile file(path.string());
   const SentencePieceFile model = read_sentencepiece(file.bytes(), shown_path(path));
@@ -147,10 +150,13 @@ void VocabularyReader::read_sentencepiece_model() {
 
   v_.add_space_prefix = model.add_space_prefix;
   add_decoders_tokens(tokens, model);
-  add_others_tokens(tokens);
+  if (beside) add_json_tokens(*beside, tokens);
+  add_other_tokens(tokens);
   v_.model = "llama";
   tokens.take(v_.tokens, v_.types);
-  make_space_tokens_normal(v_, {model.pieces.begin(), model.pieces.end()});
+  for (std::size_t id = 0; id < model.pieces.size(); ++id) {
+    if (v_.is_added_space(id)) v_.types[id] = TokenType::normal;
+  }
   constexpr float kNeverMade = -1e6F;
   v_.scores = model.scores;
   v_.scores.resize(v_.tokens.size(), kNeverMade);
@@ -176,29 +182,28 @@ void VocabularyReader::add_decoders_tokens(TokenList& tokens, const SentencePiec
   }
 }
 
-// Those that tokenizer.json has beside it, and added_tokens.json, which does not say which are special.
-void VocabularyReader::add_others_tokens(TokenList& tokens) {
-  const fs::path json = folder_ / "tokenizer.json";
-  if (is_there(json)) {
-    const JsonBesideModel beside = read_json_beside_model(json.string(), notes_);
-    for (const AddedToken& token : beside.added) {
-      if (token.spelling.empty() || tokens.contains(token.spelling)) continue;
-      if (token.id >= n_rows_ || tokens.contains(token.id)) {
-        notes_.push_back(shown_path(json) + ": added_tokens: '" + printable(token.spelling, kMaxPrintedName) +
-                         "' is left out: " +
-                         (token.id >= n_rows_ ? "the embedding has no row " : "another token has the id ") +
-                         std::to_string(token.id));
-        continue;
-      }
-      tokens.add(token.id, token.spelling, type_of_added(token.spelling, token.is_special));
+void VocabularyReader::add_json_tokens(const JsonBesideModel& beside, TokenList& tokens) {
+  const std::string shown = shown_path(folder_ / "tokenizer.json");
+  for (const AddedToken& token : beside.added) {
+    if (token.spelling.empty() || tokens.contains(token.spelling)) continue;
+    if (token.id >= n_rows_ || tokens.contains(token.id)) {
+      notes_.push_back(shown + ": added_tokens: '" + printable(token.spelling, kMaxPrintedName) +
+                       "' is left out: " +
+                       (token.id >= n_rows_ ? "the embedding has no row " : "another token has the id ") +
+                       std::to_string(token.id));
+      continue;
     }
-    if (beside.puts_space_prefix && v_.add_space_prefix &&
-        *beside.puts_space_prefix != *v_.add_space_prefix) {
-      notes_.push_back(shown_path(json) + " puts " + (*beside.puts_space_prefix ? "a" : "no") +
-                       " space before a text, tokenizer.model " +
-                       (*v_.add_space_prefix ? "does" : "does not") + ": the latter is taken");
-    }
+    tokens.add(token.id, token.spelling, type_of_added(token.spelling, token.is_special));
   }
+  if (beside.puts_space_prefix && beside.puts_space_prefix != v_.add_space_prefix) {
+    notes_.push_back(shown + " puts " + (*beside.puts_space_prefix ? "a" : "no") +
+                     " space before a text, tokenizer.model " + (*v_.add_space_prefix ? "does" : "does not") +
+                     ": the latter is taken");
+  }
+}
+
+// added_tokens.json does not say which are special.
+void VocabularyReader::add_other_tokens(TokenList& tokens) const {
   const Json others = read_if_there(folder_ / "added_tokens.json");
   for (const auto& [spelling, id] : others.items()) {
     if (tokens.contains(spelling) || !id.is_number_unsigned()) continue;
@@ -282,7 +287,6 @@ std::vector<std::uint64_t> VocabularyReader::ends_of_texts() {
     return ends;
   }
   std::vector<std::uint64_t> ends = ids_of(config_, "eos_token_id");
-  if (!v_.eos) return ends;  // it was asked already
   std::erase_if(ends, [&](std::uint64_t id) {
     const bool is_end = id < v_.tokens.size() && v_.types[id] != TokenType::normal && !is_filled(id);
     if (!is_end && id != *v_.eos) {
@@ -296,17 +300,13 @@ std::vector<std::uint64_t> VocabularyReader::ends_of_texts() {
 
 // tokenizer_config.json decides, then the tokenizer's own template, then the habit of the kind.
 void VocabularyReader::read_added_automatically() {
-  const auto flag = [&](const char* field, bool otherwise) {
-    const auto at = tokenizer_config_.find(field);
-    return at != tokenizer_config_.end() && at->is_boolean() ? at->get<bool>() : otherwise;
-  };
   if (v_.add_eos && last_special_ && (!v_.eos || v_.tokens[*v_.eos] != *last_special_)) {
     notes_.push_back("texts end with '" + printable(*last_special_, kMaxPrintedName) +
                      "' where the model is trained, which is not its EOS: a GGUF file cannot say so");
     v_.add_eos = false;
   }
-  v_.add_bos = flag("add_bos_token", says_bos_ ? v_.add_bos : v_.model == "llama");
-  v_.add_eos = flag("add_eos_token", v_.add_eos);
+  v_.add_bos = flag_at(tokenizer_config_, "add_bos_token", says_bos_ ? v_.add_bos : v_.model == "llama");
+  v_.add_eos = flag_at(tokenizer_config_, "add_eos_token", v_.add_eos);
   if (!v_.add_bos || !first_special_ || (v_.bos && v_.tokens[*v_.bos] == *first_special_)) return;
   const auto first = v_.find(*first_special_);
   const std::string shown = "'" + printable(*first_special_, kMaxPrintedName) + "'";
@@ -353,13 +353,8 @@ std::optional<std::uint32_t> HfVocabulary::find(std::string_view spelling) const
   return static_cast<std::uint32_t>(at - tokens.begin());
 }
 
-void make_space_tokens_normal(HfVocabulary& vocabulary, const std::unordered_set<std::string>& made) {
-  for (std::size_t id = 0; id < vocabulary.tokens.size(); ++id) {
-    const std::string& token = vocabulary.tokens[id];
-    if (vocabulary.types[id] != TokenType::user_defined || token.find(kSpacePiece) == std::string::npos)
-      continue;
-    if (made.contains(token)) vocabulary.types[id] = TokenType::normal;
-  }
+bool HfVocabulary::is_added_space(std::size_t id) const {
+  return types[id] == TokenType::user_defined && tokens[id].find(kSpacePiece) != std::string::npos;
 }
 
 HfVocabulary read_hf_vocabulary(const std::string& folder, const Json& config, std::uint64_t n_rows,

@@ -6,7 +6,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_set>
 #include <vector>
 
 #include "convert/huggingface/json_file.h"
@@ -30,11 +29,10 @@ struct HfVocabulary {
 
   // The token of that spelling.
   std::optional<std::uint32_t> find(std::string_view spelling) const;
+  // Whether it is user-defined and spelled with U+2581, of a SentencePiece vocabulary: no text has it, which
+  // has a space there. Where the model makes it of others as well it is an ordinary one.
+  bool is_added_space(std::size_t id) const;
 };
-
-// Of a SentencePiece vocabulary: a user-defined token that is spelled with U+2581 is in no text, which has a
-// space there. It is an ordinary one if the model makes it of others as well.
-void make_space_tokens_normal(HfVocabulary& vocabulary, const std::unordered_set<std::string>& made);
 
 // What is read, where it is there.
 inline constexpr std::array<std::string_view, 7> kVocabularyFiles{

@@ -12,7 +12,7 @@ std::int64_t n_characters(std::string_view text) {
 void TextOffset::pass(TokenId id) {
   std::string text;
   detokenizer_.push(id, text);
-  n_characters_ += n_characters(text);
+  n_whole_ += n_characters(text);
 }
 
 bool TextOffset::is_within_character() const {

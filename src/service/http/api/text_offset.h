@@ -17,16 +17,15 @@ class TextOffset {
 
   // Of the next token, in characters as the text has them: bytes that are none are U+FFFD there. A token that
   // goes on with a character begins behind it.
-  std::int64_t value() const { return begin_ + n_characters_ + (is_within_character() ? 1 : 0); }
+  std::int64_t value() const { return n_whole_ + (is_within_character() ? 1 : 0); }
   void pass(TokenId id);
-  void move_by(std::int64_t n_characters) { begin_ += n_characters; }
+  void move_by(std::int64_t n_characters) { n_whole_ += n_characters; }
 
  private:
   bool is_within_character() const;
 
   Detokenizer detokenizer_;
-  std::int64_t begin_ = 0;
-  std::int64_t n_characters_ = 0;  // that are whole
+  std::int64_t n_whole_ = 0;  // characters, and what it was moved by
 };
 
 // Of valid UTF-8.
