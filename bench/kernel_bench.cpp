@@ -122,7 +122,7 @@ struct LaneProduct {
         y(n_tokens * rows) {
     for (std::size_t t = 0; t < n; ++t) {
       std::ranges::copy(random_row(cols), x.row(t));
-      x.quantize(k, t);
+      x.quantize(k, x.row(t), t);
     }
   }
   void multiply(std::size_t begin, std::size_t end) {

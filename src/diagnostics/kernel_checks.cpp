@@ -153,7 +153,7 @@ struct RoundedBlocks {
       : input(n_tokens, cols, {.has_lanes = true, .block = block}) {
     for (std::size_t t = 0; t < n_tokens; ++t) {
       std::ranges::copy(random.floats(cols), input.row(t));
-      input.quantize(kernels, t);
+      input.quantize(kernels, input.row(t), t);
     }
   }
   ProductInput input;

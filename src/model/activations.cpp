@@ -31,11 +31,11 @@ ProductInput::ProductInput(std::size_t n_tokens, std::size_t row_width, const Ro
   tiles = Buffer<std::int8_t>(n_tokens / kTile * kTile * q_stride, kPurpose);
 }
 
-void ProductInput::quantize(const kernels::Kernels& kernels, std::size_t t) const {
+void ProductInput::quantize(const kernels::Kernels& kernels, const float* values, std::size_t t) const {
   std::int8_t* const to = q.data() + t * q_stride;
-  if (block == 0) return kernels.quantize(row(t), width, q_stride, to, &scale[t], &sum[t]);
+  if (block == 0) return kernels.quantize(values, width, q_stride, to, &scale[t], &sum[t]);
   const std::size_t part = t * q_stride / kernels::QuantizedBlocks::kPart;
-  kernels.quantize_blocks(row(t), width, block, q_stride,
+  kernels.quantize_blocks(values, width, block, q_stride,
                           {to, unit.data() + part, minus_sum.data() + part, &scale[t], &sum[t]});
   const std::size_t tile = t / kTile * kTile * q_stride;
   if (tile >= tiles.size()) return;

@@ -17,12 +17,15 @@ struct Rounding {
 };
 
 // The input of a matrix product: as floats, and as int8 for weights of two bits or less.
+// What products read of their input. Floats that none reads need no place of their own.
+enum class InputForm { floats, int8, both };
+
 struct ProductInput {
   ProductInput() = default;
   ProductInput(std::size_t n_tokens, std::size_t width, const Rounding& rounding);
 
-  // Rounds row t of x.
-  void quantize(const kernels::Kernels& kernels, std::size_t t) const;
+  // Rounds values, [width], to row t.
+  void quantize(const kernels::Kernels& kernels, const float* values, std::size_t t) const;
 
   float* row(std::size_t t) const { return x.data() + t * width; }
   kernels::FloatRows floats() const { return {x.data(), width}; }

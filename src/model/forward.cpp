@@ -106,7 +106,7 @@ void Forward::attention_block(const LayerWeights& w, std::size_t layer, std::siz
   const std::array qkv{Product{w.attn_q, act.q.data()}, Product{w.attn_k, act.k.data()},
                        Product{w.attn_v, act.v.data()}};
   const std::array output{Product{w.attn_output, act.projected.data()}};
-  norm(act.residual.data(), w.attn_norm, act.normed, 0, n_tokens, wants_quantized(qkv, activations));
+  norm(act.residual.data(), w.attn_norm, act.normed, 0, n_tokens, form_for(qkv));
   observe("attn_norm", layer, act.normed.row(0), n_tokens, config.hidden);
   product(Work::qkv, qkv, act.normed, 0, n_tokens);
   observe("q", layer, act.q.data(), n_tokens, config.q_dim());
@@ -117,7 +117,7 @@ void Forward::attention_block(const LayerWeights& w, std::size_t layer, std::siz
   observe("k_rope", layer, act.k.data(), n_tokens, config.kv_dim());
   attend(layer, n_tokens, n_pieces);
   observe("attn_mix", layer, act.mixed.data(), n_tokens, config.q_dim());
-  norm(act.mixed.data(), w.attn_sub_norm, act.attn_out_in, 0, n_tokens, wants_quantized(output, activations));
+  norm(act.mixed.data(), w.attn_sub_norm, act.attn_out_in, 0, n_tokens, form_for(output));
   observe("attn_sub_norm", layer, act.attn_out_in.row(0), n_tokens, config.q_dim());
   product(Work::attn_output, output, act.attn_out_in, 0, n_tokens);
   observe("attn_output", layer, act.projected.data(), n_tokens, config.hidden);
@@ -234,7 +234,7 @@ std::size_t Forward::tokens_together(std::size_t n_tokens) const {
 void Forward::feed_forward_block(const LayerWeights& w, std::size_t layer, std::size_t n_tokens) const {
   const std::array gate_up{Product{w.ffn_gate, act.gate.data()}, Product{w.ffn_up, act.up.data()}};
   const std::array down{Product{w.ffn_down, act.projected.data()}};
-  norm(act.residual.data(), w.ffn_norm, act.normed, 0, n_tokens, wants_quantized(gate_up, activations));
+  norm(act.residual.data(), w.ffn_norm, act.normed, 0, n_tokens, form_for(gate_up));
   observe("ffn_norm", layer, act.normed.row(0), n_tokens, config.hidden);
   const bool is_sparse = leaves_out_zeros(n_tokens);
   if (is_sparse) {
@@ -245,7 +245,7 @@ void Forward::feed_forward_block(const LayerWeights& w, std::size_t layer, std::
   }
   observe("ffn_gate", layer, act.gate.data(), n_tokens, config.ffn);
   observe("ffn_up", layer, act.up.data(), n_tokens, config.ffn);
-  activate_and_norm(w, n_tokens, wants_quantized(down, activations));
+  activate_and_norm(w, n_tokens, form_for(down));
   observe("ffn_act", layer, act.gate.data(), n_tokens, config.ffn);
   observe("ffn_sub_norm", layer, act.ffn_down_in.row(0), n_tokens, config.ffn);
   if (is_sparse) {
@@ -266,7 +266,7 @@ bool Forward::leaves_out_zeros(std::size_t n_tokens) const {
 }
 
 // One loop for both: the row is still in the cache when its norm is taken.
-void Forward::activate_and_norm(const LayerWeights& w, std::size_t n_rows, bool quantize) const {
+void Forward::activate_and_norm(const LayerWeights& w, std::size_t n_rows, InputForm form) const {
   const WorkTimer timer(profile, Work::activation);
   const auto activate =
       config.gate_activation == GateActivation::relu_squared ? kernels.relu2_mul : kernels.silu_mul;
@@ -277,13 +277,13 @@ void Forward::activate_and_norm(const LayerWeights& w, std::size_t n_rows, bool 
       float* up = act.up.data() + t * config.ffn;
       if (limit > 0) clamp(gate, up, limit, config.ffn);
       activate(gate, up, config.ffn);
-      norm_row(gate, w.ffn_sub_norm, act.ffn_down_in, t, quantize);
+      norm_row(gate, w.ffn_sub_norm, {act.ffn_down_in, form, begin}, t);
     }
   });
 }
 
 const float* Forward::head_input(std::size_t first, std::size_t n) const {
-  norm(act.residual.data(), weights.output_norm, act.normed, first, n, false);
+  norm(act.residual.data(), weights.output_norm, act.normed, first, n, InputForm::floats);
   observe("result_norm", 0, act.normed.row(first), n, config.hidden);
   return act.normed.row(first);
 }
@@ -291,56 +291,65 @@ const float* Forward::head_input(std::size_t first, std::size_t n) const {
 void Forward::logits(std::size_t first, std::size_t n) const {
   assert(n * config.vocab <= act.logits.size() && first + n <= act.max_tokens);
   const std::array head{Product{weights.output, act.logits.data()}};
-  norm(act.residual.data(), weights.output_norm, act.normed, first, n, wants_quantized(head, activations));
+  norm(act.residual.data(), weights.output_norm, act.normed, first, n, form_for(head));
   observe("result_norm", 0, act.normed.row(first), n, config.hidden);
   product(Work::head, head, act.normed, first, n);
   if (head_rows != nullptr) head_rows->touched();
 }
 
 const float* Forward::head_input(std::span<const std::uint32_t> rows) const {
-  norm_for_head(rows, false);
+  norm_for_head(rows, InputForm::floats);
   return act.normed.row(0);
 }
 
 void Forward::logits(std::span<const std::uint32_t> rows) const {
   assert(rows.size() * config.vocab <= act.logits.size());
   const std::array head{Product{weights.output, act.logits.data()}};
-  norm_for_head(rows, wants_quantized(head, activations));
+  norm_for_head(rows, form_for(head));
   product(Work::head, head, act.normed, 0, rows.size());
   if (head_rows != nullptr) head_rows->touched();
 }
 
-void Forward::norm_for_head(std::span<const std::uint32_t> rows, bool quantize) const {
+void Forward::norm_for_head(std::span<const std::uint32_t> rows, InputForm form) const {
   const WorkTimer timer(profile, Work::norm);
   for_tokens(rows.size(), [&](std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end; ++i) {
-      norm_row(act.residual.data() + rows[i] * config.hidden, weights.output_norm, act.normed, i, quantize);
+      norm_row(act.residual.data() + rows[i] * config.hidden, weights.output_norm, {act.normed, form, begin},
+               i);
     }
   });
 }
 
 // Rows of x, [n_tokens, out.width], normalized to the same rows of out.
 void Forward::norm(const float* x, const float* weight, const ProductInput& out, std::size_t first_token,
-                   std::size_t n_tokens, bool quantize) const {
+                   std::size_t n_tokens, InputForm form) const {
   const WorkTimer timer(profile, Work::norm);
   for_tokens(n_tokens, [&](std::size_t begin, std::size_t end) {
     for (std::size_t t = first_token + begin; t < first_token + end; ++t) {
-      norm_row(x + t * out.width, weight, out, t, quantize);
+      norm_row(x + t * out.width, weight, {out, form, first_token + begin}, t);
     }
   });
 }
 
 // The norm before a product, then the quantization that ternary weights ask for. Without a weight the row is
 // as it is.
-void Forward::norm_row(const float* x, const float* weight, const ProductInput& out, std::size_t token,
-                       bool quantize) const {
-  float* row = out.row(token);
+void Forward::norm_row(const float* x, const float* weight, const NormedRows& out, std::size_t token) const {
+  const std::size_t width = out.to.width;
+  const bool is_read = out.form != InputForm::int8;
+  float* const to = out.to.row(is_read ? token : out.first);
   if (weight != nullptr) {
-    kernels.rms_norm(x, weight, config.rms_eps, out.width, row);
-  } else {
-    std::memcpy(row, x, out.width * sizeof(float));
+    kernels.rms_norm(x, weight, config.rms_eps, width, to);
+  } else if (is_read) {
+    std::memcpy(to, x, width * sizeof(float));
   }
-  if (quantize) out.quantize(kernels, token);
+  const float* const row = weight != nullptr || is_read ? to : x;
+  if (out.form != InputForm::floats) out.to.quantize(kernels, row, token);
+}
+
+// An observer looks at the floats.
+InputForm Forward::form_for(std::span<const Product> products) const {
+  const InputForm form = input_form(products, activations);
+  return observer && form == InputForm::int8 ? InputForm::both : form;
 }
 
 void Forward::product(Work work, std::span<const Product> products, const ProductInput& x,

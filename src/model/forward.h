@@ -94,6 +94,15 @@ struct Forward {
     std::size_t n;
   };
 
+  // Where a thread puts the rows that it norms, `first` and others. Floats that nothing reads afterwards go
+  // to the first one's place, one after the other: they stay in the cache, and memory is not touched for
+  // them.
+  struct NormedRows {
+    const ProductInput& to;
+    InputForm form;
+    std::size_t first;
+  };
+
   void embed(std::span<const TokenId> tokens) const;
   std::size_t place(std::span<const PassPart> parts, std::size_t n_tokens) const;
   void compute_rotations(std::size_t n_tokens) const;
@@ -106,15 +115,15 @@ struct Forward {
   std::size_t tokens_together(std::size_t n_tokens) const;
   void feed_forward_block(const LayerWeights& w, std::size_t layer, std::size_t n_tokens) const;
   bool leaves_out_zeros(std::size_t n_tokens) const;
-  void activate_and_norm(const LayerWeights& w, std::size_t n_rows, bool quantize) const;
+  void activate_and_norm(const LayerWeights& w, std::size_t n_rows, InputForm form) const;
   void experts_block(const LayerWeights& w, std::size_t layer, std::size_t n_tokens) const;
-  void give_to_experts(std::size_t n_tokens, bool quantize) const;
+  void give_to_experts(std::size_t n_tokens, InputForm form) const;
   void add_up_experts(std::size_t n_tokens) const;
   void norm(const float* x, const float* weight, const ProductInput& out, std::size_t first_token,
-            std::size_t n_tokens, bool quantize) const;
-  void norm_row(const float* x, const float* weight, const ProductInput& out, std::size_t token,
-                bool quantize) const;
-  void norm_for_head(std::span<const std::uint32_t> rows, bool quantize) const;
+            std::size_t n_tokens, InputForm form) const;
+  void norm_row(const float* x, const float* weight, const NormedRows& out, std::size_t token) const;
+  InputForm form_for(std::span<const Product> products) const;
+  void norm_for_head(std::span<const std::uint32_t> rows, InputForm form) const;
   void product(Work work, std::span<const Product> products, const ProductInput& x, std::size_t first_token,
                std::size_t n_tokens) const;
   void add_to_residual(std::size_t n_tokens) const;

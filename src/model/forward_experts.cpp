@@ -15,16 +15,16 @@ void Forward::experts_block(const LayerWeights& w, std::size_t layer, std::size_
   const std::array router{Product{w.ffn_router, experts.router.data()}};
   const std::array gate_up{Product{w.ffn_gate, act.gate.data()}, Product{w.ffn_up, act.up.data()}};
   const std::array down{Product{w.ffn_down, experts.out.data()}};
-  norm(act.residual.data(), w.ffn_norm, act.normed, 0, n_tokens, false);
+  norm(act.residual.data(), w.ffn_norm, act.normed, 0, n_tokens, InputForm::floats);
   observe("ffn_norm", layer, act.normed.row(0), n_tokens, config.hidden);
   product(Work::router, router, act.normed, 0, n_tokens);
   observe("ffn_router", layer, experts.router.data(), n_tokens, config.n_experts);
-  give_to_experts(n_tokens, wants_quantized(gate_up, activations));
+  give_to_experts(n_tokens, form_for(gate_up));
   {
     const WorkTimer timer(profile, Work::gate_up);
     multiply_by_expert(kernels, pool, gate_up, activations, experts.in, experts);
   }
-  activate_and_norm(w, n_rows, wants_quantized(down, activations));
+  activate_and_norm(w, n_rows, form_for(down));
   {
     const WorkTimer timer(profile, Work::ffn_down);
     multiply_by_expert(kernels, pool, down, activations, act.ffn_down_in, experts);
@@ -35,7 +35,7 @@ void Forward::experts_block(const LayerWeights& w, std::size_t layer, std::size_
 }
 
 // Each token's row, once for each of its experts, to where that expert's rows stand.
-void Forward::give_to_experts(std::size_t n_tokens, bool quantize) const {
+void Forward::give_to_experts(std::size_t n_tokens, InputForm form) const {
   const WorkTimer timer(profile, Work::router);
   ExpertActivations& experts = act.experts;
   const std::size_t n_used = experts.n_used;
@@ -48,7 +48,7 @@ void Forward::give_to_experts(std::size_t n_tokens, bool quantize) const {
   sort_by_expert(experts, n_tokens);
   for_tokens(n_tokens, [&](std::size_t begin, std::size_t end) {
     for (std::size_t i = begin * n_used; i < end * n_used; ++i)
-      norm_row(act.normed.row(i / n_used), nullptr, experts.in, experts.row_of[i], quantize);
+      norm_row(act.normed.row(i / n_used), nullptr, {experts.in, form, begin * n_used}, experts.row_of[i]);
   });
 }
 

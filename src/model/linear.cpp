@@ -58,10 +58,11 @@ std::size_t row_grain(std::span<const Product> products, std::size_t cols, std::
   return std::max<std::size_t>(1, kBlockWork / row_work / multiple) * multiple;
 }
 
-bool wants_quantized(std::span<const Product> products, ActivationType activations) {
-  return activations != ActivationType::f32 &&
-         std::any_of(products.begin(), products.end(),
-                     [](const Product& p) { return quant::takes_int8(p.w.type); });
+InputForm input_form(std::span<const Product> products, ActivationType activations) {
+  const auto takes_int8 = [](const Product& p) { return quant::takes_int8(p.w.type); };
+  if (activations == ActivationType::f32 || std::ranges::none_of(products, takes_int8))
+    return InputForm::floats;
+  return std::ranges::all_of(products, takes_int8) ? InputForm::int8 : InputForm::both;
 }
 
 void multiply(const kernels::Kernels& kernels, ThreadPool& pool, std::span<const Product> products,

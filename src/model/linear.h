@@ -18,8 +18,8 @@ struct Product {
   float* y;                // [n_tokens, rows]
 };
 
-// Whether the input of these products must be quantized too.
-bool wants_quantized(std::span<const Product> products, ActivationType activations);
+// What of their input these products read.
+InputForm input_form(std::span<const Product> products, ActivationType activations);
 
 // Rows [begin, end) of a product, on the calling thread.
 void multiply_rows(const kernels::Kernels& kernels, const Product& p, ActivationType activations,
