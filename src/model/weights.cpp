@@ -85,15 +85,20 @@ class DataReader {
     const bool is_rare =
         std::ranges::find(rare_, t.extent.data(), &std::span<const std::byte>::data) != rare_.end();
     constexpr std::size_t kNone = static_cast<std::size_t>(-1);
+    constexpr std::size_t kStretch = std::size_t{1}
+                                     << 20;  // values; of rare matrices no more stays at a time
+    const std::size_t n_rows = std::max<std::size_t>(1, kStretch / w.cols);
     std::atomic<std::size_t> first{kNone};
-    pool_.parallel_for(w.rows, std::max<std::size_t>(1, (1U << 20) / w.cols),
-                       [&](std::size_t begin, std::size_t end) {
-                         const auto bytes = rows_of(w, begin, end);
-                         if (is_rare) file_.populate(bytes);
-                         const std::optional<std::size_t> bad = type.check.find_fault(w, begin, end);
-                         if (is_rare) file_.give_back(bytes);
-                         if (bad) keep_least(first, *bad);
-                       });
+    pool_.parallel_for(w.rows, n_rows, [&](std::size_t begin, std::size_t end) {
+      for (; begin < end; begin += n_rows) {
+        const std::size_t last = std::min(begin + n_rows, end);
+        const auto bytes = rows_of(w, begin, last);
+        if (is_rare) file_.populate(bytes);
+        const std::optional<std::size_t> bad = type.check.find_fault(w, begin, last);
+        if (is_rare) file_.give_back(bytes);
+        if (bad) keep_least(first, *bad);
+      }
+    });
     if (first != kNone) {
       read_.refuse(
           t.name,
