@@ -37,7 +37,8 @@ struct HeadCacheInfo {
 struct HeadInfo {
   HeadKind kind = HeadKind::exact;  // exact for a head of so few bits that a copy gains nothing
   std::uint64_t stored_bytes = 0;   // in the file
-  std::uint64_t extra_bytes = 0;    // of the copy
+  std::uint64_t extra_bytes = 0;    // of the copy as it was made: of a screen five of the seven bits, until
+                                    // searches leave so many rows that the others pay
   double seconds = 0;               // that making it, or reading it from the cache, took
   HeadCacheInfo cache;
 };

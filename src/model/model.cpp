@@ -166,8 +166,8 @@ void Model::Impl::make_head(const LoadOptions& options) {
   }
   const bool is_made = !copy;
   info.head.kind = options.head;
-  use_head(stored, std::move(copy), pool);
-  info.head.extra_bytes = head_copy().size();
+  use_head(stored, std::move(copy), pool, cache.has_value());
+  info.head.extra_bytes = int8_head ? int8_head->bytes().size() : head_screen->made_bytes();
   info.head.seconds = seconds_since(start);
   if (!cache) return;
   info.head.cache.file = cache->path();
@@ -176,15 +176,18 @@ void Model::Impl::make_head(const LoadOptions& options) {
   if (is_made) keep_head(*cache, options, pool);
 }
 
-// The copy that was made before, or a new one.
-void Model::Impl::use_head(const quant::Matrix& stored, std::optional<MappedFile> copy, ThreadPool& pool) {
+// The copy that was made before, or a new one, which may be kept in a file.
+void Model::Impl::use_head(const quant::Matrix& stored, std::optional<MappedFile> copy, ThreadPool& pool,
+                           bool is_kept) {
   if (info.head.kind == HeadKind::int8) {
     copy ? int8_head.emplace(stored, std::move(*copy), HeadCache::kOffset)
          : int8_head.emplace(stored, pool, &file);
     weights.output = int8_head->matrix;
   } else {
-    copy ? head_screen.emplace(stored, std::move(*copy), HeadCache::kOffset)
-         : head_screen.emplace(stored, pool, &file);
+    // A file is written with all bits, for whoever reads it.
+    using enum HeadScreen::Depth;
+    copy ? head_screen.emplace(stored, std::move(*copy), HeadCache::kOffset, five_bits)
+         : head_screen.emplace(stored, pool, &file, is_kept ? all_bits : five_bits);
   }
 }
 

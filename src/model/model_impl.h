@@ -28,7 +28,7 @@ struct Model::Impl {
 
   void make_head(const LoadOptions& options);
   void make_columns(const LoadOptions& options);
-  void use_head(const quant::Matrix& stored, std::optional<MappedFile> copy, ThreadPool& pool);
+  void use_head(const quant::Matrix& stored, std::optional<MappedFile> copy, ThreadPool& pool, bool is_kept);
   std::span<const std::byte> head_copy() const {
     return int8_head ? int8_head->bytes() : head_screen->bytes();
   }

@@ -143,6 +143,7 @@ std::vector<std::string> heads() {
     const TempDirectory directory;
     const test::AlignedBytes bytes = SmallModel("llama", kShape).build();
     const Model model = Model::from_bytes(bytes.span(), "m", {.head = kind});
+    if (kind == HeadKind::screened) model.impl().head_screen->complete(one_thread());
     const HeadCache cache(directory.file("h"), kind, {1, 2, 3}, head());
     cache.save(model.impl().head_copy(), one_thread(), [] { return true; });
     files.push_back(test::content_of(directory.file("h")));

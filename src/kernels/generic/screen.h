@@ -27,13 +27,14 @@ static inline std::uint64_t load_8_bytes(const std::uint8_t* p) {
 // One block of codes, number `block` of the row, to the planes.
 static inline void pack_screen_block(const std::uint8_t* codes, std::size_t row, std::size_t block,
                                      const Planes& planes) {
-  std::uint8_t* upper = planes.upper.codes + row * planes.upper.row_bytes + block * kUpperBytes;
-  for (std::size_t half = 0; half < 2; ++half) {
+  for (std::size_t half = 0; half < 2 && planes.upper.codes != nullptr; ++half) {
+    std::uint8_t* upper = planes.upper.codes + row * planes.upper.row_bytes + block * kUpperBytes + 64 * half;
     const std::uint8_t* of_half = codes + 128 * half;
     for (std::size_t j = 0; j < 64; ++j)
-      upper[64 * half + j] = static_cast<std::uint8_t>(of_half[j] >> 3 | (of_half[j + 64] >> 3) << 4);
+      upper[j] = static_cast<std::uint8_t>(of_half[j] >> 3 | (of_half[j + 64] >> 3) << 4);
   }
   for (std::size_t k = 0; k < kBitPlanes; ++k) {
+    if (planes.bits[k].codes == nullptr) continue;
     std::uint8_t* to = planes.bits[k].codes + row * planes.bits[k].row_bytes + block * kBitBytes;
     for (std::size_t j = 0; j < kBitBytes; ++j) {
       // Eight bits from eight bytes: the multiplication adds bit 0 of byte k to bit 56 + k, and no other two

@@ -16,6 +16,8 @@ namespace {
 constexpr std::size_t kSampledRows = 2048;
 constexpr int kLeastExponent = -15;
 
+constexpr std::size_t kFirstBits = 1;  // planes of single bits that are there from the beginning
+
 // To scale: each column's root mean square as a power of two, the largest 1.
 void find_scales_of_columns(const quant::Matrix& w, const gguf::File* file, const kernels::Kernels& kernels,
                             std::span<float> scale) {
@@ -83,39 +85,88 @@ void HeadScreen::find_largest() {
     largest = std::max(largest, rows.norm[row] + rows.error[0][row]);
 }
 
-HeadScreen::HeadScreen(const quant::Matrix& w, ThreadPool& pool, const gguf::File* file)
+template <typename Use>
+void HeadScreen::make(const kernels::Planes& written, ThreadPool& pool, Use use) const {
+  const kernels::Kernels& kernels = kernels::find("auto");
+  std::vector<float> inverse(w_.cols);
+  std::ranges::transform(column_scale, inverse.begin(), [](float scale) { return 1 / scale; });
+  read_through(w_, source_, pool, [&](std::size_t begin, std::size_t end) {
+    std::vector<float> values(w_.cols);
+    std::vector<std::uint8_t> codes(n_blocks * kernels::kScreenBlock);
+    for (std::size_t row = begin; row < end; ++row) {
+      kernels.decode_float(w_, row, values.data());
+      for (std::size_t i = 0; i < w_.cols; ++i) values[i] *= inverse[i];
+      kernels::RowBounds bounds;
+      kernels.screen_row(values.data(), w_.cols, row, codes.data(), written, &bounds);
+      use(row, bounds);
+    }
+  });
+}
+
+kernels::Planes HeadScreen::first_planes() const {
+  kernels::Planes first = planes;
+  for (std::size_t k = kFirstBits; k < kernels::kBitPlanes; ++k) first.bits[k].codes = nullptr;
+  return first;
+}
+
+kernels::Planes HeadScreen::last_planes() const {
+  kernels::Planes last = planes;
+  last.upper.codes = nullptr;
+  for (std::size_t k = 0; k < kFirstBits; ++k) last.bits[k].codes = nullptr;
+  return last;
+}
+
+HeadScreen::HeadScreen(const quant::Matrix& w, ThreadPool& pool, const gguf::File* file, Depth depth)
     : n_blocks(blocks_of(w.cols)),
+      w_(w),
+      source_(file),
+      completion_(std::make_unique<Completion>(depth)),
       memory_(n_bytes(w.rows, w.cols), {"the screen of the LM head", "leave it out with --head exact"}) {
   assert(!quant::is_low_bit(w.type));
   memory_.prefer_huge_pages();
   place(w, static_cast<std::byte*>(memory_.data()));
-
-  const kernels::Kernels& kernels = kernels::find("auto");
-  find_scales_of_columns(w, file, kernels, column_scale);
-  std::vector<float> inverse(w.cols);
-  std::ranges::transform(column_scale, inverse.begin(), [](float scale) { return 1 / scale; });
-  read_through(w, file, pool, [&](std::size_t begin, std::size_t end) {
-    std::vector<float> values(w.cols);
-    std::vector<std::uint8_t> codes(n_blocks * kernels::kScreenBlock);
-    for (std::size_t row = begin; row < end; ++row) {
-      kernels.decode_float(w, row, values.data());
-      for (std::size_t i = 0; i < w.cols; ++i) values[i] *= inverse[i];
-      kernels::RowBounds bounds;
-      kernels.screen_row(values.data(), w.cols, row, codes.data(), planes, &bounds);
-      rows.scale[row] = bounds.scale;
-      rows.norm[row] = bounds.norm;
-      for (std::size_t k = 0; k < bounds.error.size(); ++k) rows.error[k][row] = bounds.error[k];
-    }
+  find_scales_of_columns(w, file, kernels::find("auto"), column_scale);
+  const bool is_all = depth == Depth::all_bits;
+  make(is_all ? planes : first_planes(), pool, [&](std::size_t row, const kernels::RowBounds& bounds) {
+    rows.scale[row] = bounds.scale;
+    rows.norm[row] = bounds.norm;
+    for (std::size_t k = 0; k < bounds.error.size(); ++k) rows.error[k][row] = bounds.error[k];
   });
   find_largest();
 }
 
 // Its planes and bounds are written to by nobody.
-HeadScreen::HeadScreen(const quant::Matrix& w, MappedFile screen, std::size_t offset)
-    : n_blocks(blocks_of(w.cols)), file_(std::move(screen)) {
+HeadScreen::HeadScreen(const quant::Matrix& w, MappedFile screen, std::size_t offset, Depth depth)
+    : n_blocks(blocks_of(w.cols)),
+      w_(w),
+      completion_(std::make_unique<Completion>(depth)),
+      file_(std::move(screen)) {
   assert(offset + n_bytes(w.rows, w.cols) <= file_->bytes().size());
   place(w, const_cast<std::byte*>(file_->bytes().data()) + offset);
   find_largest();
+  if (depth == Depth::all_bits) return;
+  for (std::size_t k = kFirstBits; k < kernels::kBitPlanes; ++k) {
+    const kernels::Plane& plane = planes.bits[k];
+    file_->give_back(std::as_bytes(std::span(plane.codes, w.rows * plane.row_bytes)));
+  }
+}
+
+std::size_t HeadScreen::made_bytes() const {
+  if (file_) return content_.size();
+  std::size_t missing = 0;
+  for (std::size_t k = n_bit_planes(); k < kernels::kBitPlanes; ++k) missing += planes.bits[k].row_bytes;
+  return content_.size() - w_.rows * missing;
+}
+
+std::size_t HeadScreen::n_bit_planes() const {
+  return completion_->is_done.load(std::memory_order_acquire) ? kernels::kBitPlanes : kFirstBits;
+}
+
+void HeadScreen::complete(ThreadPool& pool) const {
+  const std::unique_lock only_one(completion_->making, std::try_to_lock);
+  if (!only_one || completion_->is_done.load(std::memory_order_relaxed)) return;
+  if (!file_) make(last_planes(), pool, [](std::size_t, const kernels::RowBounds&) {});
+  completion_->is_done.store(true, std::memory_order_release);
 }
 
 }  // namespace bitnet

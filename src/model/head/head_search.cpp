@@ -55,8 +55,11 @@ constexpr std::size_t kTooMany = 3;
 constexpr std::size_t kSampledBlocks = 32;
 // Of a list, whose rows lie scattered: how far ahead one is asked for.
 constexpr std::size_t kRowsAhead = 2;
-constexpr std::size_t kMostCopied = 4096;  // rows
-constexpr float kWeightOfFirstBit = 4;     // in a code
+// Rows that are computed in full from copies: reading more of them where they lie takes less time, and leaves
+// their pages with the process.
+constexpr std::size_t kMostCopied = std::size_t{1} << 15;
+constexpr std::size_t kCopiedAtATime = 512;
+constexpr float kWeightOfFirstBit = 4;  // in a code
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
@@ -80,7 +83,7 @@ HeadSearch::HeadSearch(const quant::Matrix& head, const HeadScreen* screen, cons
   make_lists(of_all_);
   if (screen == nullptr) return;
   constexpr const char* kPurpose = "the search in the LM head's screen";
-  if (head_rows != nullptr) copies_ = Buffer<std::byte>(kMostCopied * full_row_bytes_, kPurpose);
+  if (head_rows != nullptr) copies_ = Buffer<std::byte>(kCopiedAtATime * full_row_bytes_, kPurpose);
   digits_ = Buffer<std::int8_t>(kMostTogether * 2 * screen->n_blocks * kernels::kScreenBlock, kPurpose);
   for (Search& search : searches_) {
     make_lists(search);
@@ -103,6 +106,7 @@ HeadSearch::Found HeadSearch::find(const CandidateQuery& query, const float* x, 
 void HeadSearch::find(std::span<const HeadQuery> queries, std::span<Found> found) {
   assert(queries.size() <= kMostTogether && found.size() == queries.size());
   std::ranges::fill(found, std::nullopt);
+  look_for_planes();
   open(queries);
   if (n_open_ == 0) return;
   estimate_all();
@@ -152,6 +156,13 @@ std::span<const Candidate> HeadSearch::choose_from_all(const CandidateQuery& que
   return choose_candidates(query, of_all_.best.span(), logits, of_all_.found.span());
 }
 
+// More than there were, if another session had them made or if they are wanted here.
+void HeadSearch::look_for_planes() {
+  if (n_planes_ == kernels::kBitPlanes || screen_ == nullptr) return;
+  if (pace_.wants_all_bits()) screen_->complete(pool_);
+  n_planes_ = screen_->n_bit_planes();
+}
+
 bool HeadSearch::is_worthwhile(const CandidateQuery& query) {
   return !pace_.leaves_out(query.n_best) && screen_ != nullptr &&
          query.n_best + query.also.size() <= head_.rows / kWorthwhile;
@@ -173,7 +184,7 @@ void HeadSearch::open(std::span<const HeadQuery> queries) {
     search.asked = &asked;
     open_[n_open_++] = &search;
   }
-  n_bits_ = n_open_ == 0 ? 0 : pace_.n_bits(n_open_);
+  n_bits_ = n_open_ == 0 ? 0 : std::min(pace_.n_bits(n_open_), n_planes_);
 }
 
 void HeadSearch::estimate_all() {
@@ -261,18 +272,28 @@ void HeadSearch::compute(const RowLists& lists) {
   std::size_t n_rows = 0;
   for (std::size_t i = 0; i < n_open_; ++i) n_rows += lists[i].size();
   const bool are_copied = head_rows_ != nullptr && n_rows <= kMostCopied;
-  pool_.parallel_for(n_rows, kComputedRows, [&](std::size_t begin, std::size_t end) {
-    std::byte* copies = are_copied ? copies_.data() + begin * full_row_bytes_ : nullptr;
-    for (std::size_t i = 0; i < n_open_ && begin < end; ++i) {
-      const std::size_t size = lists[i].size();
-      if (begin < size) compute_rows(*open_[i], lists[i].subspan(begin, std::min(end, size) - begin), copies);
-      if (begin < size && are_copied) copies += (std::min(end, size) - begin) * full_row_bytes_;
-      begin -= std::min(begin, size);
-      end -= std::min(end, size);
-    }
-  });
+  const std::size_t at_a_time = are_copied ? kCopiedAtATime : n_rows;
+  for (std::size_t first = 0; first < n_rows; first += at_a_time) {
+    const std::size_t n = std::min(at_a_time, n_rows - first);
+    pool_.parallel_for(n, kComputedRows, [&](std::size_t begin, std::size_t end) {
+      std::byte* copies = are_copied ? copies_.data() + begin * full_row_bytes_ : nullptr;
+      compute_part(lists, first + begin, first + end, copies);
+    });
+  }
   if (head_rows_ == nullptr) return;
   are_copied ? head_rows_->copied() : head_rows_->touched();
+}
+
+// Rows [begin, end) of the lists one behind the other.
+void HeadSearch::compute_part(const RowLists& lists, std::size_t begin, std::size_t end,
+                              std::byte* copies) const {
+  for (std::size_t i = 0; i < n_open_ && begin < end; ++i) {
+    const std::size_t size = lists[i].size();
+    if (begin < size) compute_rows(*open_[i], lists[i].subspan(begin, std::min(end, size) - begin), copies);
+    if (begin < size && copies != nullptr) copies += (std::min(end, size) - begin) * full_row_bytes_;
+    begin -= std::min(begin, size);
+    end -= std::min(end, size);
+  }
 }
 
 // Rows in ascending order; neighbours go to the kernel together.
@@ -330,11 +351,11 @@ void HeadSearch::list_others(std::span<std::size_t> n_left) {
         n_low[i].fetch_add(n, std::memory_order_relaxed);
         n = add_low_digits(search, list, n);
       }
-      for (std::size_t bit = n_bits_; bit < kBits; ++bit) {
+      for (std::size_t bit = n_bits_; bit < n_planes_; ++bit) {
         n_read[i][bit].fetch_add(n, std::memory_order_relaxed);
         n = refine(search, bit, list, n);
       }
-      n_read[i][kBits].fetch_add(n, std::memory_order_relaxed);
+      n_read[i][n_planes_].fetch_add(n, std::memory_order_relaxed);
       search.n_listed[begin] = static_cast<std::uint32_t>(n);
     }
   });
@@ -349,11 +370,13 @@ void HeadSearch::list_others(std::span<std::size_t> n_left) {
     } else {
       pace_.note_left_by_upper(static_cast<double>(n_read[i][0]) / static_cast<double>(head_.rows));
     }
-    for (std::size_t bit = 0; bit < kBits; ++bit) {
+    for (std::size_t bit = 0; bit < n_planes_; ++bit) {
       counts_.bits[bit] += n_read[i][bit];
       counts_.bytes += n_read[i][bit] * planes.bits[bit].row_bytes;
     }
-    n_left[i] = n_read[i][kBits];
+    n_left[i] = n_read[i][n_planes_];
+    if (n_planes_ < kBits)
+      pace_.note_left_by_five(static_cast<double>(n_left[i]) / static_cast<double>(head_.rows));
   }
 }
 

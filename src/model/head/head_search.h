@@ -87,6 +87,7 @@ class HeadSearch {
   using RowLists = std::array<std::span<const std::uint32_t>, kMostTogether>;
 
   bool is_worthwhile(const CandidateQuery& query);
+  void look_for_planes();
   void open(std::span<const HeadQuery> queries);
   std::span<Search* const> open_searches() const { return {open_.data(), n_open_}; }
   void estimate_all();
@@ -98,6 +99,7 @@ class HeadSearch {
                        std::span<const kernels::DigitProduct> products) const;
   void take_best_estimates(Search& search) const;
   void compute(const RowLists& lists);
+  void compute_part(const RowLists& lists, std::size_t begin, std::size_t end, std::byte* copies) const;
   void compute_rows(const Search& search, std::span<const std::uint32_t> rows, std::byte* copies) const;
   static void find_least(Search& search);
   void list_others(std::span<std::size_t> n_left);
@@ -119,7 +121,8 @@ class HeadSearch {
   HeadSearchCounts counts_;
   std::size_t n_blocks_ = 0;        // of kRows rows
   std::size_t full_row_bytes_ = 0;  // of a row of the head
-  std::size_t n_bits_ = 0;          // planes of every row that open searches begin with, beside the upper one
+  std::size_t n_planes_ = 0;        // of single bits, that the screen has
+  std::size_t n_bits_ = 0;          // of them those of every row that open searches begin with
   Buffer<std::byte> copies_;        // of the rows that are computed in full, if they are copied
   Buffer<std::int8_t> digits_;      // [kMostTogether, 2, screen's padded cols] high, low
   std::array<Search, kMostTogether> searches_;

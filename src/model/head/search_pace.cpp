@@ -16,6 +16,10 @@ constexpr double kManyOfUpper = 0.35;
 constexpr std::size_t kSeveral = 3;
 constexpr double kManyOfUpperForSeveral = 1.2;
 constexpr double kWeightOfLast = 0.25;  // in the average
+// What is left by five bits is computed in full, 5 KB of 2,560 weights in F16: at more than this part of the
+// rows that is a hundredth of what a token reads. So many searches more have to say so than not.
+constexpr double kManyOfFive = 0.001;
+constexpr std::uint32_t kSayManyOfFive = 8;
 constexpr std::uint32_t kUntilNextTry = 32;
 
 }  // namespace
@@ -39,6 +43,16 @@ std::size_t SearchPace::n_bits(std::size_t n) const {
 void SearchPace::note_left_by_upper(double part) {
   left_by_upper_ += kWeightOfLast * (part - left_by_upper_);
 }
+
+void SearchPace::note_left_by_five(double part) {
+  if (part > kManyOfFive) {
+    ++n_left_many_;
+  } else if (n_left_many_ > 0) {
+    --n_left_many_;
+  }
+}
+
+bool SearchPace::wants_all_bits() const { return n_left_many_ >= kSayManyOfFive; }
 
 void SearchPace::note_too_many(std::size_t n_best) {
   n_left_out_ = kUntilNextTry;

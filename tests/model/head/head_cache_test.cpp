@@ -39,6 +39,8 @@ void write(const std::string& path, std::span<const std::byte> bytes) {
 void write(const std::string& path, const std::string& text) { write(path, std::as_bytes(std::span(text))); }
 
 std::string bytes_of_head(const Model& model) {
+  ThreadPool pool(1);
+  if (model.impl().head_screen) model.impl().head_screen->complete(pool);
   const auto bytes = model.impl().head_copy();
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }

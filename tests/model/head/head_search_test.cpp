@@ -27,18 +27,21 @@ using searched::several_inputs;
 // One search on every backend, compared with sorting: ids and bits of the logits.
 HeadSearchCounts expect_exact(const quant::Matrix& w, const CandidateQuery& query, const float* x) {
   ThreadPool pool(2);
-  const HeadScreen screen(w, pool);
+  const HeadScreen first_bits(w, pool, nullptr, HeadScreen::Depth::five_bits);
+  const HeadScreen all_bits(w, pool);
   const std::vector<Candidate> expected = by_sorting(w, query, x);
   HeadSearchCounts counts;
   for (const kernels::Kernels* k : kernels::available()) {
-    HeadSearch search(w, &screen, *k, pool);
-    std::vector<float> logits(w.rows, kNanInput);
-    const auto found = find(search, w, query, x, logits);
-    counts = search.take_counts();
-    EXPECT_EQ(found.size(), expected.size()) << k->name;
-    for (std::size_t i = 0; i < std::min(found.size(), expected.size()); ++i) {
-      EXPECT_EQ(to_int(found[i].id), to_int(expected[i].id)) << k->name << " " << i;
-      EXPECT_EQ(found[i].logit, expected[i].logit) << k->name << " " << i;
+    for (const HeadScreen* screen : {&first_bits, &all_bits}) {
+      HeadSearch search(w, screen, *k, pool);
+      std::vector<float> logits(w.rows, kNanInput);
+      const auto found = find(search, w, query, x, logits);
+      counts = search.take_counts();
+      EXPECT_EQ(found.size(), expected.size()) << k->name;
+      for (std::size_t i = 0; i < std::min(found.size(), expected.size()); ++i) {
+        EXPECT_EQ(to_int(found[i].id), to_int(expected[i].id)) << k->name << " " << i;
+        EXPECT_EQ(found[i].logit, expected[i].logit) << k->name << " " << i;
+      }
     }
   }
   return counts;
