@@ -89,12 +89,26 @@ bool is_of_others(std::string_view word) {
          is_other_programs_option(word);
 }
 
+// --json=false: what stands behind a flag would count for nothing.
+void refuse_value_of_flag(const Command& command, std::string_view word) {
+  const std::size_t equals = word.find('=');
+  if (!word.starts_with("--") || equals == std::string_view::npos) return;
+  const std::string_view name = word.substr(0, equals);
+  const auto is_meant = [&](const Option& option) {
+    return option.is_flag() && std::ranges::count(option.names(), name) != 0;
+  };
+  if (std::ranges::none_of(command.options(), is_meant)) return;
+  throw UsageError(std::string(name) + " takes no value, and is off where it is not given: leave '" +
+                   std::string(word.substr(equals)) + "' out, or all of it");
+}
+
 // Letters glued together that would be taken for something else than was meant.
 void refuse_glued(const Command& program, const Command& command, std::span<const char* const> words,
                   const std::string& name) {
   bool is_value = false;  // of the option before
   for (const std::string_view word : words) {
     if (word == "--" && !is_value) return;
+    if (!is_value) refuse_value_of_flag(command, word);
     if (!is_value && (hides_help(command, word) || is_of_others(word))) {
       refuse_unknown("argument", word, advice_for_option(word, program, command), name);
     }
