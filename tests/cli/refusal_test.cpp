@@ -131,11 +131,12 @@ TEST(CliUsage, TakesNoLettersBehindADashForHelp) {
 }
 
 TEST(CliUsage, RefusesAValueOfAFlagInsteadOfTakingItForNothing) {
-  expect_refused({{{"run", "-p", "a", "--json=false"}, "--json takes no value, and is off where it is not given"},
-                  {{"run", "-p", "a", "--greedy=0"}, "leave '=0' out, or all of it"},
-                  {{"run", "--help=no"}, "--help takes no value"},
-                  {{"inspect", "--tensors="}, "--tensors takes no value"},
-                  {{"--version=1"}, "--version takes no value"}});
+  expect_refused(
+      {{{"run", "-p", "a", "--json=false"}, "--json takes no value, and is off where it is not given"},
+       {{"run", "-p", "a", "--greedy=0"}, "leave '=0' out, or all of it"},
+       {{"run", "--help=no"}, "--help takes no value"},
+       {{"inspect", "--tensors="}, "--tensors takes no value"},
+       {{"--version=1"}, "--version takes no value"}});
   // What an option takes may look like one.
   EXPECT_EQ(run_bitnet(Args{"tokenize", "-p", "--json=false", "--count"}).exit_code, 0);
 }

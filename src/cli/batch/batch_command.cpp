@@ -175,7 +175,14 @@ ExitCode run(const BatchCommandOptions& o) {
   options.write = [&](std::string_view record) { file ? file->write(record) : write_stdout(record); };
 
   // Of a file it can be known before anything is touched that the records are its answers.
-  if (file && n_all) file->check(o.input, options.range, options.settings);
+  const bool goes_on = !file || !n_all || file->check(o.input, options.range, options.settings);
+  if (!goes_on && !o.unordered) {
+    log_warn(
+        "{} has records out of the input's order, as --unordered writes them: what it lacks comes at its "
+        "end; "
+        "--merge puts all in order",
+        printable(*o.output, kMaxPrintedPath));
+  }
   if (file) warn_of_builds(*o.output, *file);
   if (file) file->start();
   service::BatchCounts counts;

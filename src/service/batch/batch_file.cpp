@@ -64,6 +64,7 @@ void BatchFile::read_records() {
   while (records.next()) {
     const RecordName& name = records.name();
     builds_.insert(name.build());
+    is_in_order_ &= records_.empty() || name.line > records_.rbegin()->first;
     records_[name.line] = {.key = name.key, .is_error = name.is_error};
   }
   n_kept_ = records.end();
@@ -84,19 +85,24 @@ void BatchFile::start() {
   if (n_kept_ && ::ftruncate(file_.get(), static_cast<off_t>(*n_kept_)) != 0) fail("cannot be cut", errno);
 }
 
-void BatchFile::check(const std::string& input, const LineRange& range, std::string_view settings) const {
+bool BatchFile::check(const std::string& input, const LineRange& range, std::string_view settings) const {
   LineReader lines(input);
   std::set<std::size_t> found;
+  bool is_gap_free = true;
   Line line;
   while (found.size() < records_.size() &&
          lines.next(line, range, /*wait=*/true, [] { return true; }) == LineReader::State::line) {
-    if (earlier(line.number, batch_key(settings, line.text)) != Earlier::nothing) found.insert(line.number);
+    if (earlier(line.number, batch_key(settings, line.text)) != Earlier::nothing) {
+      found.insert(line.number);
+    } else {
+      is_gap_free = false;  // there are records of later lines
+    }
   }
   LineList others;
   for (const auto& [number, record] : records_) {
     if (!found.contains(number)) others.add(number);
   }
-  if (others.is_empty()) return;
+  if (others.is_empty()) return is_in_order_ && is_gap_free;
   throw ModelError(printable(path_, kMaxPrintedPath),
                    "has records of lines " + others.text() + ", which are not asked for",
                    "give the input and the part of it of the earlier run, or another -o");

@@ -29,7 +29,8 @@ class BatchFile {
   // or by another model.
   Earlier earlier(std::size_t line, std::string_view key) const;
   // Whether all records are of lines of this input that are asked for. Throws ModelError where one isn't.
-  void check(const std::string& input, const LineRange& range, std::string_view settings) const;
+  // Whether records that are written now, in the input's order, go on in that of those that are there.
+  bool check(const std::string& input, const LineRange& range, std::string_view settings) const;
   const std::set<std::string>& builds() const { return builds_; }  // that wrote the records that were read
   // Once, before the first write(): makes the file, or cuts off what isn't kept. Throws RuntimeError.
   void start();
@@ -54,6 +55,7 @@ class BatchFile {
   std::optional<std::size_t> n_kept_;  // bytes, of a file with more in it
   std::set<std::string> builds_;
   std::map<std::size_t, Record> records_;  // by line
+  bool is_in_order_ = true;                // as they were read
 };
 
 }  // namespace bitnet::service
