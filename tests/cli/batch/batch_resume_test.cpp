@@ -62,14 +62,14 @@ TEST_F(CliBatch, CutsOffARecordThatWasNotWrittenWhole) {
 }
 
 TEST_F(CliBatch, SaysWhereItGoesOnOutOfTheInputsOrder) {
-  const std::string input = requests(4);
+  const std::string input = requests(5);
   const std::string whole = run_bitnet(batch({input})).out;
   const std::vector<std::string> records = lines_of(whole);
   const auto go_on = [&](const std::vector<std::size_t>& kept, const Args& more) {
     std::string earlier;
     for (const std::size_t i : kept) earlier += records[i] + "\n";
     const std::string output = write("out.jsonl", earlier);
-    return run_bitnet(with(batch({input, "-o", output, "--resume"}), more)).err;
+    return run_bitnet(with({"batch", input, "-o", output, "--resume"}, more)).err;
   };
   for (const std::vector<std::size_t>& kept : {std::vector<std::size_t>{1}, {0, 2}, {1, 0}, {3, 2, 1, 0}}) {
     EXPECT_PRED2(has, go_on(kept, {}), "out of the input's order");
