@@ -16,10 +16,10 @@ struct Rounding {
   std::size_t block = 0;   // columns under one scale, for them; whole rows: at least the widest
 };
 
-// The input of a matrix product: as floats, and as int8 for weights of two bits or less.
 // What products read of their input. Floats that none reads need no place of their own.
 enum class InputForm { floats, int8, both };
 
+// The input of a matrix product: as floats, and as int8 for weights of two bits or less.
 struct ProductInput {
   ProductInput() = default;
   ProductInput(std::size_t n_tokens, std::size_t width, const Rounding& rounding);

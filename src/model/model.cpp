@@ -167,7 +167,7 @@ void Model::Impl::make_head(const LoadOptions& options) {
   const bool is_made = !copy;
   info.head.kind = options.head;
   use_head(stored, std::move(copy), pool, cache.has_value());
-  info.head.extra_bytes = int8_head ? int8_head->bytes().size() : head_screen->made_bytes();
+  info.head.extra_bytes = head_copy_bytes();
   info.head.seconds = seconds_since(start);
   if (!cache) return;
   info.head.cache.file = cache->path();

@@ -32,6 +32,10 @@ struct Model::Impl {
   std::span<const std::byte> head_copy() const {
     return int8_head ? int8_head->bytes() : head_screen->bytes();
   }
+  // Of the head's copy there is by now so much.
+  std::uint64_t head_copy_bytes() const {
+    return int8_head ? int8_head->bytes().size() : head_screen ? head_screen->made_bytes() : 0;
+  }
   const RareRows* rows_of_embedding() const { return embedding_rows ? &*embedding_rows : nullptr; }
   const RareRows* rows_of_head() const {
     if (weights.output.data == weights.token_embd.data) return rows_of_embedding();

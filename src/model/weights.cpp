@@ -85,8 +85,8 @@ class DataReader {
     const bool is_rare =
         std::ranges::find(rare_, t.extent.data(), &std::span<const std::byte>::data) != rare_.end();
     constexpr std::size_t kNone = static_cast<std::size_t>(-1);
-    constexpr std::size_t kStretch = std::size_t{1}
-                                     << 20;  // values; of rare matrices no more stays at a time
+    // Values: of rare matrices a thread keeps no more at a time.
+    constexpr std::size_t kStretch = std::size_t{1} << 20;
     const std::size_t n_rows = std::max<std::size_t>(1, kStretch / w.cols);
     std::atomic<std::size_t> first{kNone};
     pool_.parallel_for(w.rows, n_rows, [&](std::size_t begin, std::size_t end) {

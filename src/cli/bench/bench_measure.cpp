@@ -224,6 +224,7 @@ class Measurement {
     row.work = work_per_token(model, options_.kv_type);
     row.activations = result.activations;
     row.head = model.info().head;
+    row.head.extra_bytes = model.impl().head_copy_bytes();
     row.load_seconds = loaded.load_seconds;
     if (options_.heads[row.head_choice].kind == HeadKind::exact) {
       row.load_seconds -= row.head.seconds;  // of the screen, which this one makes no use of

@@ -23,6 +23,7 @@
 #include "engine/kv_type.h"
 #include "model/hidden_act.h"
 #include "model/i2s/layout_judge.h"
+#include "model/model_impl.h"
 
 namespace bitnet::cli {
 namespace {
@@ -192,6 +193,13 @@ std::string sparse_text(const SparseWork& work) {
       "{:.1f} % of ffn_down's",
       gates, percent(work.zero_inputs, work.inputs), percent(work.sparse_up_products, work.up_products),
       percent(work.sparse_down_products, work.down_products));
+}
+
+void log_head_growth(const Model& model) {
+  const std::uint64_t now = model.impl().head_copy_bytes();
+  if (now == model.info().head.extra_bytes) return;
+  log_debug("head {}: {:.1f} MiB of its copy by now: searches left many rows to the bits that were made first",
+            name_of(model.info().head.kind), to_mib(now));
 }
 
 void log_profile(Session& session, std::string_view what) {

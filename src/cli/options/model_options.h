@@ -62,6 +62,10 @@ std::string_view recorded_name_of(HeadKind kind);
 // What the session took the time of, a line for each kind of work, on stderr, --quiet or not; nothing without
 // --profile. Then what passes of few tokens left out, which is also said when verbose.
 void log_profile(Session& session, std::string_view what);
+
+// A detail, where the copy of the head has grown since it was made.
+void log_head_growth(const Model& model);
+
 // "64.0 % of gates ...", of work that was done.
 std::string sparse_text(const SparseWork& work);
 

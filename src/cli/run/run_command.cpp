@@ -42,7 +42,7 @@ std::optional<std::string> read_prompt(const RunOptions& o) {
   throw UsageError("no prompt: pass -p TEXT, -f FILE, or -f - to read it from stdin");
 }
 
-void report(const GenerateResult& r) {
+void report(const GenerateResult& r, const Model& model) {
   const auto speed = [](std::size_t n, double seconds) {
     const bool known = n > 0 && seconds > 0;
     return known ? fmt::format(" ({:.1f}/s)", static_cast<double>(n) / seconds) : "";
@@ -53,6 +53,7 @@ void report(const GenerateResult& r) {
            speed(r.n_prompt - r.n_cached, r.prefill_seconds), tokens(r.tokens.size()),
            speed(r.n_decode_steps, r.decode_seconds), name_of(r.reason));
   log_drafts(r);
+  log_head_growth(model);
   log_debug("peak memory {:.1f} MiB", to_mib(memory_use().peak_bytes));
 }
 
@@ -127,7 +128,7 @@ ExitCode run(const RunOptions& o) {
         return output->add_text(text);
       });
   output->finish(result);
-  report(result);
+  report(result, model);
   log_prompt_cache(prompt_cache);
   log_profile(session, "profile");
   if (result.reason == StopReason::context_full) {

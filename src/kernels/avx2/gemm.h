@@ -99,7 +99,8 @@ void multiply_rows(const quant::Matrix& w, std::size_t row, std::size_t n_rows, 
     fill(panel, w, row, n_rows, col, n_cols);
     const bool is_last = col + block >= w.cols;
     const std::size_t next_row = is_last ? row + n_rows : row;
-    ask_for(w, next_row, std::min(n_rows, w.rows - next_row), is_last ? 0 : col + block, n_cols);
+    const std::size_t next_col = is_last ? 0 : col + block;
+    ask_for(w, next_row, std::min(n_rows, w.rows - next_row), next_col, std::min(block, w.cols - next_col));
     const std::int8_t* q = x.q + first_token * x.stride + col;
     std::size_t t = 0;
     for (; t + Dot::kTileTokens <= n_tokens; t += Dot::kTileTokens) {

@@ -27,7 +27,8 @@ static inline std::uint64_t load_8_bytes(const std::uint8_t* p) {
 // One block of codes, number `block` of the row, to the planes.
 static inline void pack_screen_block(const std::uint8_t* codes, std::size_t row, std::size_t block,
                                      const Planes& planes) {
-  for (std::size_t half = 0; half < 2 && planes.upper.codes != nullptr; ++half) {
+  for (std::size_t half = 0; half < 2; ++half) {
+    if (planes.upper.codes == nullptr) break;
     std::uint8_t* upper = planes.upper.codes + row * planes.upper.row_bytes + block * kUpperBytes + 64 * half;
     const std::uint8_t* of_half = codes + 128 * half;
     for (std::size_t j = 0; j < 64; ++j)

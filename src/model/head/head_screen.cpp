@@ -145,10 +145,12 @@ HeadScreen::HeadScreen(const quant::Matrix& w, MappedFile screen, std::size_t of
   place(w, const_cast<std::byte*>(file_->bytes().data()) + offset);
   find_largest();
   if (depth == Depth::all_bits) return;
-  for (std::size_t k = kFirstBits; k < kernels::kBitPlanes; ++k) {
-    const kernels::Plane& plane = planes.bits[k];
-    file_->give_back(std::as_bytes(std::span(plane.codes, w.rows * plane.row_bytes)));
-  }
+  for (std::size_t k = kFirstBits; k < kernels::kBitPlanes; ++k) file_->give_back(bytes_of(k));
+}
+
+std::span<const std::byte> HeadScreen::bytes_of(std::size_t bit) const {
+  const kernels::Plane& plane = planes.bits[bit];
+  return std::as_bytes(std::span(plane.codes, w_.rows * plane.row_bytes));
 }
 
 std::size_t HeadScreen::made_bytes() const {
@@ -165,7 +167,11 @@ std::size_t HeadScreen::n_bit_planes() const {
 void HeadScreen::complete(ThreadPool& pool) const {
   const std::unique_lock only_one(completion_->making, std::try_to_lock);
   if (!only_one || completion_->is_done.load(std::memory_order_relaxed)) return;
-  if (!file_) make(last_planes(), pool, [](std::size_t, const kernels::RowBounds&) {});
+  if (!file_) {
+    make(last_planes(), pool, [](std::size_t, const kernels::RowBounds&) {});
+  } else {
+    for (std::size_t k = kFirstBits; k < kernels::kBitPlanes; ++k) file_->populate(bytes_of(k));
+  }
   completion_->is_done.store(true, std::memory_order_release);
 }
 

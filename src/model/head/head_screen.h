@@ -76,6 +76,7 @@ struct HeadScreen {
   // Without those that are there from the beginning, or without the others.
   kernels::Planes last_planes() const;
   kernels::Planes first_planes() const;
+  std::span<const std::byte> bytes_of(std::size_t bit) const;
 
   quant::Matrix w_;
   const gguf::File* source_ = nullptr;

@@ -106,7 +106,7 @@ HeadSearch::Found HeadSearch::find(const CandidateQuery& query, const float* x, 
 void HeadSearch::find(std::span<const HeadQuery> queries, std::span<Found> found) {
   assert(queries.size() <= kMostTogether && found.size() == queries.size());
   std::ranges::fill(found, std::nullopt);
-  look_for_planes();
+  if (screen_ != nullptr) n_planes_ = screen_->n_bit_planes();
   open(queries);
   if (n_open_ == 0) return;
   estimate_all();
@@ -119,6 +119,7 @@ void HeadSearch::find(std::span<const HeadQuery> queries, std::span<Found> found
   for (Search* search : open_searches()) find_least(*search);
   std::array<std::size_t, kMostTogether> n_left{};
   list_others(n_left);
+  if (n_planes_ < kernels::kBitPlanes) complete_screen(n_left);
   for (std::size_t i = 0; i < n_open_; ++i) {
     if (n_left[i] > head_.rows / kTooMany) {
       pace_.note_too_many(open_[i]->asked->query.n_best);
@@ -154,13 +155,6 @@ std::span<const Candidate> HeadSearch::choose_from_all(const CandidateQuery& que
   }
   std::iota(of_all_.best.span().begin(), of_all_.best.span().end(), 0U);
   return choose_candidates(query, of_all_.best.span(), logits, of_all_.found.span());
-}
-
-// More than there were, if another session had them made or if they are wanted here.
-void HeadSearch::look_for_planes() {
-  if (n_planes_ == kernels::kBitPlanes || screen_ == nullptr) return;
-  if (pace_.wants_all_bits()) screen_->complete(pool_);
-  n_planes_ = screen_->n_bit_planes();
 }
 
 bool HeadSearch::is_worthwhile(const CandidateQuery& query) {
@@ -375,8 +369,31 @@ void HeadSearch::list_others(std::span<std::size_t> n_left) {
       counts_.bytes += n_read[i][bit] * planes.bits[bit].row_bytes;
     }
     n_left[i] = n_read[i][n_planes_];
-    if (n_planes_ < kBits)
-      pace_.note_left_by_five(static_cast<double>(n_left[i]) / static_cast<double>(head_.rows));
+  }
+}
+
+// Has the bits that are missing made where five of them leave many rows, and goes on with the lists by these.
+void HeadSearch::complete_screen(std::span<std::size_t> n_left) {
+  const std::size_t total = std::accumulate(n_left.begin(), n_left.end(), std::size_t{0});
+  pace_.note_left_by_five(static_cast<double>(total) / static_cast<double>(head_.rows * n_open_));
+  if (total <= kMostCopied && !pace_.wants_all_bits()) return;
+  screen_->complete(pool_);
+  const std::size_t first = std::exchange(n_planes_, screen_->n_bit_planes());
+  for (std::size_t i = 0; i < n_open_; ++i) {
+    Search& search = *open_[i];
+    for (std::size_t bit = first; bit < n_planes_; ++bit) {
+      counts_.bits[bit] += n_left[i];
+      counts_.bytes += n_left[i] * screen_->planes.bits[bit].row_bytes;
+      std::atomic<std::size_t> n{0};
+      pool_.parallel_for(n_blocks_, kBlocksAtATime, [&](std::size_t begin, std::size_t end) {
+        for (; begin < end; ++begin) {
+          std::uint32_t& listed = search.n_listed[begin];
+          listed = static_cast<std::uint32_t>(refine(search, bit, &search.listed[begin * kRows], listed));
+          n.fetch_add(listed, std::memory_order_relaxed);
+        }
+      });
+      n_left[i] = n;
+    }
   }
 }
 

@@ -87,7 +87,6 @@ class HeadSearch {
   using RowLists = std::array<std::span<const std::uint32_t>, kMostTogether>;
 
   bool is_worthwhile(const CandidateQuery& query);
-  void look_for_planes();
   void open(std::span<const HeadQuery> queries);
   std::span<Search* const> open_searches() const { return {open_.data(), n_open_}; }
   void estimate_all();
@@ -103,6 +102,7 @@ class HeadSearch {
   void compute_rows(const Search& search, std::span<const std::uint32_t> rows, std::byte* copies) const;
   static void find_least(Search& search);
   void list_others(std::span<std::size_t> n_left);
+  void complete_screen(std::span<std::size_t> n_left);
   double part_left_by_upper(const Search& search) const;
   std::size_t add_reaching(const Search& search, std::size_t block, std::uint32_t* list, std::size_t n) const;
   std::size_t add_low_digits(const Search& search, std::uint32_t* list, std::size_t n) const;

@@ -16,10 +16,11 @@ constexpr double kManyOfUpper = 0.35;
 constexpr std::size_t kSeveral = 3;
 constexpr double kManyOfUpperForSeveral = 1.2;
 constexpr double kWeightOfLast = 0.25;  // in the average
-// What is left by five bits is computed in full, 5 KB of 2,560 weights in F16: at more than this part of the
-// rows that is a hundredth of what a token reads. So many searches more have to say so than not.
+// What five bits leave is computed in full, 5 KB for 2,560 weights in F16: at this part of the rows that is a
+// thousandth of what a token reads, and at the next more than making the other bits is worth. So many times
+// more than not; the first token of a text is often unlike the others.
 constexpr double kManyOfFive = 0.001;
-constexpr std::uint32_t kSayManyOfFive = 8;
+constexpr std::uint32_t kSayManyOfFive = 3;
 constexpr std::uint32_t kUntilNextTry = 32;
 
 }  // namespace
