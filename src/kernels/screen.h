@@ -22,7 +22,7 @@ inline constexpr std::size_t kBitBytes = 32;
 inline constexpr std::size_t kBitPlanes = 3;
 
 struct Plane {
-  std::uint8_t* codes;    // [n_rows, row_bytes]; the upper plane's on a cache line; nullptr: it is not written
+  std::uint8_t* codes;  // [n_rows, row_bytes]; the upper plane's on a cache line; nullptr: it is not written
   std::size_t row_bytes;  // whole blocks
 };
 

@@ -198,8 +198,9 @@ std::string sparse_text(const SparseWork& work) {
 void log_head_growth(const Model& model) {
   const std::uint64_t now = model.impl().head_copy_bytes();
   if (now == model.info().head.extra_bytes) return;
-  log_debug("head {}: {:.1f} MiB of its copy by now: searches left many rows to the bits that were made first",
-            name_of(model.info().head.kind), to_mib(now));
+  log_debug(
+      "head {}: {:.1f} MiB of its copy by now: searches left many rows to the bits that were made first",
+      name_of(model.info().head.kind), to_mib(now));
 }
 
 void log_profile(Session& session, std::string_view what) {
