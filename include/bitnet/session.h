@@ -49,11 +49,11 @@ struct WorkTime {
   double seconds = 0;
 };
 
-// Owns the KV cache and every buffer of the forward pass, all made here; running tokens allocates nothing. Of a
-// model that was loaded with HeadKind::screened candidates() may once have more of the head's copy made, for all
-// sessions: some tenths of a second, and memory that was set aside at loading.
-// For one model, one list of token ids, one kv_type and one kind of activations the logits are the same bits,
-// whatever the other options, the chunks in which the tokens come, and the machine.
+// Owns the KV cache and every buffer of the forward pass, all made here; running tokens allocates nothing. Of
+// a model that was loaded with HeadKind::screened candidates() may once have more of the head's copy made,
+// for all sessions: some tenths of a second, and memory that was set aside at loading. For one model, one
+// list of token ids, one kv_type and one kind of activations the logits are the same bits, whatever the other
+// options, the chunks in which the tokens come, and the machine.
 //
 // A session is for one thread at a time: no two of its functions may run at once, const ones included. Each
 // has a pool of n_threads of its own (the calling thread is one of them), waiting while nobody calls; so
