@@ -178,9 +178,8 @@ ExitCode run(const BatchCommandOptions& o) {
   const bool goes_on = !file || !n_all || file->check(o.input, options.range, options.settings);
   if (!goes_on && !o.unordered) {
     log_warn(
-        "{} has records out of the input's order, as --unordered writes them: what it lacks comes at its "
-        "end; "
-        "--merge puts all in order",
+        "{} has records out of the input's order, as --unordered writes them: "
+        "what it lacks comes at its end; --merge puts all in order",
         printable(*o.output, kMaxPrintedPath));
   }
   if (file) warn_of_builds(*o.output, *file);
