@@ -10,15 +10,15 @@ namespace {
 // With more than this part of the rows left by the upper plane, five bits of all rows are read faster than
 // the fifth of those; where the last searches had that on average, the next begin with five.
 constexpr double kManyOfUpper = 0.35;
-// From so many searches together on they begin with all bits instead. These are read once, and multiplied as
-// fast as everything, where single bits of listed rows are each search's own: that pays from less on, the
-// more searches there are.
+// From so many searches together on they begin with all bits instead, if all are there. These are read once,
+// and multiplied as fast as everything, where single bits of listed rows are each search's own: that pays
+// from less on, the more searches there are.
 constexpr std::size_t kSeveral = 3;
 constexpr double kManyOfUpperForSeveral = 1.2;
 constexpr double kWeightOfLast = 0.25;  // in the average
-// What five bits leave is computed in full, 5 KB for 2,560 weights in F16: at this part of the rows that is a
-// thousandth of what a token reads, and at the next more than making the other bits is worth. So many times
-// more than not; the first token of a text is often unlike the others.
+// What five bits leave is computed in full, 5 KB for 2,560 weights in F16: for this part of the rows that is
+// a thousandth of what a token reads. So many times more than not have to leave more; the first token of a
+// text is often unlike the others.
 constexpr double kManyOfFive = 0.001;
 constexpr std::uint32_t kSayManyOfFive = 3;
 constexpr std::uint32_t kUntilNextTry = 32;

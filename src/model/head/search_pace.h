@@ -14,7 +14,8 @@ class SearchPace {
 
   // Whether a search for n_best rows is left out, to be asked once for each.
   bool leaves_out(std::size_t n_best);
-  // Planes of single bits that n searches together read of every row, beside the upper plane.
+  // Planes of single bits that n searches together do best to read of every row, beside the upper plane,
+  // where all are there.
   std::size_t n_bits(std::size_t n) const;
   // Whether five bits leave so many rows, time after time, that the two last ones ought to be there.
   bool wants_all_bits() const;
