@@ -8,11 +8,10 @@
 #include <string>
 #include <string_view>
 #include <thread>
-#include <utility>
 #include <vector>
 
-#include "bitnet/session.h"
 #include "model/head/searched_head.h"
+#include "model/model_impl.h"
 #include "support/small_model.h"
 #include "support/temp_directory.h"
 
@@ -131,24 +130,34 @@ TEST(HeadScreen, IsNotCompletedByTheFirstTokensOfManyTextsAtOnce) {
   }
 }
 
-// More rows in full than are copied at a time, of a head in a file.
+// More rows in full than are copied at a time, of a head in a file, for two inputs.
 TEST(HeadScreen, ComputesTheSameLogitsFromCopiesOfHoweverManyRows) {
   const test::TempDirectory directory;
   const std::string path = directory.file("small.gguf");
-  const auto bytes = test::SmallModel("llama", {.layers = 1, .vocab = 9000}).to_gguf().build();
+  const auto bytes = test::SmallModel("llama", {.layers = 1, .vocab = 20000}).to_gguf().build();
   std::ofstream(path, std::ios::binary)
       .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-  const auto candidates_of = [&](HeadKind kind) {
-    const Model model = Model::load(path, {.head = kind});
-    Session session(model, {.n_threads = 2});
-    session.advance(std::vector<TokenId>{TokenId{0}, TokenId{7}, TokenId{300}});
-    std::vector<std::pair<int, float>> found;
-    for (const Candidate& c : session.candidates({.n_best = 1000})) found.emplace_back(to_int(c.id), c.logit);
-    return found;
-  };
-  const auto exact = candidates_of(HeadKind::exact);
-  EXPECT_EQ(exact.size(), 1000U);
-  EXPECT_EQ(candidates_of(HeadKind::screened), exact);
+  const Model model = Model::load(path, {.head = HeadKind::screened});
+  const quant::Matrix& w = model.impl().weights.output;
+  ASSERT_NE(model.impl().rows_of_head(), nullptr);
+  ThreadPool pool(2);
+  HeadSearch search(w, &*model.impl().head_screen, kernels::find("auto"), pool, model.impl().rows_of_head());
+  const auto inputs = inputs_unlike_rows(2, w.cols);
+  std::vector<std::vector<float>> logits(2, std::vector<float>(w.rows));
+  std::vector<HeadQuery> asked;
+  for (std::size_t i = 0; i < 2; ++i) asked.push_back({{.n_best = 600}, inputs[i].data(), logits[i]});
+  std::vector<HeadSearch::Found> found(2);
+  search.find(asked, found);
+  for (std::size_t i = 0; i < 2; ++i) {
+    ASSERT_TRUE(found[i]);
+    const auto expected = by_sorting(w, {.n_best = 600}, inputs[i].data());
+    ASSERT_EQ(found[i]->size(), expected.size());
+    for (std::size_t c = 0; c < expected.size(); ++c) {
+      EXPECT_EQ(to_int((*found[i])[c].id), to_int(expected[c].id));
+      EXPECT_EQ((*found[i])[c].logit, expected[c].logit);
+    }
+  }
+  EXPECT_GT(search.take_counts().full, 3 * 512U);
 }
 
 TEST(HeadScreen, IsCompletedByOneSessionWhileOthersSearchInIt) {
