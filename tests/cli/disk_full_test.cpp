@@ -23,8 +23,6 @@ namespace bitnet::test {
 namespace {
 
 namespace fs = std::filesystem;
-using Args = std::vector<std::string>;
-
 class FullDisk : public ::testing::Test {
  protected:
   // Its streams are pipes: those may become as long as they like.
@@ -74,7 +72,7 @@ TEST_F(FullDisk, LeavesTheOldFileAndIsToldWithItsName) {
     const std::string path = old(name);
     const ChildResult result = run(with(args, {path}));
     EXPECT_EQ(result.exit_code, 1) << name << result.err;
-    EXPECT_PRED2(has, result.err, "error: " + path + kReason) << name;
+    EXPECT_TRUE(has(result.err, "error: " + path + kReason)) << name;
     EXPECT_EQ(content_of(path), "old") << name;
     fs::remove(path);
     EXPECT_TRUE(directory_.is_empty()) << name;
@@ -87,7 +85,7 @@ TEST_F(FullDisk, LeavesTheOldTalkWhereAnotherIsSaved) {
   const std::string before = content_of(path);
   const ChildResult result = run({"chat", "--greedy"}, "What is 3+4?\nWhy?\nAnd then?\n/save " + path + "\n");
   EXPECT_EQ(result.exit_code, 1);
-  EXPECT_PRED2(has, result.err, "error: " + path + kReason);
+  EXPECT_TRUE(has(result.err, "error: " + path + kReason));
   EXPECT_EQ(content_of(path), before);
   EXPECT_EQ(directory_.n_files(), 1);
 }
@@ -103,8 +101,8 @@ TEST_F(FullDisk, KeepsNoCacheAndTheTextComesAllTheSame) {
     const ChildResult result = run(with(plain, more));
     EXPECT_EQ(result.exit_code, 0) << result.err;
     EXPECT_EQ(result.out, text);
-    EXPECT_PRED2(has, result.err, "warning: ") << more[0];
-    EXPECT_PRED2(has, result.err, kReason) << more[0];
+    EXPECT_TRUE(has(result.err, "warning: ")) << more[0];
+    EXPECT_TRUE(has(result.err, kReason)) << more[0];
     EXPECT_EQ(directory_.n_files(), 1) << more[0];
   }
 }
@@ -116,7 +114,7 @@ TEST_F(FullDisk, IsToldOfStdoutToo) {
         ::open(directory_.file("out").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
     const ChildResult result = run(args, "", out.get());
     EXPECT_EQ(result.exit_code, 1) << args[0];
-    EXPECT_PRED2(has, result.err, "stdout: cannot write: File too large") << args[0];
+    EXPECT_TRUE(has(result.err, "stdout: cannot write: File too large")) << args[0];
   }
 }
 

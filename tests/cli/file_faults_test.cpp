@@ -71,9 +71,8 @@ TEST(PromptCacheInUse, CutShortEndsTheProgramWithItsName) {
   const std::string cache = directory.file("prompt.kv");
   // More than a block of positions, so that there is something to map.
   const std::string long_prompt = std::string(200, 'a') + "\n";
-  const std::vector<std::string> args{"run", "-q",           "-m",      kCanary, "--prompt-cache",
-                                      cache, "--ignore-eos", "--jsonl", "-n",    "200",
-                                      "-p",  long_prompt};
+  const Args args{"run",     "-q", "-m",  kCanary, "--prompt-cache", cache, "--ignore-eos",
+                  "--jsonl", "-n", "200", "-p",    long_prompt};
   ASSERT_EQ(run_bitnet(args).exit_code, 0);
   Pipe out;
   ASSERT_GT(::fcntl(out.writer(), F_SETPIPE_SZ, 4096), 0);
@@ -88,8 +87,8 @@ TEST(PromptCacheInUse, CutShortEndsTheProgramWithItsName) {
   out.read_all();
   const ChildResult result = child.wait();
   EXPECT_EQ(result.exit_code, 1);
-  EXPECT_PRED2(has, result.err,
-               "error: " + cache + ": became shorter or could not be read while it was in use");
+  EXPECT_TRUE(
+      has(result.err, "error: " + cache + ": became shorter or could not be read while it was in use"));
 }
 
 TEST_F(FileInUse, WrittenToMakesTheRunAFailure) {
@@ -100,7 +99,7 @@ TEST_F(FileInUse, WrittenToMakesTheRunAFailure) {
   const ChildResult result = end_with("What color is the sky?\n");
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_EQ(result.out, "The sky is blue.\n");
-  EXPECT_PRED2(has, result.err, "error: " + model_ + ": was written to while it was in use");
+  EXPECT_TRUE(has(result.err, "error: " + model_ + ": was written to while it was in use"));
 }
 
 TEST_F(FileInUse, ReplacedOrRemovedByItsNameGoesOnAsItWas) {

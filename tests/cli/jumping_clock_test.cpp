@@ -12,8 +12,6 @@
 namespace bitnet::test {
 namespace {
 
-using Args = std::vector<std::string>;
-
 class JumpingClock : public ::testing::Test {
  protected:
   void SetUp() override {

@@ -14,8 +14,6 @@
 namespace bitnet::test {
 namespace {
 
-using Args = std::vector<std::string>;
-
 class CliLimits : public ::testing::Test {
  protected:
   std::string write(const std::string& name, const std::string& text) const {
@@ -40,7 +38,7 @@ TEST_F(CliLimits, AnEmptyFileIsTakenOrRefusedInALine) {
   for (const Args& args : {Args{"run", "-m", empty, "-p", "a"}, Args{"inspect", empty},
                            Args{"verify", "-m", empty}, Args{"convert", empty, "-o", output},
                            Args{"compare", empty, empty}, Args{"perplexity", "-f", empty}}) {
-    EXPECT_PRED2(has, refusal(run_bitnet(args), 3), empty + ": the ") << args[0];
+    EXPECT_TRUE(has(refusal(run_bitnet(args), 3), empty + ": the ")) << args[0];
   }
   EXPECT_EQ(text_of({"chat", "-q"}), "");
 }
@@ -54,8 +52,8 @@ TEST_F(CliLimits, TenThousandThreadsAreRefused) {
         Args{"trace", "-p", "a"}, Args{"perplexity", "-f", text}, Args{"verify", "-m", kCanary},
         Args{"bench", "--synthetic", "tiny", "-p", "1", "-n", "1"}, Args{"inspect", kCanary},
         Args{"convert", kCanary, "--dry-run"}, Args{"synth", "--preset", "tiny", "-o", output}}) {
-    EXPECT_PRED2(has, refusal(run_bitnet(with(args, {"-t", "10000"})), 2),
-                 "--threads 10000 is too many; at most 1024")
+    EXPECT_TRUE(
+        has(refusal(run_bitnet(with(args, {"-t", "10000"})), 2), "--threads 10000 is too many; at most 1024"))
         << args[0];
   }
   EXPECT_FALSE(std::filesystem::exists(output));
@@ -67,7 +65,7 @@ TEST_F(CliLimits, MoreThreadsThanCoresAreNamedWhereFewerGoThroughAFile) {
                            Args{"synth", "--preset", "tiny", "-o", output}}) {
     const ChildResult result = run_bitnet(with(args, {"-t", "1024"}));
     EXPECT_EQ(result.exit_code, 0) << args[0];
-    EXPECT_PRED2(has, result.err, "warning: --threads 1024 is more than the ") << args[0];
+    EXPECT_TRUE(has(result.err, "warning: --threads 1024 is more than the ")) << args[0];
   }
 }
 
@@ -75,12 +73,12 @@ TEST_F(CliLimits, IdsBeyondTheVocabularyAreRefusedEverywhere) {
   const std::string says = "token id 99999 is outside the vocabulary of 1024";
   for (const Args& args : {Args{"run", "--ids", "1,99999"}, Args{"trace", "--ids", "1,99999"},
                            Args{"detokenize", "1", "99999"}}) {
-    EXPECT_PRED2(has, refusal(run_bitnet(with(args, {"-m", kCanary})), 2), says) << args[0];
+    EXPECT_TRUE(has(refusal(run_bitnet(with(args, {"-m", kCanary})), 2), says)) << args[0];
   }
   const std::string requests = write("in.jsonl", "{\"ids\": [1, 99999]}\n");
   const ChildResult result = run_bitnet({"batch", "-q", "-m", kCanary, requests});
   EXPECT_EQ(result.exit_code, 1);
-  EXPECT_PRED2(has, result.out, says);
+  EXPECT_TRUE(has(result.out, says));
 }
 
 TEST_F(CliLimits, APromptLongerThanTheContextIsRefusedEverywhere) {
@@ -88,23 +86,23 @@ TEST_F(CliLimits, APromptLongerThanTheContextIsRefusedEverywhere) {
   for (int i = 0; i < 2000; ++i) words += "one two ";
   const std::string text = write("text", words);
   for (const char* command : {"run", "trace"}) {
-    EXPECT_PRED2(has, refusal(run_bitnet({command, "-m", kCanary, "-f", text}), 2),
-                 "do not fit a context of 512; shorten ")
+    EXPECT_TRUE(has(refusal(run_bitnet({command, "-m", kCanary, "-f", text}), 2),
+                    "do not fit a context of 512; shorten "))
         << command;
   }
   const std::string requests = write("in.jsonl", "{\"prompt\": \"" + words + "\"}\n{\"prompt\": \"2+2=\"}\n");
   const ChildResult result = run_bitnet({"batch", "-q", "-m", kCanary, requests});
   EXPECT_EQ(result.exit_code, 1);
   ASSERT_EQ(lines_of(result.out).size(), 2U);
-  EXPECT_PRED2(has, lines_of(result.out)[0], "do not fit a context of 512");
-  EXPECT_PRED2(has, lines_of(result.out)[1], "\"text\":\"4.\"");  // the others have their answers
+  EXPECT_TRUE(has(lines_of(result.out)[0], "do not fit a context of 512"));
+  EXPECT_TRUE(has(lines_of(result.out)[1], "\"text\":\"4.\""));  // the others have their answers
 }
 
 TEST_F(CliLimits, MoreTokensThanTheContextHoldsEndWithIt) {
   const Args args{"run", "-m", kCanary, "-p", "a", "--ignore-eos", "-c", "32", "-n"};
   const ChildResult result = run_bitnet(with(args, {"4000000000"}));
   EXPECT_EQ(result.exit_code, 0);
-  EXPECT_PRED2(has, result.err, "the context of 32 tokens is full");
+  EXPECT_TRUE(has(result.err, "the context of 32 tokens is full"));
 }
 
 // What a container or taskset leaves the process.
@@ -120,7 +118,7 @@ TEST_F(CliLimits, ThreadsFollowTheAffinityMask) {
   ASSERT_EQ(sched_setaffinity(0, sizeof one, &one), 0);
   const ChildResult result = run_bitnet({"run", "-v", "-m", kCanary, "-p", "a", "-n", "1"});
   ASSERT_EQ(sched_setaffinity(0, sizeof before, &before), 0);
-  EXPECT_PRED2(has, result.err, ", 1 threads, ");
+  EXPECT_TRUE(has(result.err, ", 1 threads, "));
 }
 
 }  // namespace

@@ -14,8 +14,6 @@ namespace bitnet::test {
 namespace {
 
 namespace fs = std::filesystem;
-using Args = std::vector<std::string>;
-
 std::string bytes_of(const std::string& path) {
   std::ostringstream bytes;
   bytes << std::ifstream(path, std::ios::binary).rdbuf();
@@ -32,7 +30,7 @@ class OutputGuard : public ::testing::Test {
   // That the command is refused and the file stays as it is.
   void expect_refused(const Args& args, const std::string& file, const std::string& what) const {
     const std::string before = bytes_of(file);
-    EXPECT_PRED2(has, refusal(run_bitnet(args), 2), what) << args[0];
+    EXPECT_TRUE(has(refusal(run_bitnet(args), 2), what)) << args[0];
     EXPECT_TRUE(bytes_of(file) == before) << args[0];
   }
 

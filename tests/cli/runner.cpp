@@ -23,14 +23,14 @@ ChildResult run_bitnet(const ChildOptions& options) {
   return result;
 }
 
-ChildResult run_bitnet(std::vector<std::string> args, std::map<std::string, std::string> environment) {
+ChildResult run_bitnet(Args args, std::map<std::string, std::string> environment) {
   ChildOptions options;
   options.args = std::move(args);
   options.environment = std::move(environment);
   return run_bitnet(options);
 }
 
-std::string text_of(std::vector<std::string> args) {
+std::string text_of(Args args) {
   const ChildResult result = run_bitnet(std::move(args));
   EXPECT_EQ(result.exit_code, 0) << result.err;
   return result.out;
@@ -55,7 +55,7 @@ std::string refusal(const ChildResult& result, int code) {
 
 bool has_python() { return ::access(kPython.c_str(), X_OK) == 0; }
 
-ChildResult run_python(std::vector<std::string> args, std::map<std::string, std::string> environment) {
+ChildResult run_python(Args args, std::map<std::string, std::string> environment) {
   const TempDirectory home;  // for what libraries remember
   ChildOptions options;
   options.args = std::move(args);
@@ -67,7 +67,7 @@ ChildResult run_python(std::vector<std::string> args, std::map<std::string, std:
   return result;
 }
 
-ChildResult run_until_signal(std::vector<std::string> args, int signal) {
+ChildResult run_until_signal(Args args, int signal) {
   Pipe messages;
   ChildOptions options;
   options.args = std::move(args);
@@ -79,11 +79,11 @@ ChildResult run_until_signal(std::vector<std::string> args, int signal) {
   return child.wait();
 }
 
-void expect_lost_output_is_told(const std::vector<std::string>& args) {
+void expect_lost_output_is_told(const Args& args) {
   ChildOptions options;
   options.args = args;
   options.stdout_fd = ::open("/dev/full", O_WRONLY | O_CLOEXEC);
-  EXPECT_PRED2(has, refusal(run_bitnet(options), 1), "No space left on device");
+  EXPECT_TRUE(has(refusal(run_bitnet(options), 1), "No space left on device"));
   ::close(options.stdout_fd);
   Pipe pipe;
   pipe.close_reader();
@@ -94,15 +94,6 @@ void expect_lost_output_is_told(const std::vector<std::string>& args) {
 std::string name_of_signal(const ::testing::TestParamInfo<int>& info) {
   return info.param == SIGINT ? "SIGINT" : "SIGTERM";
 }
-
-std::vector<std::string> with(std::vector<std::string> args, const std::vector<std::string>& more) {
-  args.insert(args.end(), more.begin(), more.end());
-  return args;
-}
-
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
-bool lacks(const std::string& text, const std::string& part) { return !has(text, part); }
 
 std::vector<std::string> lines_of(const std::string& text) {
   std::vector<std::string> lines;

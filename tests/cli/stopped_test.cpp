@@ -16,8 +16,6 @@
 namespace bitnet::test {
 namespace {
 
-using Args = std::vector<std::string>;
-
 std::string line_from(const Pipe& pipe) {
   std::string line;
   for (char c = 0; c != '\n' && ::read(pipe.reader(), &c, 1) == 1;) line += c;
@@ -88,7 +86,7 @@ TEST(Stopped, ServeEndsNoSoonerThanItIsTold) {
   options.args = {"serve", "-m", kCanary, "--port", "0"};
   options.stderr_fd = messages.writer();
   ChildProcess child(executable(), options);
-  EXPECT_PRED2(has, line_from(messages), "is served at");
+  EXPECT_TRUE(has(line_from(messages), "is served at"));
   child.stop_and_continue();
   child.stop_and_continue();
   child.send(SIGTERM);

@@ -12,7 +12,7 @@ namespace {
 
 const std::string kBash = "/bin/bash";
 
-ChildResult test_tokenizers(const std::vector<std::string>& args) {
+ChildResult test_tokenizers(const Args& args) {
   ChildOptions options;
   options.args = with({BITNET_SCRIPTS "/test-tokenizers"}, args);
   options.environment = {{"PATH", ""}};  // and so no npm
@@ -23,14 +23,14 @@ TEST(TestTokenizersScript, SaysThatItIsSkippedWithoutNpm) {
   if (::access(kBash.c_str(), X_OK) != 0) GTEST_SKIP() << "no " << kBash << " here";
   const ChildResult result = test_tokenizers({executable()});
   EXPECT_EQ(result.exit_code, 77);
-  EXPECT_PRED2(has, result.out, "skipped: there is no node or no npm here");
+  EXPECT_TRUE(has(result.out, "skipped: there is no node or no npm here"));
 }
 
 TEST(TestTokenizersScript, NamesTheExecutableThatThereIsNot) {
   if (::access(kBash.c_str(), X_OK) != 0) GTEST_SKIP() << "no " << kBash << " here";
   const ChildResult result = test_tokenizers({"/no/bitnet"});
   EXPECT_EQ(result.exit_code, 2);
-  EXPECT_PRED2(has, result.err, "/no/bitnet is no executable");
+  EXPECT_TRUE(has(result.err, "/no/bitnet is no executable"));
 }
 
 }  // namespace

@@ -17,7 +17,6 @@
 namespace bitnet::test {
 namespace {
 
-using Args = std::vector<std::string>;
 using Json = nlohmann::json;
 using Ids = std::vector<int>;
 
@@ -72,15 +71,15 @@ TEST_F(CliThinking, HoldsForScoresAndTraces) {
 TEST_F(CliThinking, IsRefusedWhereThereIsNoneToTurnOnOrOff) {
   const std::string canary =
       refusal(run_bitnet(Args{"run", "-p", "a", "--template", "auto", "--think", "on"}), 2);
-  EXPECT_PRED2(has, canary, "--think on: its template, bitnet, has no thinking");
+  EXPECT_TRUE(has(canary, "--think on: its template, bitnet, has no thinking"));
   ChildResult raw = run_bitnet(Args{"run", "-p", "a", "--think", "off"});
-  EXPECT_PRED2(has, refusal(raw, 2), "--think needs a template");
-  EXPECT_PRED2(has, refusal(run_bitnet(run({"--template", "falcon3", "--think", "off"})), 2),
-               "its template, falcon3, has no thinking");
-  EXPECT_PRED2(has, refusal(run_bitnet(run({"--think", "maybe"})), 2),
-               "--think 'maybe' is neither on nor off");
-  EXPECT_PRED2(has, refusal(run_bitnet(Args{"run", "--ids", "1", "--think", "on"}), 2), "--ids");
-  EXPECT_PRED2(has, refusal(talk("a\n", {"--think", "off"}), 2), "has no thinking");
+  EXPECT_TRUE(has(refusal(raw, 2), "--think needs a template"));
+  EXPECT_TRUE(has(refusal(run_bitnet(run({"--template", "falcon3", "--think", "off"})), 2),
+                  "its template, falcon3, has no thinking"));
+  EXPECT_TRUE(
+      has(refusal(run_bitnet(run({"--think", "maybe"})), 2), "--think 'maybe' is neither on nor off"));
+  EXPECT_TRUE(has(refusal(run_bitnet(Args{"run", "--ids", "1", "--think", "on"}), 2), "--ids"));
+  EXPECT_TRUE(has(refusal(talk("a\n", {"--think", "off"}), 2), "has no thinking"));
 
   const std::string always =
       "{{ '<|im_start|>' }}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n<think>\\n' }}{% endif "
@@ -89,7 +88,7 @@ TEST_F(CliThinking, IsRefusedWhereThereIsNoneToTurnOnOrOff) {
   const Args args{"run", "-q", "-m", file.path(), "-p", "a", "-n", "0", "--template", "auto", "--think"};
   Args off = args;
   off.emplace_back("off");
-  EXPECT_PRED2(has, refusal(run_bitnet(off), 2), "its template has no such choice");
+  EXPECT_TRUE(has(refusal(run_bitnet(off), 2), "its template has no such choice"));
   Args on = args;
   on.emplace_back("on");
   EXPECT_EQ(run_bitnet(on).exit_code, 0);
@@ -100,12 +99,12 @@ TEST_F(CliThinking, IsTurnedOnAndOffInTheMiddleOfATalk) {
                                   {"-n", "3", "-v", "-m", file_.path()});
   for (const char* part : {"think is on\n", "think is off from the next answer on", "think is off\n",
                            "think is on from the next answer on", "/think 'now' is neither on nor off"}) {
-    EXPECT_PRED2(has, result.err, part);
+    EXPECT_TRUE(has(result.err, part));
   }
   EXPECT_EQ(result.exit_code, 2);
   const ChildResult canary = talk("/think\n/think off\n");
-  EXPECT_PRED2(has, canary.err, "this model's template knows no thinking");
-  EXPECT_PRED2(has, canary.err, "has no thinking that could be turned on or off");
+  EXPECT_TRUE(has(canary.err, "this model's template knows no thinking"));
+  EXPECT_TRUE(has(canary.err, "has no thinking that could be turned on or off"));
 }
 
 // What was thought is kept for whoever reads it, and no part of what the model hears next.
@@ -124,11 +123,11 @@ TEST_F(CliThinking, IsSavedAndShownButNotSaidAgain) {
   const ChildResult other = talk("/load " + unthought.path() + "\nc\n/regen\n", more);
   EXPECT_EQ(one.exit_code, 0) << one.err;
   EXPECT_EQ(one.out, other.out);
-  EXPECT_PRED2(has, one.err, "long");
+  EXPECT_TRUE(has(one.err, "long"));
   ChildOptions show;
   show.args = {"chat", "-m", file_.path()};
   show.stdin_text = "/load " + path + "\n/show\n";
-  EXPECT_PRED2(has, run_bitnet(show).err, "<think>");
+  EXPECT_TRUE(has(run_bitnet(show).err, "<think>"));
 }
 
 TEST_F(CliThinking, IsDimOnATerminalAndPlainElsewhere) {
@@ -145,12 +144,12 @@ TEST_F(CliThinking, IsDimOnATerminalAndPlainElsewhere) {
   const Args args{"run", "-q", "-m", begins_.path(), "-p", "a", "-n", "4", "--template", "auto"};
   const std::string dim = shown(args, {});
   EXPECT_TRUE(dim.starts_with("\x1b[2m")) << dim;
-  EXPECT_PRED2(has, dim, "\x1b[22m");
-  EXPECT_PRED2(lacks, shown(args, {{"NO_COLOR", "1"}}), "\x1b");
-  EXPECT_PRED2(lacks, text_of(args), "\x1b");
+  EXPECT_TRUE(has(dim, "\x1b[22m"));
+  EXPECT_TRUE(lacks(shown(args, {{"NO_COLOR", "1"}}), "\x1b"));
+  EXPECT_TRUE(lacks(text_of(args), "\x1b"));
   Args off = args;
   off.insert(off.end(), {"--think", "off", "-n", "0"});
-  EXPECT_PRED2(lacks, shown(off, {}), "\x1b");
+  EXPECT_TRUE(lacks(shown(off, {}), "\x1b"));
 }
 
 TEST_F(CliThinking, IsWarnedAboutWhereTheTemplateHasItInAWayOfItsOwn) {
@@ -162,16 +161,15 @@ TEST_F(CliThinking, IsWarnedAboutWhereTheTemplateHasItInAWayOfItsOwn) {
   const ChildResult result =
       run_bitnet(Args{"run", "-m", file.path(), "-p", "a", "-n", "0", "--template", "auto"});
   EXPECT_EQ(result.exit_code, 0);
-  EXPECT_PRED2(has, result.err,
-               "warning: the model's template has it think in a way that this program does not know");
-  EXPECT_PRED2(has, text_of({"inspect", file.path()}), "warning: thinking: the template has the model think");
+  EXPECT_TRUE(
+      has(result.err, "warning: the model's template has it think in a way that this program does not know"));
+  EXPECT_TRUE(has(text_of({"inspect", file.path()}), "warning: thinking: the template has the model think"));
 }
 
 TEST_F(CliThinking, IsFoundByInspect) {
-  EXPECT_PRED2(has, text_of({"inspect", file_.path()}),
-               "the template lets the model think before it answers");
-  EXPECT_PRED2(has, text_of({"inspect", file_.path()}), "--think off and --think on");
-  EXPECT_PRED2(lacks, text_of({"inspect"}), "thinking");
+  EXPECT_TRUE(has(text_of({"inspect", file_.path()}), "the template lets the model think before it answers"));
+  EXPECT_TRUE(has(text_of({"inspect", file_.path()}), "--think off and --think on"));
+  EXPECT_TRUE(lacks(text_of({"inspect"}), "thinking"));
 }
 
 }  // namespace

@@ -17,7 +17,7 @@ struct Case {
   const char* advice;
 };
 
-std::string refusal_of_text(std::string_view text) { return refusal(std::as_bytes(std::span(text))); }
+std::string refusal_of_text(std::string_view text) { return refusal_of_file(std::as_bytes(std::span(text))); }
 
 void expect_named(const std::vector<Case>& cases) {
   for (const Case& c : cases) {

@@ -17,7 +17,7 @@ TEST(HostileBytes, AFileCutAnywhereIsRefusedUnlessOnlyTheLastTensorsTailIsGone) 
   const std::size_t last_tensor = bytes.size() - 32;
   std::size_t n_accepted = 0;
   for (std::size_t n = 0; n < bytes.size(); ++n) {
-    const std::string message = refusal(std::span(bytes).first(n));
+    const std::string message = refusal_of_file(std::span(bytes).first(n));
     if (n <= last_tensor) {
       EXPECT_NE(message, "") << "cut to " << n << " bytes";
     }
@@ -25,7 +25,7 @@ TEST(HostileBytes, AFileCutAnywhereIsRefusedUnlessOnlyTheLastTensorsTailIsGone) 
   }
   // 12 elements of the last tensor fit 2 bytes as far as this layer knows: cuts to 2..31 bytes pass.
   EXPECT_EQ(n_accepted, 30u);
-  EXPECT_EQ(refusal(bytes), "");
+  EXPECT_EQ(refusal_of_file(bytes), "");
 }
 
 TEST(HostileBytes, NoSingleBitFlipInTheHeaderDoesHarm) {
@@ -36,7 +36,7 @@ TEST(HostileBytes, NoSingleBitFlipInTheHeaderDoesHarm) {
     for (int bit = 0; bit < 8; ++bit) {
       const std::byte mask = std::byte{1} << bit;
       bytes[i] ^= mask;
-      n_refused += refusal(bytes).empty() ? 0U : 1U;
+      n_refused += refusal_of_file(bytes).empty() ? 0U : 1U;
       bytes[i] ^= mask;
     }
   }
@@ -75,7 +75,7 @@ TEST(HostileBytes, NoAbsurdNumberInAnyFieldDoesHarm) {
       } else {
         patch(bytes, field.offset, static_cast<std::uint32_t>(value));
       }
-      const std::string message = refusal(bytes);
+      const std::string message = refusal_of_file(bytes);
       // A tensor's type is not interpreted here; anything else cannot be the largest number there is.
       const bool is_tensor_type = field.name.starts_with("tensor ") && field.name.ends_with("/type");
       if (value == kMax && !is_tensor_type) {
@@ -93,7 +93,7 @@ TEST(HostileBytes, NoPairOfAbsurdNumbersDoesHarm) {
       std::vector<std::byte> bytes = valid;
       for (std::size_t i = 0; i < first.size; ++i) bytes[first.offset + i] = std::byte{0xFF};
       patch(bytes, second.offset, std::uint32_t{1});
-      refusal(bytes);
+      refusal_of_file(bytes);
     }
   }
 }

@@ -16,7 +16,7 @@ constexpr std::uint64_t kHuge = std::numeric_limits<std::uint64_t>::max();
 std::string at(std::size_t offset) { return "byte offset " + std::to_string(offset) + ")"; }
 
 void expect_refused(std::span<const std::byte> bytes, std::initializer_list<std::string> parts) {
-  const std::string message = refusal(bytes);
+  const std::string message = refusal_of_file(bytes);
   EXPECT_TRUE(message.starts_with("m.gguf: ")) << message;
   EXPECT_EQ(message.find('\n'), std::string::npos) << message;
   EXPECT_NE(message.find("); "), std::string::npos) << "no hint: " << message;
@@ -78,8 +78,8 @@ TEST(GgufRefusal, CountsAreHeldAgainstTheLeastAnEntryTakes) {
 }
 
 TEST(GgufRefusal, AKeyCountAboveTheTruthReadsIntoTheTensorsAndIsRefused) {
-  EXPECT_NE(refusal(sample_with("n_keys", std::uint64_t{29})), "");
-  EXPECT_NE(refusal(sample_with("n_tensors", std::uint64_t{4})), "");
+  EXPECT_NE(refusal_of_file(sample_with("n_keys", std::uint64_t{29})), "");
+  EXPECT_NE(refusal_of_file(sample_with("n_tensors", std::uint64_t{4})), "");
 }
 
 TEST(GgufRefusal, KeysMustHaveANameThatFits) {
@@ -88,7 +88,7 @@ TEST(GgufRefusal, KeysMustHaveANameThatFits) {
                        {"the key is 18446744073709551615 bytes long, more than 65535"});
   expect_field_refused("key k.u8/length", std::uint64_t{60000}, {"the key of 60000 bytes runs past the end"});
   GgufBuilder b;
-  EXPECT_EQ(refusal(b.add(std::string(65535, 'k'), true).build()), "");
+  EXPECT_EQ(refusal_of_file(b.add(std::string(65535, 'k'), true).build()), "");
   expect_refused(b.add(std::string(65536, 'k'), true).build(), {"the key is 65536 bytes long"});
 }
 
@@ -144,7 +144,7 @@ TEST(GgufRefusal, TensorNamesAreUniqueAndFit) {
                        {"the tensor name is 18446744073709551615 bytes long, more than 255"});
 
   GgufBuilder longest;
-  EXPECT_EQ(refusal(longest.add_f32(std::string(255, 'n'), {1}, std::vector<float>{1}).build()), "");
+  EXPECT_EQ(refusal_of_file(longest.add_f32(std::string(255, 'n'), {1}, std::vector<float>{1}).build()), "");
   GgufBuilder longer;
   expect_refused(longer.add_f32(std::string(256, 'n'), {1}, std::vector<float>{1}).build(),
                  {"256 bytes long"});
@@ -171,7 +171,7 @@ TEST(GgufRefusal, TheNumberOfElementsFitsSixtyFourBitsAndTheData) {
   expect_refused(sample_with("tensor a/dim 0", kHuge),
                  {"18446744073709551615 elements cannot lie in 32 bytes", "(tensor 'a', "});
   // 32 bytes have 256 bits.
-  EXPECT_EQ(refusal(sample_with("tensor a/dim 0", std::uint64_t{256})), "");
+  EXPECT_EQ(refusal_of_file(sample_with("tensor a/dim 0", std::uint64_t{256})), "");
   expect_refused(sample_with("tensor a/dim 0", std::uint64_t{257}),
                  {"257 elements cannot lie in 32 bytes", "'a'"});
 }
@@ -209,7 +209,7 @@ TEST(GgufRefusal, DataOffsetsAreAlignedAndInsideTheFile) {
 }
 
 TEST(GgufRefusal, TwoTensorsDoNotShareTheirData) {
-  const std::string message = refusal(sample_with("tensor c/offset", std::uint64_t{32}));
+  const std::string message = refusal_of_file(sample_with("tensor c/offset", std::uint64_t{32}));
   EXPECT_NE(message.find("the data begins at the same byte as that of tensor '"), std::string::npos)
       << message;
   EXPECT_NE(message.find("tensor 'b'"), std::string::npos) << message;
@@ -219,7 +219,7 @@ TEST(GgufRefusal, TwoTensorsDoNotShareTheirData) {
 TEST(GgufRefusal, NamesFromTheFileCannotWriteToTheTerminal) {
   GgufBuilder b;
   const std::string name = "\x1b]0;owned\x07\n" + std::string(200, 'x');
-  const std::string message = refusal(b.add_raw(name, 77, {}).add("x", true).build());
+  const std::string message = refusal_of_file(b.add_raw(name, 77, {}).add("x", true).build());
   EXPECT_NE(message.find("(key '\\x1b]0;owned\\x07\\nxxx"), std::string::npos) << message;
   EXPECT_NE(message.find("x...'"), std::string::npos) << message;
   EXPECT_EQ(message.find('\x1b'), std::string::npos);

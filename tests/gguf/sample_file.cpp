@@ -67,7 +67,7 @@ std::size_t walk(const gguf::File& file) {
   return sum;
 }
 
-std::string refusal(std::span<const std::byte> bytes) {
+std::string refusal_of_file(std::span<const std::byte> bytes) {
   const GuardedBytes guarded(bytes);
   try {
     walk(gguf::File::from_bytes(guarded.span(), "m.gguf"));

@@ -22,6 +22,6 @@ std::size_t walk(const gguf::File& file);
 
 // Parses and walks a copy of `bytes` behind which nothing can be read. The message of the ModelError; empty
 // when the file is accepted. Any other exception passes through.
-std::string refusal(std::span<const std::byte> bytes);
+std::string refusal_of_file(std::span<const std::byte> bytes);
 
 }  // namespace bitnet::test

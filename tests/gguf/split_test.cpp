@@ -108,8 +108,9 @@ TEST_F(SplitFile, ALonePartSaysWhichOneItIs) {
   std::filesystem::remove(path(0));
   expect_refused(name_of_part(2), name_of_part(2), "and part 1, " + name_of_part(0) + ", is not beside it");
   const std::vector<std::byte> bytes = part(1).build();
-  EXPECT_NE(refusal(bytes).find("m.gguf: is part 2 of 3 of a split model, and the others are not known"),
-            std::string::npos);
+  EXPECT_NE(
+      refusal_of_file(bytes).find("m.gguf: is part 2 of 3 of a split model, and the others are not known"),
+      std::string::npos);
 }
 
 TEST_F(SplitFile, APartThatWasRenamedSaysWhatItsNameWouldBe) {

@@ -1,4 +1,5 @@
 #include "quant/file_types.h"
+#include "support/text_holds.h"
 
 #include <gtest/gtest.h>
 
@@ -8,6 +9,8 @@
 
 namespace bitnet::quant {
 namespace {
+
+using test::has;
 
 constexpr std::uint64_t kMuchRoom = std::uint64_t{1} << 40;
 constexpr std::uint64_t kAlignment = 32;
@@ -21,8 +24,6 @@ std::string type_at(const StoredTensor& tensor) {
   const TypeInfo* type = find_type(tensor);
   return type == nullptr ? "none" : std::string(type->name);
 }
-
-bool says(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
 TEST(FileTypes, AreFoundByTheirGgmlIdAndNothingElseIs) {
   for (const auto& [id, name] : std::vector<std::pair<std::uint32_t, const char*>>{{0, "F32"},
@@ -63,13 +64,13 @@ TEST(FileTypes, OfId42AreToldByTheRoomUpToTheAlignment) {
     EXPECT_EQ(name_of_type(stored(42, 2720 + padding)), "Q2_0 (128)");
     EXPECT_EQ(type_at(stored(42, 1680 + padding)), "none");
     EXPECT_EQ(name_of_type(stored(42, 1680 + padding)), "STQ1_0");
-    EXPECT_TRUE(says(describe_refused_type(stored(42, 1680 + padding)), "STQ1_0 (Tencent's), is not read"));
+    EXPECT_TRUE(has(describe_refused_type(stored(42, 1680 + padding)), "STQ1_0 (Tencent's), is not read"));
   }
   for (const std::uint64_t room : {2880U + 32, 2880U - 1, 2720U + 32, 2720U - 1, 1680U + 32, 1680U - 1, 1U}) {
     EXPECT_EQ(type_at(stored(42, room)), "none") << room;
     const std::string refusal = describe_refused_type(stored(42, room));
-    EXPECT_TRUE(says(refusal, "none fits the " + std::to_string(room) + " bytes")) << refusal;
-    EXPECT_TRUE(says(refusal, "Q2_0 takes 2880, Q2_0 (128) 2720")) << refusal;
+    EXPECT_TRUE(has(refusal, "none fits the " + std::to_string(room) + " bytes")) << refusal;
+    EXPECT_TRUE(has(refusal, "Q2_0 takes 2880, Q2_0 (128) 2720")) << refusal;
   }
   StoredTensor wide = stored(42, 2880 + 32);
   wide.alignment = 64;
@@ -80,15 +81,15 @@ TEST(FileTypes, OfId42NeedRowsOfWholeBlocks) {
   EXPECT_EQ(type_at(stored(42, 4 * 3 * 18, 4, 192)), "Q2_0");
   EXPECT_EQ(type_at(stored(42, 4 * 51, 4, 192)), "none");  // one and a half blocks of 128 to a row
   EXPECT_EQ(type_at(stored(42, 4 * 2 * 18, 4, 100)), "none");
-  EXPECT_TRUE(says(describe_refused_type(stored(42, 4 * 2 * 18, 4, 100)), "blocks of 64"));
+  EXPECT_TRUE(has(describe_refused_type(stored(42, 4 * 2 * 18, 4, 100)), "blocks of 64"));
 }
 
 TEST(FileTypes, ThatBothFitAreRefusedRatherThanGuessed) {
   const StoredTensor small = stored(42, 64, 1, 128);  // 36 bytes or 34, and padding
   EXPECT_EQ(find_type(small), nullptr);
   const std::string refusal = describe_refused_type(small);
-  EXPECT_TRUE(says(refusal, "Q2_0 takes 36, Q2_0 (128) 34")) << refusal;
-  EXPECT_TRUE(says(refusal, "more than one")) << refusal;
+  EXPECT_TRUE(has(refusal, "Q2_0 takes 36, Q2_0 (128) 34")) << refusal;
+  EXPECT_TRUE(has(refusal, "more than one")) << refusal;
   EXPECT_EQ(type_at(stored(42, 35, 1, 128)), "Q2_0 (128)");  // the last tensor of a file, without padding
 }
 
@@ -104,26 +105,26 @@ TEST(FileTypes, OfPrismsIdsAreThoseOfTheirSizeOnly) {
   EXPECT_EQ(type_at(stored(143, 2240)), "PTQ1_0");
   for (const std::uint64_t room : {2640U, 2560U + 16}) {  // with a scale for each block, or each row
     EXPECT_EQ(type_at(stored(142, room)), "none");
-    EXPECT_TRUE(says(describe_refused_type(stored(142, room)), "type 142, IQ2_TN (of ik_llama.cpp"));
+    EXPECT_TRUE(has(describe_refused_type(stored(142, room)), "type 142, IQ2_TN (of ik_llama.cpp"));
   }
   for (const std::uint64_t room : {2160U, 2080U + 8}) {
     EXPECT_EQ(type_at(stored(143, room)), "none");
-    EXPECT_TRUE(says(describe_refused_type(stored(143, room)), "type 143, IQ1_TN (of ik_llama.cpp"));
+    EXPECT_TRUE(has(describe_refused_type(stored(143, room)), "type 143, IQ1_TN (of ik_llama.cpp"));
   }
-  EXPECT_TRUE(says(describe_refused_type(stored(142, 2719)), "none fits the 2719 bytes"));
-  EXPECT_TRUE(says(describe_refused_type(stored(143, 5000)), "none fits the 5000 bytes"));
+  EXPECT_TRUE(has(describe_refused_type(stored(142, 2719)), "none fits the 2719 bytes"));
+  EXPECT_TRUE(has(describe_refused_type(stored(143, 5000)), "none fits the 5000 bytes"));
 }
 
 TEST(FileTypes, ARefusalNamesTheTypeAndWhatToDo) {
   const auto describe = [](std::uint32_t id) { return describe_refused_type(stored(id, kMuchRoom)); };
-  EXPECT_TRUE(says(describe(38), "TL1"));
-  EXPECT_TRUE(says(describe(39), "TL2"));
-  EXPECT_TRUE(says(describe_refused_type(stored(39, 4 * 80 * 17)), "type 39, MXFP4, is not read"));
-  EXPECT_TRUE(says(describe(23), "IQ4_XS"));
-  EXPECT_TRUE(says(describe(23), "requantize"));
-  EXPECT_TRUE(says(describe(777), "777"));
+  EXPECT_TRUE(has(describe(38), "TL1"));
+  EXPECT_TRUE(has(describe(39), "TL2"));
+  EXPECT_TRUE(has(describe_refused_type(stored(39, 4 * 80 * 17)), "type 39, MXFP4, is not read"));
+  EXPECT_TRUE(has(describe(23), "IQ4_XS"));
+  EXPECT_TRUE(has(describe(23), "requantize"));
+  EXPECT_TRUE(has(describe(777), "777"));
   for (const char* name : {"F32", "Q6_K", "I2_S", "TQ1_0", "Q2_0 (128)"})
-    EXPECT_TRUE(says(describe(777), name));
+    EXPECT_TRUE(has(describe(777), name));
 }
 
 TEST(FileTypes, HaveASizeWhetherTheyAreReadOrNot) {

@@ -10,10 +10,12 @@
 #include <string>
 #include <vector>
 
+#include "support/args.h"
+
 namespace bitnet::test {
 
 struct ChildOptions {
-  std::vector<std::string> args;
+  Args args;
   std::map<std::string, std::string> environment;  // over this process's own, less BITNET_* and NO_COLOR
   std::string stdin_text;                          // what it reads, and then the end
   int stdin_fd = -1;                               // in place of that

@@ -352,10 +352,6 @@ std::string HfFolder::write(std::size_t shards) {
   return path();
 }
 
-bool says(const std::string& message, const std::string& part) {
-  return message.find(part) != std::string::npos;
-}
-
 std::string safetensors_of(const std::string& header, const std::string& data) {
   const std::uint64_t length = header.size();
   return std::string(reinterpret_cast<const char*>(&length), sizeof length) + header + data;
@@ -370,10 +366,6 @@ std::string safetensors_of(const std::vector<HfStored>& tensors) {
     data += t.data;
   }
   return safetensors_of(header.dump(), data);
-}
-
-void write_file(const std::string& path, std::string_view content) {
-  std::ofstream(path, std::ios::binary).write(content.data(), static_cast<std::streamsize>(content.size()));
 }
 
 std::string sentencepiece_of(const std::vector<HfPiece>& pieces, int model_type, bool add_dummy_prefix) {

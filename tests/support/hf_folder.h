@@ -68,14 +68,10 @@ class HfFolder {
   TempDirectory directory_;
 };
 
-// Whether a message has that part.
-bool says(const std::string& message, const std::string& part);
-
 // A safetensors file of the tensors, one after another.
 std::string safetensors_of(const std::vector<HfStored>& tensors);
 // The same with this header.
 std::string safetensors_of(const std::string& header, const std::string& data);
-void write_file(const std::string& path, std::string_view content);
 
 // SentencePiece's file: each piece with its score and its type's number.
 struct HfPiece {

@@ -15,8 +15,6 @@
 
 namespace bitnet::test {
 
-using Args = std::vector<std::string>;
-
 class CliBatch : public ::testing::Test {
  protected:
   std::string file(const std::string& name) const { return directory_.file(name); }

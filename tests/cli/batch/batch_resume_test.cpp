@@ -72,14 +72,14 @@ TEST_F(CliBatch, SaysWhereItGoesOnOutOfTheInputsOrder) {
     return run_bitnet(with({"batch", input, "-o", output, "--resume"}, more)).err;
   };
   for (const std::vector<std::size_t>& kept : {std::vector<std::size_t>{1}, {0, 2}, {1, 0}, {3, 2, 1, 0}}) {
-    EXPECT_PRED2(has, go_on(kept, {}), "out of the input's order");
-    EXPECT_PRED2(lacks, go_on(kept, {"--unordered"}), "order");
+    EXPECT_TRUE(has(go_on(kept, {}), "out of the input's order"));
+    EXPECT_TRUE(lacks(go_on(kept, {"--unordered"}), "order"));
     const std::string merged = file("merged.jsonl");
     run_bitnet({"batch", input, "--merge", file("out.jsonl"), "-o", merged, "--force"});
     EXPECT_EQ(content_of(merged), whole);
   }
   for (const std::vector<std::size_t>& kept : {std::vector<std::size_t>{}, {0}, {0, 1, 2}, {0, 1, 2, 3}})
-    EXPECT_PRED2(lacks, go_on(kept, {}), "order");
+    EXPECT_TRUE(lacks(go_on(kept, {}), "order"));
 }
 
 TEST_F(CliBatch, DoesNotGoOnWithAnotherInputOrOtherOptions) {
@@ -89,17 +89,17 @@ TEST_F(CliBatch, DoesNotGoOnWithAnotherInputOrOtherOptions) {
   const std::string before = content_of(output);
   const Args again = batch({input, "-o", output, "--resume"});
   EXPECT_EQ(run_bitnet(again).exit_code, 0);
-  EXPECT_PRED2(has, refusal(run_bitnet(with(again, {"--ignore-eos"})), 3), "other options");
-  EXPECT_PRED2(has, refusal(run_bitnet(with(again, {"-m", kRandom})), 3), "another model");
+  EXPECT_TRUE(has(refusal(run_bitnet(with(again, {"--ignore-eos"})), 3), "other options"));
+  EXPECT_TRUE(has(refusal(run_bitnet(with(again, {"-m", kRandom})), 3), "another model"));
   write("in.jsonl", R"({"prompt": "2 + 3 =", "max_tokens": 2})");
-  EXPECT_PRED2(has, refusal(run_bitnet(again), 3), "line 1");
-  EXPECT_PRED2(has, refusal(run_bitnet(batch({input, "-o", output})), 2), "--resume");
-  EXPECT_PRED2(has, refusal(run_bitnet(batch({input, "-o", input})), 2), "is the input itself");
+  EXPECT_TRUE(has(refusal(run_bitnet(again), 3), "line 1"));
+  EXPECT_TRUE(has(refusal(run_bitnet(batch({input, "-o", output})), 2), "--resume"));
+  EXPECT_TRUE(has(refusal(run_bitnet(batch({input, "-o", input})), 2), "is the input itself"));
   const Json record = Json::parse(before);
   EXPECT_EQ(record["key"].get<std::string>().size(), 16U);
   EXPECT_EQ(record["settings"].get<std::string>().size(), 16U);
   const std::string foreign = write("foreign.txt", "my diary");
-  EXPECT_PRED2(has, refusal(run_bitnet(batch({input, "-o", foreign, "--resume"})), 3), "no record");
+  EXPECT_TRUE(has(refusal(run_bitnet(batch({input, "-o", foreign, "--resume"})), 3), "no record"));
   EXPECT_EQ(content_of(foreign), "my diary");
   EXPECT_EQ(content_of(output), before);
 }
@@ -114,26 +114,26 @@ TEST_F(CliBatch, TouchesNoFileWhoseRecordsAreNotOfItsInput) {
   const auto refused = [&](const Args& more) {
     return refusal(run_bitnet(with(batch({input, "-o", output, "--resume", "--unordered"}), more)), 3);
   };
-  EXPECT_PRED2(has, refused({"--lines", "1-3"}), "not asked for");
-  EXPECT_PRED2(has, refused({"-n", "7"}), "other options");
+  EXPECT_TRUE(has(refused({"--lines", "1-3"}), "not asked for"));
+  EXPECT_TRUE(has(refused({"-n", "7"}), "other options"));
   std::string changed = content_of(input);
   changed.replace(changed.rfind("Once"), 4, "What");
   const std::vector<std::string> records = lines_of(whole);
   write("requests.jsonl", changed);
   write("out.jsonl", whole.substr(whole.find('\n') + 1) + R"({"schema":)");
-  EXPECT_PRED2(has, refused({}), "another request");
+  EXPECT_TRUE(has(refused({}), "another request"));
   EXPECT_EQ(content_of(output), whole.substr(whole.find('\n') + 1) + R"({"schema":)");
 }
 
 TEST_F(CliBatch, ReplacesWhatIsThereOnlyIfTold) {
   const std::string input = write("in.jsonl", R"({"prompt": "2 + 2 =", "max_tokens": 2})");
   const std::string output = write("out.jsonl", "my diary\n");
-  EXPECT_PRED2(has, refusal(run_bitnet(batch({input, "-o", output})), 2), "--force");
-  EXPECT_PRED2(has, refusal(run_bitnet(batch({input, "--force"})), 2), "-o FILE");
-  EXPECT_PRED2(has, refusal(run_bitnet(batch({input, "-o", output, "--force", "--resume"})), 2), "excludes");
+  EXPECT_TRUE(has(refusal(run_bitnet(batch({input, "-o", output})), 2), "--force"));
+  EXPECT_TRUE(has(refusal(run_bitnet(batch({input, "--force"})), 2), "-o FILE"));
+  EXPECT_TRUE(has(refusal(run_bitnet(batch({input, "-o", output, "--force", "--resume"})), 2), "excludes"));
   // What cannot begin has replaced nothing.
-  EXPECT_PRED2(has, refusal(run_bitnet(batch({input, "-o", output, "--force", "-m", file("none")})), 3),
-               "none");
+  EXPECT_TRUE(
+      has(refusal(run_bitnet(batch({input, "-o", output, "--force", "-m", file("none")})), 3), "none"));
   EXPECT_EQ(content_of(output), "my diary\n");
   text_of(batch({input, "-o", output, "--force"}));
   EXPECT_EQ(content_of(output), text_of(batch({input})));
@@ -146,17 +146,17 @@ TEST_F(CliBatch, DoesNotWriteToItsInputThroughTheShell) {
   const Descriptor out(::open(input.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC));
   ChildOptions options = options_of(batch({input}));
   options.stdout_fd = out.get();
-  EXPECT_PRED2(has, refusal(run_bitnet(options), 2), "stdout is the input itself");
+  EXPECT_TRUE(has(refusal(run_bitnet(options), 2), "stdout is the input itself"));
   options = options_of(batch({"-"}));
   options.stdin_fd = in.get();
   options.stdout_fd = out.get();
-  EXPECT_PRED2(has, refusal(run_bitnet(options), 2), "stdout is the input itself");
+  EXPECT_TRUE(has(refusal(run_bitnet(options), 2), "stdout is the input itself"));
   options = options_of(batch({"-", "-o", input, "--force"}));
   options.stdin_fd = in.get();
-  EXPECT_PRED2(has, refusal(run_bitnet(options), 2), "-o is the input itself");
+  EXPECT_TRUE(has(refusal(run_bitnet(options), 2), "-o is the input itself"));
   std::filesystem::create_hard_link(input, file("other_name"));
-  EXPECT_PRED2(has, refusal(run_bitnet(batch({input, "-o", file("other_name"), "--force"})), 2),
-               "-o is the input itself");
+  EXPECT_TRUE(has(refusal(run_bitnet(batch({input, "-o", file("other_name"), "--force"})), 2),
+                  "-o is the input itself"));
   EXPECT_EQ(size_of(input), before);
 }
 
@@ -168,7 +168,7 @@ TEST_F(CliBatch, GoesOnAfterTheDiskWasFull) {
     const FileSizeLimit limit(whole.size() / 2);
     return run_bitnet(batch({input, "-o", output}));
   }();
-  EXPECT_PRED2(has, refusal(result, 1), "--resume goes on");
+  EXPECT_TRUE(has(refusal(result, 1), "--resume goes on"));
   EXPECT_EQ(content_of(output), whole.substr(0, whole.size() / 2));
   run_bitnet(batch({input, "-o", output, "--resume"}));
   EXPECT_EQ(content_of(output), whole);
@@ -185,8 +185,8 @@ TEST_F(CliBatch, EndsWhenNobodyReadsThePipeThatItWritesTo) {
   reader = Descriptor();
   const ChildResult result = child.wait();
   EXPECT_FALSE(result.timed_out);
-  EXPECT_PRED2(has, refusal(result, 1), "Broken pipe");
-  EXPECT_PRED2(lacks, result.err, "--resume");
+  EXPECT_TRUE(has(refusal(result, 1), "Broken pipe"));
+  EXPECT_TRUE(lacks(result.err, "--resume"));
 }
 
 TEST_F(CliBatch, EndsInOrderWhenItIsInterrupted) {
@@ -200,10 +200,10 @@ TEST_F(CliBatch, EndsInOrderWhenItIsInterrupted) {
     child.send(signal);
     const ChildResult result = child.wait();
     EXPECT_EQ(result.exit_code, 130);
-    EXPECT_PRED2(has, result.err, "--resume goes on");
+    EXPECT_TRUE(has(result.err, "--resume goes on"));
     const std::string so_far = content_of(output);
     EXPECT_TRUE(so_far.ends_with("\n"));
-    EXPECT_PRED2(has, result.err, std::to_string(lines_of(so_far).size()) + " requests answered");
+    EXPECT_TRUE(has(result.err, std::to_string(lines_of(so_far).size()) + " requests answered"));
     EXPECT_TRUE(whole.starts_with(so_far));
     EXPECT_LT(so_far.size(), whole.size());
   }
@@ -216,18 +216,18 @@ TEST_F(CliBatch, GoesOnWithTheRecordsOfAnotherBuildAndSaysSo) {
   const std::string output = file("out.jsonl");
   run_bitnet(batch({input, "--lines", "1-3", "-o", output}));
   const Args again{"batch", input, "-o", output, "--resume"};
-  EXPECT_PRED2(lacks, run_bitnet(with(again, {"--lines", "1-3"})).err, "of commit");
+  EXPECT_TRUE(lacks(run_bitnet(with(again, {"--lines", "1-3"})).err, "of commit"));
   const std::string commit = Json::parse(lines_of(content_of(output)).at(0)).at("commit");
   std::string text = content_of(output);
   text.replace(text.find(commit), commit.size(), "0ld");
   write("out.jsonl", text);
-  EXPECT_PRED2(has, run_bitnet(again).err, "of commit 0ld wrote");
+  EXPECT_TRUE(has(run_bitnet(again).err, "of commit 0ld wrote"));
   EXPECT_TRUE(content_of(output).starts_with(text));
   EXPECT_EQ(lines_of(content_of(output)).size(), 5);
   const ChildResult merged = run_bitnet({"batch", "--merge", output});
   EXPECT_EQ(merged.out, content_of(output));
-  EXPECT_PRED2(has, merged.err, "of commit 0ld");
-  EXPECT_PRED2(has, merged.err, "of commit " + commit);
+  EXPECT_TRUE(has(merged.err, "of commit 0ld"));
+  EXPECT_TRUE(has(merged.err, "of commit " + commit));
 }
 
 TEST_F(CliBatch, GoesOnWithWhatComesThroughAPipe) {
@@ -241,10 +241,10 @@ TEST_F(CliBatch, GoesOnWithWhatComesThroughAPipe) {
   // Of the lines that were asked for, and not of all in the file.
   const ChildResult some = piped({"--lines", "1-5"});
   EXPECT_EQ(some.exit_code, 0) << some.err;
-  EXPECT_PRED2(has, some.err, "4 of 4 requests answered, 4 of them by an earlier run");
-  EXPECT_PRED2(has, piped({}).err, "1 of 11 requests failed");
+  EXPECT_TRUE(has(some.err, "4 of 4 requests answered, 4 of them by an earlier run"));
+  EXPECT_TRUE(has(piped({}).err, "1 of 11 requests failed"));
   EXPECT_EQ(content_of(output), whole);
-  EXPECT_PRED2(has, refusal(piped({"-n", "3"}), 3), "other options");
+  EXPECT_TRUE(has(refusal(piped({"-n", "3"}), 3), "other options"));
   EXPECT_EQ(content_of(output), whole);
 }
 
@@ -255,8 +255,8 @@ TEST_F(CliBatch, TellsModelsApartByTheirWeights) {
     text_of({"synth", "-q", "--preset", "tiny", "--seed", seed, "-o", file(std::string("model") + seed)});
   }
   text_of(batch({input, "-m", file("model1"), "-o", output}));
-  EXPECT_PRED2(has, refusal(run_bitnet(batch({input, "-m", file("model2"), "-o", output, "--resume"})), 3),
-               "another model");
+  EXPECT_TRUE(has(refusal(run_bitnet(batch({input, "-m", file("model2"), "-o", output, "--resume"})), 3),
+                  "another model"));
 }
 
 }  // namespace

@@ -34,25 +34,25 @@ TEST(BenchGate, FailsWhereASavedRunWasFaster) {
   EXPECT_EQ(result.exit_code, 4);
   const std::vector<std::string> lines = lines_of(result.err);
   ASSERT_EQ(lines.size(), 2U) << result.err;
-  EXPECT_PRED2(has, lines[0], "pp4");
-  EXPECT_PRED2(has, lines[1], "tg2, exact, threads 1");
-  for (const std::string& line : lines) EXPECT_PRED2(has, line, "SLOWER");
+  EXPECT_TRUE(has(lines[0], "pp4"));
+  EXPECT_TRUE(has(lines[1], "tg2, exact, threads 1"));
+  for (const std::string& line : lines) EXPECT_TRUE(has(line, "SLOWER"));
   EXPECT_EQ(table_lines(result.out).size(), 4U);  // the table is printed all the same
 }
 
 TEST(BenchGate, PassesWhereASavedRunWasSlowerAndSaysSo) {
   const ChildResult result = gate(scaled_run(0.001), {});
   EXPECT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_PRED2(has, result.err, "synthetic:tiny");
-  EXPECT_PRED2(has, result.err, "pp4, threads 1");
-  EXPECT_PRED2(has, result.err, "faster");
-  EXPECT_PRED2(has, result.err, "passed, 2 of 2 rows");
+  EXPECT_TRUE(has(result.err, "synthetic:tiny"));
+  EXPECT_TRUE(has(result.err, "pp4, threads 1"));
+  EXPECT_TRUE(has(result.err, "faster"));
+  EXPECT_TRUE(has(result.err, "passed, 2 of 2 rows"));
 }
 
 // A few repetitions at most can hardly tell; none is left out of what is saved.
 TEST(BenchGate, MeasuresAgainWhatLooksSlower) {
   const ChildResult result = gate(scaled_run(1000), {"-o", "json"});
-  EXPECT_PRED2(has, result.err, "measuring 2 of 2 rows again");
+  EXPECT_TRUE(has(result.err, "measuring 2 of 2 rows again"));
   const Json saved = Json::parse(result.out);
   for (const Json& row : saved.at("results")) {
     EXPECT_GE(row.at("tokens_per_second_samples").size(), 4U);
@@ -65,9 +65,9 @@ TEST(BenchGate, NamesRowsThatOnlyOneRunHas) {
   run.at("results").at(1).at("test") = "tg3";
   const ChildResult result = gate(run, {});
   EXPECT_EQ(result.exit_code, 4);
-  EXPECT_PRED2(has, result.err, "tg2, exact, threads 1  not compared: the saved run has no such row");
-  EXPECT_PRED2(has, result.err, "saved and not run now: synthetic:tiny ");
-  EXPECT_PRED2(has, result.err, "threads 1, tg3, exact head");
+  EXPECT_TRUE(has(result.err, "tg2, exact, threads 1  not compared: the saved run has no such row"));
+  EXPECT_TRUE(has(result.err, "saved and not run now: synthetic:tiny "));
+  EXPECT_TRUE(has(result.err, "threads 1, tg3, exact head"));
   EXPECT_EQ(lines_of(gate(run, {"-q"}).err).size(), 1U);
   // What was saved besides is no failure.
   run.at("results").push_back(scaled_run(0.001).at("results").at(1));
@@ -80,7 +80,7 @@ TEST(BenchGate, ComparesDecodingWithTheSameHead) {
   EXPECT_EQ(result.exit_code, 4);
   const std::vector<std::string> lines = lines_of(result.err);
   ASSERT_EQ(lines.size(), 1U) << result.err;
-  EXPECT_PRED2(has, lines[0], "tg2, screened, threads 1  not compared");
+  EXPECT_TRUE(has(lines[0], "tg2, screened, threads 1  not compared"));
 }
 
 TEST(BenchGate, NamesWhatKeepsRowsFromBeingCompared) {
@@ -91,18 +91,18 @@ TEST(BenchGate, NamesWhatKeepsRowsFromBeingCompared) {
     run.at("results").at(0).at(field) = value;
     const ChildResult result = gate(run, {"-q"});
     EXPECT_EQ(result.exit_code, 4) << field;
-    EXPECT_PRED2(has, result.err, "pp4, threads 1");
-    EXPECT_PRED2(has, result.err, "not compared: saved with ");
+    EXPECT_TRUE(has(result.err, "pp4, threads 1"));
+    EXPECT_TRUE(has(result.err, "not compared: saved with "));
   }
   // Of the whole run: known before anything is measured.
   Json run = scaled_run(0.001);
   run.at("machine").at("cpu") = "Other CPU";
   const TempFile other = file_with(run.dump());
-  EXPECT_PRED2(has, refusal(run_bitnet(with(kShortBench, {"--gate", other.path()})), 3), "Other CPU");
+  EXPECT_TRUE(has(refusal(run_bitnet(with(kShortBench, {"--gate", other.path()})), 3), "Other CPU"));
   run = scaled_run(0.001);
   run.at("machine").at("cores") = 640;
   const TempFile larger = file_with(run.dump());
-  EXPECT_PRED2(has, refusal(run_bitnet(with(kShortBench, {"--gate", larger.path()})), 3), "640 cores");
+  EXPECT_TRUE(has(refusal(run_bitnet(with(kShortBench, {"--gate", larger.path()})), 3), "640 cores"));
 }
 
 TEST(BenchGate, ToleratesWhatItIsToldTo) {
@@ -132,7 +132,7 @@ TEST(BenchGate, RefusesWhatIsNoSavedRun) {
   const auto in_row = [&](const char* field, const Json& value) {
     return changed([&](Json& run) { run.at("results").at(1).at(field) = value; });
   };
-  const std::vector<std::string> files{
+  const Args files{
       "",
       "no JSON",
       "[]",
@@ -167,11 +167,11 @@ TEST(BenchGate, RefusesWhatIsNoSavedRun) {
   for (const std::string& text : files) {
     const TempFile file = file_with(text);
     const std::string message = refusal(run_bitnet(with(kShortBench, {"--gate", file.path()})), 3);
-    EXPECT_PRED2(has, message, file.path());
+    EXPECT_TRUE(has(message, file.path()));
   }
-  EXPECT_PRED2(has, refusal(run_bitnet(with(kShortBench, {"--gate", ""})), 2), "--gate ''");
-  EXPECT_PRED2(has, refusal(run_bitnet(with(kShortBench, {"--gate", "/nowhere/run.json"})), 3),
-               "/nowhere/run.json");
+  EXPECT_TRUE(has(refusal(run_bitnet(with(kShortBench, {"--gate", ""})), 2), "--gate ''"));
+  EXPECT_TRUE(
+      has(refusal(run_bitnet(with(kShortBench, {"--gate", "/nowhere/run.json"})), 3), "/nowhere/run.json"));
 }
 
 }  // namespace

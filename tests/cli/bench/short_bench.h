@@ -9,7 +9,6 @@
 
 namespace bitnet::test {
 
-using Args = std::vector<std::string>;
 using Json = nlohmann::json;
 
 inline const Args kShortBench{"bench", "--synthetic", "tiny", "-p", "4", "-n", "2", "-r", "2", "-t", "1"};

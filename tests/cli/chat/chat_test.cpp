@@ -23,7 +23,6 @@
 namespace bitnet::test {
 namespace {
 
-using Args = std::vector<std::string>;
 using Json = nlohmann::json;
 
 Json json_of(const std::string& path) {
@@ -59,9 +58,9 @@ TEST(Chat, SamplesTheSameAnswersEveryTime) {
 
 TEST(Chat, RunsOnlyWhatIsNew) {
   const ChildResult result = talk("What is 3+4?\nWhat is 3+4?\n/regen\n", {"-v"});
-  EXPECT_PRED2(has, result.err, "0 tokens kept, 14 run");
-  EXPECT_PRED2(has, result.err, "20 tokens kept, 14 run");
-  EXPECT_PRED2(has, result.err, "33 tokens kept, 1 run");
+  EXPECT_TRUE(has(result.err, "0 tokens kept, 14 run"));
+  EXPECT_TRUE(has(result.err, "20 tokens kept, 14 run"));
+  EXPECT_TRUE(has(result.err, "33 tokens kept, 1 run"));
 }
 
 TEST(Chat, ObeysCommands) {
@@ -73,7 +72,7 @@ TEST(Chat, ObeysCommands) {
   EXPECT_EQ(lines_of(result.out).size(), 1U) << result.out;
   for (const char* part : {"no system message\nBe kind.\ncontext ", "1 turn and a system message\nlast turn ",
                            "0 turns and a system message", "/regen ", "/save FILE"}) {
-    EXPECT_PRED2(has, result.err, part);
+    EXPECT_TRUE(has(result.err, part));
   }
   EXPECT_TRUE(result.err.ends_with("no system message\n")) << result.err;
 }
@@ -88,7 +87,7 @@ TEST(Chat, SavesAndLoadsAConversation) {
   const ChildResult saving =
       talk("/system Be \"kind\".\nWhat is 3+4?\nbytes: \xFF\xC3\n/save " + path + "\n", {"-n", "9"});
   EXPECT_EQ(saving.exit_code, 0) << saving.err;
-  EXPECT_PRED2(has, saving.err, "saved 2 turns to " + path);
+  EXPECT_TRUE(has(saving.err, "saved 2 turns to " + path));
   const Json file = json_of(path);
   EXPECT_EQ(misfits("chat", file), "");
   EXPECT_EQ(file.size(), 7U);
@@ -106,13 +105,13 @@ TEST(Chat, SavesAndLoadsAConversation) {
   const std::string again = directory.file("again.json");
   const ChildResult loading = talk("/load " + path + "\n/stats\n/save " + again + "\n");
   EXPECT_EQ(loading.exit_code, 0) << loading.err;
-  EXPECT_PRED2(has, loading.err, "2 turns and a system message");
+  EXPECT_TRUE(has(loading.err, "2 turns and a system message"));
   EXPECT_EQ(json_of(again), file);
 }
 
 TEST(Chat, RefusesAFileThatIsNoSavedConversation) {
   const std::string head = R"({"schema":"bitnet.chat","version":1,"messages":)";
-  const std::vector<std::string> files{
+  const Args files{
       "",
       "no JSON",
       "[]",
@@ -134,15 +133,15 @@ TEST(Chat, RefusesAFileThatIsNoSavedConversation) {
   };
   for (const std::string& text : files) {
     const TempFile file(std::as_bytes(std::span(text)));
-    EXPECT_PRED2(has, refusal(talk("/load " + file.path() + "\n"), 3), file.path()) << text.substr(0, 80);
+    EXPECT_TRUE(has(refusal(talk("/load " + file.path() + "\n"), 3), file.path())) << text.substr(0, 80);
   }
-  EXPECT_PRED2(has, refusal(talk("/load /nowhere/chat.json\n"), 3), "/nowhere/chat.json");
+  EXPECT_TRUE(has(refusal(talk("/load /nowhere/chat.json\n"), 3), "/nowhere/chat.json"));
 }
 
 TEST(Chat, LeavesNothingBehindWhereItCannotSave) {
-  EXPECT_PRED2(has, refusal(talk("/save /nowhere/chat.json\n"), 1), "/nowhere/chat.json");
+  EXPECT_TRUE(has(refusal(talk("/save /nowhere/chat.json\n"), 1), "/nowhere/chat.json"));
   const TempDirectory directory;
-  EXPECT_PRED2(has, refusal(talk("/save " + directory.file("") + "\n"), 1), directory.file(""));
+  EXPECT_TRUE(has(refusal(talk("/save " + directory.file("") + "\n"), 1), directory.file("")));
   EXPECT_TRUE(directory.is_empty());
 }
 
@@ -152,22 +151,22 @@ TEST(Chat, RefusesWhatItCannotDo) {
       {"/clear all", "no argument"},    {"/regen", "nothing yet"}, {"/x\x1b[31m", "/x\\x1b[31m"},
   };
   for (const auto& [line, part] : lines) {
-    EXPECT_PRED2(has, refusal(talk(line + "\n"), 2), part);
+    EXPECT_TRUE(has(refusal(talk(line + "\n"), 2), part));
   }
-  EXPECT_PRED2(has, refusal(talk("a\n", {"--template", "raw"}), 2), "raw has no turns");
+  EXPECT_TRUE(has(refusal(talk("a\n", {"--template", "raw"}), 2), "raw has no turns"));
   for (const char* n : {"-2", "0"}) {
-    EXPECT_PRED2(has, refusal(talk("a\n", {"--max-tokens", n}), 2), "--max-tokens");
+    EXPECT_TRUE(has(refusal(talk("a\n", {"--max-tokens", n}), 2), "--max-tokens"));
   }
-  EXPECT_PRED2(has, refusal(talk("a\n", {"--temp", "1"}), 2), "--greedy");
+  EXPECT_TRUE(has(refusal(talk("a\n", {"--temp", "1"}), 2), "--greedy"));
   const std::string endless = std::string(3000, '7') + "\n";
-  EXPECT_PRED2(has, refusal(talk(endless), 2),
-               "the context holds 512; shorten it: the model was made for no larger --ctx-size");
-  EXPECT_PRED2(has, refusal(talk(endless, {"-c", "64"}), 2), "raise --ctx-size, to 512 at most");
+  EXPECT_TRUE(has(refusal(talk(endless), 2),
+                  "the context holds 512; shorten it: the model was made for no larger --ctx-size"));
+  EXPECT_TRUE(has(refusal(talk(endless, {"-c", "64"}), 2), "raise --ctx-size, to 512 at most"));
 }
 
 TEST(Chat, RefusesALineThatNoMessageNeeds) {
-  EXPECT_PRED2(has, refusal(talk("/system Be kind.\n" + std::string(3 << 20, 'a')), 3),
-               "line 2 is longer than 1 MiB");
+  EXPECT_TRUE(
+      has(refusal(talk("/system Be kind.\n" + std::string(3 << 20, 'a')), 3), "line 2 is longer than 1 MiB"));
 }
 
 TEST(Chat, SaysThatItForgetsAndGoesOnWhenTheContextIsFull) {
@@ -176,8 +175,8 @@ TEST(Chat, SaysThatItForgetsAndGoesOnWhenTheContextIsFull) {
   const ChildResult result = talk(lines + "/system\n", {"-c", "96"});
   EXPECT_EQ(result.exit_code, 0);
   EXPECT_EQ(lines_of(result.out).size(), 20U);
-  EXPECT_PRED2(has, result.err, "warning: the context of 96 tokens is full: forgetting the oldest ");
-  EXPECT_PRED2(has, result.err, "the system message stays");
+  EXPECT_TRUE(has(result.err, "warning: the context of 96 tokens is full: forgetting the oldest "));
+  EXPECT_TRUE(has(result.err, "the system message stays"));
   EXPECT_TRUE(result.err.ends_with("\nBe kind.\n"));
 }
 
@@ -201,7 +200,7 @@ class ChatWithoutEnd : public ::testing::Test {
 TEST_F(ChatWithoutEnd, EndsWhenStdoutIsFull) {
   options.stdout_fd = ::open("/dev/full", O_WRONLY | O_CLOEXEC);
   if (options.stdout_fd < 0) GTEST_SKIP() << "no /dev/full here";
-  EXPECT_PRED2(has, refusal(run_bitnet(options), 1), "No space left on device");
+  EXPECT_TRUE(has(refusal(run_bitnet(options), 1), "No space left on device"));
   ::close(options.stdout_fd);
 }
 
@@ -216,7 +215,7 @@ TEST_F(ChatWithoutEnd, EndsWhenNobodyReads) {
   const ChildResult result = chat.wait();
   EXPECT_FALSE(result.timed_out);
   EXPECT_EQ(result.exit_code, 128 + SIGPIPE);
-  EXPECT_PRED2(lacks, result.err, "error");
+  EXPECT_TRUE(lacks(result.err, "error"));
 }
 
 TEST_F(ChatWithoutEnd, EndsWhenASignalComes) {

@@ -9,7 +9,7 @@
 namespace bitnet::test {
 
 // What bitnet chat makes of these lines, greedily.
-inline ChildResult talk(const std::string& lines, const std::vector<std::string>& more = {}) {
+inline ChildResult talk(const std::string& lines, const Args& more = {}) {
   ChildOptions options;
   options.args = with({"chat", "--greedy"}, more);
   options.stdin_text = lines;

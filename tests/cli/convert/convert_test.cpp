@@ -17,7 +17,6 @@ namespace bitnet::test {
 namespace {
 
 namespace fs = std::filesystem;
-using Args = std::vector<std::string>;
 using Json = nlohmann::json;
 
 class Convert : public ::testing::Test {
@@ -31,22 +30,22 @@ class Convert : public ::testing::Test {
 TEST_F(Convert, SaysWhatBecameOfEveryKindOfTensor) {
   const ChildResult result = convert({"--type", "tq2_0", "--head", "q8_0"});
   EXPECT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_PRED2(has, result.out, "token_embd");
-  EXPECT_PRED2(has, result.out, "F16 -> Q8_0   RMS error 0.00");
-  EXPECT_PRED2(has, result.out, "4 x 256x512      I2_S -> TQ2_0 same values");
-  EXPECT_PRED2(has, result.out, "attn_q.scale");
-  EXPECT_PRED2(has, result.out, "73 of 74 tensors are what they were");
-  EXPECT_PRED2(has, result.err, path_ + ": ");
-  EXPECT_PRED2(has, result.err, " MiB written and read back in ");
+  EXPECT_TRUE(has(result.out, "token_embd"));
+  EXPECT_TRUE(has(result.out, "F16 -> Q8_0   RMS error 0.00"));
+  EXPECT_TRUE(has(result.out, "4 x 256x512      I2_S -> TQ2_0 same values"));
+  EXPECT_TRUE(has(result.out, "attn_q.scale"));
+  EXPECT_TRUE(has(result.out, "73 of 74 tensors are what they were"));
+  EXPECT_TRUE(has(result.err, path_ + ": "));
+  EXPECT_TRUE(has(result.err, " MiB written and read back in "));
   for (const std::string& line : lines_of(result.out)) EXPECT_LE(line.size(), 80U) << line;
-  EXPECT_PRED2(has, text_of({"inspect", "-q", path_}), "TQ2_0");
+  EXPECT_TRUE(has(text_of({"inspect", "-q", path_}), "TQ2_0"));
 }
 
 TEST_F(Convert, QuietlySaysNothingOnStderr) {
   const ChildResult result = convert({"--type", "bitnet32", "-q"});
   EXPECT_EQ(result.exit_code, 0);
   EXPECT_EQ(result.err, "");
-  EXPECT_PRED2(has, result.out, "every value of all 74 tensors is what it was");
+  EXPECT_TRUE(has(result.out, "every value of all 74 tensors is what it was"));
 }
 
 TEST_F(Convert, WritesAReportThatFitsItsSchema) {
@@ -72,17 +71,17 @@ TEST_F(Convert, WritesAReportThatFitsItsSchema) {
 TEST_F(Convert, ComparesTheLogitsOfBothFiles) {
   const ChildResult copied = convert({"-q", "--verify-run", "The capital of France is"});
   EXPECT_EQ(copied.exit_code, 0) << copied.err;
-  EXPECT_PRED2(has, copied.out, "logits               the same bits");
+  EXPECT_TRUE(has(copied.out, "logits               the same bits"));
   const ChildResult rounded = convert({"-q", "--force", "--head", "q4_0", "--verify-run", "The capital of"});
-  EXPECT_PRED2(has, rounded.out, "standard deviations");
-  EXPECT_PRED2(lacks, rounded.out, "the same bits");
+  EXPECT_TRUE(has(rounded.out, "standard deviations"));
+  EXPECT_TRUE(lacks(rounded.out, "the same bits"));
 }
 
 TEST_F(Convert, TriesWithoutWriting) {
   const ChildResult result = run_bitnet({"convert", kCanary, "--dry-run", "--type", "q2_0"});
   EXPECT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_PRED2(has, result.out, "lossless");
-  EXPECT_PRED2(has, result.out, "nothing was written");
+  EXPECT_TRUE(has(result.out, "lossless"));
+  EXPECT_TRUE(has(result.out, "nothing was written"));
   EXPECT_TRUE(directory_.is_empty());
 }
 
@@ -97,17 +96,17 @@ TEST_F(Convert, NamesEachRepair) {
   std::ofstream(old, std::ios::binary) << bytes;
   const ChildResult result = run_bitnet({"convert", old, "-o", directory_.file("new.gguf")});
   EXPECT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_PRED2(has, result.err, "repaired: chat template: ");
-  EXPECT_PRED2(has, result.err, "repaired: end of turn: ");
+  EXPECT_TRUE(has(result.err, "repaired: chat template: "));
+  EXPECT_TRUE(has(result.err, "repaired: end of turn: "));
   const ChildResult left = run_bitnet({"convert", old, "-o", directory_.file("left.gguf"), "--no-repair"});
-  EXPECT_PRED2(lacks, left.err, "repaired");
+  EXPECT_TRUE(lacks(left.err, "repaired"));
   EXPECT_EQ(content_of(directory_.file("left.gguf")), bytes);
 }
 
 TEST_F(Convert, SplitsAndJoins) {
   const ChildResult split = convert({"--parts", "3"});
   EXPECT_EQ(split.exit_code, 0) << split.err;
-  EXPECT_PRED2(has, split.err, "m-00001-of-00003.gguf and 2 more: ");
+  EXPECT_TRUE(has(split.err, "m-00001-of-00003.gguf and 2 more: "));
   EXPECT_EQ(directory_.n_files(), 3);
   EXPECT_EQ(run_bitnet({"convert", "-q", directory_.file("m-00003-of-00003.gguf"), "-o", path_}).exit_code,
             0);
@@ -127,34 +126,33 @@ TEST_F(Convert, RefusesWhatCannotBe) {
       {{"--hidden-act", "gelu"}, "--hidden-act 'gelu' is unknown"},
       {{"--head", "q8_0", "--embedding", "f16"}, "one tensor"},
   };
-  for (const auto& [args, says] : usage) EXPECT_PRED2(has, refusal(convert(args), 2), says);
-  EXPECT_PRED2(has, refusal(run_bitnet({"convert"}), 2), "nothing to convert");
-  EXPECT_PRED2(has, refusal(run_bitnet({"convert", "-o", path_}, {{"BITNET_MODEL", kCanary}}), 2),
-               "BITNET_MODEL is not taken for it");
-  EXPECT_PRED2(has, refusal(run_bitnet({"convert", kCanary}), 2), "pass -o FILE");
-  EXPECT_PRED2(has, refusal(run_bitnet({"convert", directory_.file("absent"), "-o", path_}), 3), "absent");
-  EXPECT_PRED2(has, refusal(convert({"--report", path_}), 2), "give the report another name");
-  EXPECT_PRED2(has,
-               refusal(convert({"--parts", "2", "--report", directory_.file("m-00002-of-00002.gguf")}), 2),
-               "give the report another name");
-  EXPECT_PRED2(has, refusal(run_bitnet({"convert", kCanary, "-o", "-"}), 2), "needs a file");
-  EXPECT_PRED2(has, refusal(convert({"--report", "-"}), 2), "name a file");
-  EXPECT_PRED2(has, refusal(convert({"--type", "q1_0"}), 3), "no code in this type; choose another type");
-  EXPECT_PRED2(has, refusal(convert({"--type", "q1_0", "--dry-run"}), 3), "no code");
+  for (const auto& [args, says] : usage) EXPECT_TRUE(has(refusal(convert(args), 2), says));
+  EXPECT_TRUE(has(refusal(run_bitnet({"convert"}), 2), "nothing to convert"));
+  EXPECT_TRUE(has(refusal(run_bitnet({"convert", "-o", path_}, {{"BITNET_MODEL", kCanary}}), 2),
+                  "BITNET_MODEL is not taken for it"));
+  EXPECT_TRUE(has(refusal(run_bitnet({"convert", kCanary}), 2), "pass -o FILE"));
+  EXPECT_TRUE(has(refusal(run_bitnet({"convert", directory_.file("absent"), "-o", path_}), 3), "absent"));
+  EXPECT_TRUE(has(refusal(convert({"--report", path_}), 2), "give the report another name"));
+  EXPECT_TRUE(has(refusal(convert({"--parts", "2", "--report", directory_.file("m-00002-of-00002.gguf")}), 2),
+                  "give the report another name"));
+  EXPECT_TRUE(has(refusal(run_bitnet({"convert", kCanary, "-o", "-"}), 2), "needs a file"));
+  EXPECT_TRUE(has(refusal(convert({"--report", "-"}), 2), "name a file"));
+  EXPECT_TRUE(has(refusal(convert({"--type", "q1_0"}), 3), "no code in this type; choose another type"));
+  EXPECT_TRUE(has(refusal(convert({"--type", "q1_0", "--dry-run"}), 3), "no code"));
   EXPECT_TRUE(directory_.is_empty());
 }
 
 TEST_F(Convert, LeavesFilesThatAreThere) {
   std::ofstream(path_) << "mine";
-  EXPECT_PRED2(has, refusal(convert({}), 2), "is there already: pass --force");
-  EXPECT_PRED2(has, refusal(run_bitnet({"convert", kCanary, "-o", kCanary, "--force"}), 2),
-               "never written over");
-  EXPECT_PRED2(has, refusal(run_bitnet({"convert", kCanary, "-o", "/dev/null", "--force"}), 2),
-               "no regular file");
-  EXPECT_PRED2(has, refusal(run_bitnet({"convert", kCanary, "-o", "/nowhere/m.gguf"}), 1), "/nowhere");
-  EXPECT_PRED2(has, refusal(convert({"--force", "--report", kCanary}), 2), "never written over");
-  EXPECT_PRED2(has, refusal(run_bitnet({"convert", kCanary, "--dry-run", "--report", path_}), 2),
-               "is there already and is no report");
+  EXPECT_TRUE(has(refusal(convert({}), 2), "is there already: pass --force"));
+  EXPECT_TRUE(
+      has(refusal(run_bitnet({"convert", kCanary, "-o", kCanary, "--force"}), 2), "never written over"));
+  EXPECT_TRUE(
+      has(refusal(run_bitnet({"convert", kCanary, "-o", "/dev/null", "--force"}), 2), "no regular file"));
+  EXPECT_TRUE(has(refusal(run_bitnet({"convert", kCanary, "-o", "/nowhere/m.gguf"}), 1), "/nowhere"));
+  EXPECT_TRUE(has(refusal(convert({"--force", "--report", kCanary}), 2), "never written over"));
+  EXPECT_TRUE(has(refusal(run_bitnet({"convert", kCanary, "--dry-run", "--report", path_}), 2),
+                  "is there already and is no report"));
   EXPECT_EQ(content_of(path_), "mine");
   EXPECT_EQ(directory_.n_files(), 1);
 }
@@ -165,15 +163,15 @@ TEST_F(Convert, LeavesTheOldFileWhereTheDiskIsFull) {
     const FileSizeLimit limit(500'000);
     return convert({"--force", "--type", "tq2_0"});
   }();
-  EXPECT_PRED2(has, refusal(result, 1), "cannot write the file");
+  EXPECT_TRUE(has(refusal(result, 1), "cannot write the file"));
   EXPECT_EQ(content_of(path_), "mine");
   EXPECT_EQ(directory_.n_files(), 1);
 }
 
 TEST_F(Convert, WritesDownTheLayoutThatItWasTold) {
-  EXPECT_PRED2(lacks, text_of({"inspect", "-q", kCanary}), "ternary.i2_s.layout");
+  EXPECT_TRUE(lacks(text_of({"inspect", "-q", kCanary}), "ternary.i2_s.layout"));
   EXPECT_EQ(convert({"--i2s-layout", "x86"}).exit_code, 0);
-  EXPECT_PRED2(has, text_of({"inspect", "-q", path_}), "ternary.i2_s.layout = \"x86\"");
+  EXPECT_TRUE(has(text_of({"inspect", "-q", path_}), "ternary.i2_s.layout = \"x86\""));
 }
 
 TEST_F(Convert, LeavesNothingBehindWhenItIsInterrupted) {

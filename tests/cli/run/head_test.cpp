@@ -17,8 +17,6 @@ namespace bitnet::test {
 namespace {
 
 namespace fs = std::filesystem;
-using Args = std::vector<std::string>;
-
 class CliHead : public ::testing::Test {
  protected:
   CliHead() { fs::copy_file(BITNET_MODELS "/canary.gguf", path_); }
@@ -50,7 +48,7 @@ TEST_F(CliHead, KeepsTheCopyBesideTheModelAndSaysSoOnce) {
   EXPECT_EQ(second.out, text);
   EXPECT_EQ(lines_of(second.err).size(), 1U) << second.err;  // of the prompt and text
   const std::string details = run_bitnet(run("int8-cached", {"-v"})).err;
-  EXPECT_PRED2(has, details, "0.3 MiB more mapped from " + cache_ + " in ");
+  EXPECT_TRUE(has(details, "0.3 MiB more mapped from " + cache_ + " in "));
   EXPECT_EQ(run_bitnet(run("int8-cached", {"-q"})).err, "");
 }
 
@@ -74,8 +72,8 @@ TEST_F(CliHead, KeepsTheScreenBesideTheModelAndSaysSoOnce) {
       << first.err;
   const ChildResult second = run_bitnet(run("screened-cached", {"-v"}));
   EXPECT_EQ(second.out, text);
-  EXPECT_PRED2(has, second.err, "head screened: ");
-  EXPECT_PRED2(has, second.err, " MiB more mapped from " + screen + " in ");
+  EXPECT_TRUE(has(second.err, "head screened: "));
+  EXPECT_TRUE(has(second.err, " MiB more mapped from " + screen + " in "));
 }
 
 TEST_F(CliHead, KeepsTheCopyInAnotherDirectoryWhenAsked) {
@@ -85,7 +83,7 @@ TEST_F(CliHead, KeepsTheCopyInAnotherDirectoryWhenAsked) {
   EXPECT_EQ(text_of(args), text);
   EXPECT_EQ(place.n_files(), 1);
   EXPECT_EQ(directory_.n_files(), 1);
-  EXPECT_PRED2(has, run_bitnet(args).err, " MiB more mapped from " + place.path());
+  EXPECT_TRUE(has(run_bitnet(args).err, " MiB more mapped from " + place.path()));
 
   ChildOptions of_user;
   of_user.args = run("screened-cached", {"--head-cache", "user"});
@@ -125,27 +123,27 @@ TEST_F(CliHead, ServesBenchAndChat) {
   const ChildResult bench =
       run_bitnet({"bench", "-m", path_, "-p", "0", "-n", "4", "-r", "1", "--head", "int8-cached"});
   EXPECT_EQ(bench.exit_code, 0) << bench.err;
-  EXPECT_PRED2(has, bench.err, "written in ");
+  EXPECT_TRUE(has(bench.err, "written in "));
   ChildOptions chat;
   chat.args = {"chat", "-v", "-m", path_, "--head", "int8-cached"};
   chat.stdin_text = "What is 3+4?\n";
   const ChildResult answer = run_bitnet(chat);
   EXPECT_EQ(answer.exit_code, 0) << answer.err;
-  EXPECT_PRED2(has, answer.err, "mapped from " + cache_);
+  EXPECT_TRUE(has(answer.err, "mapped from " + cache_));
 }
 
 TEST(CliHeadUsage, RefusesWhatHasNoFileAndUnknownKinds) {
-  EXPECT_PRED2(has, refusal(run_bitnet({"run", "-p", "a", "--head", "int8-cached"}), 2),
-               "load a file, or keep no copy");
-  EXPECT_PRED2(has, refusal(run_bitnet({"bench", "--synthetic", "tiny", "--head", "int8-cached"}), 2),
-               "--synthetic");
-  EXPECT_PRED2(has, refusal(run_bitnet({"run", "-p", "a", "--head", "int9"}), 2),
-               "choose from exact, int8, int8-cached, screened, screened-cached");
-  EXPECT_PRED2(has, refusal(run_bitnet({"run", "-p", "a", "--head-cache", "beside"}), 2),
-               "--head-cache has no effect without");
-  EXPECT_PRED2(
-      has, refusal(run_bitnet({"run", "-p", "a", "--head", "screened-cached", "--head-cache", "nowhere"}), 2),
-      "--head-cache 'nowhere' is not a directory");
+  EXPECT_TRUE(has(refusal(run_bitnet({"run", "-p", "a", "--head", "int8-cached"}), 2),
+                  "load a file, or keep no copy"));
+  EXPECT_TRUE(
+      has(refusal(run_bitnet({"bench", "--synthetic", "tiny", "--head", "int8-cached"}), 2), "--synthetic"));
+  EXPECT_TRUE(has(refusal(run_bitnet({"run", "-p", "a", "--head", "int9"}), 2),
+                  "choose from exact, int8, int8-cached, screened, screened-cached"));
+  EXPECT_TRUE(has(refusal(run_bitnet({"run", "-p", "a", "--head-cache", "beside"}), 2),
+                  "--head-cache has no effect without"));
+  EXPECT_TRUE(
+      has(refusal(run_bitnet({"run", "-p", "a", "--head", "screened-cached", "--head-cache", "nowhere"}), 2),
+          "--head-cache 'nowhere' is not a directory"));
 }
 
 TEST(CliHeadUsage, RefusesTheInt8CopyOfAHeadThatIsSmallerThanThat) {
@@ -155,8 +153,8 @@ TEST(CliHeadUsage, RefusesTheInt8CopyOfAHeadThatIsSmallerThanThat) {
   small.add(ternary);
   const AlignedBytes bytes = small.build();
   const TempFile file(bytes.span());
-  EXPECT_PRED2(has, refusal(run_bitnet({"run", "-q", "-m", file.path(), "-p", "a", "--head", "int8"}), 2),
-               "--head int8 gains nothing; leave it out");
+  EXPECT_TRUE(has(refusal(run_bitnet({"run", "-q", "-m", file.path(), "-p", "a", "--head", "int8"}), 2),
+                  "--head int8 gains nothing; leave it out"));
 }
 
 }  // namespace

@@ -13,7 +13,7 @@ namespace {
 const std::string kValgrind = "/usr/bin/valgrind";
 
 // By the scalar kernels: valgrind does not know all instructions that the others use.
-ChildResult run_under_valgrind(const std::vector<std::string>& args, const std::string& requests = {}) {
+ChildResult run_under_valgrind(const Args& args, const std::string& requests = {}) {
   ChildOptions options;
   options.args = with(
       {"-q", "--error-exitcode=9", "--leak-check=full", "--errors-for-leak-kinds=definite", executable()},
@@ -34,7 +34,7 @@ class Memcheck : public ::testing::Test {
 };
 
 TEST_F(Memcheck, FindsNothingWhereATokenIsMade) {
-  const std::vector<std::string> run{"run", "-q", "-n", "3", "The capital of France is"};
+  const Args run{"run", "-q", "-n", "3", "The capital of France is"};
   const ChildResult result = run_under_valgrind(run);
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_EQ(result.out, text_of(run));

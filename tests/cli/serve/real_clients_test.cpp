@@ -15,7 +15,7 @@ namespace bitnet::test {
 namespace {
 
 // Skips the test where the program says by 77 that it cannot do its work here.
-void expect_passes(const std::string& program, std::vector<std::string> args) {
+void expect_passes(const std::string& program, Args args) {
   ChildOptions options;
   options.args = std::move(args);
   options.timeout = std::chrono::seconds(300);
@@ -43,7 +43,7 @@ TEST(RealClients, AreSkippedWithAWordOnWhatToInstall) {
   options.environment = {{"PATH", ""}};  // and so no node
   const ChildResult result = ChildProcess("/bin/bash", options).wait();
   EXPECT_EQ(result.exit_code, 77);
-  EXPECT_PRED2(has, result.out, "skipped: there is no node here; on Debian: apt install nodejs");
+  EXPECT_TRUE(has(result.out, "skipped: there is no node here; on Debian: apt install nodejs"));
 }
 
 TEST(RealClients, AClientThatThereIsNotIsWrongUsage) {
@@ -52,7 +52,7 @@ TEST(RealClients, AClientThatThereIsNotIsWrongUsage) {
   options.args = {BITNET_SCRIPTS "/test-clients", "wget", executable()};
   const ChildResult result = ChildProcess("/bin/bash", options).wait();
   EXPECT_EQ(result.exit_code, 2);
-  EXPECT_PRED2(has, result.err, "name a client");
+  EXPECT_TRUE(has(result.err, "name a client"));
 }
 
 const std::string kPython = "/usr/bin/python3";
@@ -77,9 +77,8 @@ TEST(ServeLoad, AnAnswerThatIsNotThatOfRunIsNoticed) {
   std::ofstream(impostor) << "#!/bin/sh\nif [ \"$1\" = run ]; then exec echo nonsense; fi\nexec '"
                           << executable() << "' \"$@\"\n";
   std::filesystem::permissions(impostor, std::filesystem::perms::owner_all);
-  for (const std::vector<std::string>& args :
-       {std::vector<std::string>{BITNET_SCRIPTS "/../bench/serve-load", "--requests", "4"},
-        {BITNET_SCRIPTS "/../bench/serve-soak", "--waves", "2"}}) {
+  for (const Args& args : {Args{BITNET_SCRIPTS "/../bench/serve-load", "--requests", "4"},
+                           {BITNET_SCRIPTS "/../bench/serve-soak", "--waves", "2"}}) {
     ChildOptions options;
     options.args = args;
     for (const char* more : {"--bitnet", impostor.c_str(), "--clients", "4", "--distinct", "2"}) {
@@ -88,7 +87,7 @@ TEST(ServeLoad, AnAnswerThatIsNotThatOfRunIsNoticed) {
     options.timeout = std::chrono::seconds(300);
     const ChildResult result = ChildProcess(kPython, options).wait();
     EXPECT_EQ(result.exit_code, 4) << result.out << result.err;
-    EXPECT_PRED2(has, result.err, "in place of 'nonsense\\n'");
+    EXPECT_TRUE(has(result.err, "in place of 'nonsense\\n'"));
   }
 }
 

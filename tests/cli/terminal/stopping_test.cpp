@@ -42,7 +42,7 @@ TEST_F(Stopping, IsNotSaidWhereNothingIsToBe) {
 
 // The same text, with line breaks in the place of spaces.
 TEST(Wrapping, BreaksTheLinesOfARunBetweenWords) {
-  const auto shown = [](unsigned short columns, const std::vector<std::string>& more) {
+  const auto shown = [](unsigned short columns, const Args& more) {
     Terminal terminal(columns);
     ChildOptions options;
     options.args = {"run", "-q", "-p", "Once upon a time", "-n", "60"};
