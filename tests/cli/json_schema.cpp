@@ -1,4 +1,5 @@
 #include "cli/json_schema.h"
+#include "support/parse_json.h"
 
 #include <fstream>
 #include <set>
@@ -61,7 +62,7 @@ void find_places(const Json& json, const Place& at, std::vector<Place>& places) 
 
 Json load_schema(const std::string& name) {
   std::ifstream file(BITNET_TEST_DATA "/schemas/" + name + ".json");
-  return Json::parse(file);
+  return parse_json(file);
 }
 
 std::string violations(const Json& schema, const Json& json) { return Schema(schema).violations(json); }

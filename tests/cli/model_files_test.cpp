@@ -13,6 +13,7 @@
 #include "base/mapped_file.h"
 #include "cli/runner.h"
 #include "diagnostics/sha256.h"
+#include "support/parse_json.h"
 #include "support/small_model.h"
 #include "support/split_model.h"
 #include "support/temp_directory.h"
@@ -57,7 +58,7 @@ TEST_F(CliSplitModel, IsReadByEveryCommandThatReadsAModel) {
   EXPECT_TRUE(has(text_of({"verify", "-q", "-m", part}), "passed: all "));
   EXPECT_TRUE(has(text_of({"bench", "-q", "-m", part, "-p", "4", "-n", "2", "-r", "1"}), "tg2"));
   EXPECT_TRUE(has(text_of({"inspect", part}), "GGUF version 3, 3 files of together "));
-  const auto json = nlohmann::json::parse(text_of({"inspect", part, "--json"}));
+  const auto json = parse_json(text_of({"inspect", part, "--json"}));
   EXPECT_EQ(json.at("files"), 3);
   EXPECT_EQ(json.at("loads"), true);
 }
@@ -65,7 +66,7 @@ TEST_F(CliSplitModel, IsReadByEveryCommandThatReadsAModel) {
 TEST_F(CliSplitModel, HasTheDigestOfItsPartsPutTogether) {
   const std::string receipt = directory_.file("receipt");
   text_of({"run", "-q", "-m", parts_[2], "-p", "ab", "-n", "1", "--receipt", receipt});
-  const auto model = nlohmann::json::parse(content_of(receipt)).at("model");
+  const auto model = parse_json(content_of(receipt)).at("model");
   const std::string all = content_of(parts_[0]) + content_of(parts_[1]) + content_of(parts_[2]);
   EXPECT_EQ(model.at("sha256"), *sha256_of(std::as_bytes(std::span(all))));
   EXPECT_EQ(model.at("bytes"), all.size());

@@ -9,6 +9,7 @@
 #include "cli/chat/terminal.h"
 #include "cli/json_schema.h"
 #include "cli/runner.h"
+#include "support/parse_json.h"
 #include "support/temp_file.h"
 
 namespace bitnet::test {
@@ -33,7 +34,7 @@ TEST(CliPerplexity, PrintsOneLineAndTheEstimatesSoFarOnStderr) {
 }
 
 TEST(CliPerplexity, JsonHasItsDocumentedFields) {
-  const auto json = nlohmann::json::parse(
+  const auto json = parse_json(
       text_of(with(kShortText, {"--json", "--stride", "50", "--kv-type", "f32", "--backend", "scalar"})));
   EXPECT_EQ(misfits("perplexity", json), "");
   EXPECT_EQ(json.at("schema"), "bitnet.perplexity");
@@ -62,7 +63,7 @@ TEST(CliPerplexity, JsonHasItsDocumentedFields) {
 }
 
 TEST(CliPerplexity, TellsOfTheInt8Head) {
-  const auto json = nlohmann::json::parse(text_of(with(kShortText, {"-q", "--json", "--head", "int8"})));
+  const auto json = parse_json(text_of(with(kShortText, {"-q", "--json", "--head", "int8"})));
   EXPECT_EQ(json.at("head"), "int8");
   EXPECT_EQ(misfits("perplexity", json), "");
 }
@@ -74,13 +75,13 @@ TEST(CliPerplexity, TakesATextShorterThanAWindow) {
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_TRUE(has(result.out, " (11 of 12 tokens scored), "));
   EXPECT_TRUE(has(result.err, "shorter than a window of 512"));
-  const auto json = nlohmann::json::parse(text_of(with(sentence, {"-q", "--json"})));
+  const auto json = parse_json(text_of(with(sentence, {"-q", "--json"})));
   EXPECT_EQ(misfits("perplexity", json), "");
   EXPECT_EQ(json.at("whole_text"), true);
   EXPECT_EQ(json.at("window"), 12);
   EXPECT_EQ(json.at("scored_bytes"), 31);
-  const auto score = nlohmann::json::parse(
-      text_of({"run", "-q", "--score", "--json", "-p", "The capital of France is Paris."}));
+  const auto score =
+      parse_json(text_of({"run", "-q", "--score", "--json", "-p", "The capital of France is Paris."}));
   EXPECT_NEAR(json.at("bits_per_byte"), score.at("prompt").at("score").at("bits_per_byte"), 1e-6);
   EXPECT_TRUE(has(refusal(run_bitnet(with(sentence, {"--stride", "8"})), 2), "--stride 8 has no effect"));
 }

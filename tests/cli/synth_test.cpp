@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/runner.h"
+#include "support/parse_json.h"
 #include "support/temp_directory.h"
 
 namespace bitnet::test {
@@ -20,7 +21,7 @@ class Synth : public ::testing::Test {
   std::string digest() {
     const std::string receipt = directory_.file("receipt");
     text_of({"run", "-q", "-m", path_, "--ids", "1,2,3", "-n", "3", "--receipt", receipt});
-    std::string digest = nlohmann::json::parse(content_of(receipt)).at("logits").at("digest");
+    std::string digest = parse_json(content_of(receipt)).at("logits").at("digest");
     fs::remove(receipt);
     return digest;
   }
@@ -51,7 +52,7 @@ TEST_F(Synth, TakesAnyDimension) {
                                     "--ffn",   "640",   "--vocab",          "99",   "--context",   "77",
                                     "--type",  "q8_0",  "--embedding-type", "q4_0", "--head-type", "f32"});
   EXPECT_EQ(result.exit_code, 0) << result.err;
-  const auto json = nlohmann::json::parse(text_of({"inspect", "-q", "--json", path_}));
+  const auto json = parse_json(text_of({"inspect", "-q", "--json", path_}));
   const auto value = [&](const std::string& name) {
     for (const auto& key : json.at("metadata")) {
       if (key.at("key") == name) return key.at("value").get<std::string>();

@@ -10,6 +10,7 @@
 #include "cli/chat/talk.h"
 #include "cli/chat/terminal.h"
 #include "cli/runner.h"
+#include "support/parse_json.h"
 #include "support/temp_directory.h"
 #include "support/temp_file.h"
 #include "support/thinking_model.h"
@@ -44,7 +45,7 @@ TEST_F(CliThinking, IsAsTheTemplateHasItUnlessAsked) {
   const auto object = [&](const Args& more) {
     Args args = run(more);
     args.emplace_back("--json");
-    return Json::parse(text_of(args));
+    return parse_json(text_of(args));
   };
   const std::string asked = "<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\n";
   for (const Args& on : {Args{}, Args{"--think", "on"}, Args{"--think", "off", "--think", "on"}}) {
@@ -60,7 +61,7 @@ TEST_F(CliThinking, IsAsTheTemplateHasItUnlessAsked) {
 }
 
 TEST_F(CliThinking, HoldsForScoresAndTraces) {
-  const Json score = Json::parse(text_of(
+  const Json score = parse_json(text_of(
       with({"run", "-q", "-p", "a", "--choice", "b", "--template", "auto", "--json"}, {"--think", "off"})));
   EXPECT_EQ(score.at("options").at("think"), "off");
   EXPECT_TRUE(text_of_ids(score.at("prompt").at("ids")).ends_with("</think>\n\n"));

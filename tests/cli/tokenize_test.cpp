@@ -8,6 +8,7 @@
 
 #include "cli/json_schema.h"
 #include "cli/runner.h"
+#include "support/parse_json.h"
 #include "support/temp_file.h"
 
 namespace bitnet::test {
@@ -70,7 +71,7 @@ TEST(Tokenize, ShowsPiecesAndPlacesALineEach) {
 }
 
 TEST(Tokenize, JsonHasItsDocumentedFields) {
-  const Json all = Json::parse(text_of({"tokenize", "-p", "2\xC3\xA9", "--json"}));
+  const Json all = parse_json(text_of({"tokenize", "-p", "2\xC3\xA9", "--json"}));
   EXPECT_EQ(misfits("tokens", all), "");
   EXPECT_EQ(all.size(), 11U);
   EXPECT_EQ(all.at("schema"), "bitnet.tokens");
@@ -87,7 +88,7 @@ TEST(Tokenize, JsonHasItsDocumentedFields) {
   EXPECT_EQ(all.at("tokens").at(0).at("control"), true);
   EXPECT_TRUE(all.at("tokens").at(2).at("piece").is_null());
   EXPECT_EQ(all.at("tokens").at(2).at("bytes"), "c3");
-  EXPECT_EQ(Json::parse(text_of({"tokenize", "-p", "", "--no-bos", "--json"})).at("tokens"), Json::array());
+  EXPECT_EQ(parse_json(text_of({"tokenize", "-p", "", "--no-bos", "--json"})).at("tokens"), Json::array());
 }
 
 TEST(Detokenize, BringsBackEveryByte) {
@@ -116,7 +117,7 @@ TEST(Detokenize, ShowsControlTokensOnlyWithSpecial) {
 }
 
 TEST(Detokenize, JsonHasItsDocumentedFields) {
-  Json all = Json::parse(text_of({"detokenize", "17", "17", "--json"}));
+  Json all = parse_json(text_of({"detokenize", "17", "17", "--json"}));
   EXPECT_EQ(misfits("text", all), "");
   for (const char* field : {"program", "commit"}) EXPECT_EQ(all.erase(field), 1U) << field;
   EXPECT_EQ(all, Json({{"schema", "bitnet.text"},
@@ -126,7 +127,7 @@ TEST(Detokenize, JsonHasItsDocumentedFields) {
                        {"special", false},
                        {"text", "22"},
                        {"bytes", "3232"}}));
-  const Json half = Json::parse(text_of({"detokenize", "127", "--json"}));
+  const Json half = parse_json(text_of({"detokenize", "127", "--json"}));
   EXPECT_EQ(misfits("text", half), "");
   EXPECT_TRUE(half.at("text").is_null());
   EXPECT_EQ(half.at("bytes"), "c3");

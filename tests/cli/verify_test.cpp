@@ -14,6 +14,7 @@
 #include "cli/runner.h"
 #include "gguf/gguf.h"
 #include "support/emulated.h"
+#include "support/parse_json.h"
 #include "support/pipe.h"
 #include "support/temp_directory.h"
 #include "support/temp_file.h"
@@ -22,7 +23,7 @@ namespace bitnet::test {
 namespace {
 
 TEST(CliVerify, TheCanaryPassesEverywhere) {
-  const auto json = nlohmann::json::parse(text_of({"verify", "--json"}));
+  const auto json = parse_json(text_of({"verify", "--json"}));
   EXPECT_EQ(misfits("verify", json), "");
   EXPECT_EQ(json.at("schema"), "bitnet.verify");
   EXPECT_EQ(json.at("version"), 1);
@@ -80,7 +81,7 @@ TEST(CliVerify, FailsWithAPreciseLineWhereASingleBitDiffers) {
   options.args = {"verify", "--json"};
   const ChildResult result = ChildProcess(copy.path(), options).wait();
   EXPECT_EQ(result.exit_code, 4);
-  const auto json = nlohmann::json::parse(result.out);
+  const auto json = parse_json(result.out);
   EXPECT_EQ(misfits("verify", json), "");
   EXPECT_EQ(json.at("passed"), false);
   EXPECT_FALSE(json.at("failures").empty());
@@ -111,7 +112,7 @@ TEST(CliVerify, ComparesTheKernelsOnAFilesTensors) {
   for (std::size_t i = 0; i + 1 < lines.size(); ++i) EXPECT_LE(lines[i].size(), 80U) << lines[i];
   EXPECT_TRUE(lacks(result.err, "error"));
   EXPECT_TRUE(has(result.err, "info: verify "));  // it takes a while: there is a sign of life
-  EXPECT_EQ(misfits("verify", nlohmann::json::parse(text_of({"verify", "-m", kRandom, "--json"}))), "");
+  EXPECT_EQ(misfits("verify", parse_json(text_of({"verify", "-m", kRandom, "--json"}))), "");
 }
 
 TEST(CliVerify, RefusesWhatTheLoaderRefuses) {

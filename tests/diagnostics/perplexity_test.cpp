@@ -15,6 +15,7 @@
 #include "bitnet/error.h"
 #include "bitnet/score.h"
 #include "support/canary.h"
+#include "support/parse_json.h"
 
 namespace bitnet {
 namespace {
@@ -40,7 +41,7 @@ PerplexityResult measure(const PerplexityOptions& options, const SessionOptions&
 
 TEST(Perplexity, AgreesWithADoublePrecisionReference) {
   std::ifstream file = open("village.json");
-  for (const auto& expected : nlohmann::json::parse(file)) {
+  for (const auto& expected : test::parse_json(file)) {
     SCOPED_TRACE(expected.dump());
     const PerplexityOptions options{.window = expected.at("window"), .stride = expected.at("stride")};
     const bool is_rounded = expected.at("activations") == "int8";

@@ -15,6 +15,7 @@
 #include "base/descriptor.h"
 #include "cli/batch/batch_fixture.h"
 #include "support/file_size_limit.h"
+#include "support/parse_json.h"
 
 namespace bitnet::test {
 namespace {
@@ -95,7 +96,7 @@ TEST_F(CliBatch, DoesNotGoOnWithAnotherInputOrOtherOptions) {
   EXPECT_TRUE(has(refusal(run_bitnet(again), 3), "line 1"));
   EXPECT_TRUE(has(refusal(run_bitnet(batch({input, "-o", output})), 2), "--resume"));
   EXPECT_TRUE(has(refusal(run_bitnet(batch({input, "-o", input})), 2), "is the input itself"));
-  const Json record = Json::parse(before);
+  const Json record = parse_json(before);
   EXPECT_EQ(record["key"].get<std::string>().size(), 16U);
   EXPECT_EQ(record["settings"].get<std::string>().size(), 16U);
   const std::string foreign = write("foreign.txt", "my diary");
@@ -217,7 +218,7 @@ TEST_F(CliBatch, GoesOnWithTheRecordsOfAnotherBuildAndSaysSo) {
   run_bitnet(batch({input, "--lines", "1-3", "-o", output}));
   const Args again{"batch", input, "-o", output, "--resume"};
   EXPECT_TRUE(lacks(run_bitnet(with(again, {"--lines", "1-3"})).err, "of commit"));
-  const std::string commit = Json::parse(lines_of(content_of(output)).at(0)).at("commit");
+  const std::string commit = parse_json(lines_of(content_of(output)).at(0)).at("commit");
   std::string text = content_of(output);
   text.replace(text.find(commit), commit.size(), "0ld");
   write("out.jsonl", text);

@@ -8,13 +8,14 @@
 
 #include "cli/batch/batch_fixture.h"
 #include "cli/json_schema.h"
+#include "support/parse_json.h"
 
 namespace bitnet::test {
 namespace {
 
 using Json = nlohmann::json;
 
-std::string text_in(const std::string& record) { return Json::parse(record).at("text"); }
+std::string text_in(const std::string& record) { return parse_json(record).at("text"); }
 
 TEST_F(CliBatch, AnswersInTheOrderOfTheRequestsWhateverRunsAtOnce) {
   const std::string input = requests(24);
@@ -23,7 +24,7 @@ TEST_F(CliBatch, AnswersInTheOrderOfTheRequestsWhateverRunsAtOnce) {
   const std::vector<std::string> lines = lines_of(one.out);
   ASSERT_EQ(lines.size(), 23);
   for (std::size_t i = 0; i < lines.size(); ++i) {
-    const Json record = Json::parse(lines[i]);
+    const Json record = parse_json(lines[i]);
     const std::size_t line = i < 3 ? i + 1 : i + 2;
     EXPECT_EQ(record["line"], line);
     EXPECT_EQ(record["schema"], "bitnet.batch");
@@ -55,8 +56,8 @@ TEST_F(CliBatch, GivesTheTextThatRunGives) {
   const std::vector<std::string> lines = lines_of(text_of(batch({input})));
   ASSERT_EQ(lines.size(), alone.size());
   for (std::size_t i = 0; i < alone.size(); ++i) {
-    const Json record = Json::parse(lines[i]);
-    const Json run = Json::parse(text_of(with({"run", "-q", "--json"}, alone[i])));
+    const Json record = parse_json(lines[i]);
+    const Json run = parse_json(text_of(with({"run", "-q", "--json"}, alone[i])));
     EXPECT_EQ(record["text"], run["text"]);
     EXPECT_EQ(record["reason"], run["reason"]);
     EXPECT_EQ(record["n_prompt"], run["prompt"]["ids"].size());
@@ -71,8 +72,8 @@ TEST_F(CliBatch, TakesFromTheCommandLineWhatARequestDoesNotSay) {
                                               "\n"
                                               R"({"prompt": "Once upon a time", "max_tokens": 3})");
   const auto lines = lines_of(text_of(batch({input, "-n", "5"})));
-  EXPECT_EQ(Json::parse(lines.at(0))["tokens"].size(), 5);
-  EXPECT_EQ(Json::parse(lines.at(1))["tokens"].size(), 3);
+  EXPECT_EQ(parse_json(lines.at(0))["tokens"].size(), 5);
+  EXPECT_EQ(parse_json(lines.at(1))["tokens"].size(), 3);
 }
 
 // As in `run`, where greedy that was asked for by name stands beside other sampling options.
@@ -95,7 +96,7 @@ TEST_F(CliBatch, LetsALinesSamplingStandBesideGreedyOnTheCommandLine) {
   const std::string output = file("out.jsonl");
   EXPECT_EQ(run_bitnet(batch({input, "-o", output})).exit_code, 1);
   const auto lines = lines_of(content_of(output));
-  EXPECT_TRUE(has(Json::parse(lines.at(0)).at("error").at("message").get<std::string>(), "greedy"));
+  EXPECT_TRUE(has(parse_json(lines.at(0)).at("error").at("message").get<std::string>(), "greedy"));
   EXPECT_EQ(text_in(lines.at(1)), sampled);
   EXPECT_TRUE(
       has(refusal(run_bitnet(batch({input, "-o", output, "--resume", "--greedy"})), 3), "other options"));
@@ -123,14 +124,14 @@ TEST_F(CliBatch, AnswersAfterALineThatIsTooLong) {
   const auto lines = lines_of(result.out);
   ASSERT_EQ(lines.size(), 2);
   EXPECT_TRUE(
-      has(Json::parse(lines[0]).at("error").at("message").get<std::string>(), "more than 16777216 bytes"));
-  EXPECT_EQ(Json::parse(lines[1]).at("text"), "4.");
+      has(parse_json(lines[0]).at("error").at("message").get<std::string>(), "more than 16777216 bytes"));
+  EXPECT_EQ(parse_json(lines[1]).at("text"), "4.");
 }
 
 TEST_F(CliBatch, GivesLogprobsAsRunDoes) {
   const std::string input = write("in.jsonl", R"({"prompt": "2 + 2 =", "max_tokens": 2, "logprobs": 3})");
-  const Json record = Json::parse(text_of(batch({input})));
-  const Json run = Json::parse(text_of({"run", "-q", "--json", "--logprobs", "3", "-n", "2", "2 + 2 ="}));
+  const Json record = parse_json(text_of(batch({input})));
+  const Json run = parse_json(text_of({"run", "-q", "--json", "--logprobs", "3", "-n", "2", "2 + 2 ="}));
   ASSERT_EQ(record["logprobs"].size(), 2);
   for (std::size_t i = 0; i < 2; ++i) {
     EXPECT_EQ(record["logprobs"][i]["logprob"], run["tokens"][i]["logprob"]);
@@ -144,9 +145,9 @@ TEST_F(CliBatch, RecordsFitTheirSchema) {
 {"prompt": "2 + 2 =", "max_tokens": 2, "logprobs": 3, "id": "a"})");
   const auto lines = lines_of(run_bitnet(batch({input})).out);
   ASSERT_EQ(lines.size(), 3U);
-  EXPECT_EQ(misfits("batch", Json::parse(lines[0])), "");
-  EXPECT_EQ(misfits("batch", Json::parse(lines[1])), "");
-  Json all = Json::parse(lines[2]);  // what is there where it was asked for too
+  EXPECT_EQ(misfits("batch", parse_json(lines[0])), "");
+  EXPECT_EQ(misfits("batch", parse_json(lines[1])), "");
+  Json all = parse_json(lines[2]);  // what is there where it was asked for too
   EXPECT_EQ(violations(load_schema("batch"), all), "");
   all["logprobs"][0]["top"][0].erase("bytes");
   EXPECT_NE(violations(load_schema("batch"), all), "");
@@ -182,10 +183,10 @@ TEST_F(CliBatch, SaysOfEachBadLineWhatIsWrongWithItAndGoesOn) {
   const auto lines = lines_of(result.out);
   ASSERT_EQ(lines.size(), wrong.size() + 1);
   for (std::size_t i = 0; i < wrong.size(); ++i) {
-    const Json record = Json::parse(lines[i]);
+    const Json record = parse_json(lines[i]);
     EXPECT_TRUE(has(record["error"]["message"].get<std::string>(), wrong[i].second)) << wrong[i].first;
   }
-  EXPECT_EQ(Json::parse(lines.back())["text"], "4.");
+  EXPECT_EQ(parse_json(lines.back())["text"], "4.");
 }
 
 TEST_F(CliBatch, ReadsStdinAndTellsOfLostOutput) {

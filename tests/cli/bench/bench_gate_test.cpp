@@ -5,6 +5,7 @@
 #include <span>
 
 #include "cli/bench/short_bench.h"
+#include "support/parse_json.h"
 #include "support/temp_file.h"
 
 namespace bitnet::test {
@@ -53,7 +54,7 @@ TEST(BenchGate, PassesWhereASavedRunWasSlowerAndSaysSo) {
 TEST(BenchGate, MeasuresAgainWhatLooksSlower) {
   const ChildResult result = gate(scaled_run(1000), {"-o", "json"});
   EXPECT_TRUE(has(result.err, "measuring 2 of 2 rows again"));
-  const Json saved = Json::parse(result.out);
+  const Json saved = parse_json(result.out);
   for (const Json& row : saved.at("results")) {
     EXPECT_GE(row.at("tokens_per_second_samples").size(), 4U);
     EXPECT_EQ(row.at("tokens_per_second_samples").size(), row.at("processor_seconds_samples").size());

@@ -7,6 +7,7 @@
 
 #include "cli/json_schema.h"
 #include "cli/runner.h"
+#include "support/parse_json.h"
 
 namespace bitnet::test {
 namespace {
@@ -16,21 +17,21 @@ using Json = nlohmann::json;
 const Json& schema() {
   static const Json json = [] {
     std::ifstream file(BITNET_TEST_DATA "/schemas/bench.json");
-    return Json::parse(file);
+    return parse_json(file);
   }();
   return json;
 }
 
 const Json& run() {
   static const Json json =
-      Json::parse(text_of({"bench", "--synthetic", "tiny", "-p", "4", "-n", "2", "-d", "0,3", "-r", "2", "-t",
-                           "1", "--backend", "auto,scalar", "-o", "json"}));
+      parse_json(text_of({"bench", "--synthetic", "tiny", "-p", "4", "-n", "2", "-d", "0,3", "-r", "2", "-t",
+                          "1", "--backend", "auto,scalar", "-o", "json"}));
   return json;
 }
 
 TEST(BenchSchema, HoldsForWhatIsPrinted) {
   EXPECT_EQ(violations(schema(), run()), "");
-  const Json profiled = Json::parse(text_of(
+  const Json profiled = parse_json(text_of(
       {"bench", "--synthetic", "tiny", "-p", "4", "-n", "2", "-r", "1", "--profile", "-q", "-o", "json"}));
   EXPECT_TRUE(profiled.at("results").at(0).contains("profile"));
   EXPECT_EQ(violations(schema(), profiled), "");

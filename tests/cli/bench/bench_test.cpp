@@ -12,6 +12,7 @@
 #include "cli/bench/short_bench.h"
 #include "cli/json_schema.h"
 #include "cli/runner.h"
+#include "support/parse_json.h"
 #include "support/pipe.h"
 
 namespace bitnet::test {
@@ -23,7 +24,7 @@ TEST(Bench, ProfilesEachKindOfWorkWhenAsked) {
   ASSERT_EQ(result.exit_code, 0) << result.err;
   EXPECT_TRUE(has(result.err, "threads 1, pp4: attention"));
   EXPECT_TRUE(has(result.err, "threads 1, tg2: all ternary products"));
-  const Json run = Json::parse(result.out);
+  const Json run = parse_json(result.out);
   for (const Json& row : run.at("results")) {
     double seconds = 0;
     std::map<std::string, Json> works;
@@ -112,7 +113,7 @@ TEST(Bench, JsonHasItsDocumentedFields) {
 }
 
 TEST(Bench, TellsWhereTheWeightsAndThreadsWere) {
-  const Json run = Json::parse(text_of(with(kShortBench, {"--weights", "repack", "--pin", "-o", "json"})));
+  const Json run = parse_json(text_of(with(kShortBench, {"--weights", "repack", "--pin", "-o", "json"})));
   for (const Json& row : run.at("results")) {
     EXPECT_EQ(row.at("weights"), "repack");
     EXPECT_EQ(row.at("pin"), true);
@@ -122,7 +123,7 @@ TEST(Bench, TellsWhereTheWeightsAndThreadsWere) {
 // Many are measured in rounds.
 TEST(Bench, RepeatsAsOftenAsItIsTold) {
   for (const char* n : {"1", "3", "7", "11"}) {
-    const Json run = Json::parse(text_of(with(kShortBench, {"-r", n, "-o", "json"})));
+    const Json run = parse_json(text_of(with(kShortBench, {"-r", n, "-o", "json"})));
     for (const Json& row : run.at("results")) {
       EXPECT_EQ(std::to_string(row.at("tokens_per_second_samples").size()), n);
       EXPECT_EQ(std::to_string(row.at("read_bytes_per_second_samples").size()), n);
@@ -143,7 +144,7 @@ TEST(Bench, KnowsOfNoPeakWhereTheSystemTellsNone) {
   options.args = with(options.args, with(kShortBench, {"-o", "json"}));
   const ChildResult result = ChildProcess("/usr/bin/unshare", options).wait();
   ASSERT_EQ(result.exit_code, 0) << result.err;
-  const Json run = Json::parse(result.out);
+  const Json run = parse_json(result.out);
   EXPECT_EQ(violations(load_schema("bench"), run), "");
   for (const Json& row : run.at("results")) {
     EXPECT_TRUE(row.at("peak_memory_bytes").is_null());
@@ -155,7 +156,7 @@ TEST(Bench, JsonLinesEachStandAlone) {
   const std::vector<std::string> lines = lines_of(text_of(with(kShortBench, {"-o", "jsonl"})));
   ASSERT_EQ(lines.size(), 2U);
   for (std::size_t i = 0; i < lines.size(); ++i) {
-    const Json line = Json::parse(lines[i]);
+    const Json line = parse_json(lines[i]);
     EXPECT_EQ(line.at("schema"), "bitnet.bench");
     EXPECT_EQ(line.at("version"), 1);
     EXPECT_EQ(line.at("cpu"), saved_run().at("machine").at("cpu"));
@@ -220,7 +221,7 @@ TEST(Bench, ExactAndScreenedHeadShareOneModel) {
         {"bench", "-p", "0", "-n", "2", "-r", "1", "-t", "1", "-v", "--head", heads, "-o", "json"});
     EXPECT_EQ(result.exit_code, 0) << result.err;
     const std::vector<std::string> lines = lines_of(result.err);
-    const Json rows = Json::parse(result.out).at("results");
+    const Json rows = parse_json(result.out).at("results");
     EXPECT_EQ(rows.at(0).at("head").at("kind"), "exact");
     EXPECT_EQ(rows.at(0).at("head").at("extra_bytes"), 0);
     EXPECT_GT(rows.at(1).at("head").at("extra_bytes"), 0);
@@ -235,7 +236,7 @@ TEST(Bench, MeasuresHeadsInTurnsAndSaysHowTheyCompare) {
   const Args heads{"--head", "exact,screened,int8"};
   const ChildResult result = run_bitnet(with(kShortBench, with(heads, {"-o", "json"})));
   ASSERT_EQ(result.exit_code, 0) << result.err;
-  const Json run = Json::parse(result.out);
+  const Json run = parse_json(result.out);
   std::vector<std::pair<std::string, std::string>> rows;
   for (const Json& row : run.at("results")) rows.emplace_back(row.at("test"), row.at("head").at("kind"));
   EXPECT_EQ(rows, (std::vector<std::pair<std::string, std::string>>{
@@ -250,7 +251,7 @@ TEST(Bench, MeasuresHeadsInTurnsAndSaysHowTheyCompare) {
 TEST(Bench, MeasuresDraftsOfQuotedText) {
   const Args args{"bench",  "-q",     "-p",      "0",     "-n", "24",   "-d", "40",
                   "--text", "quoted", "--draft", "off,4", "-o", "json", "-r", "1"};
-  const Json run = Json::parse(text_of(args));
+  const Json run = parse_json(text_of(args));
   EXPECT_EQ(violations(load_schema("bench"), run), "");
   const Json& rows = run.at("results");
   ASSERT_EQ(rows.size(), 2U);
@@ -268,8 +269,8 @@ TEST(Bench, MeasuresDraftsOfQuotedText) {
 
 TEST(Bench, MeasuresSequencesThatDecodeTogether) {
   const Json run =
-      Json::parse(text_of({"bench", "-q", "-p", "4", "-n", "3", "-d", "0,20", "--sequences", "1,4", "--head",
-                           "exact,screened", "--profile", "-o", "json", "-r", "2"}));
+      parse_json(text_of({"bench", "-q", "-p", "4", "-n", "3", "-d", "0,20", "--sequences", "1,4", "--head",
+                          "exact,screened", "--profile", "-o", "json", "-r", "2"}));
   EXPECT_EQ(violations(load_schema("bench"), run), "");
   std::vector<std::string> tests;
   for (const Json& row : run.at("results")) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cli/runner.h"
+#include "support/parse_json.h"
 
 namespace bitnet::test {
 
@@ -15,7 +16,7 @@ inline const Args kShortBench{"bench", "--synthetic", "tiny", "-p", "4", "-n", "
 
 // A run to compare others with: made once.
 inline const Json& saved_run() {
-  static const Json run = Json::parse(text_of(with(kShortBench, {"-o", "json"})));
+  static const Json run = parse_json(text_of(with(kShortBench, {"-o", "json"})));
   return run;
 }
 

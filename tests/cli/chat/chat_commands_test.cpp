@@ -9,6 +9,7 @@
 
 #include "cli/chat/talk.h"
 #include "cli/runner.h"
+#include "support/parse_json.h"
 #include "support/temp_directory.h"
 
 namespace bitnet::test {
@@ -37,7 +38,7 @@ TEST(ChatCommands, SayThatASavedConversationIsReplaced) {
   const ChildResult again = talk("What is 3+4?\n/save " + path + "\n");
   EXPECT_EQ(again.exit_code, 0);
   EXPECT_TRUE(has(again.err, "saved 1 turn to " + path + ", in place of the conversation that was there"));
-  EXPECT_EQ(Json::parse(content_of(path)).at("messages").size(), 2U);
+  EXPECT_EQ(parse_json(content_of(path)).at("messages").size(), 2U);
   EXPECT_EQ(directory.n_files(), 1);
 }
 

@@ -14,6 +14,7 @@
 
 #include "cli/chat/terminal.h"
 #include "cli/runner.h"
+#include "support/parse_json.h"
 #include "support/pipe.h"
 #include "support/temp_directory.h"
 
@@ -64,7 +65,7 @@ class ChatTerminal : public ::testing::Test {
     const std::string path = home + "/chat.json";
     say("/save " + path, "saved");
     std::ifstream file(path);
-    const Json saved = Json::parse(file);
+    const Json saved = parse_json(file);
     std::vector<std::string> contents;
     for (const Json& message : saved.at("messages")) contents.push_back(message.at("content"));
     return contents;

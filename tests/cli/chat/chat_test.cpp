@@ -16,6 +16,7 @@
 #include "cli/chat/talk.h"
 #include "cli/json_schema.h"
 #include "cli/runner.h"
+#include "support/parse_json.h"
 #include "support/pipe.h"
 #include "support/temp_directory.h"
 #include "support/temp_file.h"
@@ -27,7 +28,7 @@ using Json = nlohmann::json;
 
 Json json_of(const std::string& path) {
   std::ifstream file(path);
-  return Json::parse(file);
+  return parse_json(file);
 }
 
 TEST(Chat, AnswersEachLineOnALineAndShowsNoPrompt) {

@@ -11,6 +11,7 @@
 #include "cli/json_schema.h"
 #include "cli/runner.h"
 #include "support/file_size_limit.h"
+#include "support/parse_json.h"
 #include "support/temp_directory.h"
 
 namespace bitnet::test {
@@ -53,7 +54,7 @@ TEST_F(Convert, WritesAReportThatFitsItsSchema) {
   ASSERT_EQ(convert({"--type", "tq1_0", "--head", "q6_k", "--report", report, "--verify-run", "What is 2+2?"})
                 .exit_code,
             0);
-  const Json json = Json::parse(content_of(report));
+  const Json json = parse_json(content_of(report));
   EXPECT_EQ(misfits("convert", json), "");
   EXPECT_EQ(json.at("input"), kCanary);
   EXPECT_EQ(json.at("outputs"), (Args{path_}));

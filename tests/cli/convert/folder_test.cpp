@@ -7,6 +7,7 @@
 #include "cli/runner.h"
 #include "gguf/gguf.h"
 #include "support/hf_folder.h"
+#include "support/parse_json.h"
 
 namespace bitnet::test {
 namespace {
@@ -41,7 +42,7 @@ TEST_F(ConvertFolder, GivesAFileThatRunsAsTheModelItWasMadeOf) {
   const auto tokens = [](const std::string& events) {
     std::string ids;
     for (const std::string& line : lines_of(events)) {
-      const auto event = nlohmann::json::parse(line);
+      const auto event = parse_json(line);
       if (event.contains("id")) ids += event["id"].dump() + " ";
     }
     return ids;

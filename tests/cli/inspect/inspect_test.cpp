@@ -8,6 +8,7 @@
 #include "cli/chat/terminal.h"
 #include "cli/json_schema.h"
 #include "cli/runner.h"
+#include "support/parse_json.h"
 #include "support/pipe.h"
 #include "support/small_model.h"
 #include "support/temp_directory.h"
@@ -39,7 +40,7 @@ TEST(CliInspect, ShowsTheCanaryInEightyColumns) {
 }
 
 TEST(CliInspect, JsonHasItsDocumentedFields) {
-  const auto json = nlohmann::json::parse(text_of({"inspect", kRandom, "--json"}));
+  const auto json = parse_json(text_of({"inspect", kRandom, "--json"}));
   EXPECT_EQ(misfits("inspect", json), "");
   EXPECT_EQ(json.at("schema"), "bitnet.inspect");
   EXPECT_EQ(json.at("version"), 1);
@@ -109,7 +110,7 @@ TEST(CliInspect, SaysOnceWhatIsWrongWithAFileThatIsNone) {
     EXPECT_EQ(result.out, "");
     EXPECT_TRUE(result.err.starts_with("error: " + path + ": ")) << result.err;
     EXPECT_EQ(lines_of(result.err).size(), 1U);
-    const auto json = nlohmann::json::parse(run_bitnet({"inspect", path, "--json"}).out);
+    const auto json = parse_json(run_bitnet({"inspect", path, "--json"}).out);
     EXPECT_EQ(misfits("inspect", json), "");
     EXPECT_EQ(json.at("parsed"), false);
     EXPECT_EQ(json.at("loads"), false);
@@ -193,8 +194,8 @@ TEST(CliInspect, ShowsWhatTheInt8HeadDoesToTheLogits) {
 }
 
 TEST(CliInspect, JsonHasTheInt8HeadIfAskedFor) {
-  EXPECT_FALSE(nlohmann::json::parse(text_of({"inspect", "-q", "--json"})).contains("int8_head"));
-  const auto json = nlohmann::json::parse(text_of({"inspect", "-q", "--json", "--head", "int8"}));
+  EXPECT_FALSE(parse_json(text_of({"inspect", "-q", "--json"})).contains("int8_head"));
+  const auto json = parse_json(text_of({"inspect", "-q", "--json", "--head", "int8"}));
   EXPECT_EQ(violations(load_schema("inspect"), json), "");
   EXPECT_EQ(json.at("findings").back().at("topic"), "int8 head");
   const auto& head = json.at("int8_head");
@@ -225,8 +226,7 @@ TEST(CliInspect, ShowsWhatTheInt8CacheDoesToLogitsIfAskedFor) {
     EXPECT_TRUE(has(text, part));
   }
   EXPECT_TRUE(lacks(text, "--head int8 against"));
-  const auto json =
-      nlohmann::json::parse(text_of({"inspect", "-q", "--json", "--kv-type", "q8", "--head", "int8"}));
+  const auto json = parse_json(text_of({"inspect", "-q", "--json", "--kv-type", "q8", "--head", "int8"}));
   EXPECT_EQ(violations(load_schema("inspect"), json), "");
   EXPECT_EQ(json.at("findings").back().at("topic"), "q8 cache");
   EXPECT_TRUE(json.at("int8_head").is_object());
@@ -249,7 +249,7 @@ TEST(CliInspect, SaysOfATernaryHeadThatItIsUsedAsItIs) {
   const std::string text = text_of({"inspect", file.path(), "--head", "int8"});
   EXPECT_TRUE(has(text, "ok: int8 head: the head is ternary (I2_S)\n"));
   EXPECT_TRUE(lacks(text, "\nLogits"));
-  const auto json = nlohmann::json::parse(text_of({"inspect", file.path(), "--json", "--head", "int8"}));
+  const auto json = parse_json(text_of({"inspect", file.path(), "--json", "--head", "int8"}));
   EXPECT_EQ(violations(load_schema("inspect"), json), "");
   const auto& head = json.at("int8_head");
   EXPECT_EQ(head.at("copy_bytes"), 0);
@@ -265,7 +265,7 @@ TEST(CliInspect, HasNoHeadToShowOfAFileThatIsRefused) {
   const TempFile file(std::as_bytes(std::span(hello)));
   const ChildResult result = run_bitnet({"inspect", file.path(), "--json", "--head", "int8"});
   EXPECT_EQ(result.exit_code, 3);
-  EXPECT_TRUE(nlohmann::json::parse(result.out).at("int8_head").is_null());
+  EXPECT_TRUE(parse_json(result.out).at("int8_head").is_null());
 }
 
 TEST(CliInspect, RefusesHeadsThatChangeNothing) {

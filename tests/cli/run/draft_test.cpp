@@ -6,6 +6,7 @@
 
 #include "cli/chat/talk.h"
 #include "cli/runner.h"
+#include "support/parse_json.h"
 #include "support/temp_directory.h"
 
 namespace bitnet::test {
@@ -34,7 +35,7 @@ TEST(CliDraft, StandsInTheReceipt) {
   const TempDirectory directory;
   const std::string path = directory.file("receipt.json");
   text_of(with(kTwiceRun, {"-q", "--draft", "4", "--receipt", path}));
-  const Json receipt = Json::parse(content_of(path));
+  const Json receipt = parse_json(content_of(path));
   EXPECT_EQ(receipt.at("machine").at("draft"), "4");
   const Json& drafts = receipt.at("timings").at("drafts");
   EXPECT_GT(drafts.at("accepted"), 0);

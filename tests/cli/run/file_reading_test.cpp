@@ -5,6 +5,7 @@
 #include <span>
 
 #include "cli/runner.h"
+#include "support/parse_json.h"
 #include "support/small_model.h"
 #include "support/temp_directory.h"
 #include "support/temp_file.h"
@@ -44,7 +45,7 @@ TEST(RunOfAnI2sLayout, IsRightAndSaysWhatItTook) {
     EXPECT_EQ(said.out, text);
     EXPECT_TRUE(lacks(said.err, "I2_S"));
     EXPECT_NE(run_with(file.path(), {"--i2s-layout", "x86"}).out, text);
-    const auto json = nlohmann::json::parse(run_with(file.path(), {"-q", "--json"}).out);
+    const auto json = parse_json(run_with(file.path(), {"-q", "--json"}).out);
     EXPECT_EQ(json.at("options").at("i2s_layout"), name);
   }
 }

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/runner.h"
+#include "support/parse_json.h"
 
 namespace bitnet::test {
 namespace {
@@ -178,7 +179,7 @@ TEST(CliGeneration, DrawsARandomSeedAndSaysWhich) {
     args.insert(args.end(), {"--seed", random});
     const ChildResult first = run_bitnet(args);
     ASSERT_EQ(first.exit_code, 0) << first.err;
-    const auto json = nlohmann::json::parse(first.out);
+    const auto json = parse_json(first.out);
     const std::string seed = std::to_string(json.at("options").at("seed").get<std::uint64_t>());
     EXPECT_TRUE(has(first.err, "info: seed " + seed + "\n"));
     args.back() = seed;

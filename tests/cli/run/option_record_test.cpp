@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "cli/runner.h"
+#include "support/parse_json.h"
 #include "support/temp_directory.h"
 #include "support/temp_file.h"
 
@@ -91,7 +92,7 @@ class OptionRecord : public ::testing::Test {
     args.insert(args.end(), {"--receipt", path_});
     text_of(args);
     std::ifstream file(path_);
-    Json receipt = Json::parse(file);
+    Json receipt = parse_json(file);
     receipt.erase("machine");
     receipt.erase("timings");
     return receipt;
@@ -194,8 +195,8 @@ TEST_F(OptionRecord, IsTheSameInEveryForm) {
   json.emplace_back("--json");
   Args lines = args;
   lines.emplace_back("--jsonl");
-  const Json object = Json::parse(text_of(json));
-  const Json start = Json::parse(lines_of(text_of(lines)).front());
+  const Json object = parse_json(text_of(json));
+  const Json start = parse_json(lines_of(text_of(lines)).front());
   for (const char* field : {"program", "commit", "options"}) {
     EXPECT_EQ(object.at(field), receipt.at(field)) << field;
     EXPECT_EQ(start.at(field), receipt.at(field)) << field;

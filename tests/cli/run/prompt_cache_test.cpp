@@ -8,6 +8,7 @@
 
 #include "cli/chat/talk.h"
 #include "cli/runner.h"
+#include "support/parse_json.h"
 #include "support/temp_directory.h"
 
 namespace bitnet::test {
@@ -50,7 +51,7 @@ TEST_F(CliPromptCache, ChangesNoByteOfJsonAndStandsInTheReceipt) {
   EXPECT_EQ(text_of(run({"-q", "--jsonl"})), without);
   const std::string receipt = directory.file("receipt.json");
   text_of(run({"-q", "--receipt", receipt}));
-  const Json json = Json::parse(content_of(receipt));
+  const Json json = parse_json(content_of(receipt));
   EXPECT_EQ(json.at("machine").at("prompt_tokens_cached").get<std::size_t>() + 1,
             json.at("prompt").at("ids").size());
 }

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "cli/runner.h"
+#include "support/parse_json.h"
 #include "support/temp_file.h"
 
 namespace bitnet::test {
@@ -107,7 +108,7 @@ TEST(CliPrompt, MayBeGivenAsTokenIds) {
   const Args args{"run", "-n", "2", "--ids", "1016,17,10,17,28"};
   EXPECT_EQ(text_of(args), text_of({"run", "-n", "2", "-p", "2+2="}));
   EXPECT_EQ(text_of({"run", "-n", "0", "--echo", "--ids", "[17, 10]"}), "2+");
-  const auto json = nlohmann::json::parse(text_of({"run", "-q", "-n", "0", "--ids", "1016,17", "--json"}));
+  const auto json = parse_json(text_of({"run", "-q", "-n", "0", "--ids", "1016,17", "--json"}));
   EXPECT_TRUE(json.at("prompt").at("text").is_null());
   EXPECT_EQ(json.at("prompt").at("ids"), (nlohmann::json{1016, 17}));
   const auto refused = [](const Args& more) {

@@ -13,6 +13,7 @@
 #include "cli/json_schema.h"
 #include "cli/runner.h"
 #include "diagnostics/logits_digest.h"
+#include "support/parse_json.h"
 #include "support/pipe.h"
 #include "support/temp_directory.h"
 
@@ -29,7 +30,7 @@ class Receipt : public ::testing::Test {
   // Of a run with these arguments, held against the schema.
   Json receipt_of(const Args& args) {
     text_of(with(args, {"--receipt", path}));
-    Json receipt = Json::parse(content_of(path));
+    Json receipt = parse_json(content_of(path));
     EXPECT_EQ(violations(load_schema("receipt"), receipt), "");
     EXPECT_EQ(directory.n_files(), 1);
     return receipt;

@@ -9,6 +9,7 @@
 
 #include "cli/json_schema.h"
 #include "cli/runner.h"
+#include "support/parse_json.h"
 #include "support/pipe.h"
 
 namespace bitnet::test {
@@ -19,11 +20,11 @@ using Json = nlohmann::json;
 
 const Args kCapital{"run", "-q", "-p", "The capital of France is"};
 
-Json run_object(const Args& args) { return Json::parse(text_of(with(args, {"--json"}))); }
+Json run_object(const Args& args) { return parse_json(text_of(with(args, {"--json"}))); }
 
 std::vector<Json> events_of(const std::string& text) {
   std::vector<Json> events;
-  for (const std::string& line : lines_of(text)) events.push_back(Json::parse(line));
+  for (const std::string& line : lines_of(text)) events.push_back(parse_json(line));
   return events;
 }
 
@@ -120,7 +121,7 @@ TEST(RunJson, HoldsBytesThatAreNoUtf8) {
   options.stdin_text = "a\xff\xc3";
   const ChildResult result = run_bitnet(options);
   EXPECT_EQ(result.exit_code, 0);
-  const Json run = Json::parse(result.out);
+  const Json run = parse_json(result.out);
   EXPECT_EQ(violations_of_run(run), "");
   EXPECT_TRUE(run.at("prompt").at("text").is_null());
   std::size_t n_null = 0;
@@ -233,7 +234,7 @@ TEST_P(RunJsonSignal, EndsWithAWholeObjectThatSaysSo) {
       const ChildResult result = child.wait();
       EXPECT_EQ(result.exit_code, 130);
       EXPECT_FALSE(result.timed_out);
-      const Json last = Json::parse(form == std::string("--json") ? result.out : lines_of(result.out).back());
+      const Json last = parse_json(form == std::string("--json") ? result.out : lines_of(result.out).back());
       EXPECT_EQ(form == std::string("--json") ? violations_of_run(last) : violations_of_event(last), "");
       reason = last.at("reason");
     }

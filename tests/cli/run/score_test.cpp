@@ -6,6 +6,7 @@
 
 #include "cli/json_schema.h"
 #include "cli/runner.h"
+#include "support/parse_json.h"
 
 namespace bitnet::test {
 namespace {
@@ -16,7 +17,7 @@ const Args kSentence{"run", "-q", "-p", "The capital of France is Paris.", "--sc
 const Args kQuestion{"run", "-q", "-p", "The capital of France is"};
 
 Json score_object(const Args& args) {
-  const Json json = Json::parse(text_of(with(args, {"--json"})));
+  const Json json = parse_json(text_of(with(args, {"--json"})));
   EXPECT_EQ(violations(load_schema("score"), json), "");
   return json;
 }
@@ -49,7 +50,7 @@ TEST(RunScore, TellsOfEveryTokenOfTheText) {
 
 // The tokens that were generated are scored as --logprobs said when they were.
 TEST(RunScore, AgreesWithTheLogprobsOfGeneratedTokens) {
-  const Json run = Json::parse(text_of(with(kQuestion, {"-n", "3", "--json", "--logprobs", "0"})));
+  const Json run = parse_json(text_of(with(kQuestion, {"-n", "3", "--json", "--logprobs", "0"})));
   const Json scored = score_object(kSentence).at("prompt").at("tokens");
   const std::size_t n_prompt = run.at("prompt").at("ids").size();
   for (std::size_t i = 0; i < 3; ++i) {

@@ -14,6 +14,7 @@
 #include "cli/json_schema.h"
 #include "cli/runner.h"
 #include "gguf/gguf.h"
+#include "support/parse_json.h"
 #include "support/temp_directory.h"
 #include "support/temp_file.h"
 
@@ -52,7 +53,7 @@ std::string refusal_of(const ChildResult& result) {
 
 Json report_of(const ChildResult& result, int code) {
   EXPECT_EQ(result.exit_code, code) << result.err;
-  return Json::parse(result.out);
+  return parse_json(result.out);
 }
 
 TEST_F(Compare, FindsTheSameBitsWhateverTheMachineDoes) {
@@ -140,7 +141,7 @@ TEST_F(Compare, HoldsTheModelsToTheReferencesDumps) {
 
 TEST_F(Compare, WritesTheReportWhateverTheVerdict) {
   std::ifstream file(BITNET_TEST_DATA "/schemas/compare.json");
-  const Json schema = Json::parse(file);
+  const Json schema = parse_json(file);
   const std::string report = folder.file("report.json");
   const std::string golden = kGolden + "canary-sum.json";
   for (const bool holds : {true, false}) {
@@ -149,10 +150,10 @@ TEST_F(Compare, WritesTheReportWhateverTheVerdict) {
     const ChildResult result = run_bitnet(args);
     EXPECT_EQ(result.exit_code, holds ? 0 : 4);
     EXPECT_EQ(content_of(report), result.out);
-    EXPECT_EQ(violations(schema, Json::parse(result.out)), "");
+    EXPECT_EQ(violations(schema, parse_json(result.out)), "");
     std::filesystem::remove(report);
   }
-  Json changed = Json::parse(text_of({"compare", "-q", golden, "--tensors", "logits", "--json"}));
+  Json changed = parse_json(text_of({"compare", "-q", golden, "--tensors", "logits", "--json"}));
   EXPECT_EQ(violations(schema, changed), "");
   EXPECT_EQ(changed.at("tensors").size(), 1U);
   for (const auto& [name, value] : changed.items()) {
@@ -188,7 +189,7 @@ TEST_F(Compare, SaysWhatItDidNotCompare) {
 TEST_F(Compare, TakesADumpOfTheLastLogitsAlone) {
   std::string values(4096, '\0');
   const std::string all = trace("all.npz", {"--tensors", "logits"});
-  const Json ids = Json::parse(text_of({"tokenize", "-q", "-p", "What is 2+2?", "--json"})).at("ids");
+  const Json ids = parse_json(text_of({"tokenize", "-q", "-p", "What is 2+2?", "--json"})).at("ids");
   const Json whole = report_of(run_bitnet(Args{"compare", "-q", all, all, "--json"}), 0);
   EXPECT_EQ(whole.at("tensors").at(0).at("first_position"), 0);
   write_file(

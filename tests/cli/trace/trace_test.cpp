@@ -12,6 +12,7 @@
 
 #include "cli/runner.h"
 #include "diagnostics/trace_file.h"
+#include "support/parse_json.h"
 #include "support/pipe.h"
 #include "support/temp_directory.h"
 
@@ -41,7 +42,7 @@ TEST(Trace, TakesTokensFromWhereverTheyAre) {
 }
 
 std::vector<int> prompt_ids_of_run(const Args& prompt) {
-  const auto json = nlohmann::json::parse(text_of(with({"run", "-q", "--json", "-n", "0"}, prompt)));
+  const auto json = parse_json(text_of(with({"run", "-q", "--json", "-n", "0"}, prompt)));
   return json.at("prompt").at("ids");
 }
 

@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "support/canary.h"
+#include "support/parse_json.h"
 
 namespace bitnet::test {
 namespace {
@@ -98,7 +99,7 @@ std::vector<Json> events_of(const HttpReply& reply) {
     if (event.starts_with(":")) continue;  // a comment
     EXPECT_TRUE(event.starts_with("data: ")) << event;
     is_done = event == "data: [DONE]";
-    if (!is_done) events.push_back(Json::parse(event.substr(6)));
+    if (!is_done) events.push_back(parse_json(event.substr(6)));
   }
   EXPECT_TRUE(is_done) << reply.status << " " << reply.body;
   return events;

@@ -13,6 +13,7 @@
 
 #include "bitnet/scheduler.h"
 #include "service/http/server/server.h"
+#include "support/parse_json.h"
 
 namespace bitnet::test {
 
@@ -24,7 +25,7 @@ struct HttpReply {
   HttpHeaders headers{};
   std::string body{};
 
-  Json json() const { return Json::parse(body); }
+  Json json() const { return parse_json(body); }
   std::string header(const std::string& name) const;
 };
 
