@@ -38,7 +38,7 @@
 #include "cli/tokenize_command.h"
 #include "cli/trace/compare_command.h"
 #include "cli/trace/trace_command.h"
-#include "cli/verify_command.h"
+#include "cli/verify/verify_command.h"
 
 namespace bitnet::cli {
 namespace {
