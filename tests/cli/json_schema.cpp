@@ -1,5 +1,4 @@
 #include "cli/json_schema.h"
-#include "support/parse_json.h"
 
 #include <fstream>
 #include <set>
@@ -9,6 +8,8 @@
 #include <valijson/validation_results.hpp>
 #include <valijson/validator.hpp>
 #include <vector>
+
+#include "support/parse_json.h"
 
 namespace bitnet::test {
 namespace {

@@ -1,11 +1,12 @@
 #include "quant/file_types.h"
-#include "support/text_holds.h"
 
 #include <gtest/gtest.h>
 
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "support/text_holds.h"
 
 namespace bitnet::quant {
 namespace {

@@ -1,5 +1,4 @@
 #include "support/golden.h"
-#include "support/parse_json.h"
 
 #include <algorithm>
 #include <cmath>
@@ -9,6 +8,8 @@
 #include <sstream>
 #include <stdexcept>
 #include <utility>
+
+#include "support/parse_json.h"
 
 namespace bitnet::test {
 namespace {

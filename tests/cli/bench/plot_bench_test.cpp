@@ -1,7 +1,6 @@
 // scripts/plot-bench: a picture of what bitnet bench saved, or a reason why not.
 #include <gtest/gtest.h>
 
-#include <fstream>
 #include <span>
 
 #include "cli/runner.h"

@@ -1,7 +1,6 @@
 // The commands of bitnet chat, and what it says of answers and files.
 #include <gtest/gtest.h>
 
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
