@@ -2,6 +2,9 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <algorithm>
+#include <string>
+
 #include "cli/chat/terminal.h"
 #include "cli/runner.h"
 
