@@ -6,9 +6,12 @@
 #include <string>
 
 #include "bitnet/error.h"
+#include "support/text_holds.h"
 
 namespace bitnet {
 namespace {
+
+using test::has;
 
 // What `action` throws, or "" if nothing.
 template <typename Action>
@@ -29,15 +32,15 @@ TEST(LateLibrary, CallsAFunctionByTheTypeOfItsHeader) {
 
 TEST(LateLibrary, ThatIsNotThereIsNamedWithWhatNeedsIt) {
   const std::string what = failure_of([] { LateLibrary("libbitnet-none.so.0", "a trace in .npz"); });
-  EXPECT_NE(what.find("a trace in .npz"), std::string::npos) << what;
-  EXPECT_NE(what.find("libbitnet-none.so.0"), std::string::npos) << what;
-  EXPECT_NE(what.find("install"), std::string::npos) << what;
+  EXPECT_TRUE(has(what, "a trace in .npz"));
+  EXPECT_TRUE(has(what, "libbitnet-none.so.0"));
+  EXPECT_TRUE(has(what, "install"));
 }
 
 TEST(LateLibrary, OfAnotherVersionNamesTheFunctionThatItLacks) {
   const LateLibrary library("libc.so.6", "a test");
   const std::string what = failure_of([&] { static_cast<void>(library["bitnet_none"]); });
-  EXPECT_NE(what.find("libc.so.6 has no function bitnet_none"), std::string::npos) << what;
+  EXPECT_TRUE(has(what, "libc.so.6 has no function bitnet_none"));
 }
 
 }  // namespace

@@ -15,12 +15,14 @@
 #include "bitnet/error.h"
 #include "support/disk_calls.h"
 #include "support/temp_directory.h"
+#include "support/text_holds.h"
 
 namespace bitnet {
 namespace {
 
 namespace fs = std::filesystem;
 using test::content_of;
+using test::has;
 using test::TempDirectory;
 
 class OutputFileTest : public testing::Test {
@@ -140,9 +142,9 @@ TEST_F(OutputFileTest, WhatCannotBeWrittenIsAnErrorThatNamesIt) {
     }
     return "";
   };
-  EXPECT_NE(message_of(path("missing/out")).find("missing/out: cannot make the file"), std::string::npos);
-  EXPECT_NE(message_of(directory_.path()).find("Is a directory"), std::string::npos);
-  EXPECT_NE(message_of("/dev/full").find("/dev/full: cannot write the file"), std::string::npos);
+  EXPECT_TRUE(has(message_of(path("missing/out")), "missing/out: cannot make the file"));
+  EXPECT_TRUE(has(message_of(directory_.path()), "Is a directory"));
+  EXPECT_TRUE(has(message_of("/dev/full"), "/dev/full: cannot write the file"));
 }
 
 TEST_F(OutputFileTest, CanBeCheckedWithoutATrace) {

@@ -1,6 +1,5 @@
 #include "cli/json_schema.h"
 
-#include <fstream>
 #include <set>
 #include <valijson/adapters/nlohmann_json_adapter.hpp>
 #include <valijson/schema.hpp>
@@ -10,6 +9,7 @@
 #include <vector>
 
 #include "support/parse_json.h"
+#include "support/temp_directory.h"
 
 namespace bitnet::test {
 namespace {
@@ -62,8 +62,7 @@ void find_places(const Json& json, const Place& at, std::vector<Place>& places) 
 }  // namespace
 
 Json load_schema(const std::string& name) {
-  std::ifstream file(BITNET_TEST_DATA "/schemas/" + name + ".json");
-  return parse_json(file);
+  return parse_json(content_of(BITNET_TEST_DATA "/schemas/" + name + ".json"));
 }
 
 std::string violations(const Json& schema, const Json& json) { return Schema(schema).violations(json); }

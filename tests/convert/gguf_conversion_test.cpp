@@ -16,6 +16,7 @@
 #include "support/canary.h"
 #include "support/row_scaled_types.h"
 #include "support/small_model.h"
+#include "support/text_holds.h"
 
 namespace bitnet::test {
 namespace {
@@ -227,8 +228,7 @@ TEST(Conversions, KeepTheScalesOfBlocks) {
     const std::string back = directory.file("back-" + type);
     // Every code occurs, and only these types have the fourth.
     if (type == "bitnet32" || type == "qk256-scales") {
-      EXPECT_NE(refusal_of(from, there, {.plan = {.type = type_named(type)}, .split = {}}).find("no code"),
-                std::string::npos);
+      EXPECT_TRUE(has(refusal_of(from, there, {.plan = {.type = type_named(type)}, .split = {}}), "no code"));
       continue;
     }
     EXPECT_TRUE(convert_to(from, there, type).is_lossless());
@@ -245,7 +245,7 @@ TEST(Conversions, RefuseScalesThatWouldBeMergedUnlessToldToRound) {
     ConvertOptions options{.plan = {.type = type_named(type)}, .split = {}};
     const std::string refused = refusal_of(from, to, options);
     for (const std::string part : {"blocks.gguf", "blk.0.attn_q.weight", "PQ2_0", "--quantize absmean"}) {
-      EXPECT_NE(refused.find(part), std::string::npos) << type << ": " << refused;
+      EXPECT_TRUE(has(refused, part)) << type << ": " << refused;
     }
     EXPECT_FALSE(fs::exists(to));
     options.plan.absmean = true;
@@ -269,9 +269,9 @@ TEST(Conversions, NameTypesWhoseBlocksFitTheRows) {
   const std::string refused =
       refusal_of(from, directory.file("to"), {.plan = {.type = type_named("tq2_0")}, .split = {}});
   for (const std::string part : {"128 values are not whole blocks of 256", "i2_s", "q2_0-64", "bitnet32"}) {
-    EXPECT_NE(refused.find(part), std::string::npos) << refused;
+    EXPECT_TRUE(has(refused, part));
   }
-  EXPECT_EQ(refused.find(", tq1_0"), std::string::npos) << refused;
+  EXPECT_TRUE(lacks(refused, ", tq1_0"));
 }
 
 TEST(Conversions, RefuseFloatsThatAreNotTernary) {
@@ -285,8 +285,8 @@ TEST(Conversions, RefuseFloatsThatAreNotTernary) {
   write_bytes(from, model.to_gguf().build());
   const std::string to = directory.file("to.gguf");
   const std::string refused = refusal_of(from, to, {.plan = {.type = type_named("i2_s")}, .split = {}});
-  EXPECT_NE(refused.find("blk.1.ffn_up.weight (F32)"), std::string::npos) << refused;
-  EXPECT_NE(refused.find("not ternary"), std::string::npos) << refused;
+  EXPECT_TRUE(has(refused, "blk.1.ffn_up.weight (F32)"));
+  EXPECT_TRUE(has(refused, "not ternary"));
   const ConvertReport rounded =
       convert_file(from, to, {.plan = {.type = type_named("i2_s"), .absmean = true}, .split = {}});
   for (const convert::TensorReport& tensor : rounded.tensors) {
@@ -304,9 +304,8 @@ TEST(Conversions, RefuseValuesThatDoNotFit) {
   const std::string from = directory.file("from.gguf");
   write_bytes(from, model.to_gguf().build());
   const std::string to = directory.file("to.gguf");
-  EXPECT_NE(
-      refusal_of(from, to, {.plan = {.embedding = type_named("f16")}, .split = {}}).find("too large for F16"),
-      std::string::npos);
+  EXPECT_TRUE(has(refusal_of(from, to, {.plan = {.embedding = type_named("f16")}, .split = {}}),
+                  "too large for F16"));
   EXPECT_FALSE(convert_file(from, to, {.plan = {.embedding = type_named("bf16")}, .split = {}}).failure);
 }
 
@@ -319,8 +318,8 @@ TEST(Conversions, RefuseTheCodeThatStandsForNothing) {
   for (const std::string type : {"i2_s", "q2_0", "f16"}) {
     const std::string refused =
         refusal_of(from, directory.file("to"), {.plan = {.type = type_named(type)}, .split = {}});
-    EXPECT_NE(refused.find("blk.0.attn_v.weight"), std::string::npos) << type << refused;
-    EXPECT_NE(refused.find("code 3"), std::string::npos) << type << refused;
+    EXPECT_TRUE(has(refused, "blk.0.attn_v.weight")) << type << refused;
+    EXPECT_TRUE(has(refused, "code 3")) << type << refused;
   }
   EXPECT_EQ(directory.n_files(), 1);
 }
@@ -340,8 +339,8 @@ TEST(Conversions, RefuseValuesThatAreNotFinite) {
     const std::string from = directory.file("from.gguf");
     write_bytes(from, model.to_gguf().build());
     const std::string refused = refusal_of(from, directory.file("to"), {.plan = {}, .split = {}});
-    EXPECT_NE(refused.find(name), std::string::npos) << refused;
-    EXPECT_NE(refused.find("value 77 is not a finite number"), std::string::npos) << refused;
+    EXPECT_TRUE(has(refused, name));
+    EXPECT_TRUE(has(refused, "value 77 is not a finite number"));
   }
   EXPECT_EQ(directory.n_files(), 1);
 }

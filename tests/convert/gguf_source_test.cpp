@@ -18,6 +18,7 @@
 #include "model/tensor_layout.h"
 #include "support/block_types.h"
 #include "support/small_model.h"
+#include "support/text_holds.h"
 
 namespace bitnet::test {
 namespace {
@@ -88,7 +89,7 @@ TEST_F(Repairs, GiveAPreTokenizerThatNobodyKnowsItsName) {
   const gguf::File file = mended(model);
   EXPECT_EQ(file.get_string("tokenizer.ggml.pre"), "llama-bpe");
   ASSERT_NE(find_repair(report_, "pre-tokenizer"), nullptr);
-  EXPECT_NE(find_repair(report_, "pre-tokenizer")->what.find("'default'"), std::string::npos);
+  EXPECT_TRUE(has(find_repair(report_, "pre-tokenizer")->what, "'default'"));
 }
 
 TEST_F(Repairs, GiveAPreTokenizerThatIsAnotherVocabularysItsName) {
@@ -97,7 +98,7 @@ TEST_F(Repairs, GiveAPreTokenizerThatIsAnotherVocabularysItsName) {
   for (const std::string wrong : {"gpt-2", "smaug-bpe"}) {
     EXPECT_EQ(mended(model.set("tokenizer.ggml.pre", wrong)).get_string("tokenizer.ggml.pre"), right);
     ASSERT_NE(find_repair(report_, "pre-tokenizer"), nullptr);
-    EXPECT_NE(find_repair(report_, "pre-tokenizer")->what.find("'" + wrong + "'"), std::string::npos);
+    EXPECT_TRUE(has(find_repair(report_, "pre-tokenizer")->what, "'" + wrong + "'"));
   }
   EXPECT_EQ(mended(model.set("tokenizer.ggml.pre", "qwen2")).get_string("tokenizer.ggml.pre"), "qwen2");
   SmallModel other("llama");  // whose vocabulary is none of Llama 3's
@@ -283,8 +284,8 @@ TEST(GgufSource, RefusesATypeThatIsNotReadByName) {
   write_bytes(from, model.to_gguf().build());
   for (const bool needs_model : {true, false}) {
     const std::string refused = refusal_of(from, {.needs_model = needs_model});
-    EXPECT_NE(refused.find("blk.1.attn_k.weight"), std::string::npos) << refused;
-    EXPECT_NE(refused.find("IQ4_XS"), std::string::npos) << refused;
+    EXPECT_TRUE(has(refused, "blk.1.attn_k.weight"));
+    EXPECT_TRUE(has(refused, "IQ4_XS"));
   }
 }
 
@@ -294,7 +295,7 @@ TEST(GgufSource, OfAnUnknownFamilyIsOnlyCopied) {
   SmallModel model("llama");
   model.set("general.architecture", std::string("mamba"));
   write_bytes(from, model.to_gguf().build());
-  EXPECT_NE(refusal_of(from, {}).find("'mamba' is not supported"), std::string::npos);
+  EXPECT_TRUE(has(refusal_of(from, {}), "'mamba' is not supported"));
   convert_file(from, directory.file("to"), {}, {.needs_model = false});
   EXPECT_EQ(content_of(directory.file("to")), content_of(from));
 }

@@ -10,6 +10,7 @@
 #include "convert/huggingface/sentencepiece_file.h"
 #include "convert/huggingface/vocabulary.h"
 #include "support/hf_folder.h"
+#include "support/text_holds.h"
 
 namespace bitnet::test {
 namespace {
@@ -29,7 +30,7 @@ void expect_no_harm(const std::function<void()>& read, const std::string& what, 
     ++n_refused;
     const std::string message = error.what();
     EXPECT_FALSE(message.empty()) << what;
-    EXPECT_EQ(message.find('\n'), std::string::npos) << what << ": " << message;
+    EXPECT_TRUE(lacks(message, "\n")) << what << ": " << message;
   }
 }
 

@@ -38,8 +38,10 @@ std::string file_error(const std::string& header, std::size_t n_bytes) {
 }
 
 // One line, which names the file too.
-bool says_of_file(const std::string& message, const std::string& part) {
-  return has(message, part) && has(message, "x.safetensors: ") && message.find('\n') == std::string::npos;
+::testing::AssertionResult says_of_file(const std::string& message, const std::string& part) {
+  if (const auto names_file = has(message, "x.safetensors: "); !names_file) return names_file;
+  if (const auto is_line = lacks(message, "\n"); !is_line) return is_line;
+  return has(message, part);
 }
 
 TEST(Safetensors, GivesNamesShapesAndBytes) {

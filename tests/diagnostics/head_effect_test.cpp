@@ -16,6 +16,7 @@
 #include "engine/session_impl.h"
 #include "model/model_impl.h"
 #include "support/small_model.h"
+#include "support/text_holds.h"
 
 namespace bitnet::test {
 namespace {
@@ -155,7 +156,7 @@ TEST(HeadEffect, OfATernaryHeadIsNone) {
   EXPECT_TRUE(effect.sample.empty());
   const Finding finding = finding_of(effect);
   EXPECT_EQ(finding.level, FindingLevel::ok);
-  EXPECT_NE(finding.what.find("ternary"), std::string::npos);
+  EXPECT_TRUE(has(finding.what, "ternary"));
 }
 
 TEST(HeadEffect, LeavesOutWhatIsNotFinite) {
@@ -165,7 +166,7 @@ TEST(HeadEffect, LeavesOutWhatIsNotFinite) {
   const LoadedModel loaded(small);
   const HeadEffect effect = measure(loaded.model);
   EXPECT_EQ(effect.difference.n_positions, 0U);
-  EXPECT_NE(finding_of(effect).what.find("not finite"), std::string::npos);
+  EXPECT_TRUE(has(finding_of(effect).what, "not finite"));
 }
 
 TEST(HeadEffect, SaysWhatItMeans) {
@@ -185,14 +186,14 @@ TEST(HeadEffect, SaysWhatItMeans) {
   const Finding changed = finding_of(effect);
   EXPECT_EQ(changed.level, FindingLevel::note);
   EXPECT_EQ(changed.what, "the best token is the same at 31 of 32 positions, the set of the best 10 at 20");
-  EXPECT_NE(changed.meaning.find("0.25 at most"), std::string::npos) << changed.meaning;
-  EXPECT_NE(changed.advice.find("--head screened"), std::string::npos) << changed.advice;
+  EXPECT_TRUE(has(changed.meaning, "0.25 at most"));
+  EXPECT_TRUE(has(changed.advice, "--head screened"));
   effect.difference.same_best = 32;
   EXPECT_EQ(finding_of(effect).level, FindingLevel::ok);
   EXPECT_EQ(finding_of(effect).advice, "");
   effect.stored_type = "Q6_K";
   effect.stored_bytes = 820;
-  EXPECT_NE(finding_of(effect).advice.find("1.22 times the bytes of the stored Q6_K"), std::string::npos);
+  EXPECT_TRUE(has(finding_of(effect).advice, "1.22 times the bytes of the stored Q6_K"));
 }
 
 TEST(HeadEffect, StopsWhenTold) {

@@ -10,6 +10,7 @@
 
 #include "bitnet/session.h"
 #include "support/small_model.h"
+#include "support/text_holds.h"
 
 namespace bitnet::test {
 namespace {
@@ -58,7 +59,7 @@ TEST(KvEffect, LeavesOutWhatIsNotFinite) {
   const LoadedModel loaded(small);
   const KvEffect effect = measure_q8_cache(loaded.model, 1).value();
   EXPECT_EQ(effect.difference.n_positions, 0U);
-  EXPECT_NE(finding_of(effect).what.find("not finite"), std::string::npos);
+  EXPECT_TRUE(has(finding_of(effect).what, "not finite"));
 }
 
 TEST(KvEffect, SaysWhatItMeans) {
@@ -77,9 +78,8 @@ TEST(KvEffect, SaysWhatItMeans) {
   EXPECT_EQ(changed.level, FindingLevel::note);
   EXPECT_EQ(changed.what,
             "the best token is the same at 127 of 128 positions, the set of the best 10 at 100");
-  EXPECT_NE(changed.meaning.find("with --kv-type q8 a logit is off by 0.25 at most"), std::string::npos)
-      << changed.meaning;
-  EXPECT_NE(changed.advice.find("--kv-type q8"), std::string::npos) << changed.advice;
+  EXPECT_TRUE(has(changed.meaning, "with --kv-type q8 a logit is off by 0.25 at most"));
+  EXPECT_TRUE(has(changed.advice, "--kv-type q8"));
   effect.difference.same_best = 128;
   EXPECT_EQ(finding_of(effect).level, FindingLevel::ok);
   EXPECT_EQ(finding_of(effect).advice, "");

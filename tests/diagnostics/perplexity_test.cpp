@@ -5,8 +5,6 @@
 
 #include <array>
 #include <cmath>
-#include <fstream>
-#include <iterator>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -16,19 +14,15 @@
 #include "bitnet/score.h"
 #include "support/canary.h"
 #include "support/parse_json.h"
+#include "support/temp_directory.h"
 
 namespace bitnet {
 namespace {
 
-std::ifstream open(const std::string& name) {
-  std::ifstream file(std::string(BITNET_TEST_DATA) + "/perplexity/" + name);
-  if (!file) throw std::runtime_error("cannot open " + name);
-  return file;
-}
+std::string kept(const std::string& name) { return test::content_of(BITNET_TEST_DATA "/perplexity/" + name); }
 
 std::vector<TokenId> village() {
-  std::ifstream file = open("village.txt");
-  std::string text{std::istreambuf_iterator<char>(file), {}};
+  std::string text = kept("village.txt");
   if (text.ends_with('\n')) text.pop_back();
   return test::canary().tokenizer().encode(text, {.add_bos = true});
 }
@@ -40,8 +34,7 @@ PerplexityResult measure(const PerplexityOptions& options, const SessionOptions&
 }
 
 TEST(Perplexity, AgreesWithADoublePrecisionReference) {
-  std::ifstream file = open("village.json");
-  for (const auto& expected : test::parse_json(file)) {
+  for (const auto& expected : test::parse_json(kept("village.json"))) {
     SCOPED_TRACE(expected.dump());
     const PerplexityOptions options{.window = expected.at("window"), .stride = expected.at("stride")};
     const bool is_rounded = expected.at("activations") == "int8";

@@ -25,6 +25,7 @@ namespace bitnet {
 namespace {
 
 using test::has;
+using test::lacks;
 using test::TempDirectory;
 using test::TempFile;
 
@@ -41,7 +42,7 @@ std::string refusal(const std::string& path) {
     const auto trace = open_trace(path);
     test::read_values(*trace);
   } catch (const ModelError& e) {
-    EXPECT_EQ(std::string(e.what()).find('\n'), std::string::npos);
+    EXPECT_TRUE(lacks(e.what(), "\n"));
     return e.what();
   }
   return "";

@@ -13,9 +13,12 @@
 #include "diagnostics/verify_suite.h"
 #include "support/canary.h"
 #include "support/small_model.h"
+#include "support/text_holds.h"
 
 namespace bitnet {
 namespace {
+
+using test::has;
 
 using kernels::Kernels;
 
@@ -103,14 +106,14 @@ TEST(VerifyCanary, FindsAKernelThatIsWrongByOneBit) {
   EXPECT_EQ(step.backend, "broken");
   EXPECT_EQ(step.chunk, 1U);
   EXPECT_EQ(step.where, "step blk.0.q");
-  EXPECT_NE(step.what.find("the product that makes queries in layer 0"), std::string::npos) << step.what;
+  EXPECT_TRUE(has(step.what, "the product that makes queries in layer 0"));
   const VerifyFailure& prompt = report.failures[1];
   EXPECT_EQ(prompt.backend, "broken");
   EXPECT_EQ(prompt.n_threads, 1U);
   EXPECT_EQ(prompt.chunk, 1U);
   EXPECT_EQ(prompt.where, "f16 cache, prompt \"" + std::string(verify_suite()[0].prompt) + "\"");
-  EXPECT_NE(prompt.what.find("digest"), std::string::npos) << prompt.what;
-  EXPECT_NE(prompt.what.find(", from position "), std::string::npos) << prompt.what;
+  EXPECT_TRUE(has(prompt.what, "digest"));
+  EXPECT_TRUE(has(prompt.what, ", from position "));
 }
 
 // With SiLU in place of relu^2 in every backend most answers stay what they are.

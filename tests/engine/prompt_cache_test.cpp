@@ -22,9 +22,12 @@
 #include "support/canary.h"
 #include "support/small_model.h"
 #include "support/temp_directory.h"
+#include "support/text_holds.h"
 
 namespace bitnet {
 namespace {
+
+using test::has;
 
 namespace fs = std::filesystem;
 
@@ -151,7 +154,7 @@ TEST_F(PromptCacheTest, IsOfNoUseToAnotherModelAndThenItsOwn) {
   const Ran ran = run_both(prompt, {}, other);
   EXPECT_EQ(ran.n_cached, 0U);
   ASSERT_EQ(ran.warnings.size(), 1U);
-  EXPECT_NE(ran.warnings[0].find("another model"), std::string::npos) << ran.warnings[0];
+  EXPECT_TRUE(has(ran.warnings[0], "another model"));
   EXPECT_EQ(ran.n_saved, 50U);
   EXPECT_EQ(run_both(prompt, {}, other).n_cached, 49U);
 }
@@ -184,7 +187,7 @@ TEST_F(PromptCacheTest, IsOfNoUseWithOtherOptionsThatChangeKeysAndValues) {
     const Ran ran = run_both(ids_of(100), options);
     EXPECT_EQ(ran.n_cached, 0U);
     ASSERT_EQ(ran.warnings.size(), 1U);
-    EXPECT_NE(ran.warnings[0].find("other options"), std::string::npos) << ran.warnings[0];
+    EXPECT_TRUE(has(ran.warnings[0], "other options"));
     EXPECT_EQ(run_both(ids_of(100), options).n_cached, 99U);
   }
   fs::remove(path);
@@ -268,7 +271,7 @@ TEST_F(PromptCacheTest, LeavesFilesOfOthersAsTheyAre) {
   put(others);
   const Ran ran = run_both(ids_of(40));
   ASSERT_EQ(ran.warnings.size(), 1U);
-  EXPECT_NE(ran.warnings[0].find("left as it is"), std::string::npos) << ran.warnings[0];
+  EXPECT_TRUE(has(ran.warnings[0], "left as it is"));
   EXPECT_EQ(bytes(), others);
 }
 

@@ -10,9 +10,13 @@
 
 #include "bitnet/error.h"
 #include "bitnet/model.h"
+#include "support/text_holds.h"
 
 namespace bitnet {
 namespace {
+
+using test::has;
+using test::lacks;
 
 struct Outcome {
   std::string text;
@@ -61,8 +65,8 @@ TEST_F(StopTokens, CannotStandBesideTextUnlessTheyAreShown) {
       ADD_FAILURE() << stop;
     } catch (const UsageError& e) {
       const std::string message = e.what();
-      EXPECT_NE(message.find("give <|eot_id|> alone"), std::string::npos) << message;
-      EXPECT_EQ(message.find('\n'), std::string::npos) << message;
+      EXPECT_TRUE(has(message, "give <|eot_id|> alone"));
+      EXPECT_TRUE(lacks(message, "\n"));
     }
   }
 }

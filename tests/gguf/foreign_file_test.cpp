@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "gguf/sample_file.h"
+#include "support/text_holds.h"
 
 namespace bitnet::test {
 namespace {
@@ -25,8 +26,8 @@ void expect_named(const std::vector<Case>& cases) {
     if (file.size() < 600) file += std::string(600, '.');
     const std::string message = refusal_of_text(file);
     EXPECT_TRUE(message.starts_with("m.gguf: ")) << message;
-    EXPECT_EQ(message.find('\n'), std::string::npos) << message;
-    EXPECT_NE(message.find(c.what), std::string::npos) << message << "\n" << c.what;
+    EXPECT_TRUE(lacks(message, "\n"));
+    EXPECT_TRUE(has(message, c.what));
     EXPECT_NE(message.find("); " + std::string(c.advice)), std::string::npos) << message << "\n" << c.advice;
   }
 }
@@ -36,13 +37,10 @@ TEST(ForeignFile, AGitLfsPointerIsToBeFetched) {
       "version https://git-lfs.github.com/spec/v1\noid sha256:" + std::string(64, '0') +
       "\nsize 1187801280\n";
   const std::string message = refusal_of_text(pointer);
-  EXPECT_NE(message.find("is a Git LFS pointer, which stands for the model of 1187801280 bytes"),
-            std::string::npos)
-      << message;
-  EXPECT_NE(message.find("git lfs pull"), std::string::npos) << message;
-  EXPECT_NE(
-      refusal_of_text("version https://git-lfs.github.com/spec/v1\n").find("for the model and does not"),
-      std::string::npos);
+  EXPECT_TRUE(has(message, "is a Git LFS pointer, which stands for the model of 1187801280 bytes"));
+  EXPECT_TRUE(has(message, "git lfs pull"));
+  EXPECT_TRUE(
+      has(refusal_of_text("version https://git-lfs.github.com/spec/v1\n"), "for the model and does not"));
 }
 
 TEST(ForeignFile, ADownloadOfSomethingElseIsToBeRepeated) {
@@ -54,7 +52,7 @@ TEST(ForeignFile, ADownloadOfSomethingElseIsToBeRepeated) {
        {"Entry not found\nsecond line", "but text: 'Entry not found'", "download the .gguf file itself"},
        {"a\x1b[31m\n", "it begins with 'a\\x1b[3'", "give a model in GGUF format"},
        {std::string(600, '\0'), "it begins with zeros", "wait for its end, or download it again"}});
-  EXPECT_NE(refusal_of_text("Not Found").find("text: 'Not Found'"), std::string::npos);
+  EXPECT_TRUE(has(refusal_of_text("Not Found"), "text: 'Not Found'"));
 }
 
 TEST(ForeignFile, PackedFilesAreToBeUnpacked) {
@@ -85,7 +83,7 @@ TEST(ForeignFile, OtherModelFormatsAreToBeConverted) {
        {"FUGG", "is a big-endian GGUF file", "convert it to little-endian"},
        {"tjgg", "is a GGML file, older than GGUF", "convert the original model"}});
   // A length that goes beyond the file is none.
-  EXPECT_NE(refusal_of_text("\xff\0\0\0\0\0\0\0{}"sv).find("it begins with '\\xff"), std::string::npos);
+  EXPECT_TRUE(has(refusal_of_text("\xff\0\0\0\0\0\0\0{}"sv), "it begins with '\\xff"));
 }
 
 // However short: nothing is read beyond the end.

@@ -19,6 +19,7 @@
 #include "support/failing_mmap.h"
 #include "support/temp_directory.h"
 #include "support/temp_file.h"
+#include "support/text_holds.h"
 
 namespace bitnet::test {
 namespace {
@@ -57,9 +58,9 @@ TEST(MappedFile, SaysWhatIsWrongWithAPath) {
             "/no/such/model.gguf: cannot open the file: No such file or directory; check the path");
   const std::string directory = std::filesystem::temp_directory_path().string();
   EXPECT_EQ(error_of(directory), directory + ": is a directory; name the model file inside it");
-  EXPECT_NE(error_of("/dev/null").find("/dev/null: is a pipe or device"), std::string::npos);
+  EXPECT_TRUE(has(error_of("/dev/null"), "/dev/null: is a pipe or device"));
   const TempFile empty({});
-  EXPECT_NE(error_of(empty.path()).find("the file is empty"), std::string::npos);
+  EXPECT_TRUE(has(error_of(empty.path()), "the file is empty"));
 }
 
 TEST(MappedFile, IsReadIntoMemoryWhereItCannotBeMapped) {
@@ -139,14 +140,14 @@ TEST(MappedFile, ANamedPipeIsRefusedAndNotWaitedFor) {
   const TempFile place({});
   ::unlink(place.path().c_str());
   ASSERT_EQ(::mkfifo(place.path().c_str(), 0600), 0);
-  EXPECT_NE(error_of(place.path()).find("is a pipe or device"), std::string::npos);
+  EXPECT_TRUE(has(error_of(place.path()), "is a pipe or device"));
 }
 
 TEST(MappedFile, AFileThatMayNotBeReadIsRefused) {
   if (::geteuid() == 0) GTEST_SKIP() << "root may read everything";
   const TempFile on_disk(some_bytes());
   ASSERT_EQ(::chmod(on_disk.path().c_str(), 0), 0);
-  EXPECT_NE(error_of(on_disk.path()).find("give this user permission"), std::string::npos);
+  EXPECT_TRUE(has(error_of(on_disk.path()), "give this user permission"));
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include "gguf/gguf.h"
 #include "gguf/sample_file.h"
 #include "support/temp_directory.h"
+#include "support/text_holds.h"
 
 namespace bitnet::test {
 namespace {
@@ -54,8 +55,8 @@ class SplitFile : public ::testing::Test {
   void expect_refused(const std::string& name, const std::string& file, const std::string& what) const {
     const std::string message = refusal_of(name);
     EXPECT_TRUE(message.starts_with(directory_.file(file) + ": ")) << message;
-    EXPECT_NE(message.find(what), std::string::npos) << message << "\n" << what;
-    EXPECT_EQ(message.find('\n'), std::string::npos) << message;
+    EXPECT_TRUE(has(message, what));
+    EXPECT_TRUE(lacks(message, "\n"));
   }
 
   TempDirectory directory_;
@@ -108,9 +109,8 @@ TEST_F(SplitFile, ALonePartSaysWhichOneItIs) {
   std::filesystem::remove(path(0));
   expect_refused(name_of_part(2), name_of_part(2), "and part 1, " + name_of_part(0) + ", is not beside it");
   const std::vector<std::byte> bytes = part(1).build();
-  EXPECT_NE(
-      refusal_of_file(bytes).find("m.gguf: is part 2 of 3 of a split model, and the others are not known"),
-      std::string::npos);
+  EXPECT_TRUE(
+      has(refusal_of_file(bytes), "m.gguf: is part 2 of 3 of a split model, and the others are not known"));
 }
 
 TEST_F(SplitFile, APartThatWasRenamedSaysWhatItsNameWouldBe) {
@@ -185,7 +185,7 @@ TEST_F(SplitFile, APartThatIsDamagedIsRefusedByItsOwnName) {
   }
   std::string damage;
   const File file = File::open_damaged(path(0), damage);
-  EXPECT_NE(damage.find(name_of_part(2)), std::string::npos) << damage;
+  EXPECT_TRUE(has(damage, name_of_part(2)));
   EXPECT_EQ(file.get_string("general.name"), "three");
   ASSERT_EQ(file.tensors().size(), 1U);
   EXPECT_TRUE(file.tensors()[0].extent.empty());

@@ -9,6 +9,7 @@
 #include "bitnet/error.h"
 #include "gguf/gguf.h"
 #include "gguf/sample_file.h"
+#include "support/text_holds.h"
 
 namespace bitnet::test {
 namespace {
@@ -112,8 +113,8 @@ std::string error_of(const Call& call) {
 TEST_F(SampleValues, AValueOfAnotherTypeIsRefusedByFileAndKey) {
   const auto expect = [](const std::string& message, const std::string& what, const std::string& key) {
     EXPECT_TRUE(message.starts_with("m.gguf: ")) << message;
-    EXPECT_NE(message.find(what), std::string::npos) << message;
-    EXPECT_NE(message.find("(key '" + key + "', byte offset "), std::string::npos) << message;
+    EXPECT_TRUE(has(message, what));
+    EXPECT_TRUE(has(message, "(key '" + key + "', byte offset "));
   };
   expect(error_of([&] { file_.get_uint("k.i8"); }), "i8 -100, not an integer of 0 or more", "k.i8");
   expect(error_of([&] { file_.get_uint("k.f32"); }), "f32 1.5, not an integer", "k.f32");
@@ -130,12 +131,12 @@ TEST_F(SampleValues, AValueOfAnotherTypeIsRefusedByFileAndKey) {
 
 TEST_F(SampleValues, AnElementThatIsNoInt64OrNotThereIsRefusedByKey) {
   const std::string too_big = error_of([&] { file_.get_numbers("a.u64")->int_at(1); });
-  EXPECT_NE(too_big.find("element 1 is 9223372036854775808 (u64)"), std::string::npos) << too_big;
+  EXPECT_TRUE(has(too_big, "element 1 is 9223372036854775808 (u64)"));
   const std::string fraction = error_of([&] { file_.get_numbers("a.f32")->int_at(0); });
-  EXPECT_NE(fraction.find("m.gguf: element 0 is 0.5 (f32)"), std::string::npos) << fraction;
-  EXPECT_NE(fraction.find("key 'a.f32'"), std::string::npos) << fraction;
+  EXPECT_TRUE(has(fraction, "m.gguf: element 0 is 0.5 (f32)"));
+  EXPECT_TRUE(has(fraction, "key 'a.f32'"));
   const std::string missing = error_of([&] { file_.get_numbers("a.i32")->at(2); });
-  EXPECT_NE(missing.find("element 2 is missing: the array has 2"), std::string::npos) << missing;
+  EXPECT_TRUE(has(missing, "element 2 is missing: the array has 2"));
 }
 
 TEST_F(SampleValues, DisplayShowsEveryType) {

@@ -7,9 +7,12 @@
 #include "kernels/backends.h"
 #include "kernels/ternary_inputs.h"
 #include "quant/tensor_type.h"
+#include "support/text_holds.h"
 
 namespace bitnet::kernels {
 namespace {
+
+using test::has;
 
 using quant::Matrix;
 using quant::TensorType;
@@ -322,7 +325,7 @@ TEST(Backends, AnUnknownNameIsRefusedWithTheChoices) {
     find("neon2");
     FAIL() << "accepted";
   } catch (const std::exception& e) {
-    EXPECT_NE(std::string(e.what()).find("scalar"), std::string::npos);
+    EXPECT_TRUE(has(e.what(), "scalar"));
   }
 }
 

@@ -11,6 +11,7 @@
 #include "quant/tensor_type.h"
 #include "support/block_types.h"
 #include "support/small_model.h"
+#include "support/text_holds.h"
 
 namespace bitnet::test {
 namespace {
@@ -122,7 +123,7 @@ TEST_P(BlockTypes, TheFirstScaleThatIsNotFiniteIsNamedForAnyNumberOfThreads) {
         Model::from_bytes(file.span(), "m.gguf", {.n_threads = n_threads});
         FAIL() << "it loads";
       } catch (const ModelError& error) {
-        EXPECT_NE(std::string(error.what()).find(want), std::string::npos) << error.what();
+        EXPECT_TRUE(has(error.what(), want));
       }
     }
   }

@@ -10,6 +10,7 @@
 #include "support/block_types.h"
 #include "support/inspected.h"
 #include "support/small_model.h"
+#include "support/text_holds.h"
 
 namespace bitnet::test {
 namespace {
@@ -84,7 +85,7 @@ TEST(TypesWithOneId, AreRefusedByNameOrWithTheSizesThatWouldFit) {
                                  "Q2_0 takes " + std::to_string(n_bytes)}));
       const Inspection in = inspect_small(m);
       EXPECT_FALSE(in.is_usable());
-      EXPECT_NE(summary_of(in, name).unread.find("none fits"), std::string::npos);
+      EXPECT_TRUE(has(summary_of(in, name).unread, "none fits"));
     }
     t.data.resize(t.n_elements() / 256 * 42);
     EXPECT_TRUE(is_refused(m, {std::string("tensor ") + name, "type 42, STQ1_0"}));

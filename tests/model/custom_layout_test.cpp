@@ -16,6 +16,7 @@
 #include "model/inspect/inspection.h"
 #include "model/tensor_layout.h"
 #include "support/small_model.h"
+#include "support/text_holds.h"
 
 namespace bitnet::test {
 namespace {
@@ -179,7 +180,7 @@ TEST_P(CustomLayout, IsToldByInspect) {
   m.remove_key(format.prefix() + "columns");
   const Inspection refused = inspected();
   EXPECT_FALSE(refused.is_usable());
-  EXPECT_NE(refused.refusal.value_or("").find("columns: missing"), std::string::npos);
+  EXPECT_TRUE(has(refused.refusal.value_or(""), "columns: missing"));
 }
 
 TEST_P(CustomLayout, NeedsEachOfItsKeys) {

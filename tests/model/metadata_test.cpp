@@ -10,6 +10,7 @@
 
 #include "bitnet/error.h"
 #include "support/small_model.h"
+#include "support/text_holds.h"
 
 namespace bitnet::test {
 namespace {
@@ -325,7 +326,7 @@ TEST(Metadata, NotesUnknownKeysOfTheArchitectureAndNoOthers) {
   m.set("llama.some.thing", std::uint32_t{7}).set("general.some.thing", std::uint32_t{7});
   const LoadedModel loaded(m);
   ASSERT_EQ(loaded.model.info().notes.size(), 1U);
-  EXPECT_NE(loaded.model.info().notes[0].find("llama.some.thing"), std::string::npos);
+  EXPECT_TRUE(has(loaded.model.info().notes[0], "llama.some.thing"));
 }
 
 TEST(Metadata, NotesOnlyTheFirstOfManyUnknownKeys) {
@@ -334,7 +335,7 @@ TEST(Metadata, NotesOnlyTheFirstOfManyUnknownKeys) {
   const LoadedModel loaded(m);
   const std::vector<std::string>& notes = loaded.model.info().notes;
   EXPECT_LT(notes.size(), 20U);
-  EXPECT_NE(notes.back().find(std::to_string(1000 - notes.size() + 1)), std::string::npos) << notes.back();
+  EXPECT_TRUE(has(notes.back(), std::to_string(1000 - notes.size() + 1)));
 }
 
 TEST(Metadata, HostileNamesStayOnOneLine) {

@@ -14,6 +14,7 @@
 #include "support/split_model.h"
 #include "support/temp_directory.h"
 #include "support/temp_file.h"
+#include "support/text_holds.h"
 
 namespace bitnet::test {
 namespace {
@@ -57,7 +58,7 @@ TEST(SplitModel, IsRefusedByTheNameOfThePartWhereTheFaultIs) {
   const std::vector<std::string> cut = write_parts(small, 3, directory.file("cut"));
   const std::string message = refusal_of(cut.front());
   EXPECT_TRUE(message.starts_with(cut.back() + ": ")) << message;
-  EXPECT_NE(message.find(small.tensors().back().name), std::string::npos) << message;
+  EXPECT_TRUE(has(message, small.tensors().back().name));
 
   SmallModel broken("llama");
   broken.tensor("blk.1.ffn_down.weight").data[5] = std::byte{0xFF};
@@ -90,8 +91,7 @@ TEST(SplitModel, IsInspectedAsOne) {
   const Inspection lone = inspect({.path = paths[0], .bytes = {}}, 1);
   EXPECT_TRUE(lone.is_parsed);
   EXPECT_TRUE(lone.is_damaged);
-  EXPECT_NE(lone.refusal.value_or("").find("is part 1 of 3 of a split model, and part 3, "),
-            std::string::npos);
+  EXPECT_TRUE(has(lone.refusal.value_or(""), "is part 1 of 3 of a split model, and part 3, "));
 }
 
 TEST(UnmappableModel, IsReadIntoMemoryAndSaysSo) {

@@ -17,9 +17,12 @@
 #include "gguf/gguf.h"
 #include "model/model_impl.h"
 #include "quant/file_types.h"
+#include "support/text_holds.h"
 
 namespace bitnet {
 namespace {
+
+using test::has;
 
 std::span<const std::byte> bytes_of(const AnonymousMemory& memory) {
   return {static_cast<const std::byte*>(memory.data()), memory.size()};
@@ -277,7 +280,7 @@ TEST(SyntheticShape, IsRefusedWhereNoModelCouldHaveIt) {
 TEST(SyntheticModel, EveryPresetIsKnownByItsName) {
   for (const SyntheticShape& shape : synthetic_presets()) {
     EXPECT_EQ(find_synthetic_preset(shape.name), &shape);
-    EXPECT_NE(synthetic_preset_names().find(shape.name), std::string::npos);
+    EXPECT_TRUE(has(synthetic_preset_names(), shape.name));
     EXPECT_NO_THROW(check(shape)) << shape.name;
   }
   EXPECT_EQ(find_synthetic_preset("2b"), nullptr);

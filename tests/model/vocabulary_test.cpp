@@ -9,6 +9,7 @@
 #include "bitnet/error.h"
 #include "model/inspect/inspection.h"
 #include "support/small_model.h"
+#include "support/text_holds.h"
 
 namespace bitnet::test {
 namespace {
@@ -63,7 +64,7 @@ TEST(Vocabulary, OfMadeUpTokensLoadsAndTakesNoText) {
   } catch (const ModelError& e) {
     const std::string message = e.what();
     for (const char* part : {"random-llama.gguf", "tokenizer.ggml.tokens", "--ids"}) {
-      EXPECT_NE(message.find(part), std::string::npos) << message;
+      EXPECT_TRUE(has(message, part));
     }
   }
   const Inspection in = inspect({.path = BITNET_TEST_DATA "/models/random-llama.gguf", .bytes = {}}, 1);

@@ -12,10 +12,12 @@
 #include "quant/file_types.h"
 #include "quant/i2_s.h"
 #include "support/row_scaled_types.h"
+#include "support/text_holds.h"
 
 namespace bitnet::quant {
 namespace {
 
+using test::has;
 using test::pack_row_scaled;
 
 class RowScaled : public ::testing::TestWithParam<std::uint32_t> {
@@ -131,9 +133,8 @@ TEST(RowScaledTypes, EveryByteOfBase3IsRead) {
 TEST(RowScaledTypes, RowsThatAreNotWholeFoursAreRefused) {
   const StoredTensor odd{.id = test::kIq2BnR4, .rows = 6, .cols = 64, .room = 1000, .alignment = 32};
   EXPECT_EQ(find_type(odd), nullptr);
-  EXPECT_NE(
-      describe_refused_type(odd).find("IQ2_BN_R4, has its rows in groups of 4, and 6 are not whole ones"),
-      std::string::npos);
+  EXPECT_TRUE(
+      has(describe_refused_type(odd), "IQ2_BN_R4, has its rows in groups of 4, and 6 are not whole ones"));
   EXPECT_EQ(n_bytes_of_type(odd), 1000U);
 }
 

@@ -56,7 +56,7 @@ std::vector<std::string> random_models() {
 Golden load_golden(const std::string& name) {
   const std::string stem = std::string(BITNET_TEST_DATA) + "/golden/" + name;
   auto json_file = open(stem + ".json");
-  const auto json = parse_json(json_file);
+  const auto json = parse_json(read_all(json_file));
   auto value_file = open(stem + ".f32");
   const std::string bytes = read_all(value_file);
 

@@ -3,12 +3,13 @@
 
 #include <cstddef>
 #include <filesystem>
-#include <fstream>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "support/small_model.h"
+#include "support/temp_directory.h"
 
 namespace bitnet::test {
 
@@ -39,8 +40,7 @@ inline std::string name_of_part(const std::string& stem, std::size_t number, std
 }
 
 inline void write_file(const std::string& path, std::span<const std::byte> bytes) {
-  std::ofstream out(path, std::ios::binary);
-  out.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  write_file(path, std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
 }
 
 // Their paths, STEM-00001-of-0000N.gguf and so on.

@@ -7,9 +7,12 @@
 #include <vector>
 
 #include "bitnet/error.h"
+#include "support/text_holds.h"
 
 namespace bitnet {
 namespace {
+
+using test::has;
 
 using Words = std::vector<std::string>;
 
@@ -142,9 +145,9 @@ TEST(Pretokenizer, RefusesAnUnknownNameWithTheKeyTheValueAndTheChoice) {
     FAIL() << "accepted";
   } catch (const ModelError& e) {
     const std::string message = e.what();
-    EXPECT_NE(message.find("tokenizer.ggml.pre"), std::string::npos) << message;
-    EXPECT_NE(message.find("tekken\\n"), std::string::npos) << message;
-    EXPECT_NE(message.find("llama-bpe, llama3"), std::string::npos) << message;
+    EXPECT_TRUE(has(message, "tokenizer.ggml.pre"));
+    EXPECT_TRUE(has(message, "tekken\\n"));
+    EXPECT_TRUE(has(message, "llama-bpe, llama3"));
   }
 }
 

@@ -6,11 +6,13 @@
 #include <functional>
 #include <string>
 
+#include "support/text_holds.h"
 #include "tokenizer/vocabularies.h"
 
 namespace bitnet {
 namespace {
 
+using test::has;
 using test::VocabularyBuilder;
 using Verdict = Spelling::Verdict;
 
@@ -32,7 +34,7 @@ VocabularyBuilder canary_with(const std::function<void(std::string& piece)>& cha
 void expect_broken(const Spelling& spelling, std::string_view key, const std::string& part) {
   EXPECT_EQ(spelling.verdict, Verdict::broken);
   EXPECT_EQ(spelling.key, key);
-  EXPECT_NE(spelling.what.find(part), std::string::npos) << spelling.what;
+  EXPECT_TRUE(has(spelling.what, part));
 }
 
 TEST(Spelling, OfTheCanaryIsThatOfText) {
@@ -141,7 +143,7 @@ TEST(Spelling, OfMadeUpTokensIsGoodForIdsOnly) {
   const Spelling spelling = check(*v);
   EXPECT_EQ(spelling.verdict, Verdict::ids_only);
   EXPECT_EQ(spelling.key, "tokenizer.ggml.tokens");
-  EXPECT_NE(spelling.what.find("of 95 printable ASCII characters 0 have a token"), std::string::npos);
+  EXPECT_TRUE(has(spelling.what, "of 95 printable ASCII characters 0 have a token"));
   for (char c = '!'; c < '!' + 46; ++c) v.add({&c, 1});
   EXPECT_EQ(check(*v).verdict, Verdict::ids_only);
   v.add("a");

@@ -9,12 +9,14 @@
 
 #include "bitnet/error.h"
 #include "support/emulated.h"
+#include "support/text_holds.h"
 #include "tokenizer/vocabularies.h"
 
 namespace bitnet {
 namespace {
 
 using test::canary_tokenizer;
+using test::has;
 using test::ints;
 using test::VocabularyBuilder;
 using Ids = std::vector<std::int32_t>;
@@ -250,7 +252,7 @@ TEST(Tokenizer, RefusesVocabulariesThatDoNotAddUp) {
     return message_of<ModelError>([&] { v.build(); });
   };
   const auto expect = [](const std::string& message, const std::string& part) {
-    EXPECT_NE(message.find(part), std::string::npos) << message;
+    EXPECT_TRUE(has(message, part));
   };
   expect(refusal([](Vocabulary& v) { v.model = "bert\x1b[2J"; }),
          "tokenizer.ggml.model: unknown tokenizer 'bert\\x1b[2J'");

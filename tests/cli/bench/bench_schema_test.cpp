@@ -1,7 +1,6 @@
 // bitnet bench -o json against its schema, tests/data/schemas/bench.json.
 #include <gtest/gtest.h>
 
-#include <fstream>
 #include <functional>
 #include <nlohmann/json.hpp>
 
@@ -15,10 +14,7 @@ namespace {
 using Json = nlohmann::json;
 
 const Json& schema() {
-  static const Json json = [] {
-    std::ifstream file(BITNET_TEST_DATA "/schemas/bench.json");
-    return parse_json(file);
-  }();
+  static const Json json = load_schema("bench");
   return json;
 }
 

@@ -64,8 +64,7 @@ class ChatTerminal : public ::testing::Test {
   std::vector<std::string> messages() {
     const std::string path = home + "/chat.json";
     say("/save " + path, "saved");
-    std::ifstream file(path);
-    const Json saved = parse_json(file);
+    const Json saved = parse_json(content_of(path));
     std::vector<std::string> contents;
     for (const Json& message : saved.at("messages")) contents.push_back(message.at("content"));
     return contents;

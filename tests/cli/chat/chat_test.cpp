@@ -7,7 +7,6 @@
 #include <array>
 #include <chrono>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
@@ -26,10 +25,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-Json json_of(const std::string& path) {
-  std::ifstream file(path);
-  return parse_json(file);
-}
+Json json_of(const std::string& path) { return parse_json(content_of(path)); }
 
 TEST(Chat, AnswersEachLineOnALineAndShowsNoPrompt) {
   const ChildResult result = talk("What is 3+4?\n\n  \nWhat color is the sky?", {"-q"});

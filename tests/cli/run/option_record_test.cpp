@@ -91,8 +91,7 @@ class OptionRecord : public ::testing::Test {
     args.insert(args.end(), more.begin(), more.end());
     args.insert(args.end(), {"--receipt", path_});
     text_of(args);
-    std::ifstream file(path_);
-    Json receipt = parse_json(file);
+    Json receipt = parse_json(content_of(path_));
     receipt.erase("machine");
     receipt.erase("timings");
     return receipt;

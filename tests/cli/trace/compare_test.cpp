@@ -5,9 +5,7 @@
 
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <functional>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <span>
 
@@ -140,8 +138,7 @@ TEST_F(Compare, HoldsTheModelsToTheReferencesDumps) {
 }
 
 TEST_F(Compare, WritesTheReportWhateverTheVerdict) {
-  std::ifstream file(BITNET_TEST_DATA "/schemas/compare.json");
-  const Json schema = parse_json(file);
+  const Json schema = load_schema("compare");
   const std::string report = folder.file("report.json");
   const std::string golden = kGolden + "canary-sum.json";
   for (const bool holds : {true, false}) {

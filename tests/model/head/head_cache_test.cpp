@@ -22,6 +22,7 @@
 #include "quant/i8_rows.h"
 #include "support/small_model.h"
 #include "support/temp_directory.h"
+#include "support/text_holds.h"
 
 namespace bitnet::test {
 namespace {
@@ -60,7 +61,7 @@ class HeadCacheFile : public ::testing::TestWithParam<HeadKind> {
     const HeadCacheInfo& info = model.info().head.cache;
     EXPECT_FALSE(info.used);
     EXPECT_TRUE(info.notice.starts_with(cache_ + ": ")) << info.notice;
-    EXPECT_NE(info.notice.find(why), std::string::npos) << info.notice;
+    EXPECT_TRUE(has(info.notice, why));
     EXPECT_EQ(info.failure, "");
     EXPECT_EQ(bytes_of_head(model), bytes_of_head(load_uncached()));
     EXPECT_TRUE(load().info().head.cache.used);
@@ -279,7 +280,7 @@ TEST_P(HeadCacheFile, ThatCannotBeWrittenIsDoneWithout) {
     const Model model = load();
     const HeadCacheInfo& info = model.info().head.cache;
     EXPECT_FALSE(info.used);
-    EXPECT_NE(info.notice.find("is not a regular file"), std::string::npos) << info.notice;
+    EXPECT_TRUE(has(info.notice, "is not a regular file"));
     EXPECT_EQ(info.failure, cache_ + ": is not a regular file; the copy of the head is not kept");
     EXPECT_EQ(bytes_of_head(model), bytes_of_head(load_uncached()));
     EXPECT_EQ(directory_.n_files(), 2);
@@ -317,7 +318,7 @@ TEST_P(HeadCacheFile, IsRefusedForAModelFromMemory) {
     Model::from_bytes(bytes.span(), "memory", {.head = GetParam(), .cache_head = true});
     FAIL();
   } catch (const UsageError& e) {
-    EXPECT_NE(std::string(e.what()).find("cache_head"), std::string::npos) << e.what();
+    EXPECT_TRUE(has(e.what(), "cache_head"));
   }
 }
 

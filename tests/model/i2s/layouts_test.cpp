@@ -11,6 +11,7 @@
 #include "support/small_model.h"
 #include "support/split_model.h"
 #include "support/temp_directory.h"
+#include "support/text_holds.h"
 
 namespace bitnet::test {
 namespace {
@@ -51,7 +52,7 @@ TEST(I2sLayoutOfAFile, IsToldByItsWeightsAndChangesNoBit) {
       const I2sInfo& info = model.info().i2s;
       EXPECT_EQ(info.layout, layout);
       EXPECT_EQ(info.certainty, Certainty::concluded);
-      EXPECT_NE(info.reason.find("agreement of norm weights"), std::string::npos);
+      EXPECT_TRUE(has(info.reason, "agreement of norm weights"));
       EXPECT_EQ(info.copied_bytes > 0, layout != I2sLayout::x86);
       EXPECT_EQ(n_layout_lines(model), layout == I2sLayout::x86 ? 0U : 1U);
       EXPECT_EQ(logits(model, kLayoutPrompt), want) << name_of(layout);
@@ -116,7 +117,7 @@ TEST(I2sLayoutOfAFile, IsRefusedAsRows4WhereTheRowsAreNotFours) {
     load_layout(file, {.i2s_layout = I2sLayout::rows4});
     ADD_FAILURE() << "it loads";
   } catch (const ModelError& e) {
-    EXPECT_NE(std::string(e.what()).find("2 rows cannot be in the layout rows4"), std::string::npos);
+    EXPECT_TRUE(has(e.what(), "2 rows cannot be in the layout rows4"));
   }
 }
 

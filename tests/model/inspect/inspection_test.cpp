@@ -420,7 +420,7 @@ TEST(Inspection, OfWhatIsNoModelSaysSo) {
     EXPECT_NE(find(in, "file"), nullptr);
   }
   const Inspection missing = inspect({.path = "/nowhere.gguf", .bytes = {}}, 1);
-  EXPECT_NE(missing.refusal.value_or("").find("/nowhere.gguf"), std::string::npos);
+  EXPECT_TRUE(has(missing.refusal.value_or(""), "/nowhere.gguf"));
 }
 
 TEST(Inspection, ShowsWhatStandsBeforeTheDamage) {

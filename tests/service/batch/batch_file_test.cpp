@@ -16,6 +16,7 @@
 #include "service/batch/line_list.h"
 #include "support/failing_flock.h"
 #include "support/temp_directory.h"
+#include "support/text_holds.h"
 
 namespace bitnet::test {
 namespace {
@@ -70,7 +71,7 @@ TEST_F(BatchFiles, AreOfOneProcessWhereTheFileSystemHasLocks) {
   {
     const BatchFile file(path, BatchFile::Use::resume);
     const auto again = [&] { const BatchFile other(path, BatchFile::Use::resume); };
-    EXPECT_NE(refusal(again).find("another process is writing to it"), std::string::npos);
+    EXPECT_TRUE(has(refusal(again), "another process is writing to it"));
     EXPECT_NE(refusal([&] { const BatchMerge merge({path}, {}); }).find("another process"),
               std::string::npos);
   }

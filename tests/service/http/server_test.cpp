@@ -9,6 +9,7 @@
 #include "service/http/client.h"
 #include "service/http/server/page.h"
 #include "support/canary.h"
+#include "support/text_holds.h"
 
 namespace bitnet::test {
 namespace {
@@ -135,7 +136,7 @@ TEST(Server, LimitsTheTimeOfAnAnswer) {
   EXPECT_TRUE(has_nothing_to_do(server));
   const HttpReply stream = server.complete(long_request(kAll, true));
   EXPECT_EQ(stream.status, 200);
-  EXPECT_NE(stream.body.find("time_limit"), std::string::npos) << stream.body;
+  EXPECT_TRUE(has(stream.body, "time_limit"));
   EXPECT_TRUE(server.becomes(kRunning, 0));
   EXPECT_EQ(server.metric("bitnet_clients_gone_total"), 0);  // they waited
 }
@@ -168,7 +169,7 @@ TEST(Server, FreesTheSequencesOfAClientThatLeaves) {
   EXPECT_GE(server.metric("bitnet_clients_gone_total"), 2);
   // No request beside those that were made.
   EXPECT_EQ(server.metric(R"(bitnet_requests_total{route="/v1/completions",status="499"})"), 1);
-  EXPECT_EQ(server.get("/metrics").body.find("route=\"none\""), std::string::npos);
+  EXPECT_TRUE(lacks(server.get("/metrics").body, "route=\"none\""));
   EXPECT_TRUE(server.becomes("bitnet_connections", 1));  // the one that asks
 }
 
@@ -206,7 +207,7 @@ TEST(Server, FinishesWhatHasBegunBeforeItStops) {
   HttpReply late = server.get("/health");
   while (late.status == 200) late = server.get("/health");
   EXPECT_TRUE(late.status == 0 || late.json()["status"] == "stopping") << late.body;
-  EXPECT_NE(client.read_all().find("data: [DONE]"), std::string::npos);
+  EXPECT_TRUE(has(client.read_all(), "data: [DONE]"));
   drained.get();
   EXPECT_EQ(server.get("/health").status, 0);
 }
@@ -234,7 +235,7 @@ TEST(Server, CutsOffWhatRunsWhenItIsDestroyed) {
     client->send(request_text(kText, long_request(kAll, true).dump()));
     client->read_until("data: ");
   }
-  EXPECT_NE(client->read_all().find("the server is stopping"), std::string::npos);
+  EXPECT_TRUE(has(client->read_all(), "the server is stopping"));
 }
 
 TEST(Server, SaysWhyItCannotListen) {
@@ -246,7 +247,7 @@ TEST(Server, SaysWhyItCannotListen) {
         try {
           second.start();
         } catch (const RuntimeError& e) {
-          EXPECT_NE(std::string(e.what()).find("Address already in use"), std::string::npos) << e.what();
+          EXPECT_TRUE(has(e.what(), "Address already in use"));
           throw;
         }
       },

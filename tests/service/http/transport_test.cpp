@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "service/http/client.h"
+#include "support/text_holds.h"
 
 namespace bitnet::test {
 namespace {
@@ -50,7 +51,7 @@ TEST(Transport, AnswersOneRequestAfterAnotherOnAConnection) {
       "GET /nothing HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
   const std::string both = connection.read_all();
   EXPECT_TRUE(both.starts_with("HTTP/1.1 200")) << both;
-  EXPECT_NE(both.find("HTTP/1.1 404"), std::string::npos) << both;
+  EXPECT_TRUE(has(both, "HTTP/1.1 404"));
 }
 
 TEST(Transport, RefusesWhatIsNoRequest) {
@@ -58,7 +59,7 @@ TEST(Transport, RefusesWhatIsNoRequest) {
   for (const char* text : {"nonsense\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n"}) {
     const std::string answer = answer_to(server, text);
     EXPECT_TRUE(answer.starts_with("HTTP/1.1 4")) << text << answer;
-    EXPECT_NE(answer.find("\"error\""), std::string::npos) << answer;
+    EXPECT_TRUE(has(answer, "\"error\""));
   }
 }
 
@@ -86,7 +87,7 @@ TEST(Transport, TakesAddressesOfAnyFormAndNotOfAnyLength) {
   EXPECT_TRUE(get("/" + std::string(10000, 'a')).starts_with("HTTP/1.1 414"));
   const std::string endless = get("/" + std::string(100000, 'a'));
   EXPECT_TRUE(endless.starts_with("HTTP/1.1 414")) << endless;
-  EXPECT_NE(endless.find("address_too_long"), std::string::npos) << endless;
+  EXPECT_TRUE(has(endless, "address_too_long"));
 }
 
 TEST(Transport, GivesNoPartsOfAnAnswer) {
@@ -106,7 +107,7 @@ TEST(Transport, StreamsToClientsThatKnowNoChunks) {
   std::string text = request_text("/v1/completions", body);
   text.replace(text.find("HTTP/1.1"), 8, "HTTP/1.0");
   const std::string answer = answer_to(server, text);  // up to the end of the connection
-  EXPECT_EQ(answer.find("Transfer-Encoding"), std::string::npos) << answer;
+  EXPECT_TRUE(lacks(answer, "Transfer-Encoding"));
   EXPECT_TRUE(answer.ends_with("data: [DONE]\n\n")) << answer;
 }
 
